@@ -1,0 +1,24 @@
+//! The words of the dataflow: what flows over its edges. Ids are interned inside; names live at the edges.
+//!
+//! Everything here is plain data that serialises, so it may cross workers and lie in a checkpoint.
+
+mod behavior;
+mod catalog;
+mod context;
+mod models;
+mod request;
+mod sequence;
+
+pub use behavior::{Behavior, HomeId, Line, Moment, Segment, Time};
+pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
+pub use context::{Regime, Representative, Shift, ShiftKey, ShiftKind};
+pub use models::{
+    Adaptation, Adjustment, Embedding, Foundation, Outcome, Score, Task, Version, Weights,
+};
+pub use request::{
+    Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word,
+};
+pub use sequence::{HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
+
+/// Number of the ingested batch: the timely timestamp. Event time is data, never the timely time.
+pub type Epoch = u64;

@@ -1,0 +1,62 @@
+//! Names of homes: interned where events are read, looked up where outputs are written.
+
+use std::collections::HashMap;
+use std::sync::{Arc, RwLock};
+
+use hearth_operators::words::HomeId;
+
+/// The names of the homes met so far. Clones share the table.
+#[derive(Clone, Debug, Default)]
+pub struct Homes(Arc<RwLock<Table>>);
+
+#[derive(Debug, Default)]
+struct Table {
+    names: Vec<Arc<str>>,
+    ids: HashMap<Arc<str>, HomeId>,
+}
+
+impl Homes {
+    /// The id of a name, a new one at the first meeting.
+    pub fn intern(&self, name: &str) -> HomeId {
+        if let Some(&id) = self.read().ids.get(name) {
+            return id;
+        }
+        let mut table = self.0.write().unwrap_or_else(|e| e.into_inner());
+        if let Some(&id) = table.ids.get(name) {
+            return id;
+        }
+        let name: Arc<str> = name.into();
+        let id = HomeId(table.names.len() as u32);
+        table.names.push(name.clone());
+        table.ids.insert(name, id);
+        id
+    }
+
+    /// The id of a name met before.
+    pub fn find(&self, name: &str) -> Option<HomeId> {
+        self.read().ids.get(name).copied()
+    }
+
+    /// The name of a home.
+    ///
+    /// # Panics
+    /// If the id does not come from this table.
+    pub fn name(&self, home: HomeId) -> Arc<str> {
+        self.read().names[home.0 as usize].clone()
+    }
+
+    /// How many homes were met.
+    pub fn len(&self) -> usize {
+        self.read().names.len()
+    }
+
+    /// Whether no home was met.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
+        // A panic cannot leave the table half-written, so a poisoned lock is still good.
+        self.0.read().unwrap_or_else(|e| e.into_inner())
+    }
+}

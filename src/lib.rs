@@ -1,0 +1,20 @@
+//! Hearth keeps the smart-home models of many households fitted while life changes.
+//!
+//! The dataflow and its words live in [`hearth_operators`]; this crate is what surrounds them: sources, sinks,
+//! synthesizers, models, the outlier filter and the command line.
+
+pub mod catalog;
+pub mod cli;
+pub mod config;
+pub mod evaluate;
+pub mod filter;
+pub mod homes;
+pub mod import;
+pub mod models;
+pub mod show;
+pub mod simulate;
+pub mod sinks;
+pub mod sources;
+pub mod synthesizers;
+pub mod time;
+pub mod trainer;
