@@ -1,7 +1,24 @@
 //! Hearth's dataflow: its words, its operators and their slow reference twins.
 //!
 //! This crate does no I/O, knows no clock and no machine learning: what it needs from outside (an answer to a
-//! request, an embedding, a training run) it names as a trait.
+//! request, an embedding, a training run) it asks through [`offload::Outside`].
+//!
+//! In the order in which behaviours meet them:
+//! [`split`] → [`shift`] → [`transitions`], [`warm_up`], [`embed`] → [`compress`] → [`request`] → [`validate`] →
+//! [`gather`] → [`score`], with [`offload`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
+pub mod compress;
+pub mod embed;
+pub mod gather;
+pub mod offload;
+pub mod reference;
+pub mod request;
+pub mod score;
+pub mod shift;
+pub mod split;
+mod stash;
+pub mod transitions;
+pub mod validate;
+pub mod warm_up;
 pub mod words;

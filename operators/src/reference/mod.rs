@@ -1,0 +1,14 @@
+//! The slow twins: for each operator a naive batch function that is obviously right. Property tests hold the operators
+//! to them, and benchmarks measure against them.
+
+mod compress;
+mod hints;
+mod shift;
+mod split;
+mod transitions;
+
+pub use compress::{compress, cosine};
+pub use hints::hints;
+pub use shift::regime;
+pub use split::{Applied, admit, split};
+pub use transitions::transitions;

@@ -1,0 +1,295 @@
+//! Time and Semantic-aware Split (TSS, Algorithm 1): behaviours into segments, maintained under late data.
+
+mod home;
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::sync::Arc;
+
+use differential_dataflow::{AsCollection, VecCollection};
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use crate::stash::Stash;
+use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
+use home::HomeSplit;
+
+/// Which closing actions stay with the segment that they close, however late they come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Checker {
+    /// A closing action belongs to the current segment if that holds its still-open counterpart.
+    #[default]
+    Paired,
+    /// Any closing action belongs to the current segment (what the authors' code does).
+    Closing,
+    /// None does: time alone decides.
+    Off,
+}
+
+/// The limits of the split. Durations are microseconds of event time.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// Δt_max: a larger gap to the previous behaviour starts a new segment.
+    pub max_gap: i64,
+    /// T_max: a behaviour later than this after the segment's start starts a new one.
+    pub max_span: i64,
+    /// How far behind a home's newest event another one may come and still count.
+    pub lateness: i64,
+    /// An event further ahead of its home's newest than this waits for a second one within the same distance.
+    pub max_jump: i64,
+    /// The semantic checker.
+    pub checker: Checker,
+    /// Which action closes which.
+    pub catalog: Arc<Catalog>,
+}
+
+impl Rules {
+    /// The paper's limits (9 h, 24 h), a lateness of 24 h and jumps of 30 days.
+    pub fn new(catalog: Arc<Catalog>) -> Self {
+        Rules {
+            max_gap: 9 * Time::HOUR,
+            max_span: 24 * Time::HOUR,
+            lateness: 24 * Time::HOUR,
+            max_jump: 30 * Time::DAY,
+            checker: Checker::Paired,
+            catalog,
+        }
+    }
+}
+
+/// What concerns more than one behaviour: sent to every worker.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Notice {
+    /// A declared shift of context.
+    Shift(Shift),
+    /// No behaviour comes after this epoch: what is open is complete.
+    LogEnd,
+}
+
+/// All segments that start before `until` are final: no event can change them any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Settled {
+    /// The home.
+    pub home: HomeId,
+    /// The bound; the end of time once the log has ended.
+    pub until: Time,
+}
+
+/// What became of events that are no part of any segment, and how many are. Every event is in exactly one of these.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Account {
+    /// So many events of a home were applied, so many were duplicates.
+    Counted {
+        /// Events that are part of a segment now.
+        applied: u64,
+        /// Events that were there already.
+        duplicate: u64,
+    },
+    /// The event lies before its home's horizon.
+    Late(Behavior),
+    /// The event jumps ahead and nothing confirmed it.
+    Rejected(Behavior),
+}
+
+/// The streams that [`Split::split`] maintains.
+pub struct SplitStreams<'s> {
+    /// The segments of all homes but each home's last, which can still grow, until the log ends.
+    pub segments: VecCollection<'s, Epoch, Arc<Segment>, i64>,
+    /// How far each home with a shift is final; sent whenever that passes one of its shifts.
+    pub settled: StreamVec<'s, Epoch, Settled>,
+    /// The accounting of events.
+    pub accounts: StreamVec<'s, Epoch, Account>,
+}
+
+/// Splits behaviours into segments.
+pub trait Split<'s> {
+    /// Maintains each home's segments: after an epoch they are those of the plain algorithm
+    /// ([`reference::split`](crate::reference::split)) on all events of this and earlier epochs in event-time order.
+    ///
+    /// `notices` must reach every worker (broadcast). State per home: the behaviours from the segment that holds the
+    /// last one before the horizon on, 24 bytes each, and the ids among them. Cost per event: amortised constant where
+    /// events come in order; a late one re-splits its home's segments from the one it touches until old and new
+    /// boundaries meet.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use hearth_operators::split::{Notice, Rules, Split};
+    /// use hearth_operators::words::*;
+    /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}};
+    ///
+    /// let light = Device { name: "Light".into(), actions: vec![
+    ///     Action { name: "switch on".into(), closes: vec![] },
+    ///     Action { name: "switch off".into(), closes: vec!["switch on".into()] },
+    /// ]};
+    /// let rules = Rules::new(Arc::new(Catalog::new(vec![light]).unwrap()));
+    /// let segments = timely::execute_directly(move |worker| {
+    ///     let (mut behaviors, mut notices, segments) = worker.dataflow(|scope| {
+    ///         let (behaviors, stream) = scope.new_input::<Vec<_>>();
+    ///         let (notices, told) = scope.new_input::<Vec<_>>();
+    ///         (behaviors, notices, stream.split(told, rules).segments.inner.capture())
+    ///     });
+    ///     for (hour, action) in [(0, 0), (20, 1), (30, 0)] {
+    ///         let time = Time(hour * Time::HOUR);
+    ///         let moment = Moment { time, action: ActionId(action), offset: 0 };
+    ///         behaviors.send(Behavior { home: HomeId(0), moment, id: None, line: Line::default() });
+    ///     }
+    ///     notices.send(Notice::LogEnd);
+    ///     segments
+    /// });
+    /// // The light's switching off belongs to its switching on, 20 hours before.
+    /// let lengths: Vec<_> = segments.extract().into_iter().flat_map(|(_, s)| s)
+    ///     .map(|(segment, _, diff)| (segment.moments.len(), diff)).collect();
+    /// assert_eq!(lengths, [(2, 1), (1, 1)]);
+    /// ```
+    fn split(self, notices: StreamVec<'s, Epoch, Notice>, rules: Rules) -> SplitStreams<'s>;
+}
+
+/// The shifts that a worker waits for, by home and for all homes.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Marks {
+    all: BTreeSet<Time>,
+    own: BTreeMap<HomeId, BTreeSet<Time>>,
+}
+
+impl Marks {
+    /// Whether a shift of the home lies in `(after, until]`.
+    fn any(&self, home: HomeId, after: Time, until: Time) -> bool {
+        let hit = |times: &BTreeSet<Time>| {
+            after < until
+                && times
+                    .range((
+                        std::ops::Bound::Excluded(after),
+                        std::ops::Bound::Included(until),
+                    ))
+                    .next()
+                    .is_some()
+        };
+        hit(&self.all) || self.own.get(&home).is_some_and(hit)
+    }
+}
+
+#[derive(Default)]
+struct Arrived {
+    behaviors: Vec<Behavior>,
+    notices: Vec<Notice>,
+}
+
+impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
+    fn split(self, notices: StreamVec<'s, Epoch, Notice>, rules: Rules) -> SplitStreams<'s> {
+        let mut builder = OperatorBuilder::new("Split".to_owned(), self.scope());
+        let by_home = Exchange::new(|b: &Behavior| u64::from(b.home.0));
+        let mut behaviors = builder.new_input(self, by_home);
+        let mut notices = builder.new_input(notices, Pipeline);
+        let (output, segments) = builder.new_output::<Vec<_>>();
+        let mut segments_out = OutputBuilder::from(output);
+        let (output, settled) = builder.new_output::<Vec<_>>();
+        let mut settled_out = OutputBuilder::from(output);
+        let (output, accounts) = builder.new_output::<Vec<_>>();
+        let mut accounts_out = OutputBuilder::from(output);
+
+        builder.build(move |_capabilities| {
+            let mut stash = Stash::<Arrived>::new(3);
+            let mut homes: HashMap<HomeId, HomeSplit> = HashMap::new();
+            let mut marks = Marks::default();
+            move |frontiers| {
+                behaviors.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = stash.at(&capability) {
+                        arrived.behaviors.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                notices.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = stash.at(&capability) {
+                        arrived.notices.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                    let epoch = *capabilities[0].time();
+                    let mut updates = home::Updates::default();
+                    let ended = arrived.notices.contains(&Notice::LogEnd);
+
+                    // Ingestion order decides which of two duplicates counts, so it is kept within a home.
+                    let mut batch = arrived.behaviors;
+                    batch.sort_by_key(|b| (b.home, b.line));
+                    for behaviors in batch.chunk_by(|a, b| a.home == b.home) {
+                        let home = homes.entry(behaviors[0].home).or_default();
+                        home.ingest(behaviors, &rules, &mut updates);
+                    }
+                    if ended {
+                        for (&id, home) in &mut homes {
+                            home.end(id, &rules, &mut updates);
+                        }
+                    }
+
+                    let mut settled = settled_out.activate();
+                    let mut session = settled.session(&capabilities[1]);
+                    let mut announce = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
+                        let until = state.final_until();
+                        if marks.any(id, state.settled, until) {
+                            session.give(Settled { home: id, until });
+                        }
+                        state.settled = state.settled.max(until);
+                    };
+                    // A shift may be declared after its time is settled: then it is settled at once.
+                    for notice in arrived.notices {
+                        let Notice::Shift(shift) = notice else {
+                            continue;
+                        };
+                        let mut again = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
+                            if shift.time <= state.settled {
+                                state.settled = Time(shift.time.0.saturating_sub(1));
+                                announce(id, state, marks);
+                            }
+                        };
+                        match shift.home {
+                            Some(id) => {
+                                marks.own.entry(id).or_default().insert(shift.time);
+                                if let Some(state) = homes.get_mut(&id) {
+                                    again(id, state, &marks);
+                                }
+                            }
+                            None => {
+                                marks.all.insert(shift.time);
+                                for (&id, state) in &mut homes {
+                                    again(id, state, &marks);
+                                }
+                            }
+                        }
+                    }
+                    if ended {
+                        for (&id, state) in &mut homes {
+                            announce(id, state, &marks);
+                        }
+                    } else {
+                        for behaviors in batch.chunk_by(|a, b| a.home == b.home) {
+                            let id = behaviors[0].home;
+                            if let Some(state) = homes.get_mut(&id) {
+                                announce(id, state, &marks);
+                            }
+                        }
+                    }
+
+                    let mut segments = segments_out.activate();
+                    let changes = updates.segments.into_iter();
+                    segments
+                        .session(&capabilities[0])
+                        .give_iterator(changes.map(|(s, diff)| (Arc::new(s), epoch, diff)));
+                    let mut accounts = accounts_out.activate();
+                    let mut session = accounts.session(&capabilities[2]);
+                    session.give_iterator(updates.accounts.into_iter());
+                    let (applied, duplicate) = (updates.applied, updates.duplicate);
+                    if applied + duplicate > 0 {
+                        session.give(Account::Counted { applied, duplicate });
+                    }
+                }
+            }
+        });
+        SplitStreams {
+            segments: segments.as_collection(),
+            settled,
+            accounts,
+        }
+    }
+}

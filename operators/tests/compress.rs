@@ -1,0 +1,59 @@
+//! Compression and the warm-up before it, against their twins.
+
+mod oracle;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_operators::reference;
+use hearth_operators::words::{Epoch, Sequence};
+use oracle::{ALPHA, WARM_UP, at, cases, consolidated, embedding, epochs, logs, run, truth};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// After each epoch the representatives are those of the greedy rule on all segments so far.
+    #[test]
+    fn representatives_are_those_of_the_twin(log in logs()) {
+        let outputs = run(&log);
+        prop_assert!(consolidated(&outputs.representatives));
+        // Without a warm-up there is no encoder and nothing is compressed.
+        prop_assert_eq!(outputs.warm_up.is_empty() , outputs.representatives.is_empty());
+        for epoch in 0..epochs(&log) as Epoch {
+            if outputs.warm_up.is_empty() {
+                break;
+            }
+            let mut buckets: BTreeMap<_, Vec<_>> = BTreeMap::new();
+            for ((key, segment), _) in at(&outputs.regimes, epoch) {
+                buckets.entry((key, segment.weekday())).or_default().push((key, segment));
+            }
+            let mut expected = Vec::new();
+            for bucket in buckets.into_values() {
+                let embeddings: Vec<_> = bucket.iter().map(|(_, s)| embedding(&s.sequence())).collect();
+                let kept = reference::compress(&embeddings, ALPHA);
+                expected.extend(bucket.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(s, _)| (s, 1)));
+            }
+            expected.sort();
+            prop_assert_eq!(at(&outputs.representatives, epoch), expected, "after epoch {}", epoch);
+        }
+    }
+
+    /// The warm-up is the distinct sequences of the first epochs that have enough of them, or of the whole log.
+    #[test]
+    fn the_warm_up_is_the_first_that_suffices(log in logs()) {
+        let outputs = run(&log);
+        let mut expected = Vec::new();
+        for epoch in 0..epochs(&log) {
+            let segments = truth(&log, epoch).into_iter().flat_map(|(home, t)| {
+                t.segments.into_iter().map(move |moments| hearth_operators::words::Segment { home, moments })
+            });
+            let distinct: BTreeSet<Sequence> = segments.map(|s| s.sequence()).collect();
+            let ends = epoch == log.epochs.len();
+            if distinct.len() >= WARM_UP || (ends && !distinct.is_empty()) {
+                expected.push((epoch as Epoch, std::sync::Arc::new(distinct.into_iter().collect::<Vec<_>>())));
+                break;
+            }
+        }
+        prop_assert_eq!(outputs.warm_up, expected);
+    }
+}

@@ -1,0 +1,320 @@
+//! What the oracle tests share: random logs, and a run of the dataflow over any number of workers.
+#![allow(dead_code, missing_docs)] // Each test file uses its part.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use differential_dataflow::consolidation::consolidate;
+use hearth_operators::compress::Compress;
+use hearth_operators::embed::{Embed, ToEmbed};
+use hearth_operators::offload::Answer;
+use hearth_operators::request::Requests;
+use hearth_operators::shift::Shifts;
+use hearth_operators::split::{Account, Checker, Notice, Rules, Split};
+use hearth_operators::transitions::{Transition, Transitions};
+use hearth_operators::warm_up::WarmUp;
+use hearth_operators::words::*;
+use proptest::prelude::*;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::{Input, Inspect};
+
+pub const HALF_HOUR: i64 = Time::HOUR / 2;
+
+/// Two devices that are switched, one that only reports.
+pub fn catalog() -> Arc<Catalog> {
+    let action = |name: &str, closes: &[&str]| Action {
+        name: name.into(),
+        closes: closes.iter().map(|c| (*c).into()).collect(),
+    };
+    let device = |name: &str, actions| Device { name: name.into(), actions };
+    let switched = || vec![action("on", &[]), action("dim", &[]), action("off", &["on", "dim"])];
+    let devices = vec![
+        device("Heater", switched()),
+        device("Light", switched()),
+        device("Sensor", vec![action("report", &[]), action("alarm", &[])]),
+    ];
+    Arc::new(Catalog::new(devices).expect("a good catalog"))
+}
+
+/// A log as it is ingested: by epoch; the last one ends it where `ended`.
+#[derive(Clone, Debug)]
+pub struct Log {
+    pub epochs: Vec<Vec<Behavior>>,
+    pub shifts: Vec<Shift>,
+    pub ended: bool,
+    pub rules: Rules,
+    pub workers: usize,
+}
+
+/// Which events reach how far: those that come in any order, or those that are late, too.
+pub fn logs() -> impl Strategy<Value = Log> {
+    let event = (0u32..3, 0i64..5, any::<u8>(), 0u16..8, any::<u8>());
+    let events = prop::collection::vec(event, 0..60);
+    let rules = (0usize..4, 0usize..3, 0usize..2);
+    let order = (0usize..4, any::<u64>(), prop::collection::vec(any::<prop::sample::Index>(), 0..8));
+    let shifts = prop::collection::vec((prop::option::of(0u32..3), 0i64..200), 0..4);
+    (events, rules, order, shifts, any::<bool>(), 1usize..=4).prop_map(
+        |(events, rules, (disorder, seed, repeats), shifts, ended, workers)| {
+            let mut clock = [0i64; 3];
+            let mut log: Vec<Behavior> = events
+                .into_iter()
+                .enumerate()
+                .map(|(n, (home, kind, gap, action, id))| {
+                    // Mostly close together; sometimes at the very limits, or far away.
+                    let gap = match kind {
+                        0..=2 => i64::from(gap % 8),
+                        3 => [17, 18, 19, 47, 48, 49][usize::from(gap) % 6],
+                        _ if gap > 240 => 2 * 24 * 90,
+                        _ => i64::from(gap % 100),
+                    };
+                    let now = &mut clock[home as usize];
+                    *now += gap * HALF_HOUR;
+                    let moment = Moment { time: Time(*now), action: ActionId(action), offset: 0 };
+                    let id = (id < 60).then(|| format!("{}", id % 30).into());
+                    behavior(home, moment, id, n)
+                })
+                .collect();
+            for at in repeats {
+                if !log.is_empty() {
+                    log.push(log[at.index(log.len())].clone());
+                }
+            }
+            let mut random = Random(seed);
+            match disorder {
+                0 => log.sort_by_key(|b| b.moment.time),
+                1 => (1..log.len()).for_each(|i| {
+                    if random.below(3) == 0 {
+                        log.swap(i - 1, i);
+                    }
+                }),
+                2 => log.sort_by_cached_key(|b| b.moment.time.0 + random.below(40) as i64 * HALF_HOUR),
+                _ => (1..log.len()).for_each(|i| log.swap(i, random.below(i + 1))),
+            }
+            for (n, behavior) in log.iter_mut().enumerate() {
+                behavior.line.line = n as u64 + 1;
+            }
+            let mut epochs = vec![Vec::new()];
+            for behavior in log {
+                if random.below(6) == 0 {
+                    epochs.push(Vec::new());
+                }
+                let last = epochs.len() - 1;
+                epochs[last].push(behavior);
+            }
+            let (lateness, checker, jump) = rules;
+            let mut rules = Rules::new(catalog());
+            rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
+            rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
+            rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
+            let mut shifts: Vec<Shift> = shifts
+                .into_iter()
+                .map(|(home, at)| shift(home, Time(at * HALF_HOUR * 3)))
+                .collect();
+            shifts.sort();
+            shifts.dedup();
+            Log { epochs, shifts, ended, rules, workers }
+        },
+    )
+}
+
+pub fn behavior(home: u32, moment: Moment, id: Option<Box<str>>, line: usize) -> Behavior {
+    let line = Line { file: 0, line: line as u64 + 1 };
+    Behavior { home: HomeId(home), moment, id, line }
+}
+
+pub fn shift(home: Option<u32>, time: Time) -> Shift {
+    let (from, to) = ("winter".into(), "spring".into());
+    let home = home.map(HomeId);
+    Shift { home, time, offset: 0, kind: ShiftKind::Season, from, to }
+}
+
+/// SplitMix64: seeded from the test case, so that a failing case can be repeated.
+pub struct Random(pub u64);
+
+impl Random {
+    pub fn next(&mut self) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.0;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    pub fn below(&mut self, n: usize) -> usize {
+        (self.next() % n as u64) as usize
+    }
+}
+
+/// Everything that came out, by epoch.
+#[derive(Clone, Debug, Default)]
+pub struct Outputs {
+    pub segments: Vec<(Arc<Segment>, Epoch, i64)>,
+    pub accounts: Vec<(Epoch, Account)>,
+    pub regimes: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
+    pub ended: Vec<(Epoch, ShiftKey, Arc<Regime>)>,
+    pub transitions: Vec<(Transition, Epoch, i64)>,
+    pub hints: Vec<(Epoch, ShiftKey, Arc<Hints>)>,
+    pub representatives: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
+    pub requests: Vec<(Epoch, Arc<Request>)>,
+    pub warm_up: Vec<(Epoch, Arc<Vec<Sequence>>)>,
+}
+
+/// How similar two segments must be in these tests for the later one to go.
+pub const ALPHA: f32 = 0.7;
+/// Distinct sequences of the warm-up in these tests.
+pub const WARM_UP: usize = 5;
+
+/// An encoder that needs no training: how often each action and hour bucket occurs, of unit length.
+pub fn embedding(sequence: &Sequence) -> Vec<f32> {
+    let mut vector = vec![0f32; 16];
+    for quadruple in &sequence.0 {
+        vector[usize::from(quadruple.action.0)] += 1.0;
+        vector[8 + usize::from(quadruple.hours)] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.into_iter().map(|x| x / length).collect()
+}
+
+fn encoder(ask: ToEmbed, answer: Answer<Vec<Embedding>>) {
+    std::thread::spawn(move || {
+        answer.send(ask.sequences.iter().map(|s| Arc::new(embedding(s))).collect());
+    });
+}
+
+/// Runs the dataflow from behaviours to requests.
+pub fn run(log: &Log) -> Outputs {
+    let all = Arc::new(Mutex::new(Outputs::default()));
+    let (shared, log) = (all.clone(), log.clone());
+    let config = timely::Config::process(log.workers);
+    let guards = timely::execute(config, move |worker| {
+        let first = worker.index() == 0;
+        let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
+            let (behaviors_in, behaviors) = scope.new_input::<Vec<Behavior>>();
+            let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
+            let notices = notices.broadcast();
+            let split = behaviors.split(notices.clone(), log.rules.clone());
+            let shifts = split.segments.clone().shifts(split.settled, notices.clone());
+            let over = shifts.ended.clone().map(|(key, _)| key);
+            let graph = shifts.regimes.clone().transitions(over.clone(), 3);
+            let warm_up = split.segments.clone().warm_up(notices, WARM_UP);
+            let foundation = warm_up.clone().map(|_| foundation()).broadcast();
+            let representatives = shifts
+                .regimes
+                .clone()
+                .embed(foundation, Arc::new(encoder), 2)
+                .compress(over, ALPHA);
+            let requests =
+                representatives.clone().requests(shifts.ended.clone(), graph.hints.clone());
+
+            macro_rules! collect {
+                ($stream:expr, $field:ident, $what:expr) => {{
+                    let out = shared.clone();
+                    $stream.inspect_core(move |event| {
+                        if let Ok((stamp, data)) = event {
+                            let epoch = *stamp.least().expect("messages make claims");
+                            let made = data.iter().cloned().map(|d| $what(epoch, d));
+                            out.lock().expect("no test panics").$field.extend(made);
+                        }
+                    });
+                }};
+            }
+            collect!(split.segments.inner, segments, |_, u| u);
+            collect!(split.accounts, accounts, |e, a| (e, a));
+            collect!(shifts.regimes.inner, regimes, |_, u| u);
+            collect!(shifts.ended, ended, |e, (k, r)| (e, k, r));
+            collect!(graph.transitions.inner, transitions, |_, u| u);
+            collect!(graph.hints, hints, |e, (k, h)| (e, k, h));
+            collect!(representatives.inner, representatives, |_, u| u);
+            collect!(requests, requests, |e, r| (e, r));
+            collect!(warm_up, warm_up, |e, s| (e, s));
+            (behaviors_in, notices_in)
+        });
+        if first {
+            log.shifts.iter().for_each(|s| notices.send(Notice::Shift(s.clone())));
+            for (epoch, batch) in (0..).zip(&log.epochs) {
+                behaviors.advance_to(epoch);
+                notices.advance_to(epoch);
+                batch.iter().for_each(|b| behaviors.send(b.clone()));
+                worker.step();
+            }
+            if log.ended {
+                let end = log.epochs.len() as Epoch;
+                behaviors.advance_to(end);
+                notices.advance_to(end);
+                notices.send(Notice::LogEnd);
+            }
+        }
+    })
+    .expect("workers start");
+    for guard in guards.join() {
+        guard.expect("no worker panics");
+    }
+    let mut outputs = all.lock().expect("no test panics").clone();
+    outputs.requests.sort();
+    outputs
+}
+
+pub fn foundation() -> Arc<Foundation> {
+    let weights = Weights(Arc::new(vec![]));
+    let version = Version { number: 0, weights: weights.clone(), threshold: 0.5 };
+    Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version })
+}
+
+/// What a collection holds after `epoch`. Every multiplicity must be positive.
+pub fn at<D: Ord + Clone>(updates: &[(D, Epoch, i64)], epoch: Epoch) -> Vec<(D, i64)> {
+    let past = updates.iter().filter(|(_, e, _)| *e <= epoch);
+    let mut held: Vec<(D, i64)> = past.map(|(data, _, diff)| (data.clone(), *diff)).collect();
+    consolidate(&mut held);
+    held
+}
+
+/// Whether the updates of each epoch are consolidated: no datum changes twice in one.
+pub fn consolidated<D: Ord + Clone>(updates: &[(D, Epoch, i64)]) -> bool {
+    let mut keys: Vec<_> = updates.iter().map(|(data, epoch, _)| (*epoch, data)).collect();
+    let all = keys.len();
+    keys.sort();
+    keys.dedup();
+    keys.len() == all && updates.iter().all(|(_, _, diff)| *diff != 0)
+}
+
+/// What the twins say of each home after each epoch: fates and segments, those that are out first.
+pub struct Truth {
+    pub applied: hearth_operators::reference::Applied,
+    pub segments: Vec<Vec<Moment>>,
+}
+
+/// By home, after `epoch` (the one past the last is the log's end).
+pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
+    let ended = log.ended && epoch >= log.epochs.len();
+    let epochs = &log.epochs[..log.epochs.len().min(epoch + 1)];
+    let mut homes: Vec<HomeId> = epochs.iter().flatten().map(|b| b.home).collect();
+    homes.sort();
+    homes.dedup();
+    let of = |home: HomeId| {
+        let mine: Vec<Vec<Behavior>> = epochs
+            .iter()
+            .map(|e| e.iter().filter(|b| b.home == home).cloned().collect())
+            .collect();
+        let applied = hearth_operators::reference::admit(&mine, ended, &log.rules);
+        let mut segments = hearth_operators::reference::split(&applied.moments, &log.rules);
+        if !ended {
+            segments.pop();
+        }
+        Truth { applied, segments }
+    };
+    homes.into_iter().map(|home| (home, of(home))).collect()
+}
+
+/// How many epochs a log has, its end included.
+pub fn epochs(log: &Log) -> usize {
+    log.epochs.len() + usize::from(log.ended)
+}
+
+/// 256 cases, or as many as `PROPTEST_CASES` says.
+pub fn cases() -> ProptestConfig {
+    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    if std::env::var_os("PROPTEST_CASES").is_none() {
+        config.cases = 256;
+    }
+    config
+}
