@@ -5,6 +5,8 @@ use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
 use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::Map;
 
 use crate::words::{
@@ -93,8 +95,8 @@ impl<'s> Requests<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64
                 out.extend(parts(kept).into_iter().map(|part| (part, 1)));
             })
             .join(ended.join(hints.updates()))
-            .inner
-            .map(|((shift, (part, (regime, hints))), _epoch, _diff)| {
+            .records()
+            .map(|(shift, (part, (regime, hints)))| {
                 let (weekday, part, parts, requests, representatives) = part;
                 let key = RequestKey {
                     shift,
@@ -120,8 +122,6 @@ trait Updates<'s, D> {
 
 impl<'s, D: Clone + 'static> Updates<'s, D> for StreamVec<'s, Epoch, D> {
     fn updates(self) -> VecCollection<'s, Epoch, D, i64> {
-        use timely::dataflow::channels::pact::Pipeline;
-        use timely::dataflow::operators::generic::Operator;
         self.unary(Pipeline, "Updates", |_capability, _info| {
             move |input, output| {
                 input.for_each_stamp(|capability, data| {
@@ -135,5 +135,27 @@ impl<'s, D: Clone + 'static> Updates<'s, D> for StreamVec<'s, Epoch, D> {
             }
         })
         .as_collection()
+    }
+}
+
+/// A collection of things that come once and stay, as a stream.
+trait Records<'s, D> {
+    fn records(self) -> StreamVec<'s, Epoch, D>;
+}
+
+impl<'s, D: Clone + 'static> Records<'s, D> for VecCollection<'s, Epoch, D, i64> {
+    fn records(self) -> StreamVec<'s, Epoch, D> {
+        self.inner.unary(Pipeline, "Records", |_capability, _info| {
+            move |input, output| {
+                let port = output.output_index();
+                input.for_each_stamp(|capability, data| {
+                    // A message of a join may carry updates of later epochs than its own.
+                    for (record, epoch, _diff) in data.flat_map(std::mem::take) {
+                        let capability = capability.delayed(&epoch, port);
+                        output.session(&capability).give(record);
+                    }
+                });
+            }
+        })
     }
 }

@@ -51,7 +51,7 @@ pub struct Applied {
 /// An event is late if it lies before the newest time accepted by the end of the previous epoch minus `lateness`; a
 /// duplicate if an event of the same id (without ids: of the same time and action) came before and is not late; it waits while
 /// it lies more than `max_jump` ahead of the newest accepted event, unless another waiting one follows it
-/// within `max_jump`; and is rejected if it still waits when the log has ended.
+/// within `max_jump` or a later one is accepted; and is rejected if it still waits when the log has ended.
 pub fn admit(epochs: &[Vec<Behavior>], ended: bool, rules: &Rules) -> Applied {
     let mut result = Applied::default();
     let mut seen: Vec<Behavior> = Vec::new();
@@ -78,19 +78,18 @@ pub fn admit(epochs: &[Vec<Behavior>], ended: bool, rules: &Rules) -> Applied {
             }
         }
         waiting.sort_by_key(|b| b.moment);
-        let mut still = Vec::new();
-        for (i, behavior) in waiting.iter().enumerate() {
-            let time = behavior.moment.time.0;
+        let mut admitted = 0;
+        for i in 0..waiting.len() {
+            let time = waiting[i].moment.time.0;
             let reachable = newest.is_some_and(|n| time - n.0 <= rules.max_jump);
             let next = waiting.get(i + 1);
             if reachable || next.is_some_and(|n| n.moment.time.0 - time <= rules.max_jump) {
-                newest = newest.max(Some(behavior.moment.time));
-                result.moments.push(behavior.moment);
-            } else {
-                still.push(behavior.clone());
+                newest = newest.max(Some(waiting[i].moment.time));
+                admitted = i + 1;
             }
         }
-        waiting = still;
+        let accepted = waiting.drain(..admitted);
+        result.moments.extend(accepted.map(|b| b.moment));
     }
     if ended {
         for behavior in waiting {

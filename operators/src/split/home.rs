@@ -133,26 +133,22 @@ impl HomeSplit {
         equal.into_iter().any(|e| !e.named)
     }
 
-    /// Takes from the waiting those that lie at most `max_jump` ahead of the newest accepted event, or that the next
-    /// one confirms. Returns them in order.
+    /// Takes from the waiting, in event-time order, all up to the last that lies at most `max_jump` ahead of the newest
+    /// accepted event, or that the next one confirms.
     fn admit(&mut self, rules: &Rules, updates: &mut Updates) -> Vec<Entry> {
-        let mut waiting = std::mem::take(&mut self.waiting);
-        waiting.sort_by_key(|b| b.moment);
+        self.waiting.sort_by_key(|b| b.moment);
         let near = |from: Time, to: Time| to.0.saturating_sub(from.0) <= rules.max_jump;
-        let mut accepted = Vec::with_capacity(waiting.len());
-        let mut ahead = waiting.into_iter().peekable();
-        while let Some(behavior) = ahead.next() {
+        let mut admitted = 0;
+        for (index, behavior) in self.waiting.iter().enumerate() {
             let time = behavior.moment.time;
-            let confirmed = ahead
-                .peek()
-                .is_some_and(|next| near(time, next.moment.time));
+            let next = self.waiting.get(index + 1);
+            let confirmed = next.is_some_and(|next| near(time, next.moment.time));
             if confirmed || self.newest.is_some_and(|newest| near(newest, time)) {
                 self.newest = self.newest.max(Some(time));
-                accepted.push(entry(&behavior));
-            } else {
-                self.waiting.push(behavior);
+                admitted = index + 1;
             }
         }
+        let accepted = self.waiting.drain(..admitted).map(|b| entry(&b)).collect();
         for behavior in self.waiting.split_off(self.waiting.len().min(MAX_WAITING)) {
             updates.accounts.push(Account::Rejected(behavior));
         }

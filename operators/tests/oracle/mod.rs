@@ -26,8 +26,17 @@ pub fn catalog() -> Arc<Catalog> {
         name: name.into(),
         closes: closes.iter().map(|c| (*c).into()).collect(),
     };
-    let device = |name: &str, actions| Device { name: name.into(), actions };
-    let switched = || vec![action("on", &[]), action("dim", &[]), action("off", &["on", "dim"])];
+    let device = |name: &str, actions| Device {
+        name: name.into(),
+        actions,
+    };
+    let switched = || {
+        vec![
+            action("on", &[]),
+            action("dim", &[]),
+            action("off", &["on", "dim"]),
+        ]
+    };
     let devices = vec![
         device("Heater", switched()),
         device("Light", switched()),
@@ -51,7 +60,11 @@ pub fn logs() -> impl Strategy<Value = Log> {
     let event = (0u32..3, 0i64..5, any::<u8>(), 0u16..8, any::<u8>());
     let events = prop::collection::vec(event, 0..60);
     let rules = (0usize..4, 0usize..3, 0usize..2);
-    let order = (0usize..4, any::<u64>(), prop::collection::vec(any::<prop::sample::Index>(), 0..8));
+    let order = (
+        0usize..4,
+        any::<u64>(),
+        prop::collection::vec(any::<prop::sample::Index>(), 0..8),
+    );
     let shifts = prop::collection::vec((prop::option::of(0u32..3), 0i64..200), 0..4);
     (events, rules, order, shifts, any::<bool>(), 1usize..=4).prop_map(
         |(events, rules, (disorder, seed, repeats), shifts, ended, workers)| {
@@ -69,7 +82,11 @@ pub fn logs() -> impl Strategy<Value = Log> {
                     };
                     let now = &mut clock[home as usize];
                     *now += gap * HALF_HOUR;
-                    let moment = Moment { time: Time(*now), action: ActionId(action), offset: 0 };
+                    let moment = Moment {
+                        time: Time(*now),
+                        action: ActionId(action),
+                        offset: 0,
+                    };
                     let id = (id < 60).then(|| format!("{}", id % 30).into());
                     behavior(home, moment, id, n)
                 })
@@ -87,7 +104,8 @@ pub fn logs() -> impl Strategy<Value = Log> {
                         log.swap(i - 1, i);
                     }
                 }),
-                2 => log.sort_by_cached_key(|b| b.moment.time.0 + random.below(40) as i64 * HALF_HOUR),
+                2 => log
+                    .sort_by_cached_key(|b| b.moment.time.0 + random.below(40) as i64 * HALF_HOUR),
                 _ => (1..log.len()).for_each(|i| log.swap(i, random.below(i + 1))),
             }
             for (n, behavior) in log.iter_mut().enumerate() {
@@ -112,20 +130,41 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 .collect();
             shifts.sort();
             shifts.dedup();
-            Log { epochs, shifts, ended, rules, workers }
+            Log {
+                epochs,
+                shifts,
+                ended,
+                rules,
+                workers,
+            }
         },
     )
 }
 
 pub fn behavior(home: u32, moment: Moment, id: Option<Box<str>>, line: usize) -> Behavior {
-    let line = Line { file: 0, line: line as u64 + 1 };
-    Behavior { home: HomeId(home), moment, id, line }
+    let line = Line {
+        file: 0,
+        line: line as u64 + 1,
+    };
+    Behavior {
+        home: HomeId(home),
+        moment,
+        id,
+        line,
+    }
 }
 
 pub fn shift(home: Option<u32>, time: Time) -> Shift {
     let (from, to) = ("winter".into(), "spring".into());
     let home = home.map(HomeId);
-    Shift { home, time, offset: 0, kind: ShiftKind::Season, from, to }
+    Shift {
+        home,
+        time,
+        offset: 0,
+        kind: ShiftKind::Season,
+        from,
+        to,
+    }
 }
 
 /// SplitMix64: seeded from the test case, so that a failing case can be repeated.
@@ -177,7 +216,12 @@ pub fn embedding(sequence: &Sequence) -> Vec<f32> {
 
 fn encoder(ask: ToEmbed, answer: Answer<Vec<Embedding>>) {
     std::thread::spawn(move || {
-        answer.send(ask.sequences.iter().map(|s| Arc::new(embedding(s))).collect());
+        answer.send(
+            ask.sequences
+                .iter()
+                .map(|s| Arc::new(embedding(s)))
+                .collect(),
+        );
     });
 }
 
@@ -193,7 +237,10 @@ pub fn run(log: &Log) -> Outputs {
             let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
             let notices = notices.broadcast();
             let split = behaviors.split(notices.clone(), log.rules.clone());
-            let shifts = split.segments.clone().shifts(split.settled, notices.clone());
+            let shifts = split
+                .segments
+                .clone()
+                .shifts(split.settled, notices.clone());
             let over = shifts.ended.clone().map(|(key, _)| key);
             let graph = shifts.regimes.clone().transitions(over.clone(), 3);
             let warm_up = split.segments.clone().warm_up(notices, WARM_UP);
@@ -203,8 +250,9 @@ pub fn run(log: &Log) -> Outputs {
                 .clone()
                 .embed(foundation, Arc::new(encoder), 2)
                 .compress(over, ALPHA);
-            let requests =
-                representatives.clone().requests(shifts.ended.clone(), graph.hints.clone());
+            let requests = representatives
+                .clone()
+                .requests(shifts.ended.clone(), graph.hints.clone());
 
             macro_rules! collect {
                 ($stream:expr, $field:ident, $what:expr) => {{
@@ -230,7 +278,9 @@ pub fn run(log: &Log) -> Outputs {
             (behaviors_in, notices_in)
         });
         if first {
-            log.shifts.iter().for_each(|s| notices.send(Notice::Shift(s.clone())));
+            log.shifts
+                .iter()
+                .for_each(|s| notices.send(Notice::Shift(s.clone())));
             for (epoch, batch) in (0..).zip(&log.epochs) {
                 behaviors.advance_to(epoch);
                 notices.advance_to(epoch);
@@ -256,8 +306,16 @@ pub fn run(log: &Log) -> Outputs {
 
 pub fn foundation() -> Arc<Foundation> {
     let weights = Weights(Arc::new(vec![]));
-    let version = Version { number: 0, weights: weights.clone(), threshold: 0.5 };
-    Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version })
+    let version = Version {
+        number: 0,
+        weights: weights.clone(),
+        threshold: 0.5,
+    };
+    Arc::new(Foundation {
+        encoder: weights,
+        detector: version.clone(),
+        predictor: version,
+    })
 }
 
 /// What a collection holds after `epoch`. Every multiplicity must be positive.
@@ -270,7 +328,10 @@ pub fn at<D: Ord + Clone>(updates: &[(D, Epoch, i64)], epoch: Epoch) -> Vec<(D, 
 
 /// Whether the updates of each epoch are consolidated: no datum changes twice in one.
 pub fn consolidated<D: Ord + Clone>(updates: &[(D, Epoch, i64)]) -> bool {
-    let mut keys: Vec<_> = updates.iter().map(|(data, epoch, _)| (*epoch, data)).collect();
+    let mut keys: Vec<_> = updates
+        .iter()
+        .map(|(data, epoch, _)| (*epoch, data))
+        .collect();
     let all = keys.len();
     keys.sort();
     keys.dedup();
@@ -312,7 +373,10 @@ pub fn epochs(log: &Log) -> usize {
 
 /// 256 cases, or as many as `PROPTEST_CASES` says.
 pub fn cases() -> ProptestConfig {
-    let mut config = ProptestConfig { failure_persistence: None, ..ProptestConfig::default() };
+    let mut config = ProptestConfig {
+        failure_persistence: None,
+        ..ProptestConfig::default()
+    };
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 256;
     }
