@@ -313,10 +313,17 @@ struct Bucket(Hours);
 impl TryFrom<String> for Bucket {
     type Error = String;
     fn try_from(name: String) -> Result<Self, String> {
-        (0..).zip(HOURS).find(|(_, known)| *known == name).map_or_else(
-            || Err(format!("`{name}` is no three-hour bucket; write (0~3), (3~6) … (21~24)")),
-            |(bucket, _)| Ok(Bucket(bucket)),
-        )
+        (0..)
+            .zip(HOURS)
+            .find(|(_, known)| *known == name)
+            .map_or_else(
+                || {
+                    Err(format!(
+                        "`{name}` is no three-hour bucket; write (0~3), (3~6) … (21~24)"
+                    ))
+                },
+                |(bucket, _)| Ok(Bucket(bucket)),
+            )
     }
 }
 
@@ -400,7 +407,11 @@ mod tests {
         .unwrap();
         let summer = &knowledge.seasons["summer"];
         assert!(summer.is("summer", "Été") && summer.is("summer", "summertime"));
-        let heating: Vec<_> = knowledge.usages.iter().filter(|u| u.name == "heating").collect();
+        let heating: Vec<_> = knowledge
+            .usages
+            .iter()
+            .filter(|u| u.name == "heating")
+            .collect();
         assert_eq!(heating.len(), 1);
         assert_eq!(heating[0].devices, [Phrase::new("kotatsu").unwrap()]);
         assert_eq!(knowledge.usages[1].name, "umbrella");
@@ -415,24 +426,52 @@ mod tests {
         let usage = "[[usage]]\nname = \"x\"\ndevices = [\"y\"]\n";
         for (text, line, what) in [
             ("\n[season.winter]\n".to_owned(), 2, "season"),
-            (format!("{usage}seasons = [\"wintr\"]\n"), 4, "`wintr` is no season; known: autumn"),
-            (format!("{usage}seasons = []\nshare = 1.5\n"), 5, "share"),
-            (format!("{usage}seasons = []\ninstead = [\n\"z\"]\n"), 6, "`z` is no usage"),
-            (format!("{usage}seasons = []\nhours = [\"6-9\"]\n"), 5, "bucket"),
-            (format!("{usage}seasons = []\n{usage}seasons = []\n"), 6, "twice"),
-            (format!("{usage}colour = 1\n"), 4, "colour"),
-            ("[[usage]]\nname = \"x\"\ndevices = []\nseasons = []".to_owned(), 2, "no devices"),
-            ("[text]\ngone = [\"--\"]".to_owned(), 2, "no word"),
-            ("[[moves]]\nfrom = \"daytime\"\nto = \"dusk\"\nhours = {}\n".to_owned(), 3, "dusk"),
             (
-                "[[moves]]\nfrom = \"daytime\"\nto = \"night\"\nhours = { \"(0~3)\" = 4 }".to_owned(),
+                format!("{usage}seasons = [\"wintr\"]\n"),
+                4,
+                "`wintr` is no season; known: autumn",
+            ),
+            (format!("{usage}seasons = []\nshare = 1.5\n"), 5, "share"),
+            (
+                format!("{usage}seasons = []\ninstead = [\n\"z\"]\n"),
+                6,
+                "`z` is no usage",
+            ),
+            (
+                format!("{usage}seasons = []\nhours = [\"6-9\"]\n"),
+                5,
+                "bucket",
+            ),
+            (
+                format!("{usage}seasons = []\n{usage}seasons = []\n"),
+                6,
+                "twice",
+            ),
+            (format!("{usage}colour = 1\n"), 4, "colour"),
+            (
+                "[[usage]]\nname = \"x\"\ndevices = []\nseasons = []".to_owned(),
+                2,
+                "no devices",
+            ),
+            ("[text]\ngone = [\"--\"]".to_owned(), 2, "no word"),
+            (
+                "[[moves]]\nfrom = \"daytime\"\nto = \"dusk\"\nhours = {}\n".to_owned(),
+                3,
+                "dusk",
+            ),
+            (
+                "[[moves]]\nfrom = \"daytime\"\nto = \"night\"\nhours = { \"(0~3)\" = 4 }"
+                    .to_owned(),
                 4,
                 "multiple of 3",
             ),
             ("a =".to_owned(), 1, ""),
         ] {
             let error = extend(&text).unwrap_err().to_string();
-            assert!(error.starts_with(&format!("mine.toml:{line}: ")), "{text}\n→ {error}");
+            assert!(
+                error.starts_with(&format!("mine.toml:{line}: ")),
+                "{text}\n→ {error}"
+            );
             assert!(error.contains(what), "{text}\n→ {error}");
         }
     }

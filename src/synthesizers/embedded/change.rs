@@ -194,31 +194,51 @@ impl<'a> Text<'a> {
         if !gone.is_disjoint(&new) {
             return Err(self.refusal("it says of a device that it is gone and new"));
         }
-        self.changes.extend((!gone.is_empty()).then_some(Change::Gone(gone)));
-        self.changes.extend((!new.is_empty()).then_some(Change::New(new)));
+        self.changes
+            .extend((!gone.is_empty()).then_some(Change::Gone(gone)));
+        self.changes
+            .extend((!new.is_empty()).then_some(Change::New(new)));
         Ok(())
     }
 
     /// What devices of the catalog may be called, longest first: their names, and the phrases of the knowledge table.
     fn device_names(&self) -> Vec<(Phrase, Vec<DeviceId>)> {
         let devices = self.vocabulary.catalog.devices();
-        let names = devices.iter().filter_map(|device| Phrase::new(&device.name));
+        let names = devices.iter().filter_map(|d| Phrase::new(&d.name));
         let usages = self.knowledge.usages.iter().flat_map(|u| u.devices.iter());
         let known = usages.chain(&self.knowledge.occupancy.devices).cloned();
         let phrases: BTreeSet<Phrase> = names.chain(known).collect();
         let mut names: Vec<_> = phrases
             .into_iter()
-            .filter_map(|phrase| {
-                let phrases = std::slice::from_ref(&phrase);
-                let called: Vec<DeviceId> = (0..devices.len())
-                    .map(|d| DeviceId(d as u16))
-                    .filter(|&d| self.vocabulary.device_is(d, phrases))
-                    .collect();
-                (!called.is_empty()).then_some((phrase, called))
-            })
+            .map(|phrase| (self.devices_called(&phrase), phrase))
+            .filter(|(called, _)| !called.is_empty())
+            .map(|(called, phrase)| (phrase, called))
             .collect();
         names.sort_by_key(|(phrase, _)| std::cmp::Reverse(phrase.len()));
         names
+    }
+
+    /// The device of that name, else those whose names hold it and are not known to be something else: a heater is
+    /// no water heater.
+    fn devices_called(&self, phrase: &Phrase) -> Vec<DeviceId> {
+        let devices = self.vocabulary.catalog.devices();
+        let ids = || (0..devices.len()).map(|d| DeviceId(d as u16));
+        let exactly: Vec<_> = ids()
+            .filter(|d| phrase.is(&devices[usize::from(d.0)].name))
+            .collect();
+        if !exactly.is_empty() {
+            return exactly;
+        }
+        let usages = self.knowledge.usages.iter();
+        let except: Vec<Phrase> = usages
+            .filter(|usage| usage.devices.contains(phrase))
+            .flat_map(|usage| usage.except.iter().cloned())
+            .collect();
+        let holds = |&d: &DeviceId| {
+            self.vocabulary.device_is(d, std::slice::from_ref(phrase))
+                && !self.vocabulary.device_is(d, &except)
+        };
+        ids().filter(holds).collect()
     }
 
     /// Where one of the phrases is said before `name`, fillers between them or not, or right behind it.

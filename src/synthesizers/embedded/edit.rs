@@ -33,7 +33,12 @@ pub struct Addition {
 
 impl Edit {
     /// The sequence after the shift; empty if nothing is left of it.
-    pub fn apply(&self, vocabulary: &Vocabulary, source: &Sequence, rng: &mut impl Rng) -> Sequence {
+    pub fn apply(
+        &self,
+        vocabulary: &Vocabulary,
+        source: &Sequence,
+        rng: &mut impl Rng,
+    ) -> Sequence {
         let mut sequence = self.without_the_gone(vocabulary, &source.0);
         for addition in &self.additions {
             addition.insert(&mut sequence, rng);

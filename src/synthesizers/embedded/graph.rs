@@ -61,7 +61,10 @@ mod tests {
         let walks: Vec<_> = (0..4000).map(|_| graph.walk(a, 5, &mut rng)).collect();
         assert!(walks.iter().all(|w| w.len() == 2 && w[0] == a));
         let to_b = walks.iter().filter(|w| w[1] == b).count();
-        assert!((2880..=3120).contains(&to_b), "{to_b} of 4000, expected 3000");
+        assert!(
+            (2880..=3120).contains(&to_b),
+            "{to_b} of 4000, expected 3000"
+        );
         assert_eq!(graph.walk(c, 5, &mut rng), [c]);
         assert_eq!(graph.walk(a, 0, &mut rng), [a]);
     }

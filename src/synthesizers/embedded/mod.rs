@@ -35,7 +35,14 @@ pub const CAP: usize = 60;
 
 /// How the use of a device begins, where nothing is known of the device in particular.
 const BEGINS: [&str; 8] = [
-    "switch on", "turn on", "turned on", "on", "start", "play", "open", "run",
+    "switch on",
+    "turn on",
+    "turned on",
+    "on",
+    "start",
+    "play",
+    "open",
+    "run",
 ];
 
 /// The embedded synthesizer of a cohort.
@@ -162,7 +169,9 @@ fn stable_seed(seed: u64, key: RequestKey) -> u64 {
         u64::from(key.weekday),
         u64::from(key.part),
     ];
-    fields.iter().fold(split_mix(seed), |state, field| split_mix(state ^ field))
+    fields
+        .iter()
+        .fold(split_mix(seed), |state, field| split_mix(state ^ field))
 }
 
 /// SplitMix64's step: every bit of the result depends on every bit of the input.

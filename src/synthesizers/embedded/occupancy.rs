@@ -118,7 +118,11 @@ impl<'a> Household<'a> {
             .copied()
             .filter(|(action, _)| !present.contains(&self.vocabulary.catalog.device_of(*action)))
             .collect();
-        let starts = if absent.is_empty() { &self.starts } else { &absent };
+        let starts = if absent.is_empty() {
+            &self.starts
+        } else {
+            &absent
+        };
         if most == 0 {
             return Vec::new();
         }
@@ -154,7 +158,12 @@ impl<'a> Household<'a> {
 
 /// Two routines of a weekday as one, in order of hours; of the other at most `most` behaviours, and none that would
 /// come more than two buckets after what is there: the split would cut there.
-fn interleaved(own: &Sequence, other: &Sequence, most: usize, rng: &mut impl Rng) -> Vec<Quadruple> {
+fn interleaved(
+    own: &Sequence,
+    other: &Sequence,
+    most: usize,
+    rng: &mut impl Rng,
+) -> Vec<Quadruple> {
     let (own_times, other_times) = (timeline(&own.0), timeline(&other.0));
     let mut joined = Vec::with_capacity(own.0.len() + most);
     let (mut i, mut j, mut last) = (0, 0, i64::MAX);

@@ -53,17 +53,12 @@ impl Usages {
     }
 
     /// What changes in a home when the season becomes `to`; without `from`, it was any other.
-    pub fn edit(
-        &self,
-        vocabulary: &Vocabulary,
-        used: &Used,
-        from: Option<&str>,
-        to: &str,
-    ) -> Edit {
+    pub fn edit(&self, vocabulary: &Vocabulary, used: &Used, from: Option<&str>, to: &str) -> Edit {
         let mut edit = Edit::default();
         let was_usual = |usage: &Usage| from.map(|from| usage.seasons.contains(from));
         for (i, usage) in self.usages.iter().enumerate() {
-            let left = !usage.stays && was_usual(usage) != Some(false) && !usage.seasons.contains(to);
+            let left =
+                !usage.stays && was_usual(usage) != Some(false) && !usage.seasons.contains(to);
             if usage.against.contains(to) || left {
                 edit.gone.extend(self.actions(i));
             }
@@ -130,7 +125,8 @@ pub fn devices_new(
     used: &Used,
 ) -> Edit {
     let additions = devices.iter().filter_map(|&device| {
-        let actions: BTreeSet<ActionId> = actions_of(vocabulary, &BTreeSet::from([device])).collect();
+        let actions: BTreeSet<ActionId> =
+            actions_of(vocabulary, &BTreeSet::from([device])).collect();
         Some(Addition {
             pair: vocabulary.pair(actions.iter().copied(), begins, used)?,
             hours: (0..HOURS.len() as Hours).collect(),
