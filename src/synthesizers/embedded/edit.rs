@@ -47,25 +47,24 @@ impl Edit {
     }
 
     fn without_the_gone(&self, vocabulary: &Vocabulary, source: &[Quadruple]) -> Vec<Quadruple> {
-        let mut gone: Vec<bool> = Vec::with_capacity(source.len());
         let mut kept: Vec<Quadruple> = Vec::with_capacity(source.len());
+        // By action that occurred so far: whether any of its occurrences was kept.
+        let mut seen: BTreeMap<ActionId, bool> = BTreeMap::new();
         // What was put in the place of something gone and is still open: by the action that is gone.
         let mut open: BTreeMap<ActionId, Pair> = BTreeMap::new();
-        for (i, &behavior) in source.iter().enumerate() {
+        for &behavior in source {
             let closes = vocabulary.catalog.closes(behavior.action);
-            let mut opened = (0..i)
-                .filter(|&j| closes.contains(&source[j].action))
-                .peekable();
+            let mut opened = closes.iter().filter_map(|a| seen.get(a)).peekable();
             // What closed only things that are gone has nothing left to close.
-            let orphan = opened.peek().is_some() && opened.all(|j| gone[j]);
-            gone.push(orphan || self.gone.contains(&behavior.action));
-            if !gone[i] {
+            let orphan = opened.peek().is_some() && opened.all(|&any_kept| !any_kept);
+            let stays = !orphan && !self.gone.contains(&behavior.action);
+            *seen.entry(behavior.action).or_default() |= stays;
+            if stays {
                 kept.push(behavior);
                 continue;
             }
             let ended = closes.iter().find_map(|action| open.remove(action));
-            if let Some(close) = ended.and_then(|pair| pair.close) {
-                let action = close;
+            if let Some(action) = ended.and_then(|pair| pair.close) {
                 kept.push(Quadruple { action, ..behavior });
             } else if let Some(pair) = self.replacement(behavior)
                 && !open.values().any(|already| already.open == pair.open)

@@ -71,7 +71,7 @@ impl Embedded {
     ///
     /// # Errors
     /// A sentence saying what of the shift cannot be read.
-    pub fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
+    fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
         let regime = &request.regime;
         let changes = change::read(&regime.shift, &self.knowledge, &self.vocabulary)?;
         let mut rng = ChaCha8Rng::seed_from_u64(stable_seed(self.seed, request.key));

@@ -1,14 +1,15 @@
-//! What the embedded synthesizer promises, on small homes and on random ones.
+//! What the embedded synthesizer promises, on small homes; on random ones in `laws`, on real ones in `real`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_operators::words::{
-    Action, ActionId, Device, HOURS, Hints, HomeId, Quadruple, Regime, Shift, ShiftKey, ShiftKind,
-    Time, WEEKDAYS,
-};
-use proptest::prelude::*;
-
 use super::*;
+use hearth_operators::words::{
+    Action, ActionId, Device, DeviceId, Hints, HomeId, Quadruple, Regime, Shift, ShiftKey,
+    ShiftKind, Time,
+};
+
+mod laws;
+mod real;
 
 /// Devices as the simulator, SmartThings and Home Assistant name them.
 const DEVICES: [(&str, &[&str]); 14] = [
@@ -354,7 +355,7 @@ fn free_text_is_read_or_refused() {
             .iter()
             .position(|d| d.name == name)
             .unwrap();
-        BTreeSet::from([hearth_operators::words::DeviceId(place as u16)])
+        BTreeSet::from([DeviceId(place as u16)])
     };
     let season = |to: &str| Change::Season {
         from: None,
@@ -426,7 +427,7 @@ fn a_general_name_means_all_such_devices_and_no_other() {
     let read =
         |text: &str| change::read(&shift(ShiftKind::Text, "", text), &knowledge, &vocabulary);
     let gone = |ids: &[u16]| {
-        let ids = ids.iter().copied().map(hearth_operators::words::DeviceId);
+        let ids = ids.iter().copied().map(DeviceId);
         Ok(vec![Change::Gone(ids.collect())])
     };
     assert_eq!(read("no more heaters"), gone(&[0, 1]));
@@ -512,231 +513,4 @@ fn answers_depend_on_seed_and_request_alone() {
     assert_eq!(of(1, 0), of(1, 0));
     assert_ne!(of(1, 0), of(2, 0));
     assert_ne!(of(1, 0), of(1, 1));
-}
-
-/// The paper's data, if it is there: the catalog, and the sequences of a source context as one home's.
-fn smartgen(set: &str, context: &str) -> Option<(Arc<Catalog>, Vec<Sequence>)> {
-    let data = std::env::var_os("HEARTH_DATA").map_or_else(
-        || std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        Into::into,
-    );
-    let folder = data.join("smartgen").join(set);
-    let Ok(vocab) = std::fs::read_to_string(folder.join("vocab.json")) else {
-        eprintln!("SKIPPED: no {} (set HEARTH_DATA)", folder.display());
-        return None;
-    };
-    let vocab: serde_json::Value = serde_json::from_str(&vocab).unwrap();
-    let actions = vocab["actions"].as_object().unwrap();
-    let mut devices = BTreeMap::<&str, Vec<&str>>::new();
-    for name in actions.values() {
-        let (device, action) = name.as_str().unwrap().split_once(':').unwrap();
-        devices.entry(device).or_default().push(action);
-    }
-    let devices: Vec<(&str, &[&str])> = devices.iter().map(|(d, a)| (*d, a.as_slice())).collect();
-    let catalog = catalog_of(&devices);
-    let lines = std::fs::read_to_string(folder.join(format!("raw/{context}.trn.jsonl"))).unwrap();
-    let source = lines.lines().map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let seq = line["seq"].as_array().unwrap().iter().map(|q| {
-            let number = |i: usize| q[i].as_u64().unwrap();
-            let name = actions[&number(3).to_string()].as_str().unwrap();
-            let (device, action) = name.split_once(':').unwrap();
-            Quadruple {
-                weekday: number(0) as u8,
-                hours: number(1) as u8,
-                action: catalog.lookup(device, action).unwrap(),
-            }
-        });
-        Sequence(seq.collect())
-    });
-    let source = source.collect();
-    Some((catalog, source))
-}
-
-/// Source and answer over a whole week, parts of 30 as the engine makes them.
-fn week(catalog: &Arc<Catalog>, source: &[Sequence], shift: &Shift) -> Vec<Sequence> {
-    let embedded = embedded(catalog);
-    let mut answer = Vec::new();
-    for weekday in 0..7 {
-        let mut asked = request(source.to_vec(), weekday, shift.clone());
-        let routines = source.iter().filter(|s| s.weekday() == weekday).count();
-        asked.parts = routines.div_ceil(30).max(1) as u16;
-        for part in 0..asked.parts {
-            asked.key.part = part;
-            answer.extend(embedded.sequences(&asked).unwrap());
-        }
-    }
-    answer
-}
-
-#[test]
-fn real_homes_change_as_their_shift_says() {
-    let length =
-        |s: &[Sequence]| s.iter().map(|s| s.0.len()).sum::<usize>() as f64 / s.len() as f64;
-    let variety = |catalog: &Catalog, s: &[Sequence]| {
-        let each = s
-            .iter()
-            .map(|s| devices(catalog, std::slice::from_ref(s)).len());
-        each.sum::<usize>() as f64 / s.len() as f64
-    };
-    let Some((catalog, winter)) = smartgen("fr", "winter") else {
-        return;
-    };
-    let heater = |s: &[Sequence]| {
-        let all = s.iter().flat_map(|s| &s.0);
-        all.filter(|q| catalog.device_name(q.action) == "Heater")
-            .count()
-    };
-    for to in ["spring", "summer"] {
-        let answer = week(&catalog, &winter, &shift(ShiftKind::Season, "winter", to));
-        let same = answer.iter().filter(|s| winter.contains(s)).count();
-        eprintln!(
-            "fr winter → {to}: {} → {} sequences, {same} as they were, heater {} → {}",
-            winter.len(),
-            answer.len(),
-            heater(&winter),
-            heater(&answer),
-        );
-        assert!(heater(&winter) > 0 && heater(&answer) == 0);
-        assert!(answer.len() * 100 >= winter.len() * 98);
-        assert!(to != "spring" || same * 100 >= answer.len() * 98);
-    }
-    for set in ["fr", "sp"] {
-        let Some((catalog, daytime)) = smartgen(set, "daytime") else {
-            return;
-        };
-        let answer = week(
-            &catalog,
-            &daytime,
-            &shift(ShiftKind::Schedule, "daytime", "night"),
-        );
-        let hours: BTreeSet<u8> = answer.iter().flat_map(|s| &s.0).map(|q| q.hours).collect();
-        eprintln!(
-            "{set} daytime → night: {} sequences in the hours {hours:?}",
-            answer.len()
-        );
-        assert_eq!(answer.len(), daytime.len());
-        assert_eq!(hours, BTreeSet::from([0, 1, 6, 7]));
-    }
-    let Some((catalog, single)) = smartgen("fr", "single") else {
-        return;
-    };
-    let answer = week(
-        &catalog,
-        &single,
-        &shift(ShiftKind::Occupancy, "single", "multiple"),
-    );
-    eprintln!(
-        "fr single → multiple: length {:.2} → {:.2}, devices a sequence {:.2} → {:.2}",
-        length(&single),
-        length(&answer),
-        variety(&catalog, &single),
-        variety(&catalog, &answer),
-    );
-    assert!(variety(&catalog, &answer) > variety(&catalog, &single) + 0.5);
-}
-
-/// A catalog of some of the devices, and a home's sequences over it.
-fn homes() -> impl Strategy<Value = (Vec<usize>, Vec<Vec<(u8, u8, u16)>>)> {
-    let behavior = (0..7_u8, 0..8_u8, any::<u16>());
-    let source = prop::collection::vec(prop::collection::vec(behavior, 1..12), 0..90);
-    (
-        prop::sample::subsequence((0..DEVICES.len()).collect::<Vec<_>>(), 1..=DEVICES.len()),
-        source,
-    )
-}
-
-fn shifts() -> impl Strategy<Value = (ShiftKind, &'static str, &'static str)> {
-    let season = ["winter", "spring", "summer", "autumn", "fall"];
-    let season = (
-        prop::sample::select(season.to_vec()),
-        prop::sample::select(season.to_vec()),
-    );
-    let text = [
-        "no more heater",
-        "new television",
-        "works nights, it is summer and a guest is here",
-        "moved out",
-        "nonsense",
-        "",
-    ];
-    prop_oneof![
-        4 => season.prop_map(|(from, to)| (ShiftKind::Season, from, to)),
-        1 => Just((ShiftKind::Schedule, "daytime", "night")),
-        1 => Just((ShiftKind::Schedule, "night", "daytime")),
-        2 => Just((ShiftKind::Occupancy, "single", "multiple")),
-        1 => Just((ShiftKind::Occupancy, "multiple", "single")),
-        1 => Just((ShiftKind::Occupancy, "", "multiple")),
-        3 => prop::sample::select(text.to_vec()).prop_map(|text| (ShiftKind::Text, "", text)),
-    ]
-}
-
-proptest! {
-    #[test]
-    fn any_answer_is_closed_capped_and_repeatable(
-        (chosen, source) in homes(),
-        (kind, from, to) in shifts(),
-        (weekday, part, parts, seed) in (0..7_u8, 0..3_u16, 1..4_u16, any::<u64>()),
-    ) {
-        let chosen: Vec<_> = chosen.into_iter().map(|d| DEVICES[d]).collect();
-        let catalog = catalog_of(&chosen);
-        let actions = catalog.actions() as u16;
-        let source: Vec<Sequence> = source
-            .into_iter()
-            .map(|s| {
-                let quadruple = |(weekday, hours, a)| Quadruple { weekday, hours, action: ActionId(a % actions) };
-                Sequence(s.into_iter().map(quadruple).collect())
-            })
-            .collect();
-        let mut asked = request(source.clone(), weekday, shift(kind, from, to));
-        (asked.parts, asked.key.part) = (parts, part.min(parts - 1));
-        let embedded = Embedded::new(catalog.clone(), Knowledge::builtin(), seed);
-        let answer = embedded.synthesize(&asked);
-        prop_assert_eq!(&answer, &embedded.synthesize(&asked));
-        let rows = match answer {
-            Ok(rows) => rows,
-            Err(error) => {
-                prop_assert!(error.ends_with("nothing was invented"), "{}", error);
-                return Ok(());
-            }
-        };
-        prop_assert!(rows.len() <= CAP);
-        for sequence in &rows {
-            prop_assert!(!sequence.is_empty());
-            for [day, hours, device, action] in sequence {
-                prop_assert!(WEEKDAYS.contains(&day.as_str()) && HOURS.contains(&hours.as_str()));
-                prop_assert!(catalog.lookup(device, action).is_some());
-            }
-        }
-        // What was asked about, where nothing of it was left out by the cap or emptied.
-        let routines: Vec<&Sequence> = source.iter().filter(|s| s.weekday() == weekday).collect();
-        let own = super::part(&routines, &asked);
-        let answer = embedded.sequences(&asked).unwrap();
-        let ended: &[&str] = match (kind, from, to) {
-            (ShiftKind::Season, "winter", "spring" | "summer" | "autumn" | "fall") => &["Heater", "humidifier.bedroom"],
-            (ShiftKind::Season, "summer", "winter" | "spring" | "autumn" | "fall") => &["AirConditioner", "fan.ceiling_fan"],
-            (ShiftKind::Text, _, "no more heater") => &["Heater"],
-            _ => &[],
-        };
-        for q in answer.iter().flat_map(|s| &s.0) {
-            prop_assert!(!ended.contains(&catalog.device_name(q.action)), "{}", catalog.full_name(q.action));
-        }
-        if own.len() <= CAP && answer.len() == own.len() {
-            for (before, after) in own.iter().zip(&answer) {
-                match (kind, to) {
-                    (ShiftKind::Occupancy, "multiple") => {
-                        prop_assert!(is_subsequence(&before.0, &after.0));
-                        prop_assert!(after.0.len() <= before.0.len() + before.0.len().max(4));
-                    }
-                    (ShiftKind::Occupancy, _) => prop_assert!(is_subsequence(&after.0, &before.0)),
-                    (ShiftKind::Schedule, _) => {
-                        let moved = before.0.iter().map(|q| ((q.hours + 4) % 8, q.action));
-                        let seen = after.0.iter().map(|q| (q.hours, q.action));
-                        prop_assert!(moved.eq(seen));
-                    }
-                    _ => {}
-                }
-            }
-        }
-    }
 }
