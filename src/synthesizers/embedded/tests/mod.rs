@@ -240,6 +240,48 @@ fn modes_of_one_device_have_seasons_of_their_own() {
 }
 
 #[test]
+fn devices_are_known_by_the_names_of_many_systems() {
+    let on: &[&str] = &["on", "off"];
+    let ends_in_summer = [
+        "ElectricBlanket",
+        "Kitchen radiator",
+        "humidifier.hygrostat",
+        "floor_heating_bath",
+    ];
+    let goes_on = [
+        "water_heater.demo_water_heater",
+        "humidifier.dehumidifier",
+        "switch.ac",
+        "Reheating oven",
+        "fan.living_room_fan",
+    ];
+    for (name, survives) in ends_in_summer
+        .map(|name| (name, false))
+        .into_iter()
+        .chain(goes_on.map(|name| (name, true)))
+    {
+        let catalog = catalog_of(&[(name, on), ("Light", on)]);
+        let day = Sequence(
+            [0, 2, 3, 1]
+                .map(|action| Quadruple {
+                    weekday: 0,
+                    hours: 1,
+                    action: ActionId(action),
+                })
+                .to_vec(),
+        );
+        let asked = request(
+            vec![day.clone()],
+            0,
+            shift(ShiftKind::Season, "winter", "summer"),
+        );
+        let answer = embedded(&catalog).sequences(&asked).unwrap();
+        let expected = if survives { &day.0[..] } else { &day.0[1..3] };
+        assert_eq!(answer[0].0, expected, "{name}");
+    }
+}
+
+#[test]
 fn a_night_schedule_moves_hours_and_keeps_the_order() {
     let catalog = catalog_of(&DEVICES);
     let source = winter_home(&catalog);
