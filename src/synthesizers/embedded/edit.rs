@@ -1,0 +1,109 @@
+//! What a shift takes from a home's sequences and what it brings: one edit for seasons and for devices that come or go.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use hearth_operators::words::{ActionId, Hours, Quadruple, Sequence};
+use rand::Rng;
+
+use super::vocabulary::{Pair, Vocabulary};
+
+/// Behaviours that end, those that take their place, and those that begin.
+#[derive(Debug, Default)]
+pub struct Edit {
+    /// Actions that do not occur any more.
+    pub gone: BTreeSet<ActionId>,
+    /// By action that is gone: what is done instead, best first, each in its hours.
+    pub instead: BTreeMap<ActionId, Vec<(Pair, BTreeSet<Hours>)>>,
+    /// What begins.
+    pub additions: Vec<Addition>,
+}
+
+/// Something that a home begins to do.
+#[derive(Debug)]
+pub struct Addition {
+    /// What is done.
+    pub pair: Pair,
+    /// When.
+    pub hours: BTreeSet<Hours>,
+    /// In how many of the sequences that touch these hours, from 0 to 1.
+    pub share: f64,
+    /// Where one of these occurs it is done already.
+    pub same: BTreeSet<ActionId>,
+}
+
+impl Edit {
+    /// The sequence after the shift; empty if nothing is left of it.
+    pub fn apply(
+        &self,
+        vocabulary: &Vocabulary,
+        source: &Sequence,
+        rng: &mut impl Rng,
+    ) -> Sequence {
+        let mut sequence = self.without_the_gone(vocabulary, &source.0);
+        for addition in &self.additions {
+            addition.insert(&mut sequence, rng);
+        }
+        Sequence(sequence)
+    }
+
+    fn without_the_gone(&self, vocabulary: &Vocabulary, source: &[Quadruple]) -> Vec<Quadruple> {
+        let mut kept: Vec<Quadruple> = Vec::with_capacity(source.len());
+        // By action that occurred so far: whether any of its occurrences was kept.
+        let mut seen: BTreeMap<ActionId, bool> = BTreeMap::new();
+        // What was put in the place of something gone and is still open: by the action that is gone.
+        let mut open: BTreeMap<ActionId, Pair> = BTreeMap::new();
+        for &behavior in source {
+            let closes = vocabulary.catalog.closes(behavior.action);
+            let mut opened = closes.iter().filter_map(|a| seen.get(a)).peekable();
+            // What closed only things that are gone has nothing left to close.
+            let orphan = opened.peek().is_some() && opened.all(|&any_kept| !any_kept);
+            let stays = !orphan && !self.gone.contains(&behavior.action);
+            *seen.entry(behavior.action).or_default() |= stays;
+            if stays {
+                kept.push(behavior);
+                continue;
+            }
+            let ended = closes.iter().find_map(|action| open.remove(action));
+            if let Some(action) = ended.and_then(|pair| pair.close) {
+                kept.push(Quadruple { action, ..behavior });
+            } else if let Some(pair) = self.replacement(behavior)
+                && !open.values().any(|already| already.open == pair.open)
+            {
+                let action = pair.open;
+                kept.push(Quadruple { action, ..behavior });
+                open.insert(behavior.action, pair);
+            }
+        }
+        kept
+    }
+
+    fn replacement(&self, behavior: Quadruple) -> Option<Pair> {
+        let choices = self.instead.get(&behavior.action)?;
+        choices
+            .iter()
+            .find(|(_, hours)| hours.contains(&behavior.hours))
+            .map(|&(pair, _)| pair)
+    }
+}
+
+impl Addition {
+    /// Lets it begin after one of the behaviours in its hours and end at a later one's time, at the share's odds.
+    fn insert(&self, sequence: &mut Vec<Quadruple>, rng: &mut impl Rng) {
+        let places: Vec<usize> = (0..sequence.len())
+            .filter(|&i| self.hours.contains(&sequence[i].hours))
+            .collect();
+        let done = sequence.iter().any(|q| self.same.contains(&q.action));
+        if places.is_empty() || done || !rng.random_bool(self.share) {
+            return;
+        }
+        let start = places[rng.random_range(0..places.len())];
+        let end = rng.random_range(start..sequence.len());
+        // The end first, so that the start's place still holds.
+        if let Some(action) = self.pair.close {
+            let at = sequence[end];
+            sequence.insert(end + 1, Quadruple { action, ..at });
+        }
+        let (action, at) = (self.pair.open, sequence[start]);
+        sequence.insert(start + 1, Quadruple { action, ..at });
+    }
+}
