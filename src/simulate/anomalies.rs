@@ -52,9 +52,21 @@ impl Anomaly {
 }
 
 /// Repeats of a burst, each with its label.
-const REPEATS: std::ops::RangeInclusive<u32> = 3..=5;
-/// Labelled events that a planting yields on average: four kinds with one, one kind with four.
-const YIELD: f64 = 1.6;
+const REPEATS: std::ops::RangeInclusive<u32> = 3..=4;
+/// What a planting draws from. A burst has several labels, so it is drawn less often.
+const DRAWN: [Anomaly; 9] = [
+    Anomaly::WrongHour,
+    Anomaly::WrongHour,
+    Anomaly::OutOfSeason,
+    Anomaly::OutOfSeason,
+    Anomaly::UnknownOrder,
+    Anomaly::UnknownOrder,
+    Anomaly::ForeignDevice,
+    Anomaly::ForeignDevice,
+    Anomaly::Repeat,
+];
+/// Labelled events that a planting yields on average: eight draws with one, one with three or four.
+const YIELD: f64 = 11.5 / 9.0;
 
 /// Plants anomalies into a home's log (in order of time): so many labelled events a usual one, on average.
 pub(super) fn plant(
@@ -81,10 +93,12 @@ pub(super) fn plant(
                 usual: happening,
                 day: u16::try_from(happening.at / DAY).unwrap_or(u16::MAX),
             };
-            // Not every home has room for every kind; each has room for a repeat.
-            let kind = Anomaly::ALL[rng.random_range(0..Anomaly::ALL.len())];
-            if !planting.plant(kind, log, rng) {
-                planting.plant(Anomaly::Repeat, log, rng);
+            // Not every home has room for every kind; each has room for the last.
+            let drawn = DRAWN[rng.random_range(0..DRAWN.len())];
+            for kind in [drawn, Anomaly::UnknownOrder, Anomaly::Repeat] {
+                if planting.plant(kind, log, rng) {
+                    break;
+                }
             }
         }
     }
