@@ -132,7 +132,7 @@ impl Home {
             laundry: weekdays(rng.random_range(1..=3), rng),
             cleaning: weekdays(rng.random_range(1..=4), rng),
             cleaning_hour: rng.random_range(9.5..15.0),
-            night: (rng.random_range(17.2..18.2), rng.random_range(0.72..0.8)),
+            night: (rng.random_range(18.1..18.7), rng.random_range(0.6..0.68)),
         }
     }
 
