@@ -11,11 +11,73 @@ use jiff::{Timestamp, civil, fmt::temporal};
 /// # Errors
 /// A sentence saying what is wrong with the text.
 pub fn parse(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
-    static PARSER: temporal::DateTimeParser = temporal::DateTimeParser::new();
     let text = text.trim();
+    match quick(text.as_bytes()) {
+        Some(read) => Ok(read),
+        None => thorough(text, zone),
+    }
+}
+
+/// The usual form, `YYYY-MM-DDTHH:MM:SS[.f](Z|±HH:MM)` with at most six digits of fraction: ten times quicker than
+/// [`thorough`], which decides wherever this one is in doubt (`None`).
+fn quick(text: &[u8]) -> Option<(Time, i16)> {
+    let (civil, rest) = text.split_at_checked(19)?;
+    let separators = [civil[4], civil[7], civil[10], civil[13], civil[16]];
+    if separators != *b"--T::" {
+        return None;
+    }
+    let year = number(&civil[0..4])?;
+    let month = number(&civil[5..7])?;
+    let day = number(&civil[8..10])?;
+    let hour = number(&civil[11..13])?;
+    let minute = number(&civil[14..16])?;
+    let second = number(&civil[17..19])?;
+    if !(1..=12).contains(&month) || day < 1 || day > days_in_month(year, month) {
+        return None;
+    }
+    if hour > 23 || minute > 59 || second > 59 {
+        return None;
+    }
+    let (micros, zone) = match rest.strip_prefix(b".") {
+        None => (0, rest),
+        Some(rest) => {
+            let digits = rest.iter().take_while(|b| b.is_ascii_digit()).count();
+            if !(1..=6).contains(&digits) {
+                return None;
+            }
+            let scale = 10_i64.pow(6 - digits as u32);
+            (number(&rest[..digits])? * scale, &rest[digits..])
+        }
+    };
+    let offset = match *zone {
+        [b'Z'] => 0,
+        [sign @ (b'+' | b'-'), h1, h2, b':', m1, m2] => {
+            let (hours, minutes) = (number(&[h1, h2])?, number(&[m1, m2])?);
+            if hours > 23 || minutes > 59 {
+                return None;
+            }
+            let east = hours * 60 + minutes;
+            if sign == b'-' { -east } else { east }
+        }
+        _ => return None,
+    };
+    let minutes = (days_since_1970(year, month, day) * 24 + hour) * 60 + minute - offset;
+    let time = (minutes * 60 + second) * Time::SECOND + micros;
+    Some((Time(time), offset as i16))
+}
+
+/// All of RFC 3339 and its civil variants, by jiff.
+fn thorough(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+    static PARSER: temporal::DateTimeParser = temporal::DateTimeParser::new();
     let pieces = PARSER
         .parse_pieces(text)
         .map_err(|_| format!("`{}` is no RFC 3339 time", shorten(text)))?;
+    if pieces.time_zone_annotation().is_some() {
+        return Err(format!(
+            "`{}` names a time zone; write the offset alone",
+            shorten(text)
+        ));
+    }
     let Some(time) = pieces.time() else {
         return Err(format!("`{}` has no time of day", shorten(text)));
     };
@@ -29,6 +91,33 @@ pub fn parse(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
         }
         None => local(civil, zone),
     }
+}
+
+/// The value of a run of ASCII digits; `None` if anything else is among them.
+fn number(digits: &[u8]) -> Option<i64> {
+    digits.iter().try_fold(0, |value, digit| {
+        let digit = digit.wrapping_sub(b'0');
+        (digit <= 9).then(|| value * 10 + i64::from(digit))
+    })
+}
+
+fn days_in_month(year: i64, month: i64) -> i64 {
+    match month {
+        2 if year % 4 == 0 && (year % 100 != 0 || year % 400 == 0) => 29,
+        2 => 28,
+        4 | 6 | 9 | 11 => 30,
+        _ => 31,
+    }
+}
+
+/// Days from 1970-01-01 in the proleptic Gregorian calendar. Years are counted from March, so that the leap day is
+/// the last of a year; 400 such years are an era of 146,097 days.
+fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
+    let year = if month <= 2 { year - 1 } else { year };
+    let (era, year_of_era) = (year.div_euclid(400), year.rem_euclid(400));
+    let day_of_year = (153 * ((month + 9) % 12) + 2) / 5 + day - 1;
+    let day_of_era = year_of_era * 365 + year_of_era / 4 - year_of_era / 100 + day_of_year;
+    era * 146_097 + day_of_era - 719_468
 }
 
 /// Reads a civil time in `zone`: the instant, and the offset that holds there then.
@@ -78,7 +167,37 @@ fn shorten(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Wherever the quick reader answers, it answers as jiff does.
+        #[test]
+        fn quick_equals_thorough(
+            (year, month, day) in (0_i32..=9999, 0_u8..=13, 0_u8..=32),
+            (hour, minute, second) in (0_u8..=24, 0_u8..=60, 0_u8..=60),
+            fraction in "(\\.[0-9]{0,8})?",
+            zone in "Z|z||[+-][0-2][0-9]:[0-6][0-9]|[+-]00:00|[+-][0-9]{4}|x",
+        ) {
+            let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}");
+            if let Some(read) = quick(text.as_bytes()) {
+                prop_assert_eq!(Ok(read), thorough(&text, &TimeZone::UTC), "{}", text);
+            }
+        }
+
+        /// What is written is read back, by the quick reader.
+        #[test]
+        fn written_times_are_read_back(micros in -2_000_000_000_000_000_i64..7_000_000_000_000_000, offset in -1000_i16..1000) {
+            let text = format(Time(micros), offset);
+            prop_assert_eq!(quick(text.as_bytes()), Some((Time(micros), offset)), "{}", text);
+        }
+
+        #[test]
+        fn any_text_is_read_or_refused(text in ".{0,40}") {
+            let _ = parse(&text, &TimeZone::UTC);
+        }
+    }
 
     #[test]
     fn keeps_the_offset() {
@@ -109,6 +228,7 @@ mod tests {
             "2022-13-01T00:00:00Z",
             "2022-08-04",
             "1659630600",
+            "2022-08-04T18:30:00+02:00[Europe/Berlin]",
         ] {
             assert!(parse(text, &TimeZone::UTC).is_err(), "{text}");
         }

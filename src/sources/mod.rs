@@ -1,1 +1,114 @@
-//! sources
+//! Sources: event logs (JSON Lines and CSV; plain, gzip or zstd; files or standard input) and contexts.
+//!
+//! Whatever a log holds, reading it goes on: each counted line becomes one [`Behavior`] or one [`Rejected`]. Limits:
+//! a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
+
+mod contexts;
+mod event;
+mod lines;
+mod log;
+mod records;
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+pub use contexts::read_contexts;
+pub use event::LONGEST_NAME;
+pub(crate) use log::Events;
+pub use log::{EventLog, Options};
+
+/// A line that gave no behaviour, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The input line, at most its first 4 KiB; what is no UTF-8 in it is replaced.
+    pub line: String,
+    /// Where it stands: `file:line`.
+    pub source: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Rejected {
+    fn new(line: &lines::Text, file: &str, reason: String) -> Self {
+        const SHOWN: usize = 4 * 1024;
+        let bytes = &line.bytes[..line.bytes.len().min(SHOWN)];
+        let mut shown = String::from_utf8_lossy(bytes).into_owned();
+        // Replacing a bad byte takes three, so the text may have grown.
+        if shown.len() > SHOWN {
+            shown.truncate(shown.floor_char_boundary(SHOWN));
+        }
+        Rejected {
+            line: shown,
+            source: format!("{file}:{}", line.number),
+            reason,
+        }
+    }
+}
+
+/// Why an input as a whole cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum SourceError {
+    /// The file is missing or not readable.
+    #[error("cannot read `{file}`: {error}; check the path and its permissions")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// What the system says.
+        error: io::Error,
+    },
+    /// The file's name does not tell its format.
+    #[error(
+        "cannot tell the format of `{file}`; name it .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind"
+    )]
+    UnknownFormat {
+        /// The file.
+        file: String,
+    },
+    /// A CSV file's first line is no header of an event log.
+    #[error(
+        "{file}:{line}: this CSV header does not describe events: {reason}; it must name home,time,device,action (id optional)"
+    )]
+    Header {
+        /// The file.
+        file: String,
+        /// Line of the header.
+        line: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Reading broke off: a damaged archive or a failing disk. What stood before was read.
+    #[error("{file}:{line}: the input breaks off here: {error}; what stands before it was read")]
+    Broken {
+        /// The file.
+        file: String,
+        /// The line that could not be read whole.
+        line: u64,
+        /// What the system or the decompressor says.
+        error: io::Error,
+    },
+    /// Standard input was named more than once.
+    #[error("standard input (`-`) is named twice; it can be read once")]
+    StdinTwice,
+}
+
+/// Writes all of `reader` to a temporary file, so that it can be read twice; the file goes with the returned path.
+///
+/// # Errors
+/// The reader or the temporary folder fails.
+pub fn spool(mut reader: impl Read) -> io::Result<tempfile::TempPath> {
+    let mut file = tempfile::Builder::new()
+        .prefix("hearth-stdin-")
+        .tempfile()?;
+    io::copy(&mut reader, &mut file)?;
+    file.flush()?;
+    Ok(file.into_temp_path())
+}
+
+/// The name of a file for messages; `-` is standard input.
+fn display_name(file: &Path) -> String {
+    if file == Path::new("-") {
+        "stdin".into()
+    } else {
+        file.display().to_string()
+    }
+}

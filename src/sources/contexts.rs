@@ -1,0 +1,118 @@
+//! Declared shifts of context, JSON Lines:
+//! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use hearth_operators::words::{Shift, ShiftKind};
+use jiff::tz::TimeZone;
+use serde::Deserialize;
+
+use super::event::{instant, required};
+use super::lines::{Lines, Text};
+use super::records::{self, Field};
+use super::{Rejected, SourceError, display_name};
+use crate::homes::Homes;
+
+/// A line of the file. `home` may be `*`: all homes.
+#[derive(Deserialize)]
+struct Declared<'a> {
+    #[serde(borrow, default)]
+    home: Field<'a>,
+    #[serde(borrow, default)]
+    time: Field<'a>,
+    #[serde(borrow, default)]
+    kind: Field<'a>,
+    #[serde(borrow, default)]
+    from: Field<'a>,
+    #[serde(borrow, default)]
+    to: Field<'a>,
+}
+
+/// Reads a file of shifts (`.gz` and `.zst` transparently), in the order of its lines. A time without offset is local
+/// in `timezone`; fields that Hearth does not know are ignored.
+///
+/// # Errors
+/// The file is missing, unreadable or breaks off.
+pub fn read_contexts(
+    file: &Path,
+    homes: &Homes,
+    timezone: &TimeZone,
+) -> Result<(Vec<Shift>, Vec<Rejected>), SourceError> {
+    let name = display_name(file);
+    let mut lines = Lines::open(file, Arc::default()).map_err(|error| SourceError::Unreadable {
+        file: name.clone(),
+        error,
+    })?;
+    let (mut shifts, mut rejected) = (Vec::new(), Vec::new());
+    let mut line = Text::default();
+    loop {
+        match lines.read(&mut line) {
+            Err(error) => {
+                return Err(SourceError::Broken {
+                    file: name,
+                    line: lines.number(),
+                    error,
+                });
+            }
+            Ok(false) => return Ok((shifts, rejected)),
+            Ok(true) if line.is_blank() && !line.too_long => {}
+            Ok(true) => match shift(&line, homes, timezone) {
+                Ok(shift) => shifts.push(shift),
+                Err(reason) => rejected.push(Rejected::new(&line, &name, reason)),
+            },
+        }
+    }
+}
+
+fn shift(line: &Text, homes: &Homes, timezone: &TimeZone) -> Result<Shift, String> {
+    let declared: Declared = records::json(line)?;
+    let home = required(declared.home, "home")?;
+    let (time, offset) = instant(&required(declared.time, "time")?, timezone)?;
+    let kind = required(declared.kind, "kind")?;
+    let from = required(declared.from, "from")?;
+    let to = required(declared.to, "to")?;
+    let known = [
+        ShiftKind::Season,
+        ShiftKind::Schedule,
+        ShiftKind::Occupancy,
+        ShiftKind::Text,
+    ];
+    let kind = known
+        .into_iter()
+        .find(|known| known.name() == kind)
+        .ok_or_else(|| {
+            format!("unknown kind `{kind}`; kinds are season, schedule, occupancy and text")
+        })?;
+    for context in [&from, &to] {
+        let words = words(kind);
+        if !words.is_empty() && !words.contains(&&**context) {
+            return Err(format!(
+                "`{context}` is no {}; write {}, or use the kind text",
+                kind.name(),
+                words.join(", ")
+            ));
+        }
+    }
+    if from == to {
+        return Err(format!("from `{from}` to `{to}` is no shift"));
+    }
+    Ok(Shift {
+        home: (home != "*").then(|| homes.intern(&home)),
+        time,
+        offset,
+        kind,
+        from: from.into_owned(),
+        to: to.into_owned(),
+    })
+}
+
+/// The contexts that a kind knows; empty where any text will do.
+pub(crate) fn words(kind: ShiftKind) -> &'static [&'static str] {
+    match kind {
+        ShiftKind::Season => &["winter", "spring", "summer", "autumn"],
+        ShiftKind::Schedule => &["daytime", "night"],
+        ShiftKind::Occupancy => &["single", "multiple"],
+        ShiftKind::Text => &[],
+    }
+}

@@ -1,0 +1,152 @@
+//! From the fields of a record to a behaviour: limits, names looked up, time read.
+
+use std::borrow::Cow;
+
+use hearth_operators::words::{ActionId, Behavior, Catalog, HomeId, Line, Moment, Time};
+use jiff::tz::TimeZone;
+
+use super::records::{Field, Record};
+use crate::time;
+
+/// The longest name of a home, device or action, and the longest id, in bytes.
+pub const LONGEST_NAME: usize = 256;
+
+/// The instants that count as possible: 1900-01-01 to 2200-01-01. Anything else is a broken clock.
+const POSSIBLE: std::ops::Range<i64> = -2_208_988_800 * Time::SECOND..7_258_118_400 * Time::SECOND;
+
+/// An event whose fields are in order, its names not looked up yet.
+pub(crate) struct Event<'a> {
+    pub home: Cow<'a, str>,
+    pub time: Time,
+    pub offset: i16,
+    /// The device, if the record has it in a field of its own.
+    pub device: Option<Cow<'a, str>>,
+    /// The action; may be written `Device:action`.
+    pub action: Cow<'a, str>,
+    pub id: Option<Cow<'a, str>>,
+}
+
+impl<'a> Event<'a> {
+    /// Checks the fields of a record. A time without offset is local in `zone`.
+    ///
+    /// # Errors
+    /// The field that is missing, empty, too long or impossible.
+    pub fn check(record: Record<'a>, zone: &TimeZone) -> Result<Self, String> {
+        let home = required(record.home, "home")?;
+        let text = required(record.time, "time")?;
+        let device = optional(record.device, "device")?;
+        let action = required(record.action, "action")?;
+        let id = optional(record.id, "id")?;
+        let (time, offset) = instant(&text, zone)?;
+        Ok(Event {
+            home,
+            time,
+            offset,
+            device,
+            action,
+            id,
+        })
+    }
+
+    /// Device and action as two names: the action without its device's name before it.
+    ///
+    /// # Errors
+    /// The device is named neither in a field of its own nor before the action.
+    pub fn names(&self) -> Result<(&str, &str), String> {
+        match &self.device {
+            Some(device) => {
+                let bare = self.action.strip_prefix(&**device);
+                let bare = bare.and_then(|rest| rest.strip_prefix(':'));
+                Ok((device, bare.map_or(&*self.action, str::trim_start)))
+            }
+            None => {
+                let (device, action) = self.action.split_once(':').ok_or_else(|| {
+                    format!(
+                        "no device: neither a field `device` nor `Device:action` in `{}`",
+                        self.action
+                    )
+                })?;
+                Ok((device, action.trim_start()))
+            }
+        }
+    }
+
+    /// The action's id in a catalog.
+    ///
+    /// # Errors
+    /// The device or action that the catalog does not have.
+    pub fn action(&self, catalog: &Catalog) -> Result<ActionId, String> {
+        if let Some(device) = &self.device {
+            if let Some(action) = catalog.lookup(device, &self.action) {
+                return Ok(action);
+            }
+        } else {
+            // A device's own name may hold colons, so each of them may be the one that ends it.
+            let found = self.action.match_indices(':').find_map(|(colon, _)| {
+                catalog.lookup(&self.action[..colon], self.action[colon + 1..].trim_start())
+            });
+            if let Some(action) = found {
+                return Ok(action);
+            }
+        }
+        let (device, action) = self.names()?;
+        Err(if catalog.has_device(device) {
+            format!("unknown action `{action}` of device `{device}`: the catalog does not have it")
+        } else {
+            format!("unknown device `{device}`: the catalog does not have it")
+        })
+    }
+
+    /// The behaviour, once home and action are known.
+    pub fn behavior(self, home: HomeId, action: ActionId, line: Line) -> Behavior {
+        Behavior {
+            home,
+            moment: Moment {
+                time: self.time,
+                action,
+                offset: self.offset,
+            },
+            id: self.id.map(|id| id.into()),
+            line,
+        }
+    }
+}
+
+/// Reads a time and refuses what no home's clock can mean.
+pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+    let (time, offset) =
+        time::parse(text, zone).map_err(|what| format!("impossible time: {what}"))?;
+    if POSSIBLE.contains(&time.0) {
+        Ok((time, offset))
+    } else {
+        Err(format!(
+            "impossible time: `{}` is not between the years 1900 and 2200",
+            text.trim()
+        ))
+    }
+}
+
+/// A field that must be there.
+pub(super) fn required<'a>(field: Field<'a>, name: &str) -> Result<Cow<'a, str>, String> {
+    let text = optional(field, name)?.ok_or_else(|| format!("field `{name}` is missing"))?;
+    if text.is_empty() {
+        return Err(format!("field `{name}` is empty"));
+    }
+    Ok(text)
+}
+
+/// A field that may be missing. Its text must be short and free of NUL bytes.
+fn optional<'a>(field: Field<'a>, name: &str) -> Result<Option<Cow<'a, str>>, String> {
+    if let Some(text) = &field.0 {
+        if text.len() > LONGEST_NAME {
+            return Err(format!(
+                "field `{name}` is {} bytes long, at most {LONGEST_NAME} are read",
+                text.len()
+            ));
+        }
+        if text.contains('\0') {
+            return Err(format!("field `{name}` holds a NUL byte"));
+        }
+    }
+    Ok(field.0)
+}

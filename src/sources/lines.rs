@@ -1,0 +1,247 @@
+//! Lines of a file or of standard input, decompressed on the way, in bounded memory.
+
+use std::collections::VecDeque;
+use std::fs::File;
+use std::io::{self, BufRead, BufReader, Read};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use flate2::bufread::MultiGzDecoder;
+
+/// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
+pub(crate) const LONGEST_LINE: usize = 64 * 1024;
+
+/// Size of the buffers between a file, its decompressor and the lines.
+const BUFFER: usize = 128 * 1024;
+
+/// One line as it stands in the input, without its line break.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Text {
+    /// Its number, from 1.
+    pub number: u64,
+    /// Its bytes: all of them, or the first [`LONGEST_LINE`] if it is `too_long`.
+    pub bytes: Vec<u8>,
+    /// Whether the line is longer than [`LONGEST_LINE`].
+    pub too_long: bool,
+}
+
+impl Text {
+    /// Whether the line holds nothing but white space.
+    pub fn is_blank(&self) -> bool {
+        self.bytes.iter().all(u8::is_ascii_whitespace)
+    }
+}
+
+/// Reads one input line by line: plain, gzip or zstd (several members too), as its first bytes say.
+pub(crate) struct Lines {
+    reader: Box<dyn BufRead + Send>,
+    /// Number of the last line read from `reader`.
+    number: u64,
+    /// Lines handed back, to be read again before any new one.
+    returned: VecDeque<Text>,
+    /// An error met while looking ahead, to be met again in its place.
+    postponed: Option<io::Error>,
+}
+
+impl Lines {
+    /// Opens a file, or standard input for `-`. Bytes read, before decompression, are added to `progress`.
+    pub fn open(file: &Path, progress: Arc<AtomicU64>) -> io::Result<Self> {
+        if file == Path::new("-") {
+            Self::new(io::stdin(), progress)
+        } else {
+            Self::new(File::open(file)?, progress)
+        }
+    }
+
+    /// Reads from any source of bytes.
+    pub fn new(input: impl Read + Send + 'static, progress: Arc<AtomicU64>) -> io::Result<Self> {
+        let mut raw = BufReader::with_capacity(BUFFER, Counted { input, progress });
+        let magic = peek(&mut raw, 4)?;
+        let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(&[0x1f, 0x8b]) {
+            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
+        } else if magic == [0x28, 0xb5, 0x2f, 0xfd] {
+            let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
+            Box::new(BufReader::with_capacity(BUFFER, decoder))
+        } else {
+            Box::new(raw)
+        };
+        // A byte order mark says nothing in UTF-8, and would spoil the first line.
+        if peek(&mut reader, 3).is_ok_and(|start| start == [0xef, 0xbb, 0xbf]) {
+            reader.consume(3);
+        }
+        Ok(Lines {
+            reader,
+            number: 0,
+            returned: VecDeque::new(),
+            postponed: None,
+        })
+    }
+
+    /// The first byte that is not white space, without consuming anything that matters; `None` in an empty input.
+    pub fn first_byte(&mut self) -> io::Result<Option<u8>> {
+        let mut line = Text::default();
+        let mut blank = VecDeque::new();
+        let mut found = None;
+        while found.is_none() && self.read(&mut line)? {
+            found = line
+                .bytes
+                .iter()
+                .copied()
+                .find(|b| !b.is_ascii_whitespace());
+            // Blank lines are never counted, so only the last line need be kept.
+            blank.clear();
+            blank.push_back(std::mem::take(&mut line));
+        }
+        self.give_back(blank);
+        Ok(found)
+    }
+
+    /// Reads the next line into `line`; false at the end of the input.
+    ///
+    /// After an error, [`Lines::number`] is the number of the line in which the input broke off.
+    pub fn read(&mut self, line: &mut Text) -> io::Result<bool> {
+        if let Some(returned) = self.returned.pop_front() {
+            *line = returned;
+            return Ok(true);
+        }
+        if let Some(error) = self.postponed.take() {
+            return Err(error);
+        }
+        line.bytes.clear();
+        line.too_long = false;
+        self.number += 1;
+        line.number = self.number;
+        let limit = LONGEST_LINE as u64 + 1;
+        let read = self
+            .reader
+            .by_ref()
+            .take(limit)
+            .read_until(b'\n', &mut line.bytes)?;
+        if read == 0 {
+            return Ok(false);
+        }
+        if line.bytes.last() == Some(&b'\n') {
+            line.bytes.pop();
+            if line.bytes.last() == Some(&b'\r') {
+                line.bytes.pop();
+            }
+        } else if line.bytes.len() > LONGEST_LINE {
+            line.too_long = true;
+            line.bytes.truncate(LONGEST_LINE);
+            self.reader.skip_until(b'\n')?;
+        }
+        Ok(true)
+    }
+
+    /// Hands lines back; they are read again, in this order, before any other.
+    pub fn give_back(&mut self, mut lines: VecDeque<Text>) {
+        lines.append(&mut self.returned);
+        self.returned = lines;
+    }
+
+    /// Lets an error come up (again) once the lines that were handed back are read.
+    pub fn postpone(&mut self, error: io::Error) {
+        self.postponed = Some(error);
+    }
+
+    /// Number of the line that was read last, or in which reading failed.
+    pub fn number(&self) -> u64 {
+        self.number
+    }
+}
+
+/// Up to `n` first bytes of what the reader holds next, without consuming them. Fewer than `n` only where the input
+/// is shorter or arrives in pieces smaller than that.
+fn peek(reader: &mut impl BufRead, n: usize) -> io::Result<Vec<u8>> {
+    let buffer = reader.fill_buf()?;
+    Ok(buffer[..buffer.len().min(n)].to_vec())
+}
+
+/// Counts the bytes that pass.
+struct Counted<R> {
+    input: R,
+    progress: Arc<AtomicU64>,
+}
+
+impl<R: Read> Read for Counted<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.progress.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn all(input: Vec<u8>) -> io::Result<Vec<Text>> {
+        let mut lines = Lines::new(io::Cursor::new(input), Arc::default())?;
+        let (mut line, mut out) = (Text::default(), Vec::new());
+        while lines.read(&mut line)? {
+            out.push(line.clone());
+        }
+        Ok(out)
+    }
+
+    fn gzip(bytes: &[u8]) -> Vec<u8> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        encoder.write_all(bytes).unwrap();
+        encoder.finish().unwrap()
+    }
+
+    #[test]
+    fn a_long_line_is_cut_and_the_next_one_read() {
+        let mut input = vec![b'x'; 3 * LONGEST_LINE];
+        input.extend_from_slice(b"\nnext\r\n\nlast");
+        let lines = all(input).unwrap();
+        assert!(lines[0].too_long);
+        assert_eq!(lines[0].bytes.len(), LONGEST_LINE);
+        let rest: Vec<_> = lines[1..]
+            .iter()
+            .map(|l| (l.number, &l.bytes[..]))
+            .collect();
+        assert_eq!(rest, [(2, &b"next"[..]), (3, b""), (4, b"last")]);
+    }
+
+    #[test]
+    fn a_line_of_exactly_the_limit_is_whole() {
+        let mut input = vec![b'x'; LONGEST_LINE];
+        assert!(!all(input.clone()).unwrap()[0].too_long);
+        input.push(b'\n');
+        assert!(!all(input).unwrap()[0].too_long);
+    }
+
+    #[test]
+    fn a_truncated_member_is_an_error_after_its_lines() {
+        let body: Vec<u8> = (0..5000)
+            .flat_map(|n| format!("line {n}\n").into_bytes())
+            .collect();
+        for packed in [gzip(&body), zstd::encode_all(&body[..], 3).unwrap()] {
+            let cut = packed[..packed.len() - 20].to_vec();
+            assert!(all(cut).is_err());
+            assert_eq!(all(packed).unwrap().len(), 5000);
+        }
+    }
+
+    proptest! {
+        /// However the bytes are packed, and in however many members, the lines are those of the bytes.
+        #[test]
+        fn packing_changes_nothing(parts in prop::collection::vec("([a-z{}\", ]{0,9}\n){1,4}", 1..4)) {
+            let whole = parts.concat().into_bytes();
+            let plain = all(whole).unwrap();
+            let expected: Vec<_> = plain.iter().map(|l| l.bytes.clone()).collect();
+            let gz = parts.iter().flat_map(|p| gzip(p.as_bytes())).collect();
+            let zst = parts.iter().flat_map(|p| zstd::encode_all(p.as_bytes(), 1).unwrap()).collect();
+            for packed in [gz, zst] {
+                let got: Vec<_> = all(packed).unwrap().iter().map(|l| l.bytes.clone()).collect();
+                prop_assert_eq!(&got, &expected);
+            }
+        }
+    }
+}

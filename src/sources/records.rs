@@ -1,0 +1,288 @@
+//! Records of an event log before any name is looked up: the fields of a JSON Lines object or a CSV record.
+
+use std::borrow::Cow;
+use std::collections::VecDeque;
+
+use serde::Deserialize;
+
+use super::lines::{LONGEST_LINE, Lines, Text};
+
+/// The fields of an event as a line gives them. Fields that Hearth does not know are ignored.
+#[derive(Debug, Default, Deserialize, PartialEq)]
+pub(crate) struct Record<'a> {
+    #[serde(borrow, default)]
+    pub home: Field<'a>,
+    #[serde(borrow, default)]
+    pub time: Field<'a>,
+    #[serde(borrow, default)]
+    pub device: Field<'a>,
+    #[serde(borrow, default)]
+    pub action: Field<'a>,
+    #[serde(borrow, default)]
+    pub id: Field<'a>,
+}
+
+/// A text field, borrowed from the line where it holds no escapes; `None` where it is missing or `null`.
+#[derive(Debug, Default, PartialEq)]
+pub(crate) struct Field<'a>(pub Option<Cow<'a, str>>);
+
+impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Field<'de>;
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a text")
+            }
+            fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
+                Ok(Field(Some(Cow::Borrowed(text))))
+            }
+            fn visit_str<E>(self, text: &str) -> Result<Self::Value, E> {
+                Ok(Field(Some(Cow::Owned(text.to_owned()))))
+            }
+            fn visit_unit<E>(self) -> Result<Self::Value, E> {
+                Ok(Field(None))
+            }
+        }
+        deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// Reads the JSON object that a line holds.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(crate) fn json<'a, T: Deserialize<'a>>(line: &'a Text) -> Result<T, String> {
+    let text = utf8(line)?;
+    // Serde would also take an array for a struct.
+    if !text.trim_start().starts_with('{') {
+        return Err("the line is no JSON object".into());
+    }
+    serde_json::from_str(text).map_err(|error| {
+        let column = error.column();
+        let message = error.to_string();
+        // The position that the message ends with counts lines inside this line.
+        let what = message.split(" at line ").next().unwrap_or(&message);
+        format!("malformed JSON: {what} (column {column})")
+    })
+}
+
+/// The line's text, if it is whole and valid.
+fn utf8(line: &Text) -> Result<&str, String> {
+    if line.too_long {
+        return Err(format!("the line is longer than {LONGEST_LINE} bytes"));
+    }
+    std::str::from_utf8(&line.bytes)
+        .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1))
+}
+
+/// Where a CSV file keeps each field, as its header says.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Columns {
+    home: usize,
+    time: usize,
+    device: Option<usize>,
+    action: usize,
+    id: Option<usize>,
+    /// How many columns the header has: each record must have as many.
+    count: usize,
+}
+
+impl Columns {
+    /// Reads a header: `home,time,device,action,id` in any order; `id` may be missing, and `device` where each action is
+    /// written `Device:action`. Other columns are ignored.
+    ///
+    /// # Errors
+    /// The column that is missing or stands twice.
+    pub fn parse(header: &Text) -> Result<Self, String> {
+        let Quoted::Fields(names) = split(utf8(header)?) else {
+            return Err("its quotes do not close".into());
+        };
+        let find = |name: &str| {
+            let mut places =
+                (0..names.len()).filter(|&i| names[i].trim().eq_ignore_ascii_case(name));
+            match (places.next(), places.next()) {
+                (_, Some(_)) => Err(format!("column `{name}` stands in it twice")),
+                (place, None) => Ok(place),
+            }
+        };
+        let need = |name: &str| find(name)?.ok_or_else(|| format!("it has no column `{name}`"));
+        Ok(Columns {
+            home: need("home")?,
+            time: need("time")?,
+            device: find("device")?,
+            action: need("action")?,
+            id: find("id")?,
+            count: names.len(),
+        })
+    }
+}
+
+/// A CSV record: its text (several lines where a quoted field holds line breaks) or why it is none.
+pub(crate) struct CsvRecord {
+    /// The line where it starts, with the text of the whole record.
+    pub text: Text,
+    quoting: Option<&'static str>,
+}
+
+impl CsvRecord {
+    /// Completes the record that `first` starts.
+    ///
+    /// A quoted field may hold line breaks, so a stray quote could swallow what follows. Where the quotes of a record do
+    /// not close properly, only its first line is refused, and the lines after it are read again on their own.
+    pub fn complete(first: Text, lines: &mut Lines) -> Self {
+        let mut record = CsvRecord {
+            text: first,
+            quoting: None,
+        };
+        if record.text.too_long || !record.text.bytes.contains(&b'"') {
+            return record;
+        }
+        let mut scan = Scan::FieldStart;
+        scan.over(&record.text.bytes);
+        if scan == Scan::Broken {
+            record.quoting = Some("a quote stands inside an unquoted field or after a quoted one");
+            return record;
+        }
+        let first_length = record.text.bytes.len();
+        let mut taken = VecDeque::new();
+        while scan == Scan::Quoted {
+            let mut next = Text::default();
+            let room = LONGEST_LINE.saturating_sub(record.text.bytes.len() + 1);
+            let read = lines.read(&mut next).unwrap_or_else(|error| {
+                lines.postpone(error);
+                false
+            });
+            let fits = read && !next.too_long && next.bytes.len() <= room;
+            if fits {
+                record.text.bytes.push(b'\n');
+                record.text.bytes.extend_from_slice(&next.bytes);
+                scan.over(b"\n");
+                scan.over(&next.bytes);
+            }
+            if read {
+                taken.push_back(next);
+            }
+            if !fits || scan == Scan::Broken {
+                lines.give_back(taken);
+                record.text.bytes.truncate(first_length);
+                record.quoting = Some("a quoted field is not closed");
+                return record;
+            }
+        }
+        record
+    }
+
+    /// The fields that `columns` name.
+    ///
+    /// # Errors
+    /// What is wrong with the record.
+    pub fn fields(&self, columns: &Columns) -> Result<Record<'_>, String> {
+        let text = utf8(&self.text)?;
+        if text.contains('\0') {
+            return Err("the record holds a NUL byte".into());
+        }
+        if let Some(reason) = self.quoting {
+            return Err(format!("malformed CSV: {reason}"));
+        }
+        let Quoted::Fields(mut fields) = split(text) else {
+            return Err("malformed CSV: a quoted field is not closed".into());
+        };
+        if fields.len() != columns.count {
+            return Err(format!(
+                "malformed CSV: {} fields where the header has {}",
+                fields.len(),
+                columns.count
+            ));
+        }
+        let mut take = |column: Option<usize>| {
+            Field(
+                column
+                    .map(|c| std::mem::take(&mut fields[c]))
+                    .filter(|f| !f.is_empty()),
+            )
+        };
+        Ok(Record {
+            home: take(Some(columns.home)),
+            time: take(Some(columns.time)),
+            device: take(columns.device),
+            action: take(Some(columns.action)),
+            id: take(columns.id),
+        })
+    }
+}
+
+/// Where in a CSV record a scan stands.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Scan {
+    FieldStart,
+    Unquoted,
+    Quoted,
+    /// After a quote inside a quoted field: its end, or the first half of a doubled quote.
+    QuoteInQuoted,
+    Broken,
+}
+
+impl Scan {
+    fn over(&mut self, bytes: &[u8]) {
+        for &byte in bytes {
+            *self = match (*self, byte) {
+                (Scan::Broken, _) => return,
+                (Scan::FieldStart | Scan::QuoteInQuoted, b'"') => Scan::Quoted,
+                (Scan::Quoted, b'"') => Scan::QuoteInQuoted,
+                (Scan::Quoted, _) => Scan::Quoted,
+                (_, b',') => Scan::FieldStart,
+                (Scan::Unquoted, b'"') | (Scan::QuoteInQuoted, _) => Scan::Broken,
+                (Scan::FieldStart | Scan::Unquoted, _) => Scan::Unquoted,
+            };
+        }
+    }
+}
+
+enum Quoted<'a> {
+    Fields(Vec<Cow<'a, str>>),
+    Unclosed,
+}
+
+/// Splits a record whose quotes [`Scan`] found to be in order.
+fn split(text: &str) -> Quoted<'_> {
+    if !text.contains('"') {
+        return Quoted::Fields(text.split(',').map(Cow::Borrowed).collect());
+    }
+    let mut fields = Vec::new();
+    let mut rest = text;
+    loop {
+        let after = match rest.strip_prefix('"') {
+            None => {
+                let end = rest.find(',').unwrap_or(rest.len());
+                fields.push(Cow::Borrowed(&rest[..end]));
+                &rest[end..]
+            }
+            Some(quoted) => {
+                let mut from = 0;
+                let end = loop {
+                    let Some(quote) = quoted[from..].find('"') else {
+                        return Quoted::Unclosed;
+                    };
+                    let quote = from + quote;
+                    if !quoted[quote + 1..].starts_with('"') {
+                        break quote;
+                    }
+                    from = quote + 2;
+                };
+                let field = &quoted[..end];
+                fields.push(if field.contains('"') {
+                    Cow::Owned(field.replace("\"\"", "\""))
+                } else {
+                    Cow::Borrowed(field)
+                });
+                &quoted[end + 1..]
+            }
+        };
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None if after.is_empty() => return Quoted::Fields(fields),
+            None => return Quoted::Unclosed,
+        }
+    }
+}
