@@ -1,1 +1,312 @@
-//! trainer
+//! Trains a cohort's first models, and a home's after a shift.
+
+use hearth_operators::words::{
+    Adaptation, Adjustment, Catalog, Filtered, Foundation, Outcome, Sequence, ShiftKey, Task,
+    Version,
+};
+use rand::Rng;
+use rand::seq::SliceRandom;
+
+use crate::models::{
+    Autoencoder, Learner, ModelError, Plan, Preset, SasRec, WINDOW, fit, generator, mean, quantile,
+    windows,
+};
+
+/// Sequences of the new context below which nothing is trained for a home.
+const ENOUGH: usize = 5;
+/// A detector's threshold is this quantile of the losses of held-out behaviours: one normal behaviour in a hundred is
+/// called an anomaly.
+const THRESHOLD: f32 = 0.99;
+/// Warm-up sequences beyond this many are sampled: a cohort's models are a start, and work must be bounded.
+const WARM_UP: usize = 4096;
+
+/// What training depends on besides data.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Settings {
+    /// Sizes and schedules.
+    pub preset: Preset,
+    /// Seed of everything drawn: equal seeds and data give bit-equal weights.
+    pub seed: u64,
+}
+
+/// What a seed is used for: each purpose draws from a stream of its own, so that none moves another.
+#[derive(Clone, Copy)]
+pub(crate) enum Purpose {
+    Split,
+    Encoder,
+    Detector,
+    Predictor,
+    Filter,
+    Trial,
+}
+
+impl Settings {
+    /// The seed for one purpose.
+    pub(crate) fn seed_for(&self, purpose: Purpose) -> u64 {
+        generator(self.seed, purpose as u64).random()
+    }
+}
+
+/// Trains the models that a cohort's homes start from, on sequences of any of its homes.
+///
+/// A fifth of the sequences, drawn, is held out for the detector's threshold: the 99th percentile of the losses of their
+/// behaviours. Of more than 4096 sequences as many are drawn.
+///
+/// # Errors
+/// There is no behaviour to train on, or one is not of this catalog.
+pub fn foundation(
+    catalog: &Catalog,
+    warm_up: &[Sequence],
+    settings: &Settings,
+) -> Result<Foundation, ModelError> {
+    let preset = settings.preset;
+    let known = warm_up.iter().filter(|s| !s.0.is_empty()).collect();
+    let mut parts = split(known, settings.seed_for(Purpose::Split));
+    if parts.train.is_empty() {
+        return Err(ModelError::NoData);
+    }
+    parts.train.truncate(WARM_UP / 5 * 4);
+    parts.held.truncate(WARM_UP / 5);
+    let autoencoder = |shape, purpose, plan| {
+        let seed = settings.seed_for(purpose);
+        let model = Autoencoder::fresh(catalog, shape, &mut generator(seed, 0))?;
+        learn(&model, &parts.train, WINDOW, plan, seed)?;
+        Ok::<_, ModelError>(model)
+    };
+    let plan = preset.detector_plan();
+    let detector = autoencoder(preset.detector(), Purpose::Detector, &plan)?;
+    let detector = version(0, &detector, &losses(&detector, &parts.held, WINDOW)?)?;
+    let encoder = if preset.one_autoencoder() {
+        detector.weights.clone()
+    } else {
+        let model = autoencoder(preset.encoder(), Purpose::Encoder, &plan)?;
+        model.parameters().weights()?
+    };
+    let shape = preset.predictor();
+    let seed = settings.seed_for(Purpose::Predictor);
+    let predictor = SasRec::fresh(catalog, shape, &mut generator(seed, 0))?;
+    let plan = preset.predictor_plan();
+    learn(&predictor, &parts.train, shape.window, &plan, seed)?;
+    Ok(Foundation {
+        encoder,
+        detector,
+        predictor: Version {
+            number: 0,
+            weights: predictor.parameters().weights()?,
+            threshold: 0.0,
+        },
+    })
+}
+
+/// Adapts a home's models to the context that a shift began.
+///
+/// The detector learns the retained synthetic sequences and the real ones since the shift, so that it forgets what the
+/// shift ended; the predictor learns the source regime as well, because what still happens is best known from there. A
+/// fifth of the sequences of the new context, drawn, is held out: on it the cohort's model and the new one are compared, and
+/// it gives the new threshold. A model that is not better there is not promoted; nor is one trained for a home with fewer
+/// than 5 sequences of the new context. Then the cohort's version is returned as `Kept`, with the reason as evidence.
+///
+/// # Errors
+/// A sequence is not of this catalog, or the foundation's weights are of another catalog or preset.
+pub fn adapt(
+    catalog: &Catalog,
+    filtered: &Filtered,
+    settings: &Settings,
+) -> Result<Adaptation, ModelError> {
+    let preset = settings.preset;
+    let foundation = &filtered.foundation;
+    let retained = filtered.verdicts.iter().filter(|v| v.retain);
+    let retained = retained.map(|v| &v.candidate.sequence);
+    let new: Vec<&Sequence> = retained
+        .chain(&filtered.regime.target)
+        .filter(|s| !s.0.is_empty())
+        .collect();
+    let home = Home {
+        key: filtered.key,
+        sequences: new.len(),
+    };
+    if new.len() < ENOUGH {
+        let detector = home.unchanged(Task::Detector, &foundation.detector);
+        let predictor = home.unchanged(Task::Predictor, &foundation.predictor);
+        return Ok(Adaptation {
+            key: filtered.key,
+            versions: vec![detector, predictor],
+        });
+    }
+    let mut parts = split(new, settings.seed_for(Purpose::Split));
+
+    let cohort = &foundation.detector;
+    let shape = preset.detector();
+    let seed = settings.seed_for(Purpose::Detector);
+    let old = Autoencoder::stored(catalog, shape, &cohort.weights, false)?;
+    let model = if preset.warm() {
+        Autoencoder::stored(catalog, shape, &cohort.weights, true)?
+    } else {
+        Autoencoder::fresh(catalog, shape, &mut generator(seed, 0))?
+    };
+    let plan = preset.detector_adaptation();
+    learn(&model, &parts.train, WINDOW, &plan, seed)?;
+    let before = mean(&losses(&old, &parts.held, WINDOW)?);
+    let after = losses(&model, &parts.held, WINDOW)?;
+    let detector = version(filtered.key.regime + 1, &model, &after)?;
+    let detector = home.judged(
+        Task::Detector,
+        cohort,
+        detector,
+        before,
+        mean(&after),
+        &parts,
+    );
+
+    let cohort = &foundation.predictor;
+    let shape = preset.predictor();
+    let seed = settings.seed_for(Purpose::Predictor);
+    let old = SasRec::stored(catalog, shape, &cohort.weights, false)?;
+    let model = if preset.warm() {
+        SasRec::stored(catalog, shape, &cohort.weights, true)?
+    } else {
+        SasRec::fresh(catalog, shape, &mut generator(seed, 0))?
+    };
+    let source = filtered.regime.source.iter().filter(|s| !s.0.is_empty());
+    parts.train.extend(source);
+    let plan = preset.predictor_adaptation();
+    learn(&model, &parts.train, shape.window, &plan, seed)?;
+    let before = mean(&losses(&old, &parts.held, shape.window)?);
+    let after = mean(&losses(&model, &parts.held, shape.window)?);
+    let predictor = Version {
+        number: filtered.key.regime + 1,
+        weights: model.parameters().weights()?,
+        threshold: 0.0,
+    };
+    let predictor = home.judged(Task::Predictor, cohort, predictor, before, after, &parts);
+    Ok(Adaptation {
+        key: filtered.key,
+        versions: vec![detector, predictor],
+    })
+}
+
+/// Sequences to train on and sequences to judge by.
+pub(crate) struct Parts<'a> {
+    pub train: Vec<&'a Sequence>,
+    pub held: Vec<&'a Sequence>,
+}
+
+/// Draws a fifth, rounded up, to be held out. A single sequence must serve as both.
+pub(crate) fn split(mut sequences: Vec<&Sequence>, seed: u64) -> Parts<'_> {
+    sequences.shuffle(&mut generator(seed, 0));
+    let held = sequences.split_off(sequences.len() - sequences.len().div_ceil(5));
+    let train = if sequences.is_empty() {
+        held.clone()
+    } else {
+        sequences
+    };
+    Parts { train, held }
+}
+
+/// Trains a model on sequences, read in windows of at most `length`.
+pub(crate) fn learn(
+    model: &impl Learner,
+    sequences: &[&Sequence],
+    length: usize,
+    plan: &Plan,
+    seed: u64,
+) -> Result<(), ModelError> {
+    check(model, sequences)?;
+    let windows = windows(sequences.iter().copied(), length);
+    fit(model, &windows, &[], plan, seed)
+}
+
+/// The losses of all behaviours of some sequences, by window.
+pub(crate) fn losses(
+    model: &impl Learner,
+    sequences: &[&Sequence],
+    length: usize,
+) -> Result<Vec<Vec<f32>>, ModelError> {
+    check(model, sequences)?;
+    model.scores(&windows(sequences.iter().copied(), length))
+}
+
+fn check(model: &impl Learner, sequences: &[&Sequence]) -> Result<(), ModelError> {
+    let vocabulary = model.vocabulary();
+    sequences.iter().try_for_each(|s| vocabulary.check(s))
+}
+
+/// A detector's version, its threshold from the losses of held-out behaviours.
+fn version(number: u32, model: &Autoencoder, held: &[Vec<f32>]) -> Result<Version, ModelError> {
+    Ok(Version {
+        number,
+        weights: model.parameters().weights()?,
+        threshold: quantile(&held.concat(), THRESHOLD),
+    })
+}
+
+/// The home that is adapted, for its lines of `adaptations`.
+struct Home {
+    key: ShiftKey,
+    /// How many sequences of the new context there are.
+    sequences: usize,
+}
+
+impl Home {
+    /// The cohort's version, because there is too little to train on.
+    fn unchanged(&self, task: Task, cohort: &Version) -> (Version, Adjustment) {
+        let evidence = format!(
+            "{} sequences of the new context, at least {ENOUGH} are needed: nothing was trained",
+            self.sequences
+        );
+        let line = self.line(task, cohort.number, Outcome::Kept, (0.0, 0.0), evidence);
+        (cohort.clone(), line)
+    }
+
+    /// The better of the cohort's version and the new one.
+    fn judged(
+        &self,
+        task: Task,
+        cohort: &Version,
+        new: Version,
+        before: f32,
+        after: f32,
+        parts: &Parts,
+    ) -> (Version, Adjustment) {
+        let data = format!(
+            "mean loss a behaviour of {} held-out sequences of the new context (of {}, synthetic and real), trained on {}",
+            parts.held.len(),
+            self.sequences,
+            parts.train.len(),
+        );
+        // Written so that a loss that is no number is not better.
+        if after < before {
+            let line = self.line(task, new.number, Outcome::Promoted, (before, after), data);
+            (new, line)
+        } else {
+            let evidence = format!("{data}; the adapted model was not better ({after:.3})");
+            let line = self.line(
+                task,
+                cohort.number,
+                Outcome::Kept,
+                (before, before),
+                evidence,
+            );
+            (cohort.clone(), line)
+        }
+    }
+
+    fn line(
+        &self,
+        task: Task,
+        version: u32,
+        outcome: Outcome,
+        (before, after): (f32, f32),
+        evidence: String,
+    ) -> Adjustment {
+        Adjustment {
+            key: self.key,
+            task,
+            version,
+            outcome,
+            before,
+            after,
+            evidence,
+        }
+    }
+}

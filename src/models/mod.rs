@@ -1,1 +1,158 @@
-//! models
+//! The models: what reads behaviours and says how alike, how strange and what next.
+//!
+//! - [`Embedder`] compresses a sequence to a vector (autoencoder),
+//! - [`Detector`] gives each behaviour a loss, higher is stranger (autoencoder),
+//! - [`Predictor`] gives each behaviour the probabilities of all actions, from those before it (SASRec).
+//!
+//! They are loaded from weights that [`crate::trainer`] makes. Everything here is a function of its arguments: no
+//! global state, no clock, no randomness that is not seeded. Padding never changes a result.
+
+mod adam;
+mod autoencoder;
+mod fit;
+mod layers;
+mod parameters;
+mod preset;
+mod reading;
+mod sasrec;
+mod threads;
+
+pub(crate) use autoencoder::Autoencoder;
+pub(crate) use fit::{Learner, Plan, fit, generator, mean, quantile, windows};
+pub use preset::Preset;
+pub(crate) use preset::WINDOW;
+pub use reading::Columns;
+pub(crate) use reading::Window;
+pub(crate) use sasrec::SasRec;
+pub use threads::single_threaded;
+
+use hearth_operators::words::{Catalog, Sequence, Weights};
+
+/// Why a model cannot be built, used or trained.
+#[derive(Debug, thiserror::Error)]
+pub enum ModelError {
+    /// A sequence holds what the catalog or the calendar does not.
+    #[error(
+        "a sequence holds action {action} on weekday {weekday} in bucket {hours}, which is not of this catalog and \
+         calendar; read the log with the catalog that the models were trained with"
+    )]
+    Unknown {
+        /// Id of the action.
+        action: u16,
+        /// The weekday, 0 to 6 where it is right.
+        weekday: u8,
+        /// The three-hour bucket, 0 to 7 where it is right.
+        hours: u8,
+    },
+    /// A sequence without behaviours.
+    #[error("a sequence without behaviours can be neither embedded nor scored")]
+    Empty,
+    /// Nothing to train on.
+    #[error("the warm-up data holds no sequence to train on; give more events or a longer warm-up")]
+    NoData,
+    /// The weights are not what this model needs.
+    #[error("the weights do not fit: {0}; train them again with this catalog and preset")]
+    Weights(String),
+    /// The tensor library refused.
+    #[error("tensor arithmetic failed: {0}")]
+    Tensor(#[from] candle_core::Error),
+}
+
+/// Compresses sequences to vectors.
+pub struct Embedder(Autoencoder);
+
+impl Embedder {
+    /// Loads the encoder of a [`Foundation`](hearth_operators::words::Foundation).
+    ///
+    /// # Errors
+    /// The weights are of another model, preset or catalog.
+    pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
+        let model = Autoencoder::stored(catalog, preset.encoder(), w, false)?;
+        Ok(Embedder(model))
+    }
+
+    /// A vector of length 1: the mean of the latents of the sequence's windows.
+    ///
+    /// # Errors
+    /// The sequence is empty or not of this catalog.
+    pub fn embed(&self, s: &Sequence) -> Result<Vec<f32>, ModelError> {
+        readable(&self.0, s)?;
+        let windows: Vec<Window> = s.windows(WINDOW).collect();
+        let latents = self.0.embed(&windows)?;
+        let mut sum = vec![0f32; latents.first().map_or(0, Vec::len)];
+        for latent in &latents {
+            for (sum, x) in sum.iter_mut().zip(latent) {
+                *sum += x;
+            }
+        }
+        let length = sum.iter().map(|x| x * x).sum::<f32>().sqrt();
+        // The memory is normalised, so its mean is zero only for weights that were never trained.
+        let length = if length > 0.0 { length } else { 1.0 };
+        Ok(sum.into_iter().map(|x| x / length).collect())
+    }
+}
+
+/// Says how strange each behaviour of a sequence is.
+pub struct Detector(Autoencoder);
+
+impl Detector {
+    /// Loads a detector [`Version`](hearth_operators::words::Version).
+    ///
+    /// # Errors
+    /// The weights are of another model, preset or catalog.
+    pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
+        let model = Autoencoder::stored(catalog, preset.detector(), w, false)?;
+        Ok(Detector(model))
+    }
+
+    /// One loss a behaviour, in nats: minus the log probability of its time and action, from the rest of its window
+    /// (the weekday counts little).
+    ///
+    /// # Errors
+    /// The sequence is empty or not of this catalog.
+    pub fn losses(&self, s: &Sequence) -> Result<Vec<f32>, ModelError> {
+        readable(&self.0, s)?;
+        let windows: Vec<Window> = s.windows(WINDOW).collect();
+        Ok(self.0.scores(&windows)?.concat())
+    }
+}
+
+/// Says which action comes next.
+pub struct Predictor {
+    model: SasRec,
+    window: usize,
+}
+
+impl Predictor {
+    /// Loads a predictor [`Version`](hearth_operators::words::Version).
+    ///
+    /// # Errors
+    /// The weights are of another model, preset or catalog.
+    pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
+        let shape = preset.predictor();
+        let model = SasRec::stored(catalog, shape, w, false)?;
+        let window = shape.window;
+        Ok(Predictor { model, window })
+    }
+
+    /// For each behaviour the probabilities of all actions, by action id, given the behaviours before it (for the first:
+    /// given that a sequence begins). They sum to 1.
+    ///
+    /// # Errors
+    /// The sequence is empty or not of this catalog.
+    pub fn predict(&self, s: &Sequence) -> Result<Vec<Vec<f32>>, ModelError> {
+        readable(&self.model, s)?;
+        let mut predictions = Vec::with_capacity(s.0.len());
+        for window in s.windows(self.window) {
+            predictions.extend(self.model.predict(window)?);
+        }
+        Ok(predictions)
+    }
+}
+
+fn readable(model: &impl Learner, s: &Sequence) -> Result<(), ModelError> {
+    if s.0.is_empty() {
+        return Err(ModelError::Empty);
+    }
+    model.vocabulary().check(s)
+}

@@ -1,0 +1,104 @@
+//! Adam with each parameter updated in place, in one pass over its values.
+//!
+//! `candle_nn::AdamW` makes about twelve tensors a parameter a step; this makes none.
+
+use std::cell::RefCell;
+
+use candle_core::backprop::GradStore;
+use candle_core::{CpuStorage, InplaceOp2, Layout};
+
+use super::ModelError;
+use super::parameters::Parameters;
+
+/// Guards the division where a parameter has hardly moved.
+const EPSILON: f32 = 1e-8;
+
+/// The optimiser's state for one model.
+pub(crate) struct Adam {
+    betas: (f32, f32),
+    steps: i32,
+    /// First and second moment by parameter, in the order of [`Parameters::iter`].
+    moments: Vec<RefCell<(Vec<f32>, Vec<f32>)>>,
+}
+
+impl Adam {
+    /// State for the first step; `betas` are the decays of the two moments.
+    pub fn new(parameters: &Parameters, betas: (f32, f32)) -> Self {
+        let moments = parameters
+            .iter()
+            .map(|(_, var)| {
+                let size = var.elem_count();
+                RefCell::new((vec![0.0; size], vec![0.0; size]))
+            })
+            .collect();
+        Adam {
+            betas,
+            steps: 0,
+            moments,
+        }
+    }
+
+    /// One step down the gradients with the learning rate `rate`. A parameter without a gradient stays.
+    pub fn step(
+        &mut self,
+        parameters: &Parameters,
+        gradients: &GradStore,
+        rate: f32,
+    ) -> Result<(), ModelError> {
+        self.steps += 1;
+        let (beta1, beta2) = self.betas;
+        let unbias2 = (1.0 - beta2.powi(self.steps)).sqrt();
+        let rate = rate * unbias2 / (1.0 - beta1.powi(self.steps));
+        for ((_, var), moments) in parameters.iter().zip(&self.moments) {
+            let Some(gradient) = gradients.get(var.as_tensor()) else {
+                continue;
+            };
+            let update = Update {
+                moments,
+                betas: self.betas,
+                rate,
+                epsilon: EPSILON * unbias2,
+            };
+            var.inplace_op2(&gradient.contiguous()?, &update)?;
+        }
+        Ok(())
+    }
+}
+
+struct Update<'a> {
+    moments: &'a RefCell<(Vec<f32>, Vec<f32>)>,
+    betas: (f32, f32),
+    rate: f32,
+    epsilon: f32,
+}
+
+impl InplaceOp2 for Update<'_> {
+    fn name(&self) -> &'static str {
+        "adam"
+    }
+
+    fn cpu_fwd(
+        &self,
+        parameter: &mut CpuStorage,
+        to: &Layout,
+        gradient: &CpuStorage,
+        from: &Layout,
+    ) -> candle_core::Result<()> {
+        let (CpuStorage::F32(parameter), CpuStorage::F32(gradient)) = (parameter, gradient) else {
+            candle_core::bail!("adam works on f32 alone");
+        };
+        let (Some((a, b)), Some((c, d))) = (to.contiguous_offsets(), from.contiguous_offsets())
+        else {
+            candle_core::bail!("adam works on contiguous tensors alone");
+        };
+        let (beta1, beta2) = self.betas;
+        let (first, second) = &mut *self.moments.borrow_mut();
+        let values = parameter[a..b].iter_mut().zip(&gradient[c..d]);
+        for ((value, &g), (m, v)) in values.zip(first.iter_mut().zip(second.iter_mut())) {
+            *m += (1.0 - beta1) * (g - *m);
+            *v += (1.0 - beta2) * (g * g - *v);
+            *value -= self.rate * *m / (v.sqrt() + self.epsilon);
+        }
+        Ok(())
+    }
+}

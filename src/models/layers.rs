@@ -1,0 +1,240 @@
+//! The layers of our transformers, in two dimensions: `rows` = batch × places, then width.
+//!
+//! Everything is made of operations that candle differentiates. Its own `LayerNorm` and `softmax_last_dim` are not:
+//! they cut the gradient without a word.
+
+use candle_core::{D, Device, Tensor};
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+
+use super::ModelError;
+use super::parameters::{Init, Source};
+
+/// Added to the attention of a place that must not be looked at.
+pub(crate) const HIDDEN: f32 = -1e9;
+
+/// Whether a model runs to be trained (dropout, drawn from the generator) or to be used.
+pub(crate) enum Mode<'a> {
+    Train(&'a mut ChaCha8Rng),
+    Use,
+}
+
+impl Mode<'_> {
+    /// Zeroes values with probability `rate` and scales the others up; nothing in use.
+    fn dropout(&mut self, x: Tensor, rate: f32) -> Result<Tensor, ModelError> {
+        match self {
+            Mode::Train(rng) if rate > 0.0 => {
+                let scale = 1.0 / (1.0 - rate);
+                let mask: Vec<f32> = (0..x.elem_count())
+                    .map(|_| {
+                        if rng.random::<f32>() < rate {
+                            0.0
+                        } else {
+                            scale
+                        }
+                    })
+                    .collect();
+                Ok((&x * Tensor::from_vec(mask, x.dims(), &Device::Cpu)?)?)
+            }
+            _ => Ok(x),
+        }
+    }
+}
+
+/// `x W + b`.
+pub(crate) struct Linear {
+    weight: Tensor,
+    bias: Tensor,
+}
+
+impl Linear {
+    pub fn new(
+        source: &mut Source,
+        name: &str,
+        from: usize,
+        to: usize,
+    ) -> Result<Self, ModelError> {
+        let spread = Init::Spread((2.0 / (from + to) as f32).sqrt());
+        Ok(Linear {
+            weight: source.take(&format!("{name}.weight"), &[from, to], spread)?,
+            bias: source.take(&format!("{name}.bias"), &[to], Init::Constant(0.0))?,
+        })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        Ok(x.matmul(&self.weight)?.broadcast_add(&self.bias)?)
+    }
+}
+
+/// Each row to mean 0 and variance 1, then scaled and shifted.
+pub(crate) struct LayerNorm {
+    scale: Tensor,
+    shift: Tensor,
+}
+
+impl LayerNorm {
+    pub fn new(source: &mut Source, name: &str, width: usize) -> Result<Self, ModelError> {
+        Ok(LayerNorm {
+            scale: source.take(&format!("{name}.scale"), &[width], Init::Constant(1.0))?,
+            shift: source.take(&format!("{name}.shift"), &[width], Init::Constant(0.0))?,
+        })
+    }
+
+    pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
+        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
+        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + 1e-5)?.sqrt()?;
+        let normal = centred.broadcast_div(&deviation)?;
+        Ok(normal
+            .broadcast_mul(&self.scale)?
+            .broadcast_add(&self.shift)?)
+    }
+}
+
+/// Softmax over the last dimension.
+pub(crate) fn softmax(x: &Tensor) -> Result<Tensor, ModelError> {
+    let powers = x
+        .broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?
+        .exp()?;
+    Ok(powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?)
+}
+
+/// Cross entropy of each row: `-log softmax(logits)[target]`, one value a row.
+pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, ModelError> {
+    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
+    let normaliser = shifted.exp()?.sum(D::Minus1)?.log()?;
+    let chosen = shifted.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?;
+    Ok((normaliser - chosen)?)
+}
+
+/// The measures of a transformer block.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Measures {
+    /// Length of a behaviour's vector.
+    pub width: usize,
+    /// Attention heads; they divide `width`.
+    pub heads: usize,
+    /// Width of the feed-forward layer.
+    pub inner: usize,
+    /// Dropout on what attention and feed-forward add.
+    pub dropout: f32,
+}
+
+/// Scaled dot-product attention of the rows on each other.
+struct Attention {
+    query: Linear,
+    key: Linear,
+    value: Linear,
+    out: Linear,
+    heads: usize,
+}
+
+impl Attention {
+    fn new(source: &mut Source, name: &str, of: Measures) -> Result<Self, ModelError> {
+        let mut linear =
+            |part: &str| Linear::new(source, &format!("{name}.{part}"), of.width, of.width);
+        Ok(Attention {
+            query: linear("query")?,
+            key: linear("key")?,
+            value: linear("value")?,
+            out: linear("out")?,
+            heads: of.heads,
+        })
+    }
+
+    /// `mask` is added to the attention, `[batch or 1, places or 1, places]`.
+    fn forward(&self, x: &Tensor, batch: usize, mask: &Tensor) -> Result<Tensor, ModelError> {
+        let (rows, width) = x.dims2()?;
+        let (places, part) = (rows / batch, width / self.heads);
+        // Heads lie beside each other in a row; to multiply they become part of the batch.
+        let split = |x: Tensor| -> Result<Tensor, ModelError> {
+            if self.heads == 1 {
+                return Ok(x.reshape((batch, 1, places, part))?);
+            }
+            let x = x.reshape((batch, places, self.heads, part))?;
+            Ok(x.transpose(1, 2)?.contiguous()?)
+        };
+        let query = split((self.query.forward(x)? / (part as f64).sqrt())?)?;
+        let key = split(self.key.forward(x)?)?;
+        let value = split(self.value.forward(x)?)?;
+        let attention = query.matmul(&key.transpose(2, 3)?)?;
+        let attention = softmax(&attention.broadcast_add(&mask.unsqueeze(1)?)?)?;
+        let mixed = attention.matmul(&value)?;
+        let mixed = mixed.transpose(1, 2)?.reshape((rows, width))?;
+        self.out.forward(&mixed)
+    }
+}
+
+/// A pre-norm transformer block: attention, then (in a decoder) what the memory says, then a feed-forward layer, each added to the row.
+pub(crate) struct Block {
+    before_attention: LayerNorm,
+    attention: Attention,
+    memory: Option<Linear>,
+    before_inner: LayerNorm,
+    inner: Linear,
+    outer: Linear,
+    dropout: f32,
+}
+
+impl Block {
+    /// A block that looks at its own rows alone.
+    pub fn new(source: &mut Source, name: &str, of: Measures) -> Result<Self, ModelError> {
+        Ok(Block {
+            before_attention: LayerNorm::new(source, &format!("{name}.norm1"), of.width)?,
+            attention: Attention::new(source, &format!("{name}.attention"), of)?,
+            memory: None,
+            before_inner: LayerNorm::new(source, &format!("{name}.norm2"), of.width)?,
+            inner: Linear::new(source, &format!("{name}.inner"), of.width, of.inner)?,
+            outer: Linear::new(source, &format!("{name}.outer"), of.inner, of.width)?,
+            dropout: of.dropout,
+        })
+    }
+
+    /// A block that also attends to a memory of one vector. Attention on one vector always chooses it, so what is left of
+    /// cross-attention is its value projection.
+    pub fn with_memory(source: &mut Source, name: &str, of: Measures) -> Result<Self, ModelError> {
+        let mut block = Block::new(source, name, of)?;
+        block.memory = Some(Linear::new(
+            source,
+            &format!("{name}.memory"),
+            of.width,
+            of.width,
+        )?);
+        Ok(block)
+    }
+
+    /// `x` is `[batch × places, width]`, `memory` `[batch, width]`, `mask` as for attention.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        batch: usize,
+        mask: &Tensor,
+        memory: Option<&Tensor>,
+        mode: &mut Mode,
+    ) -> Result<Tensor, ModelError> {
+        let normal = self.before_attention.forward(x)?;
+        let seen = self.attention.forward(&normal, batch, mask)?;
+        let mut x = (x + mode.dropout(seen, self.dropout)?)?;
+        if let (Some(layer), Some(memory)) = (&self.memory, memory) {
+            let (rows, width) = x.dims2()?;
+            let told = layer.forward(memory)?.unsqueeze(1)?;
+            x = x
+                .reshape((batch, rows / batch, width))?
+                .broadcast_add(&told)?
+                .reshape((rows, width))?;
+        }
+        let thought = self
+            .inner
+            .forward(&self.before_inner.forward(&x)?)?
+            .relu()?;
+        let thought = self.outer.forward(&thought)?;
+        Ok((&x + mode.dropout(thought, self.dropout)?)?)
+    }
+}
+
+/// `[1, places, places]`: each place may look at itself and at what lies before it.
+pub(crate) fn causal(places: usize) -> Result<Tensor, ModelError> {
+    let mask: Vec<f32> = (0..places * places)
+        .map(|i| if i % places > i / places { HIDDEN } else { 0.0 })
+        .collect();
+    Ok(Tensor::from_vec(mask, (1, places, places), &Device::Cpu)?)
+}

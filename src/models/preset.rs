@@ -1,0 +1,178 @@
+//! The sizes of all models and how they are trained, by preset.
+
+use serde::{Deserialize, Serialize};
+
+use super::fit::Plan;
+use super::layers::Measures;
+use super::reading::Columns;
+use super::{autoencoder, sasrec};
+
+/// Behaviours that the autoencoder reads at once.
+pub(crate) const WINDOW: usize = 10;
+
+/// Sizes and schedules of all models.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// As small as was measured to be as good: width 32, one block each in encoder and decoder. The encoder of compression and the
+    /// detector are one training; a home's models start from its cohort's.
+    #[default]
+    Small,
+    /// The paper's sizes: compression d 256, 4 heads, 2 + 2 layers; detection and filter d 512, 8 heads, 2 + 2
+    /// layers, 15 and 10 epochs; SASRec d 50, 2 blocks, 50 epochs. Each model from scratch.
+    Paper,
+}
+
+impl Preset {
+    /// The encoder of compression.
+    pub(crate) fn encoder(self) -> autoencoder::Shape {
+        match self {
+            Preset::Small => self.detector(),
+            Preset::Paper => autoencoder::Shape {
+                measures: Measures {
+                    width: 256,
+                    heads: 4,
+                    inner: 2048,
+                    dropout: 0.1,
+                },
+                blocks: 2,
+                columns: Columns::All,
+            },
+        }
+    }
+
+    /// The detector, and the filter's model.
+    pub(crate) fn detector(self) -> autoencoder::Shape {
+        let (width, heads, inner, dropout, blocks) = match self {
+            Preset::Small => (32, 1, 64, 0.0, 1),
+            Preset::Paper => (512, 8, 2048, 0.1, 2),
+        };
+        autoencoder::Shape {
+            measures: Measures {
+                width,
+                heads,
+                inner,
+                dropout,
+            },
+            blocks,
+            columns: Columns::All,
+        }
+    }
+
+    /// The predictor.
+    pub(crate) fn predictor(self) -> sasrec::Shape {
+        let (width, inner, dropout, blocks, window, aim) = match self {
+            Preset::Small => (32, 32, 0.1, 1, 50, sasrec::Aim::Softmax),
+            Preset::Paper => (50, 50, 0.2, 2, 200, sasrec::Aim::Sampled),
+        };
+        sasrec::Shape {
+            measures: Measures {
+                width,
+                heads: 1,
+                inner,
+                dropout,
+            },
+            blocks,
+            window,
+            aim,
+        }
+    }
+
+    /// How an autoencoder is trained from scratch.
+    pub(crate) fn detector_plan(self) -> Plan {
+        match self {
+            Preset::Small => Plan {
+                epochs: 30,
+                steps: 1500,
+                batch: 32,
+                rate: 5e-3,
+                falling: true,
+                betas: (0.9, 0.98),
+            },
+            Preset::Paper => Plan {
+                epochs: 15,
+                ..PAPER
+            },
+        }
+    }
+
+    /// How a predictor is trained from scratch.
+    pub(crate) fn predictor_plan(self) -> Plan {
+        match self {
+            Preset::Small => self.detector_plan(),
+            Preset::Paper => Plan {
+                epochs: 50,
+                betas: (0.9, 0.98),
+                ..PAPER
+            },
+        }
+    }
+
+    /// How a home's detector is trained from its cohort's (`Small`), or from scratch (`Paper`).
+    pub(crate) fn detector_adaptation(self) -> Plan {
+        match self {
+            Preset::Small => SHORT,
+            Preset::Paper => self.detector_plan(),
+        }
+    }
+
+    /// How a home's predictor is trained from its cohort's (`Small`), or from scratch (`Paper`).
+    pub(crate) fn predictor_adaptation(self) -> Plan {
+        match self {
+            Preset::Small => SHORT,
+            Preset::Paper => self.predictor_plan(),
+        }
+    }
+
+    /// How the filter's first model is trained on the candidates.
+    pub(crate) fn filter_plan(self) -> Plan {
+        match self {
+            Preset::Small => Plan { epochs: 4, ..SHORT },
+            Preset::Paper => Plan {
+                epochs: 10,
+                ..PAPER
+            },
+        }
+    }
+
+    /// How the filter's second stage trains its base and its trials.
+    pub(crate) fn trial_plan(self) -> Plan {
+        match self {
+            Preset::Small => Plan { epochs: 2, ..SHORT },
+            Preset::Paper => Plan {
+                epochs: 10,
+                ..PAPER
+            },
+        }
+    }
+
+    /// Whether the encoder of compression is the detector's autoencoder, so that one training gives both.
+    pub(crate) fn one_autoencoder(self) -> bool {
+        self == Preset::Small
+    }
+
+    /// Whether a home's models start from its cohort's.
+    pub(crate) fn warm(self) -> bool {
+        self == Preset::Small
+    }
+}
+
+/// Training that starts from good weights.
+const SHORT: Plan = Plan {
+    epochs: 10,
+    steps: 120,
+    batch: 32,
+    rate: 3e-3,
+    falling: true,
+    betas: (0.9, 0.98),
+};
+
+/// What the paper says of all its trainings. Its epochs are not capped.
+const PAPER: Plan = Plan {
+    epochs: 10,
+    steps: usize::MAX,
+    batch: 32,
+    rate: 1e-3,
+    falling: false,
+    betas: (0.9, 0.999),
+};
