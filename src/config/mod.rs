@@ -1,0 +1,338 @@
+//! The configuration: one struct whose fields are flags, environment variables and keys of `hearth.toml` at once.
+//!
+//! Each option is declared in one place, a field of [`Config`]: its doc comment, flag, variable, default and check.
+//! A [`File`]'s values are handed to the command line as the flags' defaults, so the precedence
+//! flag > environment > file > default, the parsing and the refusals are clap's for all three; [`describe`] prints
+//! what came of it.
+
+mod describe;
+mod file;
+
+use std::fmt;
+use std::num::NonZeroUsize;
+use std::path::PathBuf;
+use std::str::FromStr;
+use std::time::Duration;
+
+use clap::builder::Resettable;
+use clap::{Args, FromArgMatches, ValueEnum};
+use hearth_operators::words::Time;
+use jiff::tz::TimeZone;
+use serde::{Deserialize, Serialize};
+
+pub use describe::describe;
+pub use file::{File, check_environment};
+
+/// The command was called in a way that cannot work; nothing was done. The program ends with code 2.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{0}")]
+pub struct UsageError(pub String);
+
+/// Every option of a replay that has a default.
+#[derive(Args, Clone, Debug)]
+pub struct Config {
+    /// Worker threads of the dataflow; outputs do not depend on their number
+    #[arg(
+        long,
+        env = "HEARTH_WORKERS",
+        value_name = "NUMBER",
+        default_value = "1"
+    )]
+    pub workers: NonZeroUsize,
+
+    /// Event time by which an event may come late and still be sorted in; what comes later goes to `late`
+    #[arg(
+        long,
+        env = "HEARTH_LATENESS",
+        value_name = "DURATION",
+        default_value = "24h"
+    )]
+    pub lateness: Span,
+
+    /// A longer pause than this starts a new segment (Δt_max)
+    #[arg(
+        long,
+        env = "HEARTH_MAX_GAP",
+        value_name = "DURATION",
+        default_value = "9h"
+    )]
+    pub max_gap: Span,
+
+    /// An event further than this after its segment's start begins a new one (T_max)
+    #[arg(
+        long,
+        env = "HEARTH_MAX_SPAN",
+        value_name = "DURATION",
+        default_value = "24h"
+    )]
+    pub max_span: Span,
+
+    /// An event further than this ahead of its home's newest waits for a second one to confirm it, else it is rejected
+    #[arg(
+        long,
+        env = "HEARTH_MAX_JUMP",
+        value_name = "DURATION",
+        default_value = "30d"
+    )]
+    pub max_jump: Span,
+
+    /// Which closing actions stay in the current segment whatever the clock says
+    #[arg(long, env = "HEARTH_CHECKER", default_value = "paired")]
+    pub checker: Checker,
+
+    /// Zone of event times that carry no offset (IANA name, such as Europe/Berlin)
+    #[arg(long, env = "HEARTH_TIMEZONE", value_name = "NAME", default_value = "UTC", value_parser = zone)]
+    pub timezone: TimeZone,
+
+    /// Events that are ingested as one epoch: outputs change at most once an epoch
+    #[arg(
+        long,
+        env = "HEARTH_EPOCH_EVENTS",
+        value_name = "NUMBER",
+        default_value = "10000"
+    )]
+    pub epoch_events: NonZeroUsize,
+
+    /// Successors of each action that a request's hints name
+    #[arg(long, env = "HEARTH_TOP_K", value_name = "NUMBER", default_value = "5")]
+    pub top_k: NonZeroUsize,
+
+    /// Cosine similarity above which a segment is represented by an earlier one (α, between 0 and 1)
+    #[arg(long, env = "HEARTH_SIMILARITY", value_name = "ALPHA", default_value = "0.9", value_parser = similarity)]
+    pub similarity: f32,
+
+    /// Distinct sequences that are waited for before the models that all homes start from are trained
+    #[arg(
+        long,
+        env = "HEARTH_WARM_UP",
+        value_name = "NUMBER",
+        default_value = "500"
+    )]
+    pub warm_up: NonZeroUsize,
+
+    /// Who answers the synthesis requests
+    #[arg(long, env = "HEARTH_SYNTHESIZER", default_value = "embedded")]
+    pub synthesizer: Synthesizer,
+
+    /// A knowledge table for the embedded synthesizer, beside the built-in one
+    #[arg(long, env = "HEARTH_KNOWLEDGE", value_name = "FILE")]
+    pub knowledge: Option<PathBuf>,
+
+    /// Sizes of the models
+    #[arg(long, env = "HEARTH_PRESET", default_value = "small")]
+    pub preset: Preset,
+
+    /// Seed of everything random: same log, configuration and seed give the same outputs
+    #[arg(
+        long,
+        env = "HEARTH_SEED",
+        value_name = "NUMBER",
+        default_value = "2024"
+    )]
+    pub seed: u64,
+
+    /// Threads that train models beside the dataflow; by default one a core. Outputs do not depend on their number
+    #[arg(long, env = "HEARTH_THREADS", value_name = "NUMBER", default_value_t = cores())]
+    pub threads: NonZeroUsize,
+
+    /// Segments after a shift on which a home's new models and the ones before are compared; the better ones stay
+    #[arg(
+        long,
+        env = "HEARTH_TRIAL",
+        value_name = "SEGMENTS",
+        default_value = "20"
+    )]
+    pub trial: NonZeroUsize,
+
+    /// Fail at the first rejected line, instead of writing it to `rejected`
+    #[arg(
+        long,
+        env = "HEARTH_STRICT",
+        value_name = "BOOL",
+        default_value = "false",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "true",
+        action = clap::ArgAction::Set,
+        value_parser = clap::builder::BoolishValueParser::new(),
+    )]
+    pub strict: bool,
+}
+
+impl Default for Config {
+    /// What holds without flags, environment and file.
+    fn default() -> Self {
+        let command = options();
+        let matches = command.get_matches_from(["hearth"]);
+        Config::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
+}
+
+/// Which closing actions the split leaves in the current segment (its semantic checker).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checker {
+    /// A closing action whose still-open counterpart, of the same device, lies in the segment
+    Paired,
+    /// Any closing action
+    Closing,
+    /// None
+    Off,
+}
+
+/// Who answers synthesis requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synthesizer {
+    /// The one inside: no network, no key, deterministic by seed
+    Embedded,
+    /// Nobody: the replay stops at the requests
+    None,
+}
+
+/// Sizes of the models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Preset {
+    /// For many homes on a CPU
+    Small,
+    /// The paper's, 25 to 30 times as much work
+    Paper,
+}
+
+/// A length of event time, above zero: whole microseconds, written like `9h` or `1day 30m`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Span(i64);
+
+impl Span {
+    /// The longest that is accepted, 100 years: longer is a mistake, and sums with times stay in range.
+    const LONGEST: i64 = 36_525 * Time::DAY;
+
+    /// In microseconds, as [`Time`] counts.
+    pub fn micros(self) -> i64 {
+        self.0
+    }
+}
+
+impl FromStr for Span {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let duration = humantime::parse_duration(text.trim())
+            .map_err(|_| format!("`{text}` is no duration; write it like 9h, 10m or 1day"))?;
+        match i64::try_from(duration.as_micros()) {
+            Ok(0) => Err(format!(
+                "`{text}` is too short: a duration must be above zero"
+            )),
+            Ok(micros) if micros <= Self::LONGEST => Ok(Span(micros)),
+            _ => Err(format!(
+                "`{text}` is too long: at most 100 years make sense"
+            )),
+        }
+    }
+}
+
+impl fmt::Display for Span {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        humantime::format_duration(Duration::from_micros(self.0.unsigned_abs())).fmt(f)
+    }
+}
+
+fn zone(name: &str) -> Result<TimeZone, String> {
+    TimeZone::get(name)
+        .map_err(|_| format!("`{name}` is no time zone; write an IANA name like Europe/Berlin"))
+}
+
+fn similarity(text: &str) -> Result<f32, String> {
+    match text.parse::<f32>() {
+        Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
+        _ => Err(format!(
+            "`{text}` is no number between 0 and 1, both excluded"
+        )),
+    }
+}
+
+fn cores() -> NonZeroUsize {
+    std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
+}
+
+/// The options alone, as a command that looks at no environment.
+fn options() -> clap::Command {
+    Config::augment_args(clap::Command::new("hearth"))
+        .mut_args(|option| option.env(Resettable::Reset))
+}
+
+/// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.
+fn check(key: &str, value: &str) -> Result<(), String> {
+    let flag = format!("--{}={value}", key.replace('_', "-"));
+    let Err(error) = options().try_get_matches_from(["hearth", &flag]) else {
+        return Ok(());
+    };
+    use clap::error::{ContextKind, ContextValue};
+    if let Some(reason) = std::error::Error::source(&error) {
+        let reason = reason.to_string();
+        return Err(if reason.contains('`') {
+            reason
+        } else {
+            format!("`{value}`: {reason}")
+        });
+    }
+    Err(match error.get(ContextKind::ValidValue) {
+        Some(ContextValue::Strings(words)) if !words.is_empty() => {
+            format!("`{value}` is none of {}", words.join(", "))
+        }
+        _ => format!("`{value}` is no value of it"),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn defaults_are_those_of_the_design() {
+        let config = Config::default();
+        assert_eq!(config.workers.get(), 1);
+        assert_eq!(config.lateness.micros(), 24 * Time::HOUR);
+        assert_eq!(config.max_gap.micros(), 9 * Time::HOUR);
+        assert_eq!(config.max_jump.micros(), 30 * Time::DAY);
+        assert_eq!(config.checker, Checker::Paired);
+        assert_eq!(config.epoch_events.get(), 10_000);
+        assert_eq!(config.similarity, 0.9);
+        assert_eq!(config.knowledge, None);
+        assert!(!config.strict);
+    }
+
+    #[test]
+    fn senseless_values_are_refused_with_a_reason() {
+        for (key, value, word) in [
+            ("max_gap", "0s", "above zero"),
+            ("max_gap", "-9h", "no duration"),
+            ("max_gap", "5ns", "above zero"),
+            ("max_gap", "900years", "too long"),
+            ("max_gap", "99999999999999999999h", "no duration"),
+            ("similarity", "1", "between 0 and 1"),
+            ("similarity", "0", "between 0 and 1"),
+            ("similarity", "NaN", "between 0 and 1"),
+            ("workers", "0", "`0`"),
+            ("workers", "many", "`many`"),
+            ("checker", "strict", "paired, closing, off"),
+            ("timezone", "Mars/Olympus", "IANA"),
+            ("strict", "perhaps", "`perhaps`"),
+        ] {
+            let reason = check(key, value).unwrap_err();
+            assert!(reason.contains(word), "{key} = {value}: {reason}");
+        }
+        assert_eq!(check("max_gap", "1day 30m"), Ok(()));
+        assert_eq!(check("strict", "yes"), Ok(()));
+    }
+
+    proptest! {
+        #[test]
+        fn a_span_reads_what_it_writes(micros in 1..=Span::LONGEST) {
+            let span = Span(micros);
+            prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
+        }
+    }
+}

@@ -1,0 +1,390 @@
+//! The end of a run: `summary.json`, and the same for a person.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::{Counts, SinkError};
+
+/// What only the run itself knows.
+#[derive(Clone, Copy, Debug)]
+pub struct Run {
+    /// Lines that the sources counted as events.
+    pub read: u64,
+    /// Homes met.
+    pub homes: usize,
+    /// From the first line read to the last line written.
+    pub elapsed: Duration,
+    /// The configured seed.
+    pub seed: u64,
+    /// Worker threads.
+    pub workers: usize,
+}
+
+/// Where each line of the input went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Events {
+    /// Lines read.
+    pub r#in: u64,
+    /// Events that took part.
+    pub applied: u64,
+    /// Events that were there already.
+    pub duplicate: u64,
+    /// Events from before their home's horizon.
+    pub late: u64,
+    /// Lines that are no event, or one that cannot be true.
+    pub rejected: u64,
+}
+
+/// The contents of `summary.json`.
+#[derive(Clone, Debug, Serialize)]
+pub struct Summary {
+    /// Version of Hearth.
+    pub version: &'static str,
+    /// The configured seed.
+    pub seed: u64,
+    /// Worker threads.
+    pub workers: usize,
+    /// Where each line of the input went.
+    pub events: Events,
+    /// Homes met.
+    pub homes: usize,
+    /// Segments that hold at the end.
+    pub segments: i64,
+    /// Transitions that hold at the end.
+    pub transitions: i64,
+    /// Representatives that hold at the end.
+    pub representatives: i64,
+    /// Requests made.
+    pub requests: u64,
+    /// Requests that got no answer.
+    pub failures: u64,
+    /// Generated sequences that passed validation.
+    pub candidates: u64,
+    /// What became of the generated sequences.
+    pub verdicts: Verdicts,
+    /// What became of model versions.
+    pub adaptations: Adaptations,
+    /// Scores written, and how many of them call an anomaly.
+    pub scores: Scores,
+    /// Wall time of the run in seconds.
+    pub seconds: f64,
+    /// Lines read a second of wall time.
+    pub events_per_second: f64,
+    /// Most memory that the process held, in bytes, where the system tells.
+    pub peak_rss_bytes: Option<u64>,
+    /// Lines of each output file.
+    pub lines: std::collections::BTreeMap<&'static str, u64>,
+}
+
+/// Verdicts by the stage that decided: `{"1": 40, "2": 3}`; stage 0 is validation.
+#[derive(Clone, Debug, Serialize)]
+pub struct Verdicts {
+    /// Sequences that the models learn from.
+    pub retain: std::collections::BTreeMap<u8, u64>,
+    /// Sequences that were dropped.
+    pub delete: std::collections::BTreeMap<u8, u64>,
+}
+
+/// What became of model versions.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Adaptations {
+    /// Homes with at least one new version.
+    pub homes: u64,
+    /// Versions that went live.
+    pub promoted: u64,
+    /// Versions that proved better than the one before, or stayed for want of data.
+    pub kept: u64,
+    /// Versions that proved worse and were taken back.
+    pub rolled_back: u64,
+}
+
+/// What the live models said.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub struct Scores {
+    /// Scores written, repeated ones included.
+    pub written: u64,
+    /// Those that call an anomaly.
+    pub anomalies: u64,
+}
+
+impl Summary {
+    /// Puts together what the writer counted and what the run knows.
+    pub fn new(counts: &Counts, run: &Run) -> Self {
+        let seconds = run.elapsed.as_secs_f64();
+        Summary {
+            version: env!("CARGO_PKG_VERSION"),
+            seed: run.seed,
+            workers: run.workers,
+            events: Events {
+                r#in: run.read,
+                applied: counts.applied,
+                duplicate: counts.duplicate,
+                late: counts.late,
+                rejected: counts.rejected,
+            },
+            homes: run.homes,
+            segments: counts.segments,
+            transitions: counts.transitions,
+            representatives: counts.representatives,
+            requests: counts.requests,
+            failures: counts.failures,
+            candidates: counts.candidates,
+            verdicts: Verdicts {
+                retain: counts.retained.clone(),
+                delete: counts.deleted.clone(),
+            },
+            adaptations: Adaptations {
+                homes: counts.adapted_homes,
+                promoted: counts.promoted,
+                kept: counts.kept,
+                rolled_back: counts.rolled_back,
+            },
+            scores: Scores {
+                written: counts.scores,
+                anomalies: counts.anomalies,
+            },
+            seconds,
+            events_per_second: if seconds > 0.0 {
+                run.read as f64 / seconds
+            } else {
+                0.0
+            },
+            peak_rss_bytes: peak_rss(),
+            lines: counts.lines.clone(),
+        }
+    }
+
+    /// `summary.json` of an output folder.
+    pub fn path(dir: &Path) -> PathBuf {
+        dir.join("summary.json")
+    }
+
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`.
+    pub fn balanced(&self) -> bool {
+        let Events {
+            r#in,
+            applied,
+            duplicate,
+            late,
+            rejected,
+        } = self.events;
+        r#in == applied + duplicate + late + rejected
+    }
+
+    /// Writes `summary.json` into `dir`.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, dir: &Path) -> Result<(), SinkError> {
+        let path = Self::path(dir);
+        let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
+        text.and_then(|text| std::fs::write(&path, text + "\n"))
+            .map_err(|source| SinkError::Write { path, source })
+    }
+}
+
+impl fmt::Display for Summary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let row = |f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: String| {
+            writeln!(
+                f,
+                "{}",
+                format!("{name:<18}{:>15}  {note}", grouped(count)).trim_end()
+            )
+        };
+        let events = self.events;
+        let sign = if self.balanced() { "=" } else { "≠" };
+        row(
+            f,
+            "events",
+            events.r#in,
+            format!(
+                "{sign} {} applied + {} duplicate + {} late + {} rejected",
+                grouped(events.applied),
+                grouped(events.duplicate),
+                grouped(events.late),
+                grouped(events.rejected)
+            ),
+        )?;
+        row(f, "homes", self.homes as u64, String::new())?;
+        for (name, net) in [
+            ("segments", self.segments),
+            ("transitions", self.transitions),
+            ("representatives", self.representatives),
+        ] {
+            row(
+                f,
+                name,
+                net.unsigned_abs(),
+                if net < 0 {
+                    "below zero!".into()
+                } else {
+                    String::new()
+                },
+            )?;
+        }
+        let failures = match self.failures {
+            0 => String::new(),
+            failed => format!("{} without an answer", grouped(failed)),
+        };
+        row(f, "requests", self.requests, failures)?;
+        row(f, "candidates", self.candidates, String::new())?;
+        let sum = |by_stage: &std::collections::BTreeMap<u8, u64>| by_stage.values().sum();
+        row(
+            f,
+            "  retained",
+            sum(&self.verdicts.retain),
+            stages(&self.verdicts.retain),
+        )?;
+        row(
+            f,
+            "  deleted",
+            sum(&self.verdicts.delete),
+            stages(&self.verdicts.delete),
+        )?;
+        let Adaptations {
+            homes,
+            promoted,
+            kept,
+            rolled_back,
+        } = self.adaptations;
+        row(
+            f,
+            "adapted homes",
+            homes,
+            format!(
+                "{} versions promoted, {} kept, {} rolled back",
+                grouped(promoted),
+                grouped(kept),
+                grouped(rolled_back)
+            ),
+        )?;
+        row(
+            f,
+            "scores",
+            self.scores.written,
+            format!("{} anomalies", grouped(self.scores.anomalies)),
+        )?;
+        let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
+            format!(", at most {} MiB of memory", grouped(bytes >> 20))
+        });
+        write!(
+            f,
+            "{:.1} s, {} events/s{memory}",
+            self.seconds,
+            grouped(self.events_per_second as u64)
+        )
+    }
+}
+
+fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
+    let name = |stage: &u8| match stage {
+        0 => "by validation",
+        1 => "as no outliers (stage 1)",
+        _ => "after a trial (stage 2)",
+    };
+    let parts = by_stage
+        .iter()
+        .map(|(stage, count)| format!("{} {}", grouped(*count), name(stage)));
+    parts.collect::<Vec<_>>().join(", ")
+}
+
+/// A count with a comma between thousands.
+pub fn grouped(count: u64) -> String {
+    let digits = count.to_string();
+    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
+    for (i, digit) in digits.chars().enumerate() {
+        if i > 0 && (digits.len() - i).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// The most memory that this process has held, in bytes; `None` where the system does not tell.
+pub fn peak_rss() -> Option<u64> {
+    let status = std::fs::read_to_string("/proc/self/status").ok()?;
+    let line = status
+        .lines()
+        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
+    Some(kibibytes * 1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn run() -> Run {
+        Run {
+            read: 1_234_567,
+            homes: 200,
+            elapsed: Duration::from_secs(10),
+            seed: 2024,
+            workers: 2,
+        }
+    }
+
+    #[test]
+    fn the_sum_is_checked() {
+        let mut counts = Counts {
+            applied: 1_234_000,
+            duplicate: 500,
+            late: 60,
+            rejected: 7,
+            ..Counts::default()
+        };
+        let summary = Summary::new(&counts, &run());
+        assert!(summary.balanced());
+        let text = summary.to_string();
+        let line = "events                  1,234,567  \
+                    = 1,234,000 applied + 500 duplicate + 60 late + 7 rejected";
+        assert_eq!(text.lines().next(), Some(line));
+        assert!(text.contains("10.0 s, 123,456 events/s"), "{text}");
+        counts.late = 61;
+        assert!(!Summary::new(&counts, &run()).balanced());
+    }
+
+    #[test]
+    fn json_has_the_documented_keys() {
+        let counts = Counts {
+            retained: [(1, 40), (2, 3)].into(),
+            ..Counts::default()
+        };
+        let json = serde_json::to_value(Summary::new(&counts, &run())).unwrap();
+        assert_eq!(json["events"]["in"], 1_234_567);
+        assert_eq!(json["verdicts"]["retain"]["2"], 3);
+        assert_eq!(json["events_per_second"], 123_456.7);
+        for key in [
+            "segments",
+            "transitions",
+            "seconds",
+            "peak_rss_bytes",
+            "version",
+        ] {
+            assert!(json.get(key).is_some(), "{key}");
+        }
+    }
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(count), text);
+        }
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn linux_tells_the_peak() {
+        assert!(peak_rss().is_some_and(|bytes| bytes > 1 << 20));
+    }
+}
