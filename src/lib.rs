@@ -6,11 +6,15 @@
 pub mod catalog;
 pub mod cli;
 pub mod config;
+pub mod dataflow;
 pub mod evaluate;
 pub mod filter;
 pub mod homes;
 pub mod import;
 pub mod models;
+pub mod pool;
+pub mod replay;
+pub mod services;
 pub mod show;
 pub mod simulate;
 pub mod sinks;

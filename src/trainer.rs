@@ -1,8 +1,8 @@
 //! Trains a cohort's first models, and a home's after a shift.
 
 use hearth_operators::words::{
-    Adaptation, Adjustment, Catalog, Filtered, Foundation, Outcome, Sequence, ShiftKey, Task,
-    Version,
+    Adaptation, Adjustment, Catalog, Filtered, Foundation, Outcome, Sequence, Shift, ShiftKey,
+    Task, Version,
 };
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -123,6 +123,7 @@ pub fn adapt(
         .collect();
     let home = Home {
         key: filtered.key,
+        shift: &filtered.regime.shift,
         sequences: new.len(),
     };
     if new.len() < ENOUGH {
@@ -241,13 +242,14 @@ fn version(number: u32, model: &Autoencoder, held: &[Vec<f32>]) -> Result<Versio
 }
 
 /// The home that is adapted, for its lines of `adaptations`.
-struct Home {
+struct Home<'a> {
     key: ShiftKey,
+    shift: &'a Shift,
     /// How many sequences of the new context there are.
     sequences: usize,
 }
 
-impl Home {
+impl Home<'_> {
     /// The cohort's version, because there is too little to train on.
     fn unchanged(&self, task: Task, cohort: &Version) -> (Version, Adjustment) {
         let evidence = format!(
@@ -301,6 +303,7 @@ impl Home {
     ) -> Adjustment {
         Adjustment {
             key: self.key,
+            shift: self.shift.clone(),
             task,
             version,
             outcome,

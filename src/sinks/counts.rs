@@ -15,6 +15,8 @@ pub struct Counts {
     pub late: u64,
     /// Lines that are no event, or one that cannot be true.
     pub rejected: u64,
+    /// Declared shifts that could not be used.
+    pub rejected_contexts: u64,
     /// Segments that hold, revisions settled.
     pub segments: i64,
     /// Transitions that hold.

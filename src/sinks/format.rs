@@ -113,13 +113,9 @@ impl Format {
                 Stream::Verdicts,
                 self.invalid(*epoch, key, *position, sequence, reason, line),
             ),
-            Row::Adjustment {
-                epoch,
-                adjustment,
-                shift,
-            } => (
+            Row::Adjustment { epoch, adjustment } => (
                 Stream::Adaptations,
-                self.adjustment(*epoch, adjustment, shift, line),
+                self.adjustment(*epoch, adjustment, line),
             ),
             Row::Score { epoch, score } => {
                 let home = self.names.homes.name(score.home);
@@ -147,7 +143,13 @@ impl Format {
             Row::Implausible { behavior, reason } => {
                 (Stream::Rejected, self.refused(behavior, reason, line))
             }
+            Row::Refused { shift } => (Stream::Rejected, self.refused_shift(shift, line)),
             Row::Rejected {
+                line: input,
+                source,
+                reason,
+            }
+            | Row::RejectedContext {
                 line: input,
                 source,
                 reason,
@@ -257,7 +259,6 @@ impl Format {
         &self,
         epoch: u64,
         adjustment: &Adjustment,
-        shift: &Shift,
         line: &mut Vec<u8>,
     ) -> serde_json::Result<()> {
         let home = self.names.homes.name(adjustment.key.home);
@@ -273,7 +274,7 @@ impl Format {
         let value = AdaptationLine {
             epoch,
             home: Cow::Borrowed(&home),
-            shift: shift_line(shift),
+            shift: shift_line(&adjustment.shift),
             task: task.into(),
             model: model.into(),
             version: adjustment.version,
@@ -281,6 +282,24 @@ impl Format {
             before: Some(adjustment.before),
             after: Some(adjustment.after),
             evidence: Cow::Borrowed(&adjustment.evidence),
+        };
+        write(line, &value)
+    }
+
+    /// A shift that was declared too late, as the contexts' format writes it.
+    fn refused_shift(&self, shift: &Shift, line: &mut Vec<u8>) -> serde_json::Result<()> {
+        let home = shift.home.map(|home| self.names.homes.name(home));
+        let declared = serde_json::json!({
+            "home": home.as_deref().unwrap_or("*"),
+            "time": crate::time::format(shift.time, shift.offset),
+            "kind": shift.kind,
+            "from": shift.from,
+            "to": shift.to,
+        });
+        let value = RefusedLine {
+            line: declared.to_string().into(),
+            source: "contexts".into(),
+            reason: "a later shift of this home was answered already".into(),
         };
         write(line, &value)
     }

@@ -25,7 +25,9 @@ use hearth_operators::words::{
 use crate::homes::Homes;
 
 pub use counts::Counts;
-pub use summary::{Adaptations, Events, Run, Scores, Summary, Verdicts, grouped, peak_rss};
+pub use summary::{
+    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, grouped, peak_rss,
+};
 
 use format::Format;
 
@@ -134,8 +136,6 @@ pub enum Row {
         epoch: Epoch,
         /// What.
         adjustment: Adjustment,
-        /// The shift that `adjustment.key` names.
-        shift: Shift,
     },
     /// What the live models say of a behaviour.
     Score {
@@ -164,6 +164,20 @@ pub enum Row {
     Implausible {
         /// What.
         behavior: Behavior,
+        /// Why.
+        reason: String,
+    },
+    /// A declared shift that came too late: a later one of that home was answered already. No event.
+    Refused {
+        /// What.
+        shift: Shift,
+    },
+    /// A line of the contexts that declares no shift. No event.
+    RejectedContext {
+        /// The line, as far as it can be shown.
+        line: String,
+        /// `file:line`.
+        source: String,
         /// Why.
         reason: String,
     },
@@ -425,6 +439,7 @@ impl Desk {
                 counts.scores += 1;
                 counts.anomalies += u64::from(score.anomaly());
             }
+            Row::Refused { .. } | Row::RejectedContext { .. } => counts.rejected_contexts += 1,
             Row::Late { .. } => counts.late += 1,
             Row::Rejected { .. } | Row::Implausible { .. } => counts.rejected += 1,
             Row::Tally { applied, duplicate } => {

@@ -9,7 +9,7 @@ use serde::Serialize;
 use super::{Counts, SinkError};
 
 /// What only the run itself knows.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct Run {
     /// Lines that the sources counted as events.
     pub read: u64,
@@ -21,6 +21,30 @@ pub struct Run {
     pub seed: u64,
     /// Worker threads.
     pub workers: usize,
+    /// Whether the run was stopped before the end of its log.
+    pub interrupted: bool,
+    /// Where the time went.
+    pub timings: Timings,
+}
+
+/// Where the time of a run went.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct Timings {
+    /// Wall seconds until the last event was accounted for and its segments and transitions were out.
+    pub ingest_seconds: f64,
+    /// Events that were read while requests were on their way to an adaptation.
+    pub events_during_adaptation: u64,
+    /// Jobs beside the dataflow, by kind.
+    pub work: std::collections::BTreeMap<&'static str, Jobs>,
+}
+
+/// Jobs of one kind.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Jobs {
+    /// How many were done.
+    pub jobs: u64,
+    /// Their CPU seconds.
+    pub cpu_seconds: f64,
 }
 
 /// Where each line of the input went.
@@ -49,6 +73,8 @@ pub struct Summary {
     pub workers: usize,
     /// Where each line of the input went.
     pub events: Events,
+    /// Declared shifts that could not be used.
+    pub rejected_contexts: u64,
     /// Homes met.
     pub homes: usize,
     /// Segments that hold at the end.
@@ -69,6 +95,10 @@ pub struct Summary {
     pub adaptations: Adaptations,
     /// Scores written, and how many of them call an anomaly.
     pub scores: Scores,
+    /// Whether the run was stopped before the end of its log.
+    pub interrupted: bool,
+    /// Where the time went.
+    pub timings: Timings,
     /// Wall time of the run in seconds.
     pub seconds: f64,
     /// Lines read a second of wall time.
@@ -125,6 +155,7 @@ impl Summary {
                 late: counts.late,
                 rejected: counts.rejected,
             },
+            rejected_contexts: counts.rejected_contexts,
             homes: run.homes,
             segments: counts.segments,
             transitions: counts.transitions,
@@ -146,6 +177,8 @@ impl Summary {
                 written: counts.scores,
                 anomalies: counts.anomalies,
             },
+            interrupted: run.interrupted,
+            timings: run.timings.clone(),
             seconds,
             events_per_second: if seconds > 0.0 {
                 run.read as f64 / seconds
@@ -209,6 +242,10 @@ impl fmt::Display for Summary {
                 grouped(events.rejected)
             ),
         )?;
+        if self.rejected_contexts > 0 {
+            let note = "could not be used, see rejected.jsonl".to_owned();
+            row(f, "contexts", self.rejected_contexts, note)?;
+        }
         row(f, "homes", self.homes as u64, String::new())?;
         for (name, net) in [
             ("segments", self.segments),
@@ -268,6 +305,10 @@ impl fmt::Display for Summary {
             self.scores.written,
             format!("{} anomalies", grouped(self.scores.anomalies)),
         )?;
+        if self.timings.events_during_adaptation > 0 {
+            let note = "were read while homes were being adapted".to_owned();
+            row(f, "events", self.timings.events_during_adaptation, note)?;
+        }
         let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
             format!(", at most {} MiB of memory", grouped(bytes >> 20))
         });
@@ -326,6 +367,8 @@ mod tests {
             elapsed: Duration::from_secs(10),
             seed: 2024,
             workers: 2,
+            interrupted: false,
+            timings: Timings::default(),
         }
     }
 

@@ -154,6 +154,7 @@ fn one_of_each() -> Vec<Row> {
             epoch: 4,
             adjustment: Adjustment {
                 key: KEY.shift,
+                shift: shift(),
                 task: Task::Detector,
                 version: 1,
                 outcome: Outcome::Promoted,
@@ -161,7 +162,6 @@ fn one_of_each() -> Vec<Row> {
                 after: f32::NAN,
                 evidence: "20 segments".into(),
             },
-            shift: shift(),
         },
         Row::Score {
             epoch: 5,

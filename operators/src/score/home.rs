@@ -7,13 +7,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Judgement, ToScore};
 use crate::words::{
-    Adaptation, Adjustment, Epoch, Foundation, Outcome, Score, Segment, ShiftKey, Task, Version,
+    Adaptation, Adjustment, Epoch, Foundation, Outcome, Score, Segment, Shift, ShiftKey, Task,
+    Version,
 };
 
 /// A live version with its shadow, both judged on the same segments.
 #[derive(Debug, Serialize, Deserialize)]
 struct Trial {
     key: ShiftKey,
+    shift: Shift,
     shadow: Version,
     segments: u32,
     behaviors: u64,
@@ -30,13 +32,14 @@ struct Live {
 
 impl Live {
     /// Puts a new version live, the one before as its shadow. A trial that was going on ends undecided.
-    fn promote(&mut self, key: ShiftKey, version: Version, base: &Version) {
+    fn promote(&mut self, of: Adjustment, version: Version, base: &Version) {
         let shadow = self
             .version
             .replace(version)
             .unwrap_or_else(|| base.clone());
         self.trial = Some(Trial {
-            key,
+            key: of.key,
+            shift: of.shift,
             shadow,
             segments: 0,
             behaviors: 0,
@@ -80,6 +83,7 @@ impl Live {
         }
         Some(Adjustment {
             key: trial.key,
+            shift: trial.shift,
             task,
             version: number,
             outcome: if better {
@@ -176,7 +180,7 @@ impl HomeModels {
                     Task::Predictor => (&mut self.predictor, &foundation.predictor),
                 };
                 if adjustment.outcome == Outcome::Promoted {
-                    live.promote(adaptation.key, version, base);
+                    live.promote(adjustment, version, base);
                 }
             }
         }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionId, HomeId, Moment, ShiftKey};
+use super::{ActionId, HomeId, Moment, Shift, ShiftKey};
 
 /// A trained model's parameters (safetensors), opaque here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,6 +62,8 @@ pub enum Outcome {
 pub struct Adjustment {
     /// The home and the regime whose end caused it.
     pub key: ShiftKey,
+    /// The shift that ended it.
+    pub shift: Shift,
     /// Which model.
     pub task: Task,
     /// The version that this is about.
