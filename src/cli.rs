@@ -85,7 +85,12 @@ pub struct ReplayArgs {
     pub out: PathBuf,
 
     /// Configuration file; none: hearth.toml of the current folder, where there is one
-    #[arg(long = "config", env = "HEARTH_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(
+        long = "config",
+        env = "HEARTH_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
     pub file: Option<PathBuf>,
 
     /// Everything that has a default.
@@ -133,7 +138,12 @@ impl ReplayArgs {
   HEARTH_SEED=7 hearth config --config house.toml")]
 pub struct ConfigArgs {
     /// Configuration file; none: hearth.toml of the current folder, where there is one
-    #[arg(long = "config", env = "HEARTH_CONFIG", value_name = "FILE", hide_env_values = true)]
+    #[arg(
+        long = "config",
+        env = "HEARTH_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
     pub file: Option<PathBuf>,
 
     /// Everything that has a default.
@@ -189,7 +199,10 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
     let mut matches = match command.clone().try_get_matches_from(arguments) {
         Ok(matches) => matches,
         Err(error) => {
-            if matches!(error.kind(), ErrorKind::ValueValidation | ErrorKind::InvalidValue) {
+            if matches!(
+                error.kind(),
+                ErrorKind::ValueValidation | ErrorKind::InvalidValue
+            ) {
                 // Clap would name the flag, which the user never wrote.
                 check_environment()?;
             }

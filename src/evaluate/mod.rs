@@ -12,8 +12,8 @@
 //! all items and for those after their home's first planted shift, which is where adaptation counts.
 //! Memory: about 50 bytes a behaviour.
 
-pub mod statistics;
 mod report;
+pub mod statistics;
 mod trivial;
 mod truth;
 
@@ -50,7 +50,8 @@ impl Interner {
 
     /// By number: the name's place in the alphabet, which does not depend on the order of meeting.
     fn places(&self) -> Vec<u32> {
-        let mut names: Vec<(&String, u32)> = self.ids.iter().map(|(name, id)| (name, *id)).collect();
+        let mut names: Vec<(&String, u32)> =
+            self.ids.iter().map(|(name, id)| (name, *id)).collect();
         names.sort_unstable();
         let mut places = vec![0; names.len()];
         for (place, (_, id)) in names.into_iter().enumerate() {
@@ -96,9 +97,17 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
         let place = predicted.position(|prediction| prediction.action == line.action);
         longest = longest.max(line.predictions.len());
         // A loss that was no number is written as null; the call tells on which side of the threshold it was.
-        let beyond = if line.anomaly { f32::INFINITY } else { f32::NEG_INFINITY };
+        let beyond = if line.anomaly {
+            f32::INFINITY
+        } else {
+            f32::NEG_INFINITY
+        };
         scores.push(Scored {
-            key: (homes.intern(&line.home), line.time.time.0, actions.intern(&line.action)),
+            key: (
+                homes.intern(&line.home),
+                line.time.time.0,
+                actions.intern(&line.action),
+            ),
             epoch: line.epoch,
             score: line.score.unwrap_or(beyond),
             called: line.anomaly,
@@ -111,10 +120,18 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
     // Names in alphabetical order from here on, so that nothing depends on the order of lines.
     let (home_places, action_places) = (homes.places(), actions.places());
     let renamed = |(home, time, action): Key| {
-        (home_places[home as usize], time, action_places[action as usize])
+        (
+            home_places[home as usize],
+            time,
+            action_places[action as usize],
+        )
     };
     let key_of = |home: &str, time: i64, action: &str| -> Option<Key> {
-        Some(renamed((*homes.ids.get(home)?, time, *actions.ids.get(action)?)))
+        Some(renamed((
+            *homes.ids.get(home)?,
+            time,
+            *actions.ids.get(action)?,
+        )))
     };
     for (key, _) in &mut behaviors {
         *key = renamed(*key);
@@ -131,7 +148,9 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
     let mut first_shift: BTreeMap<u32, i64> = BTreeMap::new();
     for shift in &truth.shifts {
         if let Some(&home) = homes.ids.get(&shift.home) {
-            let first = first_shift.entry(home_places[home as usize]).or_insert(shift.time);
+            let first = first_shift
+                .entry(home_places[home as usize])
+                .or_insert(shift.time);
             *first = shift.time.min(*first);
         }
     }
@@ -139,10 +158,15 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
     let mut all = Items::default();
     let mut after = Items::default();
     let mut habits = Habits::new(actions.ids.len());
-    let mut last_scores = scores.chunk_by(|a, b| a.key == b.key).filter_map(<[Scored]>::last).peekable();
+    let mut last_scores = scores
+        .chunk_by(|a, b| a.key == b.key)
+        .filter_map(<[Scored]>::last)
+        .peekable();
     let mut withdrawn = 0_u64;
     for same in behaviors.chunk_by(|a, b| a.0 == b.0) {
-        let Some(&(key, _)) = same.first() else { continue };
+        let Some(&(key, _)) = same.first() else {
+            continue;
+        };
         if same.iter().map(|(_, diff)| diff).sum::<i64>() <= 0 {
             continue;
         }
@@ -198,9 +222,12 @@ struct Items {
 
 impl Items {
     fn add(&mut self, item: &Item, longest: usize) {
-        let Item { scored, planted, .. } = item;
+        let Item {
+            scored, planted, ..
+        } = item;
         self.model.push((f64::from(scored.score), *planted));
-        self.unseen.push((f64::from(u8::from(item.unseen)), *planted));
+        self.unseen
+            .push((f64::from(u8::from(item.unseen)), *planted));
         self.part.calls.add(scored.called, *planted);
         self.part.always.add(true, *planted);
         self.part.never.add(false, *planted);
@@ -232,14 +259,20 @@ fn shifts(dir: &Path, truth: &Truth) -> anyhow::Result<Shifts> {
         .shifts
         .iter()
         .enumerate()
-        .map(|(place, shift)| ((shift.home.as_str(), shift.time, shift.kind.as_str()), place))
+        .map(|(place, shift)| {
+            (
+                (shift.home.as_str(), shift.time, shift.kind.as_str()),
+                place,
+            )
+        })
         .collect();
     let find = |home: &str, shift: &crate::sinks::lines::ShiftLine<'_>| {
-        places.get(&(home, shift.time.time.0, shift.kind.name())).copied()
+        places
+            .get(&(home, shift.time.time.0, shift.kind.name()))
+            .copied()
     };
     let mut by_request: HashMap<String, usize> = HashMap::new();
-    let (mut requested, mut answered, mut adapted) =
-        (BTreeSet::new(), BTreeSet::new(), BTreeSet::new());
+    let [mut requested, mut answered, mut adapted] = [const { BTreeSet::<usize>::new() }; 3];
     each(dir, Stream::Requests, |text| {
         let line: RequestLine<'_> = line(text)?;
         if let Some(place) = find(&line.home, &line.shift) {

@@ -62,7 +62,12 @@ impl fmt::Display for Evaluation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         section(f, "all scored behaviours", &self.all, self.longest)?;
         if let Some(after) = &self.after {
-            section(f, "scored behaviours after the home's first shift", after, self.longest)?;
+            section(
+                f,
+                "scored behaviours after the home's first shift",
+                after,
+                self.longest,
+            )?;
         }
         let scored = self.all.calls.hits + self.all.calls.misses;
         writeln!(
@@ -92,7 +97,12 @@ impl fmt::Display for Evaluation {
 fn section(f: &mut fmt::Formatter<'_>, title: &str, part: &Part, longest: usize) -> fmt::Result {
     let anomalies = part.always.hits;
     let items = anomalies + part.always.false_alarms;
-    writeln!(f, "{title}: {}, {} of them planted anomalies", grouped(items), grouped(anomalies))?;
+    writeln!(
+        f,
+        "{title}: {}, {} of them planted anomalies",
+        grouped(items),
+        grouped(anomalies)
+    )?;
     if items == 0 {
         return writeln!(f);
     }

@@ -79,7 +79,10 @@ impl Calls {
 
     /// Harmonic mean of precision and recall.
     pub fn f1(&self) -> f64 {
-        share(2 * self.hits, 2 * self.hits + self.false_alarms + self.misses)
+        share(
+            2 * self.hits,
+            2 * self.hits + self.false_alarms + self.misses,
+        )
     }
 }
 
@@ -139,7 +142,13 @@ mod tests {
     #[test]
     fn auroc_by_hand() {
         // Pairs (anomaly, normal): .8>.1 .8>.4 .8>.35 .35>.1 .35<.4 .35=.35 → (3 + 1 + 0 + 1/2) / 6.
-        let items = [(0.1, false), (0.4, false), (0.35, true), (0.8, true), (0.35, false)];
+        let items = [
+            (0.1, false),
+            (0.4, false),
+            (0.35, true),
+            (0.8, true),
+            (0.35, false),
+        ];
         assert!(close(auroc(&items).unwrap(), 4.5 / 6.0));
         assert_eq!(auroc(&[(1.0, true), (1.0, false)]), Some(0.5));
         assert_eq!(auroc(&[(1.0, true)]), None);
@@ -149,7 +158,13 @@ mod tests {
     #[test]
     fn average_precision_by_hand() {
         // Thresholds: .8 → 1/1 (recall +½); .4 → 1/2 (+0); .35 (tie of two) → 2/4 (+½).
-        let items = [(0.1, false), (0.4, false), (0.35, true), (0.8, true), (0.35, false)];
+        let items = [
+            (0.1, false),
+            (0.4, false),
+            (0.35, true),
+            (0.8, true),
+            (0.35, false),
+        ];
         assert!(close(average_precision(&items).unwrap(), 0.5 + 0.25));
         // All the same: the base rate.
         let flat = [(1.0, true), (1.0, false), (1.0, false), (1.0, false)];
@@ -160,7 +175,13 @@ mod tests {
     #[test]
     fn calls_by_hand() {
         let mut calls = Calls::default();
-        for (called, anomaly) in [(true, true), (true, false), (true, true), (false, true), (false, false)] {
+        for (called, anomaly) in [
+            (true, true),
+            (true, false),
+            (true, true),
+            (false, true),
+            (false, false),
+        ] {
             calls.add(called, anomaly);
         }
         assert!(close(calls.precision(), 2.0 / 3.0));

@@ -5,7 +5,14 @@ use std::fmt::Write;
 use super::statistics::Calls;
 use super::*;
 
-fn score(epoch: u64, home: &str, minute: u32, action: &str, score: f32, predictions: &[&str]) -> String {
+fn score(
+    epoch: u64,
+    home: &str,
+    minute: u32,
+    action: &str,
+    score: f32,
+    predictions: &[&str],
+) -> String {
     let predictions: Vec<String> = predictions
         .iter()
         .map(|action| format!(r#"{{"action":"{action}","probability":0.1}}"#))
@@ -47,7 +54,17 @@ fn folder(segments: &str, scores: &str, truth: &str) -> tempfile::TempDir {
 fn figures_by_hand() {
     let segments = segment(1, "a", &[(0, "L:on"), (1, "L:off"), (2, "L:on")])
         + &segment(-1, "a", &[(0, "L:on"), (1, "L:off"), (2, "L:on")])
-        + &segment(1, "a", &[(0, "L:on"), (1, "L:off"), (2, "L:on"), (3, "L:off"), (4, "F:on")]);
+        + &segment(
+            1,
+            "a",
+            &[
+                (0, "L:on"),
+                (1, "L:off"),
+                (2, "L:on"),
+                (3, "L:off"),
+                (4, "F:on"),
+            ],
+        );
     // The first behaviour is not scored; 08:01 is scored twice, the later epoch holds; 08:09 was withdrawn.
     let scores = score(3, "a", 1, "L:off", 0.1, &["L:off", "L:on"])
         + &score(2, "a", 1, "L:off", 0.9, &[])
@@ -65,11 +82,39 @@ fn figures_by_hand() {
     assert_eq!((found.planted, found.withdrawn, found.longest), (2, 1, 2));
     // Scores .1 .6 .2 normal, .8 planted: the detector orders perfectly and calls one too many.
     assert_eq!(found.all.curves, Some((1.0, 1.0)));
-    assert_eq!(found.all.calls, Calls { hits: 1, false_alarms: 1, misses: 0 });
-    assert_eq!(found.all.always, Calls { hits: 1, false_alarms: 3, misses: 0 });
-    assert_eq!(found.all.never, Calls { hits: 0, false_alarms: 0, misses: 1 });
+    assert_eq!(
+        found.all.calls,
+        Calls {
+            hits: 1,
+            false_alarms: 1,
+            misses: 0
+        }
+    );
+    assert_eq!(
+        found.all.always,
+        Calls {
+            hits: 1,
+            false_alarms: 3,
+            misses: 0
+        }
+    );
+    assert_eq!(
+        found.all.never,
+        Calls {
+            hits: 0,
+            false_alarms: 0,
+            misses: 1
+        }
+    );
     // New in this home: L:off at 08:01 and F:on at 08:04.
-    assert_eq!(found.all.unseen, Calls { hits: 1, false_alarms: 1, misses: 0 });
+    assert_eq!(
+        found.all.unseen,
+        Calls {
+            hits: 1,
+            false_alarms: 1,
+            misses: 0
+        }
+    );
     // Lists at 08:01 (rank 1), 08:02 (rank 2), 08:03 (miss).
     assert_eq!(found.all.predictor.hits()[0], 1.0 / 3.0);
     assert_eq!(found.all.predictor.mrr(), 0.5);
@@ -78,7 +123,15 @@ fn figures_by_hand() {
     assert_eq!(found.all.following.mrr(), (0.5 + 1.0) / 3.0);
     let after = found.after.unwrap();
     assert_eq!(after.always.hits + after.always.false_alarms, 2);
-    assert_eq!(found.shifts, Shifts { planted: 1, requested: 0, answered: 0, adapted: 0 });
+    assert_eq!(
+        found.shifts,
+        Shifts {
+            planted: 1,
+            requested: 0,
+            answered: 0,
+            adapted: 0
+        }
+    );
 }
 
 #[test]
@@ -109,7 +162,9 @@ fn the_order_of_lines_changes_nothing() {
 fn shifts_are_followed_to_the_new_version() {
     let dir = folder("", "", "");
     let shift = |minute: u32| {
-        format!(r#"{{"kind":"season","from":"winter","to":"summer","time":"2024-01-01T08:{minute:02}:00Z"}}"#)
+        format!(
+            r#"{{"kind":"season","from":"winter","to":"summer","time":"2024-01-01T08:{minute:02}:00Z"}}"#
+        )
     };
     let request = |minute: u32, id: &str| {
         format!(
@@ -129,10 +184,26 @@ fn shifts_are_followed_to_the_new_version() {
     let truth: String = (1..=4)
         .map(|minute| format!(r#"{{"truth":"shift","home":"a","time":"2024-01-01T08:{minute:02}:00Z","kind":"season","from":"winter","to":"summer"}}"#) + "\n")
         .collect();
-    std::fs::write(Stream::Requests.path(dir.path()), request(1, "r1") + &request(2, "r2") + &request(3, "r3")).unwrap();
-    std::fs::write(Stream::Verdicts.path(dir.path()), verdict("r1", 1) + &verdict("r2", 2) + &verdict("r3", 0)).unwrap();
+    std::fs::write(
+        Stream::Requests.path(dir.path()),
+        request(1, "r1") + &request(2, "r2") + &request(3, "r3"),
+    )
+    .unwrap();
+    std::fs::write(
+        Stream::Verdicts.path(dir.path()),
+        verdict("r1", 1) + &verdict("r2", 2) + &verdict("r3", 0),
+    )
+    .unwrap();
     std::fs::write(Stream::Adaptations.path(dir.path()), adaptation).unwrap();
     std::fs::write(dir.path().join("truth.jsonl"), truth).unwrap();
     let found = evaluate(dir.path(), &dir.path().join("truth.jsonl")).unwrap();
-    assert_eq!(found.shifts, Shifts { planted: 4, requested: 3, answered: 2, adapted: 1 });
+    assert_eq!(
+        found.shifts,
+        Shifts {
+            planted: 4,
+            requested: 3,
+            answered: 2,
+            adapted: 1
+        }
+    );
 }

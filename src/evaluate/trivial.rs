@@ -54,13 +54,16 @@ impl Habits {
     /// Place of the action if what followed the previous behaviour comes first, most frequent first, and then the
     /// rest by frequency.
     pub(super) fn rank_by_succession(&self, action: u32) -> u32 {
-        let followers = self.previous.and_then(|previous| self.following.get(&previous));
+        let followers = self
+            .previous
+            .and_then(|previous| self.following.get(&previous));
         let Some(followers) = followers else {
             return self.rank_by_frequency(action);
         };
         match followers.get(&action) {
             Some(&count) => {
-                let before = |&(&other, &times): &(&u32, &u32)| precedes(other, times, action, count);
+                let before =
+                    |&(&other, &times): &(&u32, &u32)| precedes(other, times, action, count);
                 1 + followers.iter().filter(before).count() as u32
             }
             None => {
@@ -77,9 +80,8 @@ impl Habits {
             return u32::MAX;
         }
         let others = (0..).zip(&self.counts);
-        let before = others.filter(|&(other, &times)| {
-            precedes(other, times, action, count) && !skipped(other)
-        });
+        let before = others
+            .filter(|&(other, &times)| precedes(other, times, action, count) && !skipped(other));
         1 + before.count() as u32
     }
 }

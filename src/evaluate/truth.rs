@@ -53,7 +53,10 @@ impl Truth {
                 let (time, _) = crate::time::parse(text, &TimeZone::UTC).map_err(|e| anyhow!(e))?;
                 anyhow::Ok(time.0)
             };
-            let home = || Some(line.home.as_ref()?.to_string()).context("the line has no `home`");
+            let home = || {
+                let home = line.home.as_deref().context("the line has no `home`")?;
+                anyhow::Ok(home.to_owned())
+            };
             match line.truth.as_ref() {
                 "anomaly" => {
                     let device = line.device.as_deref().context("the line has no `device`")?;
@@ -67,7 +70,11 @@ impl Truth {
                 "shift" => truth.shifts.push(PlantedShift {
                     home: home()?,
                     time: time()?,
-                    kind: line.kind.as_deref().context("the line has no `kind`")?.to_owned(),
+                    kind: line
+                        .kind
+                        .as_deref()
+                        .context("the line has no `kind`")?
+                        .to_owned(),
                 }),
                 _ => {}
             }

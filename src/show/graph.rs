@@ -17,7 +17,11 @@ pub(super) fn write(
         devices.entry(device).or_default().insert(action);
     }
     for (device, actions) in devices {
-        writeln!(out, "  subgraph {} {{", quoted(&format!("cluster {device}")))?;
+        writeln!(
+            out,
+            "  subgraph {} {{",
+            quoted(&format!("cluster {device}"))
+        )?;
         writeln!(out, "    label={};", quoted(device))?;
         for action in actions {
             let name = action.split_once(':').map_or(action, |(_, name)| name);

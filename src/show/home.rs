@@ -39,7 +39,10 @@ struct Home {
 ///
 /// # Errors
 /// A damaged line, a count below zero, or a home that the output does not know.
-pub(super) fn transitions(dir: &Path, home: &str) -> anyhow::Result<BTreeMap<(String, String), i64>> {
+pub(super) fn transitions(
+    dir: &Path,
+    home: &str,
+) -> anyhow::Result<BTreeMap<(String, String), i64>> {
     let mut transitions = BTreeMap::new();
     each(dir, Stream::Transitions, |text| {
         if is_of(text, home)? {
@@ -68,7 +71,14 @@ pub(super) fn show(
     let wanted = |part: Part| only.is_empty() || only.contains(&part);
     if wanted(Part::Segments) {
         let count: i64 = home.segments.values().sum();
-        heading(out, "segments", count.unsigned_abs(), home.segments.len(), limit, "newest")?;
+        heading(
+            out,
+            "segments",
+            count.unsigned_abs(),
+            home.segments.len(),
+            limit,
+            "newest",
+        )?;
         for (behaviors, times) in newest(home.segments.iter(), limit) {
             writeln!(out, "  {}{}", told(behaviors), repeated(*times))?;
         }
@@ -77,7 +87,14 @@ pub(super) fn show(
         let count: i64 = home.transitions.values().sum();
         let mut edges: Vec<_> = home.transitions.iter().collect();
         edges.sort_by_key(|&(edge, count)| (std::cmp::Reverse(*count), edge));
-        heading(out, "transitions", count.unsigned_abs(), edges.len(), limit, "most frequent")?;
+        heading(
+            out,
+            "transitions",
+            count.unsigned_abs(),
+            edges.len(),
+            limit,
+            "most frequent",
+        )?;
         for ((from, to), count) in edges.into_iter().take(limit) {
             writeln!(out, "  {:>7}  {from} → {to}", grouped(count.unsigned_abs()))?;
         }
@@ -144,7 +161,11 @@ fn gather(dir: &Path, name: &str) -> anyhow::Result<Home> {
     each(dir, Stream::Representatives, |text| {
         if is_of(text, name)? {
             let line: RepresentativeLine<'_> = line(text)?;
-            let key = (line.regime, owned(line.behaviors), line.weekday.into_owned());
+            let key = (
+                line.regime,
+                owned(line.behaviors),
+                line.weekday.into_owned(),
+            );
             add(&mut home.representatives, key, line.diff);
         }
         Ok(())
@@ -246,7 +267,12 @@ fn verdict(word: &str, line: &VerdictLine<'_>) -> String {
     };
     let words = |q: &QuadrupleLine<'_>| format!("{} {} {}", q.weekday, q.hours, q.action);
     let sequence: Vec<String> = line.sequence.iter().map(words).collect();
-    format!("{word} {}#{}, {evidence}: {}", line.request, line.position, sequence.join(", "))
+    format!(
+        "{word} {}#{}, {evidence}: {}",
+        line.request,
+        line.position,
+        sequence.join(", ")
+    )
 }
 
 fn owned(behaviors: Vec<BehaviorLine<'_>>) -> Behaviors {
@@ -255,8 +281,13 @@ fn owned(behaviors: Vec<BehaviorLine<'_>>) -> Behaviors {
 }
 
 fn told(behaviors: &Behaviors) -> String {
-    let actions: Vec<&str> = behaviors.iter().map(|(_, action)| action.as_str()).collect();
-    let start = behaviors.first().map(|(start, _)| crate::time::format(start.time, start.offset));
+    let actions: Vec<&str> = behaviors
+        .iter()
+        .map(|(_, action)| action.as_str())
+        .collect();
+    let start = behaviors
+        .first()
+        .map(|(start, _)| crate::time::format(start.time, start.offset));
     format!("{}  {}", start.unwrap_or_default(), actions.join(", "))
 }
 
@@ -289,7 +320,11 @@ fn heading(
     write!(out, "{title}: {}", grouped(count))?;
     if entries > limit {
         let of = grouped(entries as u64);
-        write!(out, " (the {which} {} of {of}; --limit shows more)", grouped(limit as u64))?;
+        write!(
+            out,
+            " (the {which} {} of {of}; --limit shows more)",
+            grouped(limit as u64)
+        )?;
     }
     writeln!(out)
 }

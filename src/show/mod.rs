@@ -100,7 +100,9 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
         (None, Some(truth)) => {
             if !truth.is_file() {
                 let path = truth.display();
-                return Err(UsageError(format!("cannot read the truth {path}: no such file")).into());
+                return Err(
+                    UsageError(format!("cannot read the truth {path}: no such file")).into(),
+                );
             }
             write!(out, "{}", evaluate::evaluate(dir, truth)?)?;
         }

@@ -106,7 +106,11 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
 
 /// A home's name as a terminal may see it: no control characters, at most 40 characters.
 fn shown(home: &str) -> String {
-    let mut name: String = home.chars().take(40).map(|c| if c.is_control() { '·' } else { c }).collect();
+    let mut name: String = home
+        .chars()
+        .take(40)
+        .map(|c| if c.is_control() { '·' } else { c })
+        .collect();
     if home.chars().nth(40).is_some() {
         name.push('…');
     }

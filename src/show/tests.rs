@@ -36,9 +36,15 @@ fn told(show: impl FnOnce(&mut Vec<u8>) -> anyhow::Result<()>) -> Result<String,
 
 #[test]
 fn the_table_holds_net_counts() {
-    let dir = folder(&[(Stream::Segments, SEGMENTS), (Stream::Transitions, TRANSITIONS)]);
+    let dir = folder(&[
+        (Stream::Segments, SEGMENTS),
+        (Stream::Transitions, TRANSITIONS),
+    ]);
     let text = told(|out| table::show(out, dir.path())).unwrap();
-    let rows: Vec<Vec<&str>> = text.lines().map(|line| line.split_whitespace().collect()).collect();
+    let rows: Vec<Vec<&str>> = text
+        .lines()
+        .map(|line| line.split_whitespace().collect())
+        .collect();
     assert_eq!(rows[1][..4], ["a", "1", "1", "3"], "{text}");
     assert_eq!(rows[2][..4], ["b", "1", "1", "0"], "{text}");
     assert_eq!(rows[3][..4], ["total", "2", "2", "3"], "{text}");
@@ -46,10 +52,19 @@ fn the_table_holds_net_counts() {
 
 #[test]
 fn a_home_shows_what_holds() {
-    let dir = folder(&[(Stream::Segments, SEGMENTS), (Stream::Transitions, TRANSITIONS)]);
+    let dir = folder(&[
+        (Stream::Segments, SEGMENTS),
+        (Stream::Transitions, TRANSITIONS),
+    ]);
     let text = told(|out| home::show(out, dir.path(), "a", &[], 1)).unwrap();
-    assert!(text.contains("segments: 1\n  2024-01-01T08:00:00+00:00  Light:on\n"), "{text}");
-    assert!(text.contains("transitions: 3 (the most frequent 1 of 2; --limit shows more)\n"), "{text}");
+    assert!(
+        text.contains("segments: 1\n  2024-01-01T08:00:00+00:00  Light:on\n"),
+        "{text}"
+    );
+    assert!(
+        text.contains("transitions: 3 (the most frequent 1 of 2; --limit shows more)\n"),
+        "{text}"
+    );
     assert!(text.contains("  2  Light:on → Light:off\n"), "{text}");
     let text = told(|out| home::show(out, dir.path(), "a", &[Part::Graph], 10)).unwrap();
     assert!(!text.contains("segments"), "{text}");
@@ -59,12 +74,21 @@ fn a_home_shows_what_holds() {
 
 #[test]
 fn graphviz_names_are_escaped_and_widths_follow_counts() {
-    let dir = folder(&[(Stream::Segments, SEGMENTS), (Stream::Transitions, TRANSITIONS)]);
+    let dir = folder(&[
+        (Stream::Segments, SEGMENTS),
+        (Stream::Transitions, TRANSITIONS),
+    ]);
     let transitions = home::transitions(dir.path(), "a").unwrap();
     let text = told(|out| Ok(graph::write(out, "a \"b\"", &transitions)?)).unwrap();
     assert!(text.starts_with("digraph \"a \\\"b\\\"\" {\n"), "{text}");
-    assert!(text.contains("\"Light:on\" -> \"Light:off\" [label=\"2\", penwidth=5.00];"), "{text}");
-    assert!(text.contains("\"Light:off\" -> \"Light:\\\"on\\\"\" [label=\"1\", penwidth=2.75];"), "{text}");
+    assert!(
+        text.contains("\"Light:on\" -> \"Light:off\" [label=\"2\", penwidth=5.00];"),
+        "{text}"
+    );
+    assert!(
+        text.contains("\"Light:off\" -> \"Light:\\\"on\\\"\" [label=\"1\", penwidth=2.75];"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -75,7 +99,10 @@ fn a_count_below_zero_is_told() {
         told(|out| table::show(out, dir.path())).unwrap_err(),
         told(|out| home::show(out, dir.path(), "a", &[], 1)).unwrap_err(),
     ] {
-        assert!(error.contains("transitions.jsonl") && error.contains("sum to -1, below zero"), "{error}");
+        assert!(
+            error.contains("transitions.jsonl") && error.contains("sum to -1, below zero"),
+            "{error}"
+        );
     }
 }
 
@@ -90,6 +117,9 @@ fn damage_is_told_with_its_line() {
 fn only_an_output_folder_is_read() {
     let dir = tempfile::tempdir().unwrap();
     let error = read::check(dir.path()).unwrap_err().to_string();
-    assert!(error.contains("no output folder of hearth replay"), "{error}");
+    assert!(
+        error.contains("no output folder of hearth replay"),
+        "{error}"
+    );
     assert!(read::check(Path::new("/no/such/folder")).is_err());
 }
