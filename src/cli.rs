@@ -38,14 +38,15 @@ pub struct Cli {
     pub command: Command,
 }
 
-/// The commands.
+/// The commands; each is described where its arguments are, which is also what its help page says.
 #[derive(Subcommand, Debug)]
+#[allow(
+    missing_docs,
+    reason = "a comment here would replace the arguments' own on the help page"
+)]
 pub enum Command {
-    /// Run behaviour logs through the dataflow: from events to adapted models
     Replay(Box<ReplayArgs>),
-    /// Show what a replay found: its homes, one home, or how well it did against a known truth
     Show(ShowArgs),
-    /// Print the effective configuration, as a hearth.toml with comments
     Config(Box<ConfigArgs>),
 }
 

@@ -45,9 +45,12 @@ fn every_command_has_help_with_examples() {
     for name in names.filter(|name| *name != "help") {
         let help = hearth(dir.path(), &[name, "--help"], &[]);
         assert_eq!(help.status.code(), Some(0), "{name}");
+        let help = out(&help);
+        assert!(help.contains("Examples:\n  "), "hearth {name}: {help}");
+        let (about, _) = help.split_once("\n\nUsage:").unwrap();
         assert!(
-            out(&help).contains("Examples:\n  "),
-            "hearth {name} --help has no examples"
+            about.contains("\n\n"),
+            "hearth {name} says too little: {about}"
         );
         met += 1;
     }

@@ -142,10 +142,15 @@ fn section(f: &mut fmt::Formatter<'_>, title: &str, part: &Part, longest: usize)
         ("home's most frequent so far", &part.frequent),
         ("most frequent successors", &part.following),
     ] {
-        let [first, five, ten] = ranking.hits();
+        // A shorter list says nothing of what stands further down.
+        let depths = [1, 5, 10].map(|depth| depth <= longest);
+        let [first, five, ten] = [0, 1, 2].map(|i| match depths[i] {
+            true => format!("{:.3}", ranking.hits()[i]),
+            false => "-".to_owned(),
+        });
         writeln!(
             f,
-            "  {name:<28}{first:>8.3}{five:>8.3}{ten:>11.3}{:>8.3}{:>8.3}{:>12}",
+            "  {name:<28}{first:>8}{five:>8}{ten:>11}{:>8.3}{:>8.3}{:>12}",
             ranking.ndcg(),
             ranking.mrr(),
             grouped(ranking.lists)

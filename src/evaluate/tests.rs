@@ -136,11 +136,11 @@ fn figures_by_hand() {
 
 #[test]
 fn the_order_of_lines_changes_nothing() {
-    let mut segments = vec![
+    let mut segments = [
         segment(1, "a", &[(0, "L:on"), (0, "F:on"), (2, "L:on")]),
         segment(1, "b", &[(0, "F:on"), (1, "L:off"), (1, "F:on")]),
     ];
-    let mut scores = vec![
+    let mut scores = [
         score(1, "a", 2, "L:on", 0.6, &["L:off", "L:on"]),
         score(1, "b", 1, "L:off", 0.6, &["F:on", "L:on"]),
         score(1, "b", 1, "F:on", 0.7, &["F:on", "L:on"]),

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::Part;
 use super::read::{add, check_counts, each, is_of, line};
+use super::{Part, plain};
 use crate::config::UsageError;
 use crate::sinks::lines::{
     AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
@@ -80,7 +80,7 @@ pub(super) fn show(
             "newest",
         )?;
         for (behaviors, times) in newest(home.segments.iter(), limit) {
-            writeln!(out, "  {}{}", told(behaviors), repeated(*times))?;
+            writeln!(out, "  {}{}", plain(&told(behaviors)), repeated(*times))?;
         }
     }
     if wanted(Part::Graph) {
@@ -96,14 +96,23 @@ pub(super) fn show(
             "most frequent",
         )?;
         for ((from, to), count) in edges.into_iter().take(limit) {
-            writeln!(out, "  {:>7}  {from} → {to}", grouped(count.unsigned_abs()))?;
+            writeln!(
+                out,
+                "  {:>7}  {}",
+                grouped(count.unsigned_abs()),
+                plain(&format!("{from} → {to}"))
+            )?;
         }
     }
     if wanted(Part::Representatives) {
         let count = home.representatives.len();
         heading(out, "representatives", count as u64, count, limit, "newest")?;
         for ((regime, behaviors, weekday), _) in newest(home.representatives.iter(), limit) {
-            writeln!(out, "  regime {regime}, {weekday}: {}", told(behaviors))?;
+            writeln!(
+                out,
+                "  regime {regime}, {weekday}: {}",
+                plain(&told(behaviors))
+            )?;
         }
     }
     for (part, title, lines) in [
@@ -118,7 +127,7 @@ pub(super) fn show(
                 }
             }
             for line in newest(lines.iter(), limit) {
-                writeln!(out, "  {line}")?;
+                writeln!(out, "  {}", plain(line))?;
             }
         }
     }
@@ -126,7 +135,7 @@ pub(super) fn show(
         let count = home.adaptations.len();
         heading(out, "versions", count as u64, count, limit, "newest")?;
         for line in newest(home.adaptations.iter(), limit) {
-            writeln!(out, "  {line}")?;
+            writeln!(out, "  {}", plain(line))?;
         }
         if let Some((epoch, versions)) = home.live {
             writeln!(
@@ -245,8 +254,10 @@ fn known(dir: &Path, home: &str) -> anyhow::Result<()> {
     match nearest {
         _ if met => Ok(()),
         Some((_, other)) => Err(UsageError(format!(
-            "{} holds no home `{home}`; did you mean `{other}`?",
-            dir.display()
+            "{} holds no home `{}`; did you mean `{}`?",
+            dir.display(),
+            plain(home),
+            plain(&other)
         ))
         .into()),
         None => Err(UsageError(format!("{} holds no home at all", dir.display())).into()),

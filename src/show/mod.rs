@@ -85,8 +85,10 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
                     graph::write(&mut out, name, &transitions)?;
                 } else {
                     let failed = || format!("cannot write {}", path.display());
-                    let mut file = std::fs::File::create(path).with_context(failed)?;
+                    let file = std::fs::File::create(path).with_context(failed)?;
+                    let mut file = BufWriter::new(file);
                     graph::write(&mut file, name, &transitions).with_context(failed)?;
+                    file.flush().with_context(failed)?;
                 }
             }
             None => {
@@ -109,6 +111,11 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
         (None, None) => table::show(&mut out, dir)?,
     }
     Ok(out.flush()?)
+}
+
+/// Text from outside as a terminal may see it: a point for each control character.
+fn plain(text: &str) -> String {
+    text.replace(char::is_control, "·")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
+use super::plain;
 use super::read::{check_counts, each, line};
 use crate::sinks::lines::{
     AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine,
@@ -104,13 +105,9 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// A home's name as a terminal may see it: no control characters, at most 40 characters.
+/// A home's name, at most 40 characters of it.
 fn shown(home: &str) -> String {
-    let mut name: String = home
-        .chars()
-        .take(40)
-        .map(|c| if c.is_control() { '·' } else { c })
-        .collect();
+    let mut name = plain(&home.chars().take(40).collect::<String>());
     if home.chars().nth(40).is_some() {
         name.push('…');
     }

@@ -107,6 +107,15 @@ fn a_count_below_zero_is_told() {
 }
 
 #[test]
+fn a_terminal_sees_no_control_characters() {
+    let verdict = r#"{"epoch":0,"request":"a/0/Mon/0","home":"a","position":0,"sequence":[{"weekday":"\u001b[2J","hours":"","device":"","action":""}],"verdict":"delete","stage":0,"loss":null,"bound":null,"baseline":null,"trial":null,"reason":"x"}"#;
+    let dir = folder(&[(Stream::Segments, SEGMENTS), (Stream::Verdicts, verdict)]);
+    let text = told(|out| home::show(out, dir.path(), "a", &[Part::Verdicts], 10)).unwrap();
+    assert!(text.contains("delete a/0/Mon/0#0, x: ·[2J"), "{text}");
+    assert!(text.contains("        1  delete at stage 0\n"), "{text}");
+}
+
+#[test]
 fn damage_is_told_with_its_line() {
     let dir = folder(&[(Stream::Segments, &format!("{SEGMENTS}{{\"home\":"))]);
     let error = told(|out| table::show(out, dir.path())).unwrap_err();
