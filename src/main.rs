@@ -1,2 +1,7 @@
-//! The command line.
-fn main() {}
+//! The `hearth` command: see `hearth --help`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    hearth::cli::run(std::env::args_os())
+}

@@ -335,3 +335,35 @@ pub fn request_id(home: &str, key: &RequestKey) -> String {
         .map_or("?", |name| &name[..3]);
     format!("{home}/{}/{day}/{}", key.shift.regime, key.part)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        /// Years 1900 to 2200, every offset that clocks show, microseconds kept.
+        #[test]
+        fn a_stamp_reads_what_it_writes(
+            micros in -2_208_988_800_000_000_i64..7_258_118_400_000_000,
+            offset in -14 * 60_i16..=14 * 60,
+        ) {
+            let stamp = Stamp { time: Time(micros), offset };
+            let text = serde_json::to_string(&stamp).unwrap();
+            prop_assert_eq!(serde_json::from_str::<Stamp>(&text).unwrap(), stamp);
+        }
+
+        #[test]
+        fn any_name_survives(home: String, from: String, to: String, diff: i64) {
+            let [home, from, to] = [home, from, to].map(Cow::Owned);
+            let line = TransitionLine { epoch: 0, diff, home, from, to };
+            let text = serde_json::to_string(&line).unwrap();
+            prop_assert!(!text.contains('\n'));
+            let read: TransitionLine<'_> = serde_json::from_str(&text).unwrap();
+            prop_assert_eq!(
+                (read.diff, read.home, read.from, read.to),
+                (line.diff, line.home, line.from, line.to)
+            );
+        }
+    }
+}

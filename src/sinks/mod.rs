@@ -390,7 +390,6 @@ impl Desk {
     fn take(&mut self, row: &Row) -> Result<(), SinkError> {
         self.count(row);
         self.line.clear();
-        // Formatting into memory fails only if a name is no valid string, which Rust's strings always are.
         let Some((stream, written)) = self.format.row(row, &mut self.line) else {
             return Ok(());
         };

@@ -268,7 +268,16 @@ impl fmt::Display for Summary {
             failed => format!("{} without an answer", grouped(failed)),
         };
         row(f, "requests", self.requests, failures)?;
-        row(f, "candidates", self.candidates, String::new())?;
+        let invalid = self.verdicts.delete.get(&0).copied().unwrap_or(0);
+        row(
+            f,
+            "sequences",
+            self.candidates + invalid,
+            format!(
+                "generated, {} of them valid candidates",
+                grouped(self.candidates)
+            ),
+        )?;
         let sum = |by_stage: &std::collections::BTreeMap<u8, u64>| by_stage.values().sum();
         row(
             f,
@@ -293,7 +302,7 @@ impl fmt::Display for Summary {
             "adapted homes",
             homes,
             format!(
-                "{} versions promoted, {} kept, {} rolled back",
+                "model versions: {} promoted, {} kept, {} rolled back",
                 grouped(promoted),
                 grouped(kept),
                 grouped(rolled_back)
@@ -303,7 +312,10 @@ impl fmt::Display for Summary {
             f,
             "scores",
             self.scores.written,
-            format!("{} anomalies", grouped(self.scores.anomalies)),
+            format!(
+                "of which {} call an anomaly",
+                grouped(self.scores.anomalies)
+            ),
         )?;
         if self.timings.events_during_adaptation > 0 {
             let note = "were read while homes were being adapted".to_owned();
@@ -379,6 +391,9 @@ mod tests {
             duplicate: 500,
             late: 60,
             rejected: 7,
+            candidates: 31,
+            retained: [(1, 28)].into(),
+            deleted: [(0, 2), (2, 3)].into(),
             ..Counts::default()
         };
         let summary = Summary::new(&counts, &run());
@@ -388,6 +403,19 @@ mod tests {
                     = 1,234,000 applied + 500 duplicate + 60 late + 7 rejected";
         assert_eq!(text.lines().next(), Some(line));
         assert!(text.contains("10.0 s, 123,456 events/s"), "{text}");
+        // What was generated is what was retained and deleted.
+        assert!(
+            text.contains(" 33  generated, 31 of them valid candidates\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(" 28  28 as no outliers (stage 1)\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains(" 5  2 by validation, 3 after a trial (stage 2)\n"),
+            "{text}"
+        );
         counts.late = 61;
         assert!(!Summary::new(&counts, &run()).balanced());
     }

@@ -1,0 +1,119 @@
+//! The files of an output folder, line by line: no file is held in memory.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use anyhow::{Context, bail};
+use serde::Deserialize;
+
+use crate::config::UsageError;
+use crate::sinks::{Stream, Summary};
+
+/// Refuses a folder that is no output of a replay, before anything is read.
+pub(crate) fn check(dir: &Path) -> Result<(), UsageError> {
+    let problem = if !dir.is_dir() {
+        "is no folder"
+    } else if Stream::ALL.iter().all(|stream| stream.path(dir).is_file()) {
+        return Ok(());
+    } else if Summary::path(dir).is_file() {
+        "is an output of hearth replay of which files were removed"
+    } else {
+        "is no output folder of hearth replay"
+    };
+    Err(UsageError(format!("{} {problem}", dir.display())))
+}
+
+/// Calls `take` with each line of the stream's file.
+///
+/// # Errors
+/// The file cannot be read, or `take` refuses a line: said with file and line.
+pub(crate) fn each(
+    dir: &Path,
+    stream: Stream,
+    take: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    each_line(&stream.path(dir), take)
+}
+
+/// Calls `take` with each line of a JSON Lines file.
+///
+/// # Errors
+/// As [`each`].
+pub(crate) fn each_line(
+    path: &Path,
+    mut take: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let mut line = String::new();
+    for number in 1_u64.. {
+        line.clear();
+        let read = reader.read_line(&mut line);
+        if read.with_context(|| format!("{}:{number}: cannot be read", path.display()))? == 0 {
+            break;
+        }
+        let text = line.trim_end();
+        if text.is_empty() {
+            continue;
+        }
+        take(text).with_context(|| format!("{}:{number}", path.display()))?;
+    }
+    Ok(())
+}
+
+/// A line of an output file.
+///
+/// # Errors
+/// It is not the line that its stream has.
+pub(crate) fn line<'a, T: Deserialize<'a>>(text: &'a str) -> anyhow::Result<T> {
+    serde_json::from_str(text).context("not a line as hearth replay writes it")
+}
+
+/// Whether the line is about `home`.
+///
+/// # Errors
+/// It names no home.
+pub(crate) fn is_of(text: &str, home: &str) -> anyhow::Result<bool> {
+    #[derive(Deserialize)]
+    struct Of<'a> {
+        #[serde(borrow)]
+        home: std::borrow::Cow<'a, str>,
+    }
+    Ok(line::<Of<'_>>(text)?.home == home)
+}
+
+/// Adds `diff` to a count; a count of 0 leaves the collection.
+pub(crate) fn add<K: Ord>(collection: &mut std::collections::BTreeMap<K, i64>, key: K, diff: i64) {
+    use std::collections::btree_map::Entry;
+    match collection.entry(key) {
+        Entry::Vacant(place) if diff != 0 => {
+            place.insert(diff);
+        }
+        Entry::Vacant(_) => {}
+        Entry::Occupied(mut count) => {
+            *count.get_mut() += diff;
+            if *count.get() == 0 {
+                count.remove();
+            }
+        }
+    }
+}
+
+/// Refuses a collection in which something was taken back that was never there.
+///
+/// # Errors
+/// The first such entry.
+pub(crate) fn check_counts<K: std::fmt::Debug>(
+    dir: &Path,
+    stream: Stream,
+    collection: &std::collections::BTreeMap<K, i64>,
+) -> anyhow::Result<()> {
+    match collection.iter().find(|(_, count)| **count < 0) {
+        None => Ok(()),
+        Some((key, count)) => bail!(
+            "{}: the diffs of {key:?} sum to {count}, below zero: the file is incomplete or was changed",
+            stream.path(dir).display()
+        ),
+    }
+}
