@@ -8,6 +8,8 @@ mod event;
 mod lines;
 mod log;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
