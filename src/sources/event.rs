@@ -113,7 +113,7 @@ impl<'a> Event<'a> {
 }
 
 /// Reads a time and refuses what no home's clock can mean.
-pub(super) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+pub(crate) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
     let (time, offset) =
         time::parse(text, zone).map_err(|what| format!("impossible time: {what}"))?;
     if POSSIBLE.contains(&time.0) {

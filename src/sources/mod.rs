@@ -8,12 +8,16 @@ mod event;
 mod lines;
 mod log;
 mod records;
+#[cfg(test)]
+mod tests;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
 
 pub use contexts::read_contexts;
+pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
+pub(crate) use event::instant;
 pub(crate) use log::Events;
 pub use log::{EventLog, Options};
 

@@ -1,0 +1,143 @@
+//! CASAS text logs: `DATE TIME[.f] [AREA] SENSOR STATE [LABEL...]`, separated by blanks or tabs.
+//!
+//! Older logs have the sensor behind the time, newer ones an area (a room) before it. Which one a line is, its states
+//! tell: if the second word behind the time is a state (a known word or a number), the first is the sensor; else, if
+//! the third is a state, the first is an area and the second the sensor. What follows the state (activity labels, sensor
+//! kinds) is ignored.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+
+use anyhow::{Context, Result};
+use hearth_operators::words::Time;
+use jiff::tz::TimeZone;
+
+use super::output::Output;
+use super::{home_of, time_zone};
+use crate::sources::instant;
+
+/// Imports CASAS logs: the sensor is the device, its state the action.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "Example:
+  hearth import casas hh101/ann.txt --home hh101 --timezone America/Los_Angeles --out hh101/")]
+pub struct Args {
+    /// The logs, in the order of time; each is a home of its own, named like its file, unless --home names one for all.
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Name of the home that all files belong to.
+    #[arg(long)]
+    home: Option<String>,
+    /// Time zone of the homes.
+    #[arg(long, default_value = "UTC", value_parser = time_zone)]
+    timezone: TimeZone,
+    /// Folder to write.
+    #[arg(long)]
+    out: PathBuf,
+}
+
+/// Runs the import.
+pub(super) fn run(args: &Args) -> Result<()> {
+    let mut inputs = Vec::new();
+    for file in &args.files {
+        let input =
+            File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
+        inputs.push((file, BufReader::new(input)));
+    }
+    let mut output = Output::create(&args.out)?;
+    for (file, mut input) in inputs {
+        let home = args.home.clone().unwrap_or_else(|| home_of(file));
+        let mut line = Vec::new();
+        let mut number = 0_u64;
+        loop {
+            line.clear();
+            number += 1;
+            let read = input.read_until(b'\n', &mut line);
+            if read.with_context(|| format!("{}:{number}: the file breaks off", file.display()))?
+                == 0
+            {
+                break;
+            }
+            let text = String::from_utf8_lossy(&line);
+            if text.trim().is_empty() {
+                continue;
+            }
+            match reading(&text, &args.timezone) {
+                Ok(Some(reading)) => {
+                    output.event(&home, reading.at, reading.sensor, reading.state, None)?;
+                }
+                Ok(None) => output.skip(format!("states that are numbers ({home})")),
+                Err(reason) => output.skip(format!("{reason} ({home})")),
+            }
+        }
+    }
+    output.finish(None)
+}
+
+#[derive(Debug, PartialEq)]
+struct Reading<'a> {
+    at: (Time, i16),
+    sensor: &'a str,
+    state: &'a str,
+}
+
+/// Reads a line; `None` if its state is a number, which is a measurement and no behaviour.
+fn reading<'a>(line: &'a str, zone: &TimeZone) -> Result<Option<Reading<'a>>, &'static str> {
+    let words: Vec<&str> = line.split_whitespace().collect();
+    let [date, time, rest @ ..] = &words[..] else {
+        return Err("lines with fewer than four words");
+    };
+    let (sensor, state) = match rest {
+        [sensor, state, ..] if is_state(state) => (sensor, state),
+        [_, sensor, state, ..] if is_state(state) => (sensor, state),
+        // With two words alone there is no doubt, even about a state that is not in the list.
+        [sensor, state] => (sensor, state),
+        [_, _, ..] => return Err("lines in which no state is found"),
+        _ => return Err("lines with fewer than four words"),
+    };
+    let at = instant(&format!("{date}T{time}"), zone)
+        .map_err(|_| "lines without a possible date and time")?;
+    if state.parse::<f64>().is_ok() {
+        return Ok(None);
+    }
+    Ok(Some(Reading { at, sensor, state }))
+}
+
+/// Whether a word is a state: one of those that CASAS' sensors have, or a number.
+fn is_state(word: &str) -> bool {
+    const STATES: [&str; 18] = [
+        "ON", "OFF", "OPEN", "CLOSE", "CLOSED", "ABSENT", "PRESENT", "START", "STOP", "ENABLE",
+        "DISABLE", "LOCK", "UNLOCK", "HIGH", "LOW", "STILL", "MOVED", "RINGING",
+    ];
+    STATES.iter().any(|state| word.eq_ignore_ascii_case(state)) || word.parse::<f64>().is_ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn columns_are_told_apart() {
+        let at = instant("2010-11-04T00:03:50.209589", &TimeZone::UTC).unwrap();
+        let read = |rest: &str| {
+            let line = format!("2010-11-04 00:03:50.209589 {rest}");
+            reading(&line, &TimeZone::UTC).map(|r| {
+                r.map(|r| {
+                    assert_eq!(r.at, at);
+                    (r.sensor.to_owned(), r.state.to_owned())
+                })
+            })
+        };
+        let is = |sensor: &str, state: &str| Ok(Some((sensor.to_owned(), state.to_owned())));
+        assert_eq!(read("M003 ON Sleeping begin"), is("M003", "ON"));
+        assert_eq!(read("M003\tON\r\n"), is("M003", "ON"));
+        assert_eq!(read("Bedroom D001 OPEN Control4-Door"), is("D001", "OPEN"));
+        assert_eq!(read("I006 MISSING"), is("I006", "MISSING"));
+        assert_eq!(read("T002 21.5"), Ok(None));
+        assert_eq!(read("Bedroom T002 21.5 Control4-Temperature"), Ok(None));
+        assert!(read("a b c d").is_err());
+        assert!(read("M003").is_err());
+        assert!(reading("2010-13-04 00:03 M003 ON", &TimeZone::UTC).is_err());
+        assert!(reading("x", &TimeZone::UTC).is_err());
+    }
+}

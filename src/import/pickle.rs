@@ -1,0 +1,314 @@
+//! Lists of lists of whole numbers out of Python pickles, and nothing else: no object is built, nothing is run.
+//!
+//! The reader knows the opcodes that such data needs, in all protocols. Lists are kept by reference, so what it needs is
+//! proportional to the file, however the file is made; what the result repeats is bounded.
+
+use std::collections::BTreeMap;
+
+/// The most numbers that a result may hold; sharing could make a small file describe far more.
+const MOST_NUMBERS: usize = 50_000_000;
+
+#[derive(Clone, Copy)]
+enum Item {
+    Number(i64),
+    /// Index into the lists built so far.
+    List(usize),
+}
+
+/// Reads a pickled `[[int, ...], ...]` (tuples count as lists).
+///
+/// # Errors
+/// What is wrong with the file, in half a sentence with the byte where it shows.
+pub(super) fn sequences(bytes: &[u8]) -> Result<Vec<Vec<i64>>, String> {
+    let mut machine = Machine {
+        bytes,
+        at: 0,
+        lists: Vec::new(),
+        stack: Vec::new(),
+        marks: Vec::new(),
+        memo: BTreeMap::new(),
+    };
+    let start_of = |at: usize| format!(" (byte {at})");
+    let outer = machine.run().map_err(|what| what + &start_of(machine.at))?;
+    let mut numbers = 0;
+    let mut out = Vec::with_capacity(machine.lists[outer].len());
+    for item in &machine.lists[outer] {
+        let Item::List(inner) = *item else {
+            return Err("it is a list of numbers, not of sequences".into());
+        };
+        let inner = &machine.lists[inner];
+        numbers += inner.len();
+        if numbers > MOST_NUMBERS {
+            return Err(format!("it describes more than {MOST_NUMBERS} numbers"));
+        }
+        let sequence: Option<Vec<i64>> = inner
+            .iter()
+            .map(|item| match item {
+                Item::Number(number) => Some(*number),
+                Item::List(_) => None,
+            })
+            .collect();
+        out.push(sequence.ok_or("its sequences hold lists, not numbers alone")?);
+    }
+    Ok(out)
+}
+
+struct Machine<'a> {
+    bytes: &'a [u8],
+    at: usize,
+    lists: Vec<Vec<Item>>,
+    stack: Vec<Item>,
+    /// Heights of the stack at its marks.
+    marks: Vec<usize>,
+    memo: BTreeMap<u32, Item>,
+}
+
+impl Machine<'_> {
+    /// Runs to the STOP opcode; returns the list on top.
+    fn run(&mut self) -> Result<usize, String> {
+        loop {
+            let [opcode] = self.take()?;
+            match opcode {
+                0x80 => _ = self.take::<1>()?, // PROTO
+                0x95 => _ = self.take::<8>()?, // FRAME
+                b'(' => self.marks.push(self.stack.len()),
+                b']' | b')' => self.push_list(Vec::new()), // EMPTY_LIST, EMPTY_TUPLE
+                b'l' | b't' => {
+                    // LIST, TUPLE
+                    let items = self.to_mark()?;
+                    self.push_list(items);
+                }
+                0x85..=0x87 => {
+                    // TUPLE1 to TUPLE3
+                    let from = self.height(usize::from(opcode - 0x84))?;
+                    let items = self.stack.split_off(from);
+                    self.push_list(items);
+                }
+                b'a' => {
+                    // APPEND
+                    let from = self.height(1)?;
+                    let items = self.stack.split_off(from);
+                    self.extend(&items)?;
+                }
+                b'e' => {
+                    // APPENDS
+                    let items = self.to_mark()?;
+                    self.extend(&items)?;
+                }
+                b'K' => {
+                    let [byte] = self.take()?;
+                    self.stack.push(Item::Number(byte.into()));
+                }
+                b'M' => {
+                    let number = u16::from_le_bytes(self.take()?);
+                    self.stack.push(Item::Number(number.into()));
+                }
+                b'J' => {
+                    let number = i32::from_le_bytes(self.take()?);
+                    self.stack.push(Item::Number(number.into()));
+                }
+                b'I' | b'L' => {
+                    let line = self.line()?;
+                    let number = line.strip_suffix('L').unwrap_or(line).parse();
+                    let number = number.map_err(|_| "a number is malformed")?;
+                    self.stack.push(Item::Number(number));
+                }
+                0x8a => {
+                    // LONG1: a little-endian number of so many bytes.
+                    let [length] = self.take()?;
+                    let number = self.long(usize::from(length))?;
+                    self.stack.push(Item::Number(number));
+                }
+                0x94 => self.memoize(self.memo.len() as u32)?,
+                b'q' => {
+                    let [slot] = self.take()?;
+                    self.memoize(slot.into())?;
+                }
+                b'r' => {
+                    let slot = u32::from_le_bytes(self.take()?);
+                    self.memoize(slot)?;
+                }
+                b'p' => {
+                    let slot = self.slot()?;
+                    self.memoize(slot)?;
+                }
+                b'h' => {
+                    let [slot] = self.take()?;
+                    self.recall(slot.into())?;
+                }
+                b'j' => {
+                    let slot = u32::from_le_bytes(self.take()?);
+                    self.recall(slot)?;
+                }
+                b'g' => {
+                    let slot = self.slot()?;
+                    self.recall(slot)?;
+                }
+                b'.' => {
+                    return match self.stack.pop() {
+                        Some(Item::List(list)) => Ok(list),
+                        _ => Err("it does not end in a list".into()),
+                    };
+                }
+                b'c' | b'R' | b'i' | b'o' | b'b' | 0x81 | 0x92 | 0x93 => {
+                    return Err(
+                        "it holds Python objects (such as NumPy arrays), which are not read; \
+                                store plain lists of whole numbers"
+                            .into(),
+                    );
+                }
+                b'X' | b'U' | b'T' | b'V' | b'S' | b'B' | b'C' | 0x8c..=0x8e | 0x96 => {
+                    return Err(
+                        "it holds text or objects where sequences of whole numbers are expected"
+                            .into(),
+                    );
+                }
+                _ => {
+                    return Err(format!(
+                        "it holds something other than lists of whole numbers (opcode 0x{opcode:02x})"
+                    ));
+                }
+            }
+        }
+    }
+
+    fn take<const N: usize>(&mut self) -> Result<[u8; N], String> {
+        let taken = self.bytes[self.at..].first_chunk::<N>();
+        let taken = taken.ok_or("it is truncated")?;
+        self.at += N;
+        Ok(*taken)
+    }
+
+    fn line(&mut self) -> Result<&str, String> {
+        let rest = &self.bytes[self.at..];
+        let end = rest
+            .iter()
+            .position(|&b| b == b'\n')
+            .ok_or("it is truncated")?;
+        self.at += end + 1;
+        std::str::from_utf8(&rest[..end]).map_err(|_| "a number is malformed".into())
+    }
+
+    fn slot(&mut self) -> Result<u32, String> {
+        self.line()?
+            .parse()
+            .map_err(|_| "a memo slot is malformed".into())
+    }
+
+    fn long(&mut self, length: usize) -> Result<i64, String> {
+        let bytes = self.bytes[self.at..]
+            .get(..length)
+            .ok_or("it is truncated")?;
+        self.at += length;
+        let (low, high) = bytes.split_at(length.min(8));
+        let negative = bytes.last().is_some_and(|b| b & 0x80 != 0);
+        let fill = if negative { 0xff } else { 0 };
+        let mut eight = [fill; 8];
+        eight[..low.len()].copy_from_slice(low);
+        let number = i64::from_le_bytes(eight);
+        if high.iter().any(|&b| b != fill) || (number < 0) != negative {
+            return Err("a number is too large".into());
+        }
+        Ok(number)
+    }
+
+    fn push_list(&mut self, items: Vec<Item>) {
+        self.stack.push(Item::List(self.lists.len()));
+        self.lists.push(items);
+    }
+
+    /// Where the `n` topmost items begin; a mark may not lie among them.
+    fn height(&self, n: usize) -> Result<usize, String> {
+        let floor = self.marks.last().copied().unwrap_or(0);
+        let from = self
+            .stack
+            .len()
+            .checked_sub(n)
+            .filter(|&from| from >= floor);
+        from.ok_or_else(|| "its stack runs empty".into())
+    }
+
+    fn to_mark(&mut self) -> Result<Vec<Item>, String> {
+        let mark = self.marks.pop().ok_or("a mark is missing")?;
+        Ok(self.stack.split_off(mark.min(self.stack.len())))
+    }
+
+    fn extend(&mut self, items: &[Item]) -> Result<(), String> {
+        match self.stack.last() {
+            Some(&Item::List(list)) => {
+                self.lists[list].extend_from_slice(items);
+                Ok(())
+            }
+            _ => Err("it appends to what is no list".into()),
+        }
+    }
+
+    fn memoize(&mut self, slot: u32) -> Result<(), String> {
+        let item = *self.stack.last().ok_or("its stack runs empty")?;
+        self.memo.insert(slot, item);
+        Ok(())
+    }
+
+    fn recall(&mut self, slot: u32) -> Result<(), String> {
+        let item = *self.memo.get(&slot).ok_or("a memo slot is empty")?;
+        self.stack.push(item);
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// `pickle.dumps([[1, 2], [300, -1], [70000]], protocol)` of CPython 3.11.
+    const PROTOCOL_0: &[u8] = b"(lp0\n(lp1\nI1\naI2\naa(lp2\nI300\naI-1\naa(lp3\nI70000\naa.";
+    const PROTOCOL_4: &[u8] = b"\x80\x04\x95\x1b\x00\x00\x00\x00\x00\x00\x00]\x94(]\x94(K\x01K\x02e]\x94(M,\x01J\xff\xff\xff\xffe]\x94Jp\x11\x01\x00ae.";
+
+    #[test]
+    fn reads_old_and_new_protocols() {
+        let expected = vec![vec![1, 2], vec![300, -1], vec![70000]];
+        assert_eq!(sequences(PROTOCOL_0), Ok(expected.clone()));
+        assert_eq!(sequences(PROTOCOL_4), Ok(expected));
+    }
+
+    #[test]
+    fn a_truncated_pickle_is_said_to_be_one() {
+        for cut in 0..PROTOCOL_4.len() {
+            let error = sequences(&PROTOCOL_4[..cut]).unwrap_err();
+            assert!(error.starts_with("it is truncated"), "{cut}: {error}");
+        }
+    }
+
+    #[test]
+    fn objects_are_refused() {
+        // `pickle.dumps(os.system)`-like: a global that a real unpickler would import.
+        let error = sequences(b"cposix\nsystem\n(S'true'\ntR.").unwrap_err();
+        assert!(error.contains("Python objects"), "{error}");
+    }
+
+    #[test]
+    fn sharing_cannot_blow_up() {
+        // One list of 65,536 zeros, named 65,536 times: 4 billion numbers in 200 kB.
+        let mut bomb = b"](]q\x00(".to_vec();
+        bomb.extend(b"K\x00".repeat(65_536));
+        bomb.extend(b"e");
+        bomb.extend(b"h\x00".repeat(65_536));
+        bomb.extend(b"e.");
+        assert!(sequences(&bomb).unwrap_err().contains("more than"));
+        // A list that holds itself, and one nested a million deep.
+        assert!(sequences(b"]q\x00h\x00a.").is_err());
+        let mut deep = b"]".repeat(1_000_000);
+        deep.extend(b"a".repeat(999_999));
+        deep.extend(b".");
+        assert!(sequences(&deep).is_err());
+    }
+
+    proptest! {
+        #[test]
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"]()ae.K\x00ltq\x94\x85hj"[..])], 0..200)) {
+            let _ = sequences(&bytes);
+        }
+    }
+}

@@ -1,0 +1,381 @@
+//! What holds for whole logs: accounting, bad input, round trips.
+
+use std::fs;
+use std::io::Write;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_operators::words::{Behavior, Catalog, ShiftKind};
+use jiff::tz::TimeZone;
+use proptest::prelude::*;
+use tempfile::TempDir;
+
+use super::*;
+use crate::homes::Homes;
+
+const CATALOG: &str = r#"{"devices":[
+    {"name":"Light","actions":[{"name":"on"},{"name":"off","closes":["on"]}]},
+    {"name":"odd:, \"name\"\n","actions":[{"name":"a:b"},{"name":"two\nlines"}]}]}"#;
+
+fn options() -> Options {
+    Options {
+        catalog: Arc::new(serde_json::from_str::<Catalog>(CATALOG).unwrap()),
+        homes: Homes::default(),
+        timezone: TimeZone::UTC,
+    }
+}
+
+fn folder_with(files: &[(&str, &[u8])]) -> (TempDir, Vec<PathBuf>) {
+    let folder = tempfile::tempdir().unwrap();
+    let paths = files.iter().map(|(name, bytes)| {
+        let path = folder.path().join(name);
+        fs::write(&path, bytes).unwrap();
+        path
+    });
+    let paths = paths.collect();
+    (folder, paths)
+}
+
+/// Everything that a log gives, read `n` lines at a time, with the homes' names and each error on the way.
+fn read_all(
+    files: &[PathBuf],
+    n: usize,
+) -> (Vec<Behavior>, Vec<Rejected>, usize, Vec<SourceError>) {
+    let mut log = EventLog::open(files, options()).unwrap();
+    let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+    let (mut lines, mut errors) = (0, Vec::new());
+    loop {
+        match log.read(n, &mut behaviors, &mut rejected) {
+            Ok(0) => return (behaviors, rejected, lines, errors),
+            Ok(read) => lines += read,
+            Err(error) => errors.push(error),
+        }
+        assert_eq!(lines, behaviors.len() + rejected.len());
+    }
+}
+
+const GOOD: &str =
+    r#"{"home":"h","time":"2022-08-04T18:30:00+02:00","device":"Light","action":"on"}"#;
+
+#[test]
+fn every_kind_of_bad_line_is_rejected_with_its_place() {
+    let with = |field: &str, value: &str| {
+        let mut event = serde_json::json!({"home":"h","time":"2022-08-04T18:30:00Z","device":"Light","action":"on"});
+        event[field] = serde_json::from_str(value).unwrap();
+        event.to_string()
+    };
+    let long = format!("\"{}\"", "x".repeat(10_000));
+    let cases: Vec<(Vec<u8>, &str)> = vec![
+        (b"rubbish".to_vec(), "no JSON object"),
+        (
+            b"[\"h\",\"2022-08-04T18:30:00Z\",\"Light\",\"on\",null]".to_vec(),
+            "no JSON object",
+        ),
+        (GOOD.as_bytes()[..40].to_vec(), "malformed JSON"),
+        (
+            format!("{GOOD} x").into_bytes(),
+            "malformed JSON: trailing characters (column",
+        ),
+        (
+            with("device", "\"Lamp\"").into_bytes(),
+            "unknown device `Lamp`",
+        ),
+        (
+            with("action", "\"dim\"").into_bytes(),
+            "unknown action `dim` of device `Light`",
+        ),
+        (
+            with("action", "\"Light:dim\"").into_bytes(),
+            "unknown action `dim` of device `Light`",
+        ),
+        (with("device", "null").into_bytes(), "no device"),
+        (with("home", "null").into_bytes(), "field `home` is missing"),
+        (with("home", "\"\"").into_bytes(), "field `home` is empty"),
+        (
+            with("home", "7").into_bytes(),
+            "malformed JSON: invalid type: integer `7`, expected a text",
+        ),
+        (
+            with("home", &long).into_bytes(),
+            "field `home` is 10000 bytes long",
+        ),
+        (with("home", "\"a\\u0000b\"").into_bytes(), "NUL"),
+        (
+            with("id", &long).into_bytes(),
+            "field `id` is 10000 bytes long",
+        ),
+        (
+            with("time", "\"2022-02-30T00:00:00Z\"").into_bytes(),
+            "impossible time",
+        ),
+        (
+            with("time", "\"0012-02-01T00:00:00Z\"").into_bytes(),
+            "impossible time",
+        ),
+        (
+            with("time", "\"2922-02-01T00:00:00Z\"").into_bytes(),
+            "impossible time",
+        ),
+        (b"{\"home\":\"h\0\"}".to_vec(), "control character"),
+        (b"{\"home\":\"\xff\"}".to_vec(), "invalid UTF-8 at byte 10"),
+        (vec![b' '; 300_000], "longer than 65536 bytes"),
+        (vec![b'['; 20_000], "no JSON object"),
+        (
+            format!("{{\"x\":{}", "[".repeat(20_000)).into_bytes(),
+            "malformed JSON: EOF",
+        ),
+    ];
+    let mut input = Vec::new();
+    for (line, _) in &cases {
+        input.extend_from_slice(line);
+        input.extend_from_slice(format!("\n\n{GOOD}\r\n").as_bytes());
+    }
+    let (_folder, files) = folder_with(&[("log.jsonl", &input)]);
+    let (behaviors, rejected, lines, errors) = read_all(&files, 7);
+    assert!(errors.is_empty());
+    assert_eq!((behaviors.len(), lines), (cases.len(), 2 * cases.len()));
+    assert_eq!(rejected.len(), cases.len());
+    for (i, (rejected, (line, reason))) in rejected.iter().zip(&cases).enumerate() {
+        assert!(
+            rejected.reason.contains(reason),
+            "{}: {}",
+            i,
+            rejected.reason
+        );
+        assert!(
+            rejected
+                .source
+                .ends_with(&format!("log.jsonl:{}", 3 * i + 1)),
+            "{}",
+            rejected.source
+        );
+        assert!(rejected.line.len() <= 4096);
+        assert!(
+            rejected
+                .line
+                .starts_with(&*String::from_utf8_lossy(&line[..line.len().min(9)]))
+        );
+    }
+}
+
+#[test]
+fn csv_records_are_told_apart_and_bad_ones_cost_one_line() {
+    let csv = b"\xef\xbb\xbfid,action,time,home,device,note\n\
+        1,on,2022-08-04T18:30:00Z,h,Light,\n\
+        2,Light:off,2022-08-04T18:30:00Z,\"h, \"\"x\"\"\",,note\n\
+        \n\
+        3,on,2022-08-04T18:30:00Z,h,\"Light\n\
+        4,on,2022-08-04T18:30:00Z,h,Light,\n\
+        5,\"two\nlines\",2022-08-04T18:30:00Z,h,\"odd:, \"\"name\"\"\n\",\"\"\n\
+        6,on,2022-08-04T18:30:00Z,h\n\
+        7,o\"n,2022-08-04T18:30:00Z,h,Light,\n\
+        8,on,2022-08-04T18:30:00Z,h\0,Light,\n\
+        9,on,2022-08-04T18:30:00Z,h,Light,\"never closed\n\
+        10,on,2022-08-04T18:30:00Z,h,Light,";
+    let (_folder, files) = folder_with(&[("log.csv", csv)]);
+    for n in [1, 3, 100] {
+        let (behaviors, rejected, _, errors) = read_all(&files, n);
+        assert!(errors.is_empty());
+        let read: Vec<_> = behaviors
+            .iter()
+            .map(|b| (b.id.as_deref().unwrap(), b.line.line))
+            .collect();
+        assert_eq!(read, [("1", 2), ("2", 3), ("4", 6), ("5", 7), ("10", 14)]);
+        let places: Vec<_> = rejected
+            .iter()
+            .map(|r| r.source.rsplit_once(':').unwrap().1)
+            .collect();
+        assert_eq!(places, ["5", "10", "11", "12", "13"], "{rejected:?}");
+        for (rejected, reason) in
+            rejected
+                .iter()
+                .zip(["not closed", "4 fields where", "quote", "NUL", "not closed"])
+        {
+            assert!(rejected.reason.contains(reason), "{}", rejected.reason);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_be_read_is_said_before_any_work() {
+    let good = GOOD.as_bytes();
+    let (folder, files) = folder_with(&[
+        ("a.jsonl", good),
+        ("b.parquet", b"PAR1"),
+        ("c.csv", b"home,time,action,home\n"),
+        ("d.csv", b"home,time\n"),
+    ]);
+    let refused = |file: PathBuf| {
+        let error = EventLog::open(&[files[0].clone(), file], options())
+            .err()
+            .unwrap();
+        error.to_string()
+    };
+    assert!(refused(folder.path().join("none.jsonl")).contains("cannot read"));
+    assert!(refused(folder.path().to_owned()).contains("cannot read"));
+    assert!(refused(files[1].clone()).contains("cannot tell the format"));
+    assert!(refused(files[2].clone()).contains(
+        "c.csv:1: this CSV header does not describe events: column `home` stands in it twice"
+    ));
+    assert!(refused(files[3].clone()).contains("no column `action`"));
+}
+
+#[test]
+fn empty_files_hold_no_line() {
+    let (_folder, files) = folder_with(&[
+        ("a.jsonl", b""),
+        ("b.csv.gz", b""),
+        ("c.csv", b"\n\n"),
+        ("d.ndjson.zst", b"\n"),
+    ]);
+    let (behaviors, rejected, lines, errors) = read_all(&files, 10);
+    assert!(behaviors.is_empty() && rejected.is_empty() && errors.is_empty());
+    assert_eq!(lines, 0);
+}
+
+#[test]
+fn a_file_that_breaks_off_counts_as_far_as_it_goes() {
+    let body = format!("{GOOD}\n").repeat(3000);
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::none());
+    packed.write_all(body.as_bytes()).unwrap();
+    let mut packed = packed.finish().unwrap();
+    packed.truncate(packed.len() / 2);
+    let (_folder, files) = folder_with(&[("a.jsonl.gz", &packed), ("b.jsonl", GOOD.as_bytes())]);
+    let (behaviors, rejected, lines, errors) = read_all(&files, 64);
+    assert!(rejected.is_empty());
+    let last = behaviors.last().unwrap().line;
+    assert_eq!((last.file, last.line), (1, 1), "the next file is read");
+    assert!((1000..2000).contains(&lines), "{lines}");
+    let [error] = &errors[..] else {
+        panic!("{errors:?}")
+    };
+    assert!(
+        error
+            .to_string()
+            .contains(&format!("a.jsonl.gz:{lines}: the input breaks off")),
+        "{error}"
+    );
+}
+
+#[test]
+fn progress_counts_the_bytes_of_the_files() {
+    let (_folder, files) = folder_with(&[
+        ("a.jsonl", GOOD.as_bytes()),
+        ("b.csv", b"home,time,action\n"),
+    ]);
+    let mut log = EventLog::open(&files, options()).unwrap();
+    assert_eq!(log.bytes_read(), 0);
+    assert_eq!(log.bytes_total(), Some(GOOD.len() as u64 + 17));
+    let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+    while log.read(10, &mut behaviors, &mut rejected).unwrap() > 0 {}
+    assert_eq!(Some(log.bytes_read()), log.bytes_total());
+    assert!(log.file_name(1).ends_with("b.csv"));
+}
+
+#[test]
+fn what_is_spooled_can_be_read_twice() {
+    let path = spool(&b"some bytes"[..]).unwrap();
+    assert_eq!(fs::read(&path).unwrap(), b"some bytes");
+    assert_eq!(fs::read(&path).unwrap(), b"some bytes");
+}
+
+#[test]
+fn contexts_are_read_and_bad_ones_rejected() {
+    let lines = [
+        r#"{"home":"h","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}"#,
+        r#"{"home":"*","time":"2022-06-01T00:00:00Z","kind":"text","from":"as ever","to":"a new baby","note":1}"#,
+        "",
+        r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"season","from":"winter","to":"monsoon"}"#,
+        r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"mood","from":"a","to":"b"}"#,
+        r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"schedule","from":"night","to":"night"}"#,
+        r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"schedule","from":"night"}"#,
+    ];
+    let (_folder, files) = folder_with(&[("contexts.jsonl", lines.join("\n").as_bytes())]);
+    let homes = Homes::default();
+    let (shifts, rejected) = read_contexts(&files[0], &homes, &TimeZone::UTC).unwrap();
+    assert_eq!(
+        (shifts[0].home, shifts[0].kind, shifts[0].offset),
+        (homes.find("h"), ShiftKind::Season, 120)
+    );
+    assert_eq!((shifts[1].home, &*shifts[1].to), (None, "a new baby"));
+    assert_eq!(shifts.len(), 2);
+    for (rejected, (line, reason)) in rejected.iter().zip([
+        (4, "`monsoon` is no season"),
+        (5, "unknown kind"),
+        (6, "is no shift"),
+        (7, "`to` is missing"),
+    ]) {
+        assert!(
+            rejected.source.ends_with(&format!(":{line}")) && rejected.reason.contains(reason),
+            "{rejected:?}"
+        );
+    }
+    assert_eq!(rejected.len(), 4);
+    assert!(read_contexts(&files[0].with_extension("none"), &homes, &TimeZone::UTC).is_err());
+}
+
+/// Text as a hostile log could hold it: pieces of good lines, and anything between.
+fn soup() -> impl Strategy<Value = Vec<u8>> {
+    let piece = prop_oneof![
+        4 => prop::sample::select(vec![GOOD, "\n", "\r\n", "\"", ",", "{", "}", "h,2022-08-04T18:30:00Z,Light,on", "\0", "\"\"", "\u{feff}"])
+            .prop_map(|s| s.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..8),
+    ];
+    prop::collection::vec(piece, 0..40).prop_map(|pieces| pieces.concat())
+}
+
+fn event() -> impl Strategy<Value = (String, i64, usize, Option<String>)> {
+    let home = "[a-z\",'\n é]{1,6}";
+    let id = prop::option::of("[a-z\",\n]{1,6}");
+    (home, -2_000_000_000_i64..7_000_000_000, 0_usize..4, id)
+}
+
+proptest! {
+    /// Nothing panics, and each line that is not blank gives exactly one behaviour or reject, in whatever batches.
+    #[test]
+    fn any_bytes_are_accounted_for(jsonl in soup(), csv in soup(), n in 1_usize..9) {
+        let csv = [b"home,time,device,action\n", &csv[..]].concat();
+        let (_folder, files) = folder_with(&[("a.jsonl", &jsonl), ("b.csv", &csv)]);
+        let (behaviors, rejected, lines, errors) = read_all(&files, n);
+        prop_assert!(errors.is_empty());
+        let again = read_all(&files, 1000);
+        prop_assert_eq!((&again.0, &again.1, again.2), (&behaviors, &rejected, lines));
+        let jsonl = jsonl.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&jsonl);
+        let expected = jsonl.split(|&b| b == b'\n').filter(|l| !l.iter().all(u8::is_ascii_whitespace)).count();
+        let from_jsonl = behaviors.iter().filter(|b| b.line.file == 0).count()
+            + rejected.iter().filter(|r| r.source.contains("a.jsonl:")).count();
+        prop_assert_eq!(from_jsonl, expected);
+    }
+
+    /// What is written, as JSON Lines or by the csv crate, is read back.
+    #[test]
+    fn written_events_are_read_back(events in prop::collection::vec(event(), 1..20)) {
+        let Options { catalog, .. } = options();
+        let mut jsonl = Vec::new();
+        let mut csv = csv::Writer::from_writer(Vec::new());
+        csv.write_record(["time", "action", "device", "id", "home"]).unwrap();
+        for (home, micros, action, id) in &events {
+            let action = catalog.action_ids().nth(*action).unwrap();
+            let time = crate::time::format(hearth_operators::words::Time(*micros * 1_000_003), 60);
+            let (device, action) = (catalog.device_name(action), catalog.action_name(action));
+            let line = serde_json::json!({"home": home, "time": time, "device": device, "action": action, "id": id});
+            writeln!(jsonl, "{line}").unwrap();
+            csv.write_record([&time, action, device, id.as_deref().unwrap_or(""), home]).unwrap();
+        }
+        for (name, bytes) in [("a.jsonl", jsonl), ("a.csv", csv.into_inner().unwrap())] {
+            let (_folder, files) = folder_with(&[(name, &bytes)]);
+            let options = options();
+            let homes = options.homes.clone();
+            let mut log = EventLog::open(&files, options).unwrap();
+            let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+            log.read(usize::MAX, &mut behaviors, &mut rejected).unwrap();
+            prop_assert!(rejected.is_empty(), "{:?}", rejected);
+            let read: Vec<_> = behaviors
+                .into_iter()
+                .map(|b| (homes.name(b.home).to_string(), b.moment.time.0, usize::from(b.moment.action.0), b.id.map(String::from)))
+                .collect();
+            let written: Vec<_> = events.iter().map(|(h, t, a, i)| (h.clone(), t * 1_000_003, *a, i.clone())).collect();
+            prop_assert_eq!(&read, &written);
+        }
+    }
+}
