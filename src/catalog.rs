@@ -38,9 +38,6 @@ pub enum CatalogFileError {
     /// The log from which the catalog is to be inferred cannot be read.
     #[error(transparent)]
     Log(#[from] SourceError),
-    /// The log names no device and action at all.
-    #[error("no catalog can be inferred: the log holds no readable event; give one with --catalog")]
-    NothingToInfer,
     /// The log names more than a catalog can hold.
     #[error("no catalog can be inferred from the log: {0}; give one with --catalog")]
     Inferred(#[from] CatalogError),
@@ -95,7 +92,7 @@ pub fn save(catalog: &Catalog, file: &Path) -> Result<(), CatalogFileError> {
 /// on standard input must be spooled first ([`crate::sources::spool`]), for its events are read in a second pass.
 ///
 /// # Errors
-/// The log cannot be read, names nothing, or names more than a catalog can hold.
+/// The log cannot be read, or names more than a catalog can hold.
 pub fn infer(files: &[PathBuf], timezone: &TimeZone) -> Result<Catalog, CatalogFileError> {
     let mut events = Events::open(files)?;
     let mut vocabulary = Vocabulary::default();
@@ -114,9 +111,6 @@ pub fn infer(files: &[PathBuf], timezone: &TimeZone) -> Result<Catalog, CatalogF
             Err(SourceError::Broken { .. }) => true,
             Err(error) => return Err(error.into()),
         };
-    }
-    if vocabulary.actions == 0 {
-        return Err(CatalogFileError::NothingToInfer);
     }
     Ok(vocabulary.catalog()?)
 }
@@ -388,10 +382,7 @@ mod tests {
         let off = catalog.lookup("Light", "switch off").unwrap();
         assert_eq!(catalog.closes(off), [on]);
         assert_eq!(catalog.actions(), 2);
-        assert!(matches!(
-            infer(&[empty], &TimeZone::UTC),
-            Err(CatalogFileError::NothingToInfer)
-        ));
+        assert_eq!(infer(&[empty], &TimeZone::UTC).unwrap().actions(), 0);
     }
 
     proptest! {

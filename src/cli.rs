@@ -11,7 +11,10 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::import::{self, ImportArgs};
+use crate::replay;
 use crate::show::{self, ShowArgs};
+use crate::simulate::{self, SimulateArgs};
 use crate::sinks::SinkError;
 
 /// Hearth keeps the smart-home models of many households fitted while life changes
@@ -46,6 +49,8 @@ pub struct Cli {
 )]
 pub enum Command {
     Replay(Box<ReplayArgs>),
+    Simulate(SimulateArgs),
+    Import(ImportArgs),
     Show(ShowArgs),
     Config(Box<ConfigArgs>),
 }
@@ -183,8 +188,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
     match cli.command {
         Command::Replay(arguments) => {
             arguments.check()?;
-            anyhow::bail!("the dataflow is not part of this build")
+            replay::run(&arguments)
         }
+        Command::Simulate(arguments) => simulate::run(&arguments),
+        Command::Import(arguments) => import::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));

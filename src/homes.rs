@@ -1,7 +1,7 @@
 //! Names of homes: interned where events are read, looked up where outputs are written.
 
 use std::collections::HashMap;
-use std::sync::{Arc, RwLock};
+use std::sync::{Arc, PoisonError, RwLock};
 
 use hearth_operators::words::HomeId;
 
@@ -21,7 +21,7 @@ impl Homes {
         if let Some(&id) = self.read().ids.get(name) {
             return id;
         }
-        let mut table = self.0.write().unwrap_or_else(|e| e.into_inner());
+        let mut table = self.0.write().unwrap_or_else(PoisonError::into_inner);
         if let Some(&id) = table.ids.get(name) {
             return id;
         }
@@ -57,6 +57,6 @@ impl Homes {
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, Table> {
         // A panic cannot leave the table half-written, so a poisoned lock is still good.
-        self.0.read().unwrap_or_else(|e| e.into_inner())
+        self.0.read().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -1,1 +1,452 @@
-//! r
+//! `hearth replay`: logs through the dataflow into an output folder.
+//!
+//! A reader thread decodes lines; the first worker feeds them, an epoch a batch; the workers run the dataflow; the
+//! pool answers what they ask; the writer's thread writes. Everything is joined before the summary is made.
+
+mod progress;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
+use hearth_operators::split::{self, Notice, Rules};
+use hearth_operators::words::{Behavior, Catalog, Epoch, Shift};
+use timely::worker::Worker;
+
+use crate::catalog;
+use crate::cli::ReplayArgs;
+use crate::config::{Checker, Config, Preset, Synthesizer as Choice, UsageError};
+use crate::dataflow::{self, Dataflow};
+use crate::homes::Homes;
+use crate::models;
+use crate::pool::{Pool, Stop};
+use crate::services::{Services, Workload};
+use crate::sinks::{Jobs, Names, Row, Run, Summary, Timings, Writer};
+use crate::sources::{self, EventLog, Options, Rejected, SourceError};
+use crate::synthesizers::{self, Embedded, Knowledge, Synthesizer};
+use crate::trainer;
+use progress::{Position, Progress};
+
+/// Batches that may be decoded ahead of the first worker.
+const DECODED: usize = 4;
+
+/// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
+const AHEAD: Epoch = 8;
+
+/// How long a worker sleeps at most before it looks whether it should stop.
+const NAP: Duration = Duration::from_millis(20);
+
+/// Questions of each kind that a worker has out at a time, for each thread of the pool.
+const QUESTIONS: usize = 4;
+
+/// What a batch of lines came to.
+struct Batch {
+    behaviors: Vec<Behavior>,
+    rejected: Vec<Rejected>,
+}
+
+/// Everything that was checked and loaded before any work.
+struct Input {
+    log: EventLog,
+    homes: Homes,
+    catalog: Arc<Catalog>,
+    shifts: Vec<Shift>,
+    rejected_contexts: Vec<Rejected>,
+    synthesizer: Option<Arc<dyn Synthesizer>>,
+    /// Keeps spooled standard input until the end.
+    _spooled: Option<tempfile::TempPath>,
+}
+
+/// Runs logs through the dataflow and prints a summary.
+///
+/// # Errors
+/// A file, an option or the output folder cannot be used ([`UsageError`], before any work); the input breaks off; a
+/// line is rejected under `--strict`; a model or the disk fails; the accounting does not agree.
+pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
+    models::single_threaded();
+    let config = &args.config;
+    let Input {
+        mut log,
+        homes,
+        catalog,
+        shifts,
+        rejected_contexts,
+        synthesizer,
+        _spooled,
+    } = open(args)?;
+    let files = (0..args.logs.len()).map(|f| log.file_name(f as u32).to_owned());
+    let prompt = {
+        let catalog = catalog.clone();
+        move |request: &_| {
+            let prompt = synthesizers::prompt(request, &catalog);
+            (prompt.system, prompt.user)
+        }
+    };
+    let names = Names {
+        homes: homes.clone(),
+        catalog: catalog.clone(),
+        files: files.collect(),
+        prompt: Arc::new(prompt),
+    };
+    let (writer, rows) = Writer::open(&args.out, names)?;
+    let stop = Stop::default();
+    let interrupted = on_interrupt(&stop)?;
+
+    let began = Instant::now();
+    let workload = Workload::default();
+    let pool = Pool::new(config.threads.get(), stop.clone())?;
+    let settings = trainer::Settings {
+        preset: preset(config.preset),
+        seed: config.seed,
+    };
+    let services = Services::new(&pool, &workload, &catalog, settings, synthesizer);
+    let position = Arc::new(Position::default());
+    let progress = Progress::start(
+        position.clone(),
+        log.bytes_total(),
+        workload.clone(),
+        homes.clone(),
+    );
+
+    let (batches, decoded) = bounded::<Batch>(DECODED);
+    let reader = {
+        let (stop, position) = (stop.clone(), position.clone());
+        let (epoch_events, strict) = (config.epoch_events.get(), config.strict);
+        std::thread::Builder::new()
+            .name("reader".into())
+            .spawn(move || {
+                read(
+                    &mut log,
+                    epoch_events,
+                    strict,
+                    &stop,
+                    |lines, bytes, batch| {
+                        position.advance(lines as u64, bytes);
+                        batches.send(batch).is_ok()
+                    },
+                )
+            })?
+    };
+    let _ = rows.send(rejected_contexts.into_iter().map(context_row).collect());
+
+    let during_adaptation = Arc::new(AtomicU64::new(0));
+    let ingested_at = Arc::new(AtomicU64::new(0));
+    let driver = Driver {
+        settings: dataflow_settings(config, &catalog),
+        services: Arc::new(services),
+        rows: rows.clone(),
+        decoded,
+        shifts: Arc::new(shifts),
+        stop: stop.clone(),
+        workload: workload.clone(),
+        during_adaptation: during_adaptation.clone(),
+        began,
+        ingested_at: ingested_at.clone(),
+    };
+    drop(rows);
+    let workers = timely::Config::process(config.workers.get());
+    let guards = timely::execute(workers, move |worker| driver.drive(worker))
+        .map_err(|e| anyhow::anyhow!("the workers cannot start: {e}"))?;
+    for outcome in guards.join() {
+        if let Err(panic) = outcome {
+            stop.fail(format!("a worker panicked: {panic}"));
+        }
+    }
+    let read = reader
+        .join()
+        .unwrap_or_else(|_| Err(anyhow::anyhow!("the reader panicked")));
+    drop(pool);
+    let counts = writer.finish();
+    progress.finish();
+    let counts = counts?;
+
+    let work = workload.all().map(|(name, work)| {
+        let cpu = work.cpu_micros.load(Ordering::Relaxed) as f64 / 1e6;
+        (
+            name,
+            Jobs {
+                jobs: work.done.load(Ordering::Relaxed),
+                cpu_seconds: cpu,
+            },
+        )
+    });
+    let run = Run {
+        read: position.lines(),
+        homes: homes.len(),
+        elapsed: began.elapsed(),
+        seed: config.seed,
+        workers: config.workers.get(),
+        interrupted: interrupted.is_stopped(),
+        timings: Timings {
+            ingest_seconds: ingested_at.load(Ordering::Relaxed) as f64 / 1e6,
+            events_during_adaptation: during_adaptation.load(Ordering::Relaxed),
+            work: work.into_iter().collect(),
+        },
+    };
+    let summary = Summary::new(&counts, &run);
+    summary.write(&args.out)?;
+    println!("{summary}");
+    if let Some(failure) = stop.failure() {
+        anyhow::bail!(
+            "{failure}; what was done until then is in {}",
+            args.out.display()
+        );
+    }
+    read?;
+    if !summary.balanced() {
+        anyhow::bail!("the accounting does not agree: events were lost; this is a bug in Hearth");
+    }
+    if run.interrupted {
+        anyhow::bail!(
+            "interrupted; what was done until then is in {}",
+            args.out.display()
+        );
+    }
+    Ok(())
+}
+
+/// Checks and loads what a replay needs.
+fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
+    let config = &args.config;
+    let mut logs: Vec<PathBuf> = args.logs.clone();
+    let mut spooled = None;
+    if args.catalog.is_none()
+        && let Some(stdin) = logs.iter_mut().find(|log| log.as_os_str() == "-")
+    {
+        // The catalog is inferred in a first pass, and standard input can be read once.
+        let path = sources::spool(std::io::stdin().lock())
+            .map_err(|e| UsageError(format!("standard input cannot be kept: {e}")))?;
+        *stdin = path.to_path_buf();
+        spooled = Some(path);
+    }
+    let catalog = match &args.catalog {
+        Some(file) => catalog::load(file),
+        None => catalog::infer(&logs, &config.timezone),
+    };
+    let catalog = Arc::new(catalog.map_err(|e| UsageError(e.to_string()))?);
+    let knowledge = match &config.knowledge {
+        Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,
+        None => Knowledge::builtin(),
+    };
+    let synthesizer = match config.synthesizer {
+        Choice::Embedded => {
+            let embedded = Embedded::new(catalog.clone(), knowledge, config.seed);
+            Some(Arc::new(embedded) as Arc<dyn Synthesizer>)
+        }
+        Choice::None => None,
+    };
+    let homes = Homes::default();
+    let options = Options {
+        catalog: catalog.clone(),
+        homes: homes.clone(),
+        timezone: config.timezone.clone(),
+    };
+    let log = EventLog::open(&logs, options).map_err(refused)?;
+    let (shifts, rejected_contexts) = match &args.contexts {
+        Some(file) => sources::read_contexts(file, &homes, &config.timezone).map_err(refused)?,
+        None => Default::default(),
+    };
+    Ok(Input {
+        log,
+        homes,
+        catalog,
+        shifts,
+        rejected_contexts,
+        synthesizer,
+        _spooled: spooled,
+    })
+}
+
+/// A source that cannot be used is refused before any work.
+fn refused(error: SourceError) -> anyhow::Error {
+    UsageError(error.to_string()).into()
+}
+
+/// Lets Ctrl-C end the run: once cleanly, twice at once. What is returned tells whether it did.
+fn on_interrupt(stop: &Stop) -> anyhow::Result<Stop> {
+    let interrupted = Stop::default();
+    let (stop, told) = (stop.clone(), interrupted.clone());
+    ctrlc::set_handler(move || {
+        if told.is_stopped() {
+            std::process::exit(1);
+        }
+        told.stop();
+        stop.stop();
+    })?;
+    Ok(interrupted)
+}
+
+/// Decodes batches of lines until the log ends, `give` has no taker, or the run is stopped.
+fn read(
+    log: &mut EventLog,
+    epoch_events: usize,
+    strict: bool,
+    stop: &Stop,
+    mut give: impl FnMut(usize, u64, Batch) -> bool,
+) -> anyhow::Result<()> {
+    let mut broken = None;
+    while !stop.is_stopped() {
+        let (mut behaviors, mut rejected) = (Vec::with_capacity(epoch_events), Vec::new());
+        match log.read(epoch_events, &mut behaviors, &mut rejected) {
+            Ok(0) => break,
+            Ok(count) => {
+                let first = rejected
+                    .first()
+                    .filter(|_| strict)
+                    .map(|r| (r.source.clone(), r.reason.clone()));
+                let taken = give(
+                    count,
+                    log.bytes_read(),
+                    Batch {
+                        behaviors,
+                        rejected,
+                    },
+                );
+                if let Some((source, reason)) = first {
+                    stop.fail(format!("{source}: {reason} (--strict)"));
+                }
+                if !taken {
+                    break;
+                }
+            }
+            // The rest of that file is lost, and said to be; further files are read.
+            Err(error) => broken = broken.or(Some(error)),
+        }
+    }
+    broken.map_or(Ok(()), |error| Err(error.into()))
+}
+
+fn context_row(rejected: Rejected) -> Row {
+    let Rejected {
+        line,
+        source,
+        reason,
+    } = rejected;
+    Row::RejectedContext {
+        line,
+        source,
+        reason,
+    }
+}
+
+fn preset(preset: Preset) -> models::Preset {
+    match preset {
+        Preset::Small => models::Preset::Small,
+        Preset::Paper => models::Preset::Paper,
+    }
+}
+
+fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Settings {
+    let rules = Rules {
+        max_gap: config.max_gap.micros(),
+        max_span: config.max_span.micros(),
+        lateness: config.lateness.micros(),
+        max_jump: config.max_jump.micros(),
+        checker: match config.checker {
+            Checker::Paired => split::Checker::Paired,
+            Checker::Closing => split::Checker::Closing,
+            Checker::Off => split::Checker::Off,
+        },
+        catalog: catalog.clone(),
+    };
+    dataflow::Settings {
+        rules,
+        top_k: config.top_k.get(),
+        similarity: config.similarity,
+        warm_up: config.warm_up.get(),
+        trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+        limit: config.threads.get() * QUESTIONS,
+    }
+}
+
+/// What each worker runs.
+struct Driver {
+    settings: dataflow::Settings,
+    services: Arc<Services>,
+    rows: Sender<Vec<Row>>,
+    decoded: Receiver<Batch>,
+    shifts: Arc<Vec<Shift>>,
+    stop: Stop,
+    workload: Workload,
+    during_adaptation: Arc<AtomicU64>,
+    began: Instant,
+    /// Microseconds after `began` at which the last event was accounted for.
+    ingested_at: Arc<AtomicU64>,
+}
+
+impl Driver {
+    fn drive(&self, worker: &mut Worker) {
+        let dataflow = worker.next_dataflow_index();
+        let Dataflow {
+            mut behaviors,
+            mut notices,
+            ingested,
+            done,
+        } = worker
+            .dataflow(|scope| dataflow::build(scope, &self.settings, &self.services, &self.rows));
+        if worker.index() == 0 {
+            for shift in self.shifts.iter() {
+                notices.send(Notice::Shift(shift.clone()));
+            }
+            let mut epoch: Epoch = 0;
+            loop {
+                match self.decoded.recv_timeout(NAP) {
+                    Ok(batch) => {
+                        self.feed(batch, &mut behaviors);
+                        epoch += 1;
+                        behaviors.advance_to(epoch);
+                        notices.advance_to(epoch);
+                        worker.step();
+                        while ingested.less_than(&epoch.saturating_sub(AHEAD)) {
+                            worker.step_or_park(Some(NAP));
+                        }
+                    }
+                    Err(RecvTimeoutError::Timeout) => {
+                        worker.step();
+                    }
+                    Err(RecvTimeoutError::Disconnected) => break,
+                }
+            }
+            // Also where the run is stopped: what was read is brought to its end, as if the log ended here.
+            notices.send(Notice::LogEnd);
+        }
+        drop((behaviors, notices));
+        while !ingested.done() {
+            worker.step_or_park(Some(NAP));
+        }
+        let now = self.began.elapsed().as_micros() as u64;
+        self.ingested_at.fetch_max(now, Ordering::Relaxed);
+        while !done.done() && !self.stop.is_stopped() {
+            worker.step_or_park(Some(NAP));
+        }
+        if !done.done() {
+            // Nobody will answer what is still open.
+            worker.drop_dataflow(dataflow);
+        }
+    }
+
+    fn feed(
+        &self,
+        batch: Batch,
+        behaviors: &mut timely::dataflow::InputHandleVec<Epoch, Behavior>,
+    ) {
+        if self.workload.open_requests() > 0 {
+            let read = batch.behaviors.len() as u64;
+            self.during_adaptation.fetch_add(read, Ordering::Relaxed);
+        }
+        let rejected = batch.rejected.into_iter().map(|r| Row::Rejected {
+            line: r.line,
+            source: r.source,
+            reason: r.reason,
+        });
+        let rows: Vec<Row> = rejected.collect();
+        if !rows.is_empty() {
+            // As in the dataflow: only the writer's panic could refuse them.
+            let _ = self.rows.send(rows);
+        }
+        let mut batch = batch.behaviors;
+        behaviors.send_batch(&mut batch);
+    }
+}

@@ -47,8 +47,6 @@ pub enum CatalogError {
     },
     /// More devices or actions than ids (65,535).
     TooMany,
-    /// No action at all.
-    Empty,
 }
 
 impl std::fmt::Display for CatalogError {
@@ -65,7 +63,6 @@ impl std::fmt::Display for CatalogError {
                 f,
                 "a catalog holds at most 65,535 devices and as many actions"
             ),
-            Self::Empty => write!(f, "the catalog has no action"),
         }
     }
 }
@@ -112,7 +109,7 @@ impl Catalog {
     /// Gives every device and action its id, in the order given.
     ///
     /// # Errors
-    /// A name that stands twice, a `closes` that names nothing, more than 65,535 actions, or none.
+    /// A name that stands twice, a `closes` that names nothing, or more than 65,535 actions.
     pub fn new(devices: Vec<Device>) -> Result<Self, CatalogError> {
         let (mut device_of, mut within, mut closes) = (Vec::new(), Vec::new(), Vec::new());
         let mut by_name = HashMap::new();
@@ -145,9 +142,6 @@ impl Catalog {
             if by_name.insert(device.name.clone(), actions).is_some() {
                 return Err(CatalogError::Twice(device.name.clone()));
             }
-        }
-        if device_of.is_empty() {
-            return Err(CatalogError::Empty);
         }
         Ok(Catalog {
             devices,
