@@ -83,6 +83,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         home,
         vocabulary: &vocabulary,
         calendar: Calendar::new(Time(start.as_microsecond())),
+        before: Vec::new(),
         output: &mut output,
     };
     log.write(&args.from, &source)?;
@@ -114,6 +115,8 @@ struct Log<'a> {
     home: &'a str,
     vocabulary: &'a Vocabulary,
     calendar: Calendar,
+    /// The actions of the sequence that was placed last.
+    before: Vec<ActionId>,
     output: &'a mut Output,
 }
 
@@ -124,7 +127,7 @@ impl Log<'_> {
         let mut kept: Vec<(usize, Vec<ActionId>)> = Vec::new();
         let mut slots: Vec<Vec<(Weekday, Hours)>> = Vec::new();
         for (position, numbers) in data.iter().enumerate() {
-            let understood = match numbers {
+            let understood: Result<Vec<Understood>, String> = match numbers {
                 Ok(numbers) if numbers.is_empty() => Err("the sequence is empty".to_owned()),
                 Ok(numbers) => numbers
                     .iter()
@@ -132,12 +135,18 @@ impl Log<'_> {
                     .collect(),
                 Err(reason) => Err(reason.clone()),
             };
-            let understood: Result<Vec<((Weekday, Hours), ActionId)>, String> = understood;
             match understood {
                 Ok(behaviors) => {
-                    let (when, what) = behaviors.into_iter().unzip();
-                    slots.push(when);
-                    kept.push((position, what));
+                    slots.push(behaviors.iter().map(|b| b.when).collect());
+                    kept.push((position, behaviors.iter().map(|b| b.action).collect()));
+                    for behavior in behaviors {
+                        if let Some(device) = behavior.otherwise {
+                            let action = self.vocabulary.catalog.full_name(behavior.action);
+                            self.output.note(format!(
+                                "behaviors of {context} name the device {device} with the action {action}; the action decided"
+                            ));
+                        }
+                    }
                 }
                 Err(reason) => self
                     .output
@@ -150,9 +159,10 @@ impl Log<'_> {
                 .1
                 .first()
                 .map_or(&[][..], |&first| catalog.closes(first));
-            kept[before].1.iter().any(|action| closed.contains(action))
+            let before = before.map_or(&self.before, |before| &kept[before].1);
+            before.iter().any(|action| closed.contains(action))
         });
-        for at in order {
+        for &at in &order {
             let (position, actions) = &kept[at];
             let times = self.calendar.place(&slots[at]);
             ensure!(
@@ -166,11 +176,13 @@ impl Log<'_> {
                     .event(self.home, (time, 0), device, action, Some(&id))?;
             }
         }
-        if joined > 0 {
-            println!(
-                "note: {joined} sequences of {context} begin by closing what the one before them opened, and will be split \
-                 as one with it"
-            );
+        if let Some(&last) = order.last() {
+            self.before = kept.swap_remove(last).1;
+        }
+        for _ in 0..joined {
+            self.output.note(format!(
+                "sequences of {context} begin by closing what the one before them opened, and will be split as one with it"
+            ));
         }
         Ok(())
     }
@@ -307,6 +319,16 @@ fn quadruples(flat: &[i64]) -> Result<Vec<Numbers>, String> {
     }
 }
 
+/// A behaviour of the data.
+#[derive(Debug, PartialEq)]
+struct Understood<'a> {
+    when: (Weekday, Hours),
+    action: ActionId,
+    /// The device that the data names, where it is not the action's: in all of the authors' data `None:location` stands
+    /// with the device `Other`. The action decides.
+    otherwise: Option<&'a str>,
+}
+
 /// The data's numbers and what they name.
 struct Vocabulary {
     catalog: Catalog,
@@ -355,8 +377,8 @@ impl Vocabulary {
         })
     }
 
-    /// The weekday, hours and action of a behaviour.
-    fn understand(&self, numbers: &Numbers) -> Result<((Weekday, Hours), ActionId), String> {
+    /// What a behaviour's numbers mean.
+    fn understand(&self, numbers: &Numbers) -> Result<Understood<'_>, String> {
         let [weekday, hours, device, action] = *numbers;
         let within = |number: i64, count: usize| {
             u8::try_from(number)
@@ -369,13 +391,13 @@ impl Vocabulary {
             .actions
             .get(&action)
             .ok_or("an action's number has no name")?;
-        match self.devices.get(&device) {
-            None => Err("a device's number has no name".into()),
-            Some(name) if name != self.catalog.device_name(id) => {
-                Err("a behaviour's device is not its action's".into())
-            }
-            Some(_) => Ok(((weekday, hours), id)),
-        }
+        let device = self.devices.get(&device).map(String::as_str);
+        let device = device.ok_or("a device's number has no name")?;
+        Ok(Understood {
+            when: (weekday, hours),
+            action: id,
+            otherwise: (device != self.catalog.device_name(id)).then_some(device),
+        })
     }
 }
 
@@ -465,13 +487,23 @@ mod tests {
         let actions = BTreeMap::from([(1, "Light:on".into()), (7, "Door:open".into())]);
         let vocabulary = Vocabulary::new(devices, actions).unwrap();
         let open = vocabulary.catalog.lookup("Door", "open").unwrap();
-        assert_eq!(vocabulary.understand(&[6, 7, 3, 7]), Ok(((6, 7), open)));
+        let understood = |otherwise| {
+            Ok(Understood {
+                when: (6, 7),
+                action: open,
+                otherwise,
+            })
+        };
+        assert_eq!(vocabulary.understand(&[6, 7, 3, 7]), understood(None));
+        assert_eq!(
+            vocabulary.understand(&[6, 7, 0, 7]),
+            understood(Some("Light"))
+        );
         for wrong in [
             [7, 0, 0, 1],
             [0, 8, 0, 1],
             [0, 0, 9, 1],
             [0, 0, 0, 2],
-            [0, 0, 3, 1],
             [-1, 0, 0, 1],
         ] {
             assert!(vocabulary.understand(&wrong).is_err(), "{wrong:?}");
