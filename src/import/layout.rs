@@ -114,12 +114,9 @@ pub(super) fn order(
         let weekdays = (0..7).map(|later| ((soonest + 3 + later).rem_euclid(7)) as usize);
         let previous = out.last().copied();
         let free = |&candidate: &usize| !glued(previous, candidate);
-        let choice = weekdays.clone().find_map(|day| {
-            waiting[day]
-                .iter()
-                .position(|c| free(c))
-                .map(|at| (day, at))
-        });
+        let choice = weekdays
+            .clone()
+            .find_map(|day| waiting[day].iter().position(&free).map(|at| (day, at)));
         let choice = choice.or_else(|| {
             let day = weekdays.clone().find(|&day| !waiting[day].is_empty())?;
             joined += 1;
@@ -176,7 +173,7 @@ mod tests {
         /// Each sequence is placed once, and where it can be helped nobody follows whom it is glued to.
         #[test]
         fn the_order_is_a_permutation_without_glue(sequences in prop::collection::vec(sequence(), 1..40), sticky in 0_usize..8) {
-            let glued = |before: Option<usize>, after: usize| before.is_none_or(|b| b % 8 == sticky) && after % 5 == 0;
+            let glued = |before: Option<usize>, after: usize| before.is_none_or(|b| b % 8 == sticky) && after.is_multiple_of(5);
             let (order, joined) = order(&sequences, Calendar::new(Time(0)), glued);
             let mut sorted = order.clone();
             sorted.sort_unstable();

@@ -106,7 +106,7 @@ impl<'a> Event<'a> {
                 action,
                 offset: self.offset,
             },
-            id: self.id.map(|id| id.into()),
+            id: self.id.map(Into::into),
             line,
         }
     }
