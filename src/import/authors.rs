@@ -185,11 +185,11 @@ impl Vocabulary {
             let (device, action) = full
                 .split_once(':')
                 .with_context(|| format!("the action `{full}` is not written `Device:action`"))?;
-            let of = by_device
-                .iter_mut()
-                .find(|(name, _)| name == device)
-                .with_context(|| format!("the action `{full}` is of an unknown device"))?;
-            of.1.push(action.to_owned());
+            match by_device.iter_mut().find(|(name, _)| name == device) {
+                Some((_, actions)) => actions.push(action.to_owned()),
+                // A device that only its actions name.
+                None => by_device.push((device.to_owned(), vec![action.to_owned()])),
+            }
         }
         let listed: Vec<Device> = by_device
             .into_iter()
