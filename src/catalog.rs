@@ -281,7 +281,7 @@ mod tests {
 
     use super::*;
 
-    fn closed_by<'a>(actions: &[&'a str], closing: &str) -> Vec<String> {
+    fn closed_by(actions: &[&str], closing: &str) -> Vec<String> {
         let actions: Vec<String> = actions.iter().map(ToString::to_string).collect();
         let at = actions.iter().position(|a| a == closing).unwrap();
         closings(&actions)[at].clone()

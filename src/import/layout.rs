@@ -94,12 +94,12 @@ fn buckets(sequence: &[(Weekday, Hours)]) -> Vec<i64> {
 }
 
 /// The order in which `calendar` is to place sequences: each time the one that can begin soonest and is not `glued` to the one before,
-/// among equals the first of the data. Returns positions in `sequences`, and how many could only follow a sequence that
+/// among equals the first of the data (`None`: what was placed before this call). Returns positions in `sequences`, and how many could only follow a sequence that
 /// they are glued to.
 pub(super) fn order(
     sequences: &[Vec<(Weekday, Hours)>],
     mut calendar: Calendar,
-    glued: impl Fn(usize, usize) -> bool,
+    glued: impl Fn(Option<usize>, usize) -> bool,
 ) -> (Vec<usize>, usize) {
     let mut waiting: [VecDeque<usize>; 7] = Default::default();
     for (i, sequence) in sequences.iter().enumerate() {
@@ -113,13 +113,10 @@ pub(super) fn order(
         let soonest = (calendar.last().0 + APART).div_euclid(Time::DAY) + 1;
         let weekdays = (0..7).map(|later| ((soonest + 3 + later).rem_euclid(7)) as usize);
         let previous = out.last().copied();
-        let free = |&candidate: &usize| previous.is_none_or(|p| !glued(p, candidate));
-        let choice = weekdays.clone().find_map(|day| {
-            waiting[day]
-                .iter()
-                .position(|c| free(c))
-                .map(|at| (day, at))
-        });
+        let free = |&candidate: &usize| !glued(previous, candidate);
+        let choice = weekdays
+            .clone()
+            .find_map(|day| waiting[day].iter().position(&free).map(|at| (day, at)));
         let choice = choice.or_else(|| {
             let day = weekdays.clone().find(|&day| !waiting[day].is_empty())?;
             joined += 1;
@@ -176,12 +173,13 @@ mod tests {
         /// Each sequence is placed once, and where it can be helped nobody follows whom it is glued to.
         #[test]
         fn the_order_is_a_permutation_without_glue(sequences in prop::collection::vec(sequence(), 1..40), sticky in 0_usize..8) {
-            let glued = |before: usize, after: usize| before % 8 == sticky && after % 5 == 0;
+            let glued = |before: Option<usize>, after: usize| before.is_none_or(|b| b % 8 == sticky) && after.is_multiple_of(5);
             let (order, joined) = order(&sequences, Calendar::new(Time(0)), glued);
             let mut sorted = order.clone();
             sorted.sort_unstable();
             prop_assert_eq!(sorted, (0..sequences.len()).collect::<Vec<_>>());
-            let met = order.windows(2).filter(|pair| glued(pair[0], pair[1])).count();
+            let met = order.windows(2).filter(|pair| glued(Some(pair[0]), pair[1])).count()
+                + usize::from(glued(None, order[0]));
             prop_assert_eq!(met, joined);
         }
     }

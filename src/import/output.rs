@@ -45,6 +45,8 @@ pub(super) struct Output {
     shifts: u64,
     /// What was left out, by reason.
     skipped: BTreeMap<String, u64>,
+    /// What was taken otherwise than it stands, by what was done.
+    noted: BTreeMap<String, u64>,
 }
 
 impl Output {
@@ -65,6 +67,7 @@ impl Output {
             last: None,
             shifts: 0,
             skipped: BTreeMap::new(),
+            noted: BTreeMap::new(),
         })
     }
 
@@ -107,6 +110,11 @@ impl Output {
         *self.skipped.entry(reason.into()).or_default() += 1;
     }
 
+    /// Counts what is taken otherwise than it stands in the input.
+    pub fn note(&mut self, what: impl Into<String>) {
+        *self.noted.entry(what.into()).or_default() += 1;
+    }
+
     /// Writes the contexts' file with its one shift.
     pub fn shift(
         &mut self,
@@ -136,6 +144,9 @@ impl Output {
         let mut account = String::new();
         for (reason, count) in &self.skipped {
             account += &format!("\n  left out {count}: {reason}");
+        }
+        for (what, count) in &self.noted {
+            account += &format!("\n  note: {count} {what}");
         }
         ensure!(
             self.behaviors > 0,

@@ -75,7 +75,7 @@ impl Machine<'_> {
                 b']' | b')' => self.push_list(Vec::new()), // EMPTY_LIST, EMPTY_TUPLE
                 b'l' | b't' => {
                     // LIST, TUPLE
-                    let items = self.to_mark()?;
+                    let items = self.pop_to_mark()?;
                     self.push_list(items);
                 }
                 0x85..=0x87 => {
@@ -92,7 +92,7 @@ impl Machine<'_> {
                 }
                 b'e' => {
                     // APPENDS
-                    let items = self.to_mark()?;
+                    let items = self.pop_to_mark()?;
                     self.extend(&items)?;
                 }
                 b'K' => {
@@ -228,7 +228,7 @@ impl Machine<'_> {
         from.ok_or_else(|| "its stack runs empty".into())
     }
 
-    fn to_mark(&mut self) -> Result<Vec<Item>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Item>, String> {
         let mark = self.marks.pop().ok_or("a mark is missing")?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }

@@ -4,22 +4,15 @@
 //! id of a behaviour, `context/sequence/position`, says where in the data it stood (both counted from 0), so that a
 //! sequence of the data is found again in the log.
 
-use std::collections::BTreeMap;
-use std::fs;
-use std::io::Read;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
-use anyhow::{Context, Result, anyhow, bail, ensure};
-use hearth_operators::words::{
-    ActionId, Catalog, Device, HOURS, Hours, ShiftKind, Time, WEEKDAYS, Weekday,
-};
+use anyhow::{Result, anyhow, ensure};
+use hearth_operators::words::{ActionId, Hours, ShiftKind, Time, Weekday};
 use jiff::civil;
-use serde::Deserialize;
 
+use super::authors::{DataSet, Numbers, Understood, Vocabulary};
 use super::layout::{self, Calendar};
 use super::output::Output;
-use super::pickle;
-use crate::catalog;
 use crate::sources::context_words;
 
 /// The first instant that a log may not reach: the year 2200, after which a clock counts as broken.
@@ -83,6 +76,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         home,
         vocabulary: &vocabulary,
         calendar: Calendar::new(Time(start.as_microsecond())),
+        before: Vec::new(),
         output: &mut output,
     };
     log.write(&args.from, &source)?;
@@ -107,13 +101,12 @@ fn kind(from: &str, to: &str) -> Result<ShiftKind> {
         })
 }
 
-/// A behaviour as the data has it: weekday, hours, device, action.
-type Numbers = [i64; 4];
-
 struct Log<'a> {
     home: &'a str,
     vocabulary: &'a Vocabulary,
     calendar: Calendar,
+    /// The actions of the sequence that was placed last.
+    before: Vec<ActionId>,
     output: &'a mut Output,
 }
 
@@ -124,7 +117,7 @@ impl Log<'_> {
         let mut kept: Vec<(usize, Vec<ActionId>)> = Vec::new();
         let mut slots: Vec<Vec<(Weekday, Hours)>> = Vec::new();
         for (position, numbers) in data.iter().enumerate() {
-            let understood = match numbers {
+            let understood: Result<Vec<Understood>, String> = match numbers {
                 Ok(numbers) if numbers.is_empty() => Err("the sequence is empty".to_owned()),
                 Ok(numbers) => numbers
                     .iter()
@@ -132,12 +125,18 @@ impl Log<'_> {
                     .collect(),
                 Err(reason) => Err(reason.clone()),
             };
-            let understood: Result<Vec<((Weekday, Hours), ActionId)>, String> = understood;
             match understood {
                 Ok(behaviors) => {
-                    let (when, what) = behaviors.into_iter().unzip();
-                    slots.push(when);
-                    kept.push((position, what));
+                    slots.push(behaviors.iter().map(|b| b.when).collect());
+                    kept.push((position, behaviors.iter().map(|b| b.action).collect()));
+                    for behavior in behaviors {
+                        if let Some(device) = behavior.otherwise {
+                            let action = self.vocabulary.catalog.full_name(behavior.action);
+                            self.output.note(format!(
+                                "behaviors of {context} name the device {device} with the action {action}; the action decided"
+                            ));
+                        }
+                    }
                 }
                 Err(reason) => self
                     .output
@@ -150,9 +149,10 @@ impl Log<'_> {
                 .1
                 .first()
                 .map_or(&[][..], |&first| catalog.closes(first));
-            kept[before].1.iter().any(|action| closed.contains(action))
+            let before = before.map_or(&self.before, |before| &kept[before].1);
+            before.iter().any(|action| closed.contains(action))
         });
-        for at in order {
+        for &at in &order {
             let (position, actions) = &kept[at];
             let times = self.calendar.place(&slots[at]);
             ensure!(
@@ -166,317 +166,21 @@ impl Log<'_> {
                     .event(self.home, (time, 0), device, action, Some(&id))?;
             }
         }
-        if joined > 0 {
-            println!(
-                "note: {joined} sequences of {context} begin by closing what the one before them opened, and will be split \
-                 as one with it"
-            );
+        if let Some(&last) = order.last() {
+            self.before = kept.swap_remove(last).1;
+        }
+        for _ in 0..joined {
+            self.output.note(format!(
+                "sequences of {context} begin by closing what the one before them opened, and will be split as one with it"
+            ));
         }
         Ok(())
-    }
-}
-
-/// Where a data set lies.
-enum DataSet {
-    /// The authors' repository: the folder that holds `dictionary.py` and `IoT_data`.
-    Repository { folder: PathBuf, name: String },
-    /// The conversion: the folder that holds `vocab.json` and `raw`.
-    Converted(PathBuf),
-}
-
-impl DataSet {
-    fn find(folder: &Path, name: &str) -> Result<Self> {
-        ensure!(
-            folder.is_dir(),
-            "`{}` is no folder; name the authors' repository",
-            folder.display()
-        );
-        for inner in [folder.join("SmartGen"), folder.to_owned()] {
-            if inner.join("IoT_data").join(name).is_dir() {
-                return Ok(DataSet::Repository {
-                    folder: inner,
-                    name: name.to_owned(),
-                });
-            }
-        }
-        let converted = folder.join(name);
-        if converted.join("vocab.json").is_file() {
-            return Ok(DataSet::Converted(converted));
-        }
-        bail!(
-            "`{}` holds no data set `{name}`: neither SmartGen/IoT_data/{name} nor {name}/vocab.json is there",
-            folder.display()
-        )
-    }
-
-    fn vocabulary(&self) -> Result<Vocabulary> {
-        match self {
-            DataSet::Repository { folder, name } => {
-                let file = folder.join("dictionary.py");
-                let text = fs::read_to_string(&file)
-                    .with_context(|| format!("cannot read the names in `{}`", file.display()))?;
-                let named = |what: &str| {
-                    python_dict(&text, what)
-                        .map_err(|reason| anyhow!("{}: {reason}", file.display()))
-                };
-                let devices = named(&format!("{name}_devices_dict"))?;
-                let actions = named(&format!("{name}_actions"))?;
-                Vocabulary::new(devices, actions)
-                    .with_context(|| format!("the names in `{}` make no catalog", file.display()))
-            }
-            DataSet::Converted(folder) => {
-                #[derive(Deserialize)]
-                struct Names {
-                    devices: BTreeMap<i64, String>,
-                    actions: BTreeMap<i64, String>,
-                }
-                let file = folder.join("vocab.json");
-                let text = fs::read_to_string(&file)
-                    .with_context(|| format!("cannot read the names in `{}`", file.display()))?;
-                let names: Names = serde_json::from_str(&text).with_context(|| {
-                    format!(
-                        "`{}` does not hold devices and actions by number",
-                        file.display()
-                    )
-                })?;
-                Vocabulary::new(names.devices, names.actions)
-                    .with_context(|| format!("the names in `{}` make no catalog", file.display()))
-            }
-        }
-    }
-
-    /// The sequences of a file, each with what is wrong with it if it is none.
-    fn sequences(&self, context: &str, split: &str) -> Result<Vec<Result<Vec<Numbers>, String>>> {
-        match self {
-            DataSet::Repository { folder, name } => {
-                let file = folder
-                    .join("IoT_data")
-                    .join(name)
-                    .join(context)
-                    .join(format!("{split}.pkl"));
-                let bytes = fs::read(&file).with_context(|| {
-                    format!("cannot read `{}`; check context and split", file.display())
-                })?;
-                let sequences = pickle::sequences(&bytes).map_err(|what| {
-                    anyhow!("`{}` is no pickle of sequences: {what}", file.display())
-                })?;
-                Ok(sequences.iter().map(|flat| quadruples(flat)).collect())
-            }
-            DataSet::Converted(folder) => {
-                let plain = folder.join("raw").join(format!("{context}.{split}.jsonl"));
-                let packed = folder
-                    .join("raw")
-                    .join(format!("{context}.{split}.jsonl.gz"));
-                let file = if plain.is_file() { plain } else { packed };
-                let bytes = fs::read(&file).with_context(|| {
-                    format!("cannot read `{}`; check context and split", file.display())
-                })?;
-                let mut text = String::new();
-                if bytes.starts_with(&[0x1f, 0x8b]) {
-                    flate2::read::MultiGzDecoder::new(&bytes[..])
-                        .read_to_string(&mut text)
-                        .with_context(|| format!("`{}` is damaged", file.display()))?;
-                } else {
-                    text = String::from_utf8(bytes)
-                        .with_context(|| format!("`{}` is no text", file.display()))?;
-                }
-                #[derive(Deserialize)]
-                struct Line {
-                    seq: Vec<Numbers>,
-                }
-                let lines = text.lines().filter(|line| !line.trim().is_empty());
-                Ok(lines
-                    .map(|line| {
-                        let line: Result<Line, _> = serde_json::from_str(line);
-                        line.map(|line| line.seq)
-                            .map_err(|_| "no list of four numbers each".to_owned())
-                    })
-                    .collect())
-            }
-        }
-    }
-}
-
-/// Cuts a flat list of numbers into behaviours.
-fn quadruples(flat: &[i64]) -> Result<Vec<Numbers>, String> {
-    let (fours, rest) = flat.as_chunks::<4>();
-    if rest.is_empty() {
-        Ok(fours.to_vec())
-    } else {
-        Err("its length is no multiple of four".into())
-    }
-}
-
-/// The data's numbers and what they name.
-struct Vocabulary {
-    catalog: Catalog,
-    /// By the data's number of an action.
-    actions: BTreeMap<i64, ActionId>,
-    /// By the data's number of a device.
-    devices: BTreeMap<i64, String>,
-}
-
-impl Vocabulary {
-    /// Actions are written `Device:action`. Devices and actions keep the order of their numbers.
-    fn new(devices: BTreeMap<i64, String>, actions: BTreeMap<i64, String>) -> Result<Self> {
-        let mut by_device: Vec<(String, Vec<String>)> = devices
-            .values()
-            .map(|name| (name.clone(), Vec::new()))
-            .collect();
-        for full in actions.values() {
-            let (device, action) = full
-                .split_once(':')
-                .with_context(|| format!("the action `{full}` is not written `Device:action`"))?;
-            let of = by_device
-                .iter_mut()
-                .find(|(name, _)| name == device)
-                .with_context(|| format!("the action `{full}` is of an unknown device"))?;
-            of.1.push(action.to_owned());
-        }
-        let listed: Vec<Device> = by_device
-            .into_iter()
-            .filter(|(_, actions)| !actions.is_empty())
-            .map(|(name, actions)| catalog::device(name, actions))
-            .collect();
-        let catalog = Catalog::new(listed)?;
-        let mut ids = BTreeMap::new();
-        for (number, full) in &actions {
-            let (device, action) = full.split_once(':').unwrap_or_default();
-            let id = catalog.lookup(device, action);
-            ids.insert(
-                *number,
-                id.with_context(|| format!("the action `{full}` got no id"))?,
-            );
-        }
-        Ok(Vocabulary {
-            catalog,
-            actions: ids,
-            devices,
-        })
-    }
-
-    /// The weekday, hours and action of a behaviour.
-    fn understand(&self, numbers: &Numbers) -> Result<((Weekday, Hours), ActionId), String> {
-        let [weekday, hours, device, action] = *numbers;
-        let within = |number: i64, count: usize| {
-            u8::try_from(number)
-                .ok()
-                .filter(|&n| usize::from(n) < count)
-        };
-        let weekday = within(weekday, WEEKDAYS.len()).ok_or("a weekday is not 0 to 6")?;
-        let hours = within(hours, HOURS.len()).ok_or("a three-hour bucket is not 0 to 7")?;
-        let id = *self
-            .actions
-            .get(&action)
-            .ok_or("an action's number has no name")?;
-        match self.devices.get(&device) {
-            None => Err("a device's number has no name".into()),
-            Some(name) if name != self.catalog.device_name(id) => {
-                Err("a behaviour's device is not its action's".into())
-            }
-            Some(_) => Ok(((weekday, hours), id)),
-        }
-    }
-}
-
-/// Reads `name = {'text': number, ...}` out of a Python source, running nothing. Returns the texts by number.
-fn python_dict(source: &str, name: &str) -> Result<BTreeMap<i64, String>, String> {
-    let start = source
-        .lines()
-        .scan(0, |at, line| {
-            let here = *at;
-            *at += line.len() + 1;
-            Some((here, line))
-        })
-        .find(|(_, line)| {
-            let rest = line.strip_prefix(name).map(str::trim_start);
-            rest.is_some_and(|rest| rest.starts_with('=') && !rest.starts_with("=="))
-        })
-        .map(|(at, _)| at)
-        .ok_or_else(|| format!("it defines no `{name}`"))?;
-    let malformed = || format!("`{name}` is not written {{'text': number, ...}}");
-    let body = source
-        .get(start..)
-        .and_then(|rest| rest.split_once('{'))
-        .ok_or_else(malformed)?
-        .1;
-    let mut out = BTreeMap::new();
-    let mut rest = body.trim_start();
-    loop {
-        if rest.starts_with('}') {
-            return Ok(out);
-        }
-        let quote = rest
-            .chars()
-            .next()
-            .filter(|c| matches!(c, '\'' | '"'))
-            .ok_or_else(malformed)?;
-        let (text, after) = rest[1..].split_once(quote).ok_or_else(malformed)?;
-        let after = after
-            .trim_start()
-            .strip_prefix(':')
-            .ok_or_else(malformed)?
-            .trim_start();
-        let digits = after
-            .find(|c: char| !c.is_ascii_digit())
-            .ok_or_else(malformed)?;
-        let number = after[..digits].parse().map_err(|_| malformed())?;
-        if out.insert(number, text.to_owned()).is_some() {
-            return Err(format!("`{name}` gives the number {number} twice"));
-        }
-        rest = after[digits..].trim_start();
-        rest = rest.strip_prefix(',').unwrap_or(rest).trim_start();
-        // A comment runs to the end of its line.
-        while let Some(comment) = rest.strip_prefix('#') {
-            rest = comment
-                .split_once('\n')
-                .ok_or_else(malformed)?
-                .1
-                .trim_start();
-        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn names_are_read_out_of_python() {
-        let source = "import os\nfr_actions_off = {'Light:off': 7}\nfr_actions = {\n  'Light:on': 1, # first\n  \"Light:off\": 7,\n}\n";
-        let names = python_dict(source, "fr_actions").unwrap();
-        assert_eq!(
-            names.into_iter().collect::<Vec<_>>(),
-            [(1, "Light:on".into()), (7, "Light:off".into())]
-        );
-        assert!(
-            python_dict(source, "us_actions")
-                .unwrap_err()
-                .contains("no `us_actions`")
-        );
-        assert!(python_dict("a = {'x': os.system('y')}", "a").is_err());
-        assert!(python_dict("a = {'x': 1", "a").is_err());
-        assert!(python_dict("a = ", "a").is_err());
-    }
-
-    #[test]
-    fn numbers_must_agree_with_the_names() {
-        let devices = BTreeMap::from([(0, "Light".into()), (3, "Door".into())]);
-        let actions = BTreeMap::from([(1, "Light:on".into()), (7, "Door:open".into())]);
-        let vocabulary = Vocabulary::new(devices, actions).unwrap();
-        let open = vocabulary.catalog.lookup("Door", "open").unwrap();
-        assert_eq!(vocabulary.understand(&[6, 7, 3, 7]), Ok(((6, 7), open)));
-        for wrong in [
-            [7, 0, 0, 1],
-            [0, 8, 0, 1],
-            [0, 0, 9, 1],
-            [0, 0, 0, 2],
-            [0, 0, 3, 1],
-            [-1, 0, 0, 1],
-        ] {
-            assert!(vocabulary.understand(&wrong).is_err(), "{wrong:?}");
-        }
-    }
 
     #[test]
     fn contexts_of_different_kinds_are_no_shift() {
