@@ -293,7 +293,8 @@ impl Open {
             file: name.to_owned(),
             error,
         };
-        let by_name = if named {
+        // A name without an ending (a spooled copy of standard input, say) tells nothing; then the content does.
+        let by_name = if named && path.extension().is_some() {
             Some(is_csv(path).ok_or_else(|| SourceError::UnknownFormat {
                 file: name.to_owned(),
             })?)

@@ -101,16 +101,20 @@ pub enum SourceError {
 /// The reader or the temporary folder fails.
 pub fn spool(mut reader: impl Read) -> io::Result<tempfile::TempPath> {
     let mut file = tempfile::Builder::new()
-        .prefix("hearth-stdin-")
+        .prefix(SPOOLED)
         .tempfile()?;
     io::copy(&mut reader, &mut file)?;
     file.flush()?;
     Ok(file.into_temp_path())
 }
 
-/// The name of a file for messages; `-` is standard input.
+/// How the names of spooled copies of standard input begin.
+const SPOOLED: &str = "hearth-stdin-";
+
+/// The name of a file for messages; `-` and its spooled copy are standard input.
 fn display_name(file: &Path) -> String {
-    if file == Path::new("-") {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if file == Path::new("-") || name.starts_with(SPOOLED) {
         "stdin".into()
     } else {
         file.display().to_string()
