@@ -105,8 +105,8 @@ impl Detector {
         Ok(Detector(model))
     }
 
-    /// One loss a behaviour, in nats: minus the log probability of its time and action, from the rest of its window
-    /// (the weekday counts little).
+    /// One loss a behaviour, in nats: minus the log probability of its action at its time, plus a weighted
+    /// share of that of its time, from the rest of its window.
     ///
     /// # Errors
     /// The sequence is empty or not of this catalog.
@@ -156,3 +156,5 @@ fn readable(model: &impl Learner, s: &Sequence) -> Result<(), ModelError> {
     }
     model.vocabulary().check(s)
 }
+#[cfg(test)]
+mod tests;
