@@ -15,6 +15,8 @@ mod parameters;
 mod preset;
 mod reading;
 mod sasrec;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub(crate) use autoencoder::Autoencoder;
@@ -156,5 +158,3 @@ fn readable(model: &impl Learner, s: &Sequence) -> Result<(), ModelError> {
     }
     model.vocabulary().check(s)
 }
-#[cfg(test)]
-mod tests;

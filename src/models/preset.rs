@@ -129,8 +129,8 @@ impl Preset {
     pub(crate) fn filter_plan(self) -> Plan {
         match self {
             Preset::Small => Plan {
-                epochs: 8,
-                least: 40,
+                epochs: 4,
+                least: 20,
                 ..SHORT
             },
             Preset::Paper => Plan {
@@ -144,9 +144,8 @@ impl Preset {
     pub(crate) fn trial_plan(self) -> Plan {
         match self {
             Preset::Small => Plan {
-                epochs: 4,
-                least: 12,
-                rate: 1e-3,
+                epochs: 8,
+                least: 24,
                 ..SHORT
             },
             Preset::Paper => Plan {
