@@ -32,8 +32,10 @@ pub(crate) trait Learner {
 pub(crate) struct Plan {
     /// Passes over the windows.
     pub epochs: usize,
-    /// No more steps than these, so that work is bounded whatever the data.
-    pub steps: usize,
+    /// More passes where these would be fewer steps: little data must be learnt too.
+    pub least: usize,
+    /// Fewer passes where these would be more steps: work is bounded whatever the data.
+    pub most: usize,
     /// Windows a step.
     pub batch: usize,
     /// The learning rate of the first step.
@@ -44,8 +46,8 @@ pub(crate) struct Plan {
     pub betas: (f32, f32),
 }
 
-/// Trains `model` on `windows`, after `seed` alone. The windows of `guest` join every batch without changing
-/// anything else of it: two runs with and without a guest differ in the guest alone.
+/// Trains `model` on `windows`, after `seed` alone. The windows of `guest` join the first batch of each pass
+/// without changing anything else of it: two runs with and without a guest differ in the guest alone.
 pub(crate) fn fit(
     model: &impl Learner,
     windows: &[Window],
@@ -54,7 +56,10 @@ pub(crate) fn fit(
     seed: u64,
 ) -> Result<(), ModelError> {
     let size = plan.batch.max(1);
-    let total = (windows.len().div_ceil(size) * plan.epochs).min(plan.steps);
+    if windows.is_empty() {
+        return Ok(());
+    }
+    let total = (windows.len().div_ceil(size) * plan.epochs).clamp(plan.least, plan.most);
     let mut adam = Adam::new(model.parameters(), plan.betas);
     let mut order: Vec<Window> = windows.to_vec();
     let mut rng = generator(seed, 0);
@@ -65,14 +70,14 @@ pub(crate) fn fit(
         order.sort_by_key(|w| w.len());
         let mut batches: Vec<&[Window]> = order.chunks(size).collect();
         batches.shuffle(&mut rng);
-        for batch in batches {
+        for (place, batch) in batches.into_iter().enumerate() {
             if step == total {
                 break;
             }
             // Each step has a generator of its own, and a guest another, so that a guest shifts no one's draws.
             let stream = 1 + 2 * step as u64;
             let mut loss = model.objective(batch, &mut generator(seed, stream))?;
-            if !guest.is_empty() {
+            if place == 0 && !guest.is_empty() {
                 loss = (loss + model.objective(guest, &mut generator(seed, stream + 1))?)?;
             }
             let gradients = (loss / batch.len() as f64)?.backward()?;

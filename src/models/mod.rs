@@ -15,6 +15,8 @@ mod parameters;
 mod preset;
 mod reading;
 mod sasrec;
+#[cfg(test)]
+mod tests;
 mod threads;
 
 pub(crate) use autoencoder::Autoencoder;
@@ -105,8 +107,8 @@ impl Detector {
         Ok(Detector(model))
     }
 
-    /// One loss a behaviour, in nats: minus the log probability of its time and action, from the rest of its window
-    /// (the weekday counts little).
+    /// One loss a behaviour, in nats: minus the log probability of its action at its time, plus a weighted
+    /// share of that of its time, from the rest of its window.
     ///
     /// # Errors
     /// The sequence is empty or not of this catalog.

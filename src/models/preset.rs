@@ -44,7 +44,7 @@ impl Preset {
     /// The detector, and the filter's model.
     pub(crate) fn detector(self) -> autoencoder::Shape {
         let (width, heads, inner, dropout, blocks) = match self {
-            Preset::Small => (32, 1, 64, 0.0, 1),
+            Preset::Small => (32, 1, 64, 0.1, 1),
             Preset::Paper => (512, 8, 2048, 0.1, 2),
         };
         autoencoder::Shape {
@@ -82,10 +82,11 @@ impl Preset {
     pub(crate) fn detector_plan(self) -> Plan {
         match self {
             Preset::Small => Plan {
-                epochs: 30,
-                steps: 1500,
+                epochs: 12,
+                least: 250,
+                most: 1500,
                 batch: 32,
-                rate: 5e-3,
+                rate: 4e-3,
                 falling: true,
                 betas: (0.9, 0.98),
             },
@@ -127,7 +128,11 @@ impl Preset {
     /// How the filter's first model is trained on the candidates.
     pub(crate) fn filter_plan(self) -> Plan {
         match self {
-            Preset::Small => Plan { epochs: 4, ..SHORT },
+            Preset::Small => Plan {
+                epochs: 4,
+                least: 20,
+                ..SHORT
+            },
             Preset::Paper => Plan {
                 epochs: 10,
                 ..PAPER
@@ -138,7 +143,11 @@ impl Preset {
     /// How the filter's second stage trains its base and its trials.
     pub(crate) fn trial_plan(self) -> Plan {
         match self {
-            Preset::Small => Plan { epochs: 2, ..SHORT },
+            Preset::Small => Plan {
+                epochs: 8,
+                least: 24,
+                ..SHORT
+            },
             Preset::Paper => Plan {
                 epochs: 10,
                 ..PAPER
@@ -159,8 +168,9 @@ impl Preset {
 
 /// Training that starts from good weights.
 const SHORT: Plan = Plan {
-    epochs: 10,
-    steps: 120,
+    epochs: 20,
+    least: 60,
+    most: 200,
     batch: 32,
     rate: 3e-3,
     falling: true,
@@ -170,7 +180,8 @@ const SHORT: Plan = Plan {
 /// What the paper says of all its trainings. Its epochs are not capped.
 const PAPER: Plan = Plan {
     epochs: 10,
-    steps: usize::MAX,
+    least: 0,
+    most: usize::MAX,
     batch: 32,
     rate: 1e-3,
     falling: false,

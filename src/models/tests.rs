@@ -1,0 +1,302 @@
+//! Laws that every model keeps.
+
+use std::sync::Arc;
+
+use hearth_operators::words::{
+    Action, ActionId, Catalog, Device, HOURS, Quadruple, Sequence, WEEKDAYS, Weights,
+};
+use proptest::prelude::*;
+
+use super::layers::Measures;
+use super::{
+    Autoencoder, Columns, Detector, Embedder, Learner, ModelError, Plan, Predictor, Preset, SasRec,
+    WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
+};
+
+/// Four devices of three actions each.
+fn catalog() -> Catalog {
+    let actions = ["on", "off", "dim"].map(|name| Action {
+        name: name.into(),
+        closes: Vec::new(),
+    });
+    let devices = ["Heater", "Light", "Lock", "Television"].map(|name| Device {
+        name: name.into(),
+        actions: actions.to_vec(),
+    });
+    Catalog::new(devices.to_vec()).unwrap()
+}
+
+fn sequence(behaviors: &[(u8, u8, u16)]) -> Sequence {
+    let quadruple = |&(weekday, hours, action): &(u8, u8, u16)| Quadruple {
+        weekday,
+        hours,
+        action: ActionId(action),
+    };
+    Sequence(behaviors.iter().map(quadruple).collect())
+}
+
+/// Two routines whose order matters, one of the morning and one of the evening.
+fn routines() -> Vec<Sequence> {
+    vec![
+        sequence(&[(0, 2, 0), (0, 2, 3), (0, 3, 6), (0, 3, 1)]),
+        sequence(&[(4, 6, 9), (4, 6, 5), (4, 7, 10), (4, 7, 4), (4, 7, 7)]),
+    ]
+}
+
+/// Any sequence of the catalog.
+fn any_sequence(length: usize) -> impl Strategy<Value = Sequence> {
+    let behavior = (0..WEEKDAYS.len() as u8, 0..HOURS.len() as u8, 0..12u16);
+    prop::collection::vec(behavior, 1..=length).prop_map(|b| sequence(&b))
+}
+
+const PLAN: Plan = Plan {
+    epochs: 150,
+    least: 0,
+    most: 150,
+    batch: 8,
+    rate: 5e-3,
+    falling: true,
+    betas: (0.9, 0.98),
+};
+
+fn autoencoder(columns: Columns, seed: u64) -> Autoencoder {
+    let shape = autoencoder::Shape {
+        columns,
+        ..Preset::Small.detector()
+    };
+    Autoencoder::fresh(&catalog(), shape, &mut generator(seed, 0)).unwrap()
+}
+
+fn predictor(aim: sasrec::Aim, seed: u64) -> SasRec {
+    let shape = sasrec::Shape {
+        aim,
+        ..Preset::Small.predictor()
+    };
+    SasRec::fresh(&catalog(), shape, &mut generator(seed, 0)).unwrap()
+}
+
+const ALL_COLUMNS: [Columns; 5] = [
+    Columns::All,
+    Columns::Weekday,
+    Columns::Hours,
+    Columns::Device,
+    Columns::Action,
+];
+
+/// Every variable of the model receives a gradient that is not zero.
+fn all_variables_learn(model: &impl Learner) {
+    let sequences = routines();
+    let windows = windows(&sequences, WINDOW);
+    let loss = model.objective(&windows, &mut generator(1, 1)).unwrap();
+    let gradients = loss.backward().unwrap();
+    for (name, var) in model.parameters().iter() {
+        let gradient = gradients.get(var.as_tensor());
+        let gradient = gradient.unwrap_or_else(|| panic!("`{name}` receives no gradient"));
+        let sum = gradient.abs().unwrap().sum_all().unwrap();
+        assert!(sum.to_scalar::<f32>().unwrap() > 0.0, "`{name}` stays");
+    }
+}
+
+#[test]
+fn every_variable_of_every_model_learns() {
+    for columns in ALL_COLUMNS {
+        all_variables_learn(&autoencoder(columns, 3));
+    }
+    all_variables_learn(&predictor(sasrec::Aim::Softmax, 3));
+    all_variables_learn(&predictor(sasrec::Aim::Sampled, 3));
+    // More than one block and head, with dropout, as in the preset `paper`.
+    let measures = Measures {
+        width: 16,
+        heads: 4,
+        inner: 16,
+        dropout: 0.1,
+    };
+    let shape = autoencoder::Shape {
+        measures,
+        blocks: 2,
+        columns: Columns::All,
+    };
+    all_variables_learn(&Autoencoder::fresh(&catalog(), shape, &mut generator(3, 0)).unwrap());
+    let shape = sasrec::Shape {
+        measures,
+        blocks: 2,
+        ..Preset::Paper.predictor()
+    };
+    all_variables_learn(&SasRec::fresh(&catalog(), shape, &mut generator(3, 0)).unwrap());
+}
+
+/// The weights after a short training with one seed.
+fn trained(model: &impl Learner, seed: u64) -> Weights {
+    let sequences = routines();
+    let plan = Plan { most: 10, ..PLAN };
+    fit(model, &windows(&sequences, WINDOW), &[], &plan, seed).unwrap();
+    model.parameters().weights().unwrap()
+}
+
+#[test]
+fn a_seed_decides_every_bit() {
+    let of = |seed| trained(&autoencoder(Columns::All, seed), seed);
+    assert_eq!(of(7), of(7));
+    assert_ne!(of(7), of(8));
+    for aim in [sasrec::Aim::Softmax, sasrec::Aim::Sampled] {
+        let of = |seed| trained(&predictor(aim, seed), seed);
+        assert_eq!(of(7), of(7));
+        assert_ne!(of(7), of(8));
+    }
+}
+
+/// Training on a few sequences explains them far better than any constant answer could.
+#[test]
+fn a_few_sequences_are_learnt_by_heart() {
+    let sequences = routines();
+    let windows = windows(&sequences, WINDOW);
+    // Nine actions, all different: the best constant is one in nine.
+    let constant = 9f32.ln();
+    for columns in ALL_COLUMNS {
+        let model = autoencoder(columns, 5);
+        fit(&model, &windows, &[], &PLAN, 5).unwrap();
+        let loss = mean(&model.scores(&windows).unwrap());
+        assert!(loss < constant / 3.0, "{columns:?}: {loss}");
+    }
+    let model = predictor(sasrec::Aim::Softmax, 5);
+    fit(&model, &windows, &[], &PLAN, 5).unwrap();
+    // The first action is a coin toss, the others follow.
+    let loss = mean(&model.scores(&windows).unwrap());
+    assert!(loss < constant / 3.0, "{loss}");
+    // One other action a time seldom pits the two that are most alike: the right one is among the best two.
+    let model = predictor(sasrec::Aim::Sampled, 5);
+    fit(&model, &windows, &[], &PLAN, 5).unwrap();
+    for window in &windows {
+        for (probabilities, q) in model.predict(window).unwrap().iter().zip(*window) {
+            let right = probabilities[usize::from(q.action.0)];
+            assert!(probabilities.iter().filter(|p| **p > right).count() < 2);
+        }
+    }
+}
+
+#[test]
+fn order_matters() {
+    let sequences = routines();
+    let mut turned = sequences[1].clone();
+    turned.0.reverse();
+    let model = autoencoder(Columns::All, 5);
+    fit(&model, &windows(&sequences, WINDOW), &[], &PLAN, 5).unwrap();
+    let loss = |s: &Sequence| mean(&model.scores(&windows([s], WINDOW)).unwrap());
+    assert!(loss(&turned) > loss(&sequences[1]) + 1.0);
+
+    let weights = model.parameters().weights().unwrap();
+    let embedder = Embedder::load(&catalog(), Preset::Small, &weights).unwrap();
+    let (a, b) = (embedder.embed(&sequences[1]), embedder.embed(&turned));
+    let cosine: f32 = a.unwrap().iter().zip(b.unwrap()).map(|(a, b)| a * b).sum();
+    // Little, for the latent mostly says what happened; far more than rounding, though.
+    assert!(cosine < 0.99999, "{cosine}");
+
+    let model = predictor(sasrec::Aim::Softmax, 5);
+    fit(&model, &windows(&sequences, WINDOW), &[], &PLAN, 5).unwrap();
+    let loss = |s: &Sequence| mean(&model.scores(&windows([s], WINDOW)).unwrap());
+    assert!(loss(&turned) > loss(&sequences[1]) + 1.0);
+}
+
+#[test]
+fn a_strange_behaviour_scores_above_the_others() {
+    let sequences = routines();
+    let model = autoencoder(Columns::All, 5);
+    fit(&model, &windows(&sequences, WINDOW), &[], &PLAN, 5).unwrap();
+    let weights = model.parameters().weights().unwrap();
+    let detector = Detector::load(&catalog(), Preset::Small, &weights).unwrap();
+    // The heater in the middle of the evening; and an evening action at dawn.
+    for (place, strange) in [(2, (4, 7, 0)), (3, (4, 1, 4))] {
+        let mut s = sequences[1].clone();
+        s.0[place] = sequence(&[strange]).0[0];
+        let losses = detector.losses(&s).unwrap();
+        let worst = (0..5).max_by(|&a, &b| losses[a].total_cmp(&losses[b]));
+        assert_eq!(worst, Some(place), "{losses:?}");
+    }
+}
+
+#[test]
+fn nothing_of_a_behaviour_is_told_to_its_prediction() {
+    let weights = trained(&predictor(sasrec::Aim::Softmax, 2), 2);
+    let predictor = Predictor::load(&catalog(), Preset::Small, &weights).unwrap();
+    let s = &routines()[1];
+    let mut other = s.clone();
+    other.0[2] = sequence(&[(1, 0, 11)]).0[0];
+    let (a, b) = (
+        predictor.predict(s).unwrap(),
+        predictor.predict(&other).unwrap(),
+    );
+    assert_eq!(a[..3], b[..3]);
+    assert_ne!(a[3], b[3]);
+}
+
+#[test]
+fn what_does_not_fit_is_refused() {
+    let weights = trained(&autoencoder(Columns::All, 2), 2);
+    let small = Preset::Small;
+    let refused = |weights: &Weights| {
+        matches!(
+            Detector::load(&catalog(), small, weights),
+            Err(ModelError::Weights(_))
+        )
+    };
+    assert!(!refused(&weights));
+    assert!(refused(&Weights(Arc::new(Vec::new()))));
+    assert!(refused(&Weights(Arc::new(vec![0xff; 64]))));
+    let cut = weights.0[..weights.0.len() - 4].to_vec();
+    assert!(Detector::load(&catalog(), small, &Weights(Arc::new(cut))).is_err());
+    assert!(Detector::load(&catalog(), Preset::Paper, &weights).is_err());
+    assert!(Predictor::load(&catalog(), small, &weights).is_err());
+    assert!(refused(&trained(&autoencoder(Columns::Action, 2), 2)));
+    // A catalog with one device less.
+    let fewer = Catalog::new(catalog().devices()[1..].to_vec()).unwrap();
+    let error = Detector::load(&fewer, small, &weights).err().unwrap();
+    assert!(error.to_string().contains("`table`"), "{error}");
+
+    let detector = Detector::load(&catalog(), small, &weights).unwrap();
+    for strange in [(0, 0, 12), (7, 0, 0), (0, 8, 0)] {
+        let error = detector.losses(&sequence(&[strange])).unwrap_err();
+        assert!(matches!(error, ModelError::Unknown { .. }));
+    }
+    let error = detector.losses(&Sequence(Vec::new())).unwrap_err();
+    assert!(matches!(error, ModelError::Empty));
+}
+
+/// Equal but for rounding.
+fn near(a: &[f32], b: &[f32]) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|(a, b)| (a - b).abs() < 1e-4)
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(32))]
+
+    /// A window's results are the same alone as beside longer ones.
+    #[test]
+    fn padding_changes_nothing(mut beside in prop::collection::vec(any_sequence(WINDOW), 1..4), alone in any_sequence(WINDOW)) {
+        beside.push(alone.clone());
+        let (one, many) = (windows([&alone], WINDOW), windows(&beside, WINDOW));
+        let model = autoencoder(Columns::All, 1);
+        prop_assert!(near(&model.scores(&one).unwrap()[0], model.scores(&many).unwrap().last().unwrap()));
+        prop_assert!(near(&model.embed(&one).unwrap()[0], model.embed(&many).unwrap().last().unwrap()));
+        let model = predictor(sasrec::Aim::Softmax, 1);
+        prop_assert!(near(&model.scores(&one).unwrap()[0], model.scores(&many).unwrap().last().unwrap()));
+    }
+
+    /// Embeddings have length 1, probabilities sum to 1, and there is one answer a behaviour however long the sequence.
+    #[test]
+    fn answers_have_their_form(s in any_sequence(60)) {
+        let catalog = catalog();
+        let weights = autoencoder(Columns::All, 1).parameters().weights().unwrap();
+        let embedding = Embedder::load(&catalog, Preset::Small, &weights).unwrap().embed(&s).unwrap();
+        prop_assert!((embedding.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
+        let losses = Detector::load(&catalog, Preset::Small, &weights).unwrap().losses(&s).unwrap();
+        prop_assert_eq!(losses.len(), s.0.len());
+        prop_assert!(losses.iter().all(|l| l.is_finite() && *l >= 0.0));
+        let weights = predictor(sasrec::Aim::Softmax, 1).parameters().weights().unwrap();
+        let predictions = Predictor::load(&catalog, Preset::Small, &weights).unwrap().predict(&s).unwrap();
+        prop_assert_eq!(predictions.len(), s.0.len());
+        for probabilities in predictions {
+            prop_assert_eq!(probabilities.len(), 12);
+            prop_assert!((probabilities.iter().sum::<f32>() - 1.0).abs() < 1e-4);
+        }
+    }
+}
