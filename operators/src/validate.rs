@@ -14,7 +14,7 @@ use crate::words::{
 };
 
 /// A candidate holds at most so many behaviours.
-pub const MAX_LENGTH: usize = 64;
+pub const MAX_LENGTH: usize = 256;
 
 /// A reply after validation.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -89,7 +89,7 @@ pub struct Config {
         long,
         env = "HEARTH_EPOCH_EVENTS",
         value_name = "NUMBER",
-        default_value = "10000"
+        default_value = "1000"
     )]
     pub epoch_events: NonZeroUsize,
 
@@ -140,7 +140,7 @@ pub struct Config {
         long,
         env = "HEARTH_TRIAL",
         value_name = "SEGMENTS",
-        default_value = "20"
+        default_value = "7"
     )]
     pub trial: NonZeroUsize,
 
