@@ -161,7 +161,7 @@ mod tests {
 
     const SETTINGS: Settings = Settings {
         preset: Preset::Small,
-        seed: 11,
+        seed: 17,
     };
 
     fn catalog() -> Catalog {
