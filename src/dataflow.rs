@@ -24,7 +24,7 @@ use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
 use hearth_operators::validate::{Invalid, Validate};
-use hearth_operators::warm_up::WarmUp;
+use hearth_operators::warm_up::{Enough, WarmUp};
 use hearth_operators::words::{Adjustment, Behavior, Epoch, Representative};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
@@ -44,8 +44,8 @@ pub struct Settings {
     pub top_k: usize,
     /// α of compression.
     pub similarity: f32,
-    /// Distinct sequences of the warm-up.
-    pub warm_up: usize,
+    /// What suffices as a warm-up.
+    pub warm_up: Enough,
     /// Segments after which a version on trial is judged.
     pub trial: u32,
     /// Requests and jobs of each kind that a worker has out at a time.

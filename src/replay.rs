@@ -12,6 +12,7 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
 use hearth_operators::split::{self, Notice, Rules};
+use hearth_operators::warm_up::Enough;
 use hearth_operators::words::{Behavior, Catalog, Epoch, Shift};
 use timely::worker::Worker;
 
@@ -355,7 +356,10 @@ fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Setti
         rules,
         top_k: config.top_k.get(),
         similarity: config.similarity,
-        warm_up: config.warm_up.get(),
+        warm_up: Enough {
+            behaviors: config.warm_up.get(),
+            span: config.warm_up_span.micros(),
+        },
         trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
         limit: config.threads.get() * QUESTIONS,
     }

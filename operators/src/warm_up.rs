@@ -4,18 +4,57 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 
 use crate::split::Notice;
 use crate::stash::Stash;
-use crate::words::{Epoch, Segment, Sequence};
+use crate::words::{Epoch, Segment, Sequence, Time};
+
+/// When a warm-up has seen enough. A count alone would not do: many homes bring it together within hours.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Enough {
+    /// Behaviours in distinct sequences.
+    pub behaviors: usize,
+    /// Event time between the first and the last segment's start, in microseconds.
+    pub span: i64,
+}
+
+/// What the warm-up holds so far.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Held {
+    sequences: BTreeMap<Sequence, i64>,
+    starts: BTreeMap<Time, i64>,
+}
+
+impl Held {
+    fn update(&mut self, segment: &Segment, diff: i64) {
+        *self.sequences.entry(segment.sequence()).or_default() += diff;
+        *self.starts.entry(segment.start()).or_default() += diff;
+    }
+
+    fn settle(&mut self) {
+        self.sequences.retain(|_, count| *count > 0);
+        self.starts.retain(|_, count| *count > 0);
+    }
+
+    fn suffices(&self, enough: Enough) -> bool {
+        let behaviors: usize = self.sequences.keys().map(|s| s.0.len()).sum();
+        let ends = self
+            .starts
+            .first_key_value()
+            .zip(self.starts.last_key_value());
+        let span = ends.map_or(0, |((first, _), (last, _))| last.0 - first.0);
+        behaviors >= enough.behaviors && span >= enough.span
+    }
+}
 
 /// Waits for the warm-up.
 pub trait WarmUp<'s> {
-    /// Emits, once and on one worker, the cohort's distinct sequences in order, at the first epoch by whose end there
-    /// are `size` of them, or with which the log ends.
+    /// Emits, once and on one worker, the cohort's distinct sequences in order, at the first epoch by whose end they
+    /// are [`Enough`], or with which the log ends.
     ///
     /// State: those sequences with their counts, until then. Cost per segment: a search among them.
     ///
@@ -24,7 +63,7 @@ pub trait WarmUp<'s> {
     /// use std::sync::Arc;
     /// use differential_dataflow::AsCollection;
     /// use hearth_operators::split::Notice;
-    /// use hearth_operators::warm_up::WarmUp;
+    /// use hearth_operators::warm_up::{Enough, WarmUp};
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
     ///
@@ -36,20 +75,21 @@ pub trait WarmUp<'s> {
     ///     // Two weeks apart the same sequence counts once.
     ///     let segments = [(0, 0), (1, 0), (2, 1)].map(|(week, action)| (segment(week, action), 0, 1i64));
     ///     let segments = segments.to_vec().to_stream(scope).as_collection();
-    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), 500).capture()
+    ///     let enough = Enough { behaviors: 2000, span: 7 * Time::DAY };
+    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), enough).capture()
     /// });
     /// assert_eq!(sequences.extract()[0].1[0].len(), 2);
     /// ```
     fn warm_up(
         self,
         notices: StreamVec<'s, Epoch, Notice>,
-        size: usize,
+        enough: Enough,
     ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>>;
 }
 
 #[derive(Default)]
 struct Arrived {
-    sequences: Vec<(Sequence, i64)>,
+    segments: Vec<(Arc<Segment>, i64)>,
     ended: bool,
 }
 
@@ -57,7 +97,7 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn warm_up(
         self,
         notices: StreamVec<'s, Epoch, Notice>,
-        size: usize,
+        enough: Enough,
     ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>> {
         let one_worker = Exchange::new(|_: &(Arc<Segment>, Epoch, i64)| 0);
         self.inner.binary_frontier(
@@ -67,15 +107,13 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             "WarmUp",
             move |_capability, _info| {
                 let mut stash = Stash::<Arrived>::new(1);
-                let mut counts: BTreeMap<Sequence, i64> = BTreeMap::new();
+                let mut held = Held::default();
                 let mut done = false;
                 move |(segments, frontier), (notices, told), output| {
                     segments.for_each_stamp(|capability, data| {
                         let data = data.flat_map(std::mem::take);
                         if !done && let Some(arrived) = stash.at(&capability) {
-                            arrived
-                                .sequences
-                                .extend(data.map(|(s, _, diff)| (s.sequence(), diff)));
+                            arrived.segments.extend(data.map(|(s, _, diff)| (s, diff)));
                         }
                     });
                     notices.for_each_stamp(|capability, data| {
@@ -93,13 +131,15 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         if done {
                             continue;
                         }
-                        for (sequence, diff) in arrived.sequences {
-                            *counts.entry(sequence).or_default() += diff;
+                        for (segment, diff) in arrived.segments {
+                            held.update(&segment, diff);
                         }
-                        counts.retain(|_, count| *count > 0);
-                        done = counts.len() >= size || (arrived.ended && !counts.is_empty());
+                        held.settle();
+                        let ended = arrived.ended && !held.sequences.is_empty();
+                        done = ended || held.suffices(enough);
                         if done {
-                            let sequences = std::mem::take(&mut counts).into_keys().collect();
+                            let held = std::mem::take(&mut held);
+                            let sequences = held.sequences.into_keys().collect();
                             output.session(&capabilities[0]).give(Arc::new(sequences));
                         }
                     }

@@ -5,7 +5,7 @@ mod oracle;
 use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_operators::reference;
-use hearth_operators::words::{Epoch, Sequence};
+use hearth_operators::words::{Epoch, Segment, Sequence};
 use oracle::{ALPHA, WARM_UP, at, cases, consolidated, embedding, epochs, logs, run, truth};
 use proptest::prelude::*;
 
@@ -44,12 +44,17 @@ proptest! {
         let outputs = run(&log);
         let mut expected = Vec::new();
         for epoch in 0..epochs(&log) {
-            let segments = truth(&log, epoch).into_iter().flat_map(|(home, t)| {
-                t.segments.into_iter().map(move |moments| hearth_operators::words::Segment { home, moments })
-            });
-            let distinct: BTreeSet<Sequence> = segments.map(|s| s.sequence()).collect();
+            let segments: Vec<Segment> = truth(&log, epoch)
+                .into_iter()
+                .flat_map(|(home, t)| t.segments.into_iter().map(move |moments| Segment { home, moments }))
+                .collect();
+            let distinct: BTreeSet<Sequence> = segments.iter().map(Segment::sequence).collect();
+            let behaviors: usize = distinct.iter().map(|s| s.0.len()).sum();
+            let first = segments.iter().map(Segment::start).min().unwrap_or_default();
+            let last = segments.iter().map(Segment::start).max().unwrap_or_default();
+            let suffices = behaviors >= WARM_UP.behaviors && last.0 - first.0 >= WARM_UP.span;
             let ends = epoch == log.epochs.len();
-            if distinct.len() >= WARM_UP || (ends && !distinct.is_empty()) {
+            if suffices || (ends && !distinct.is_empty()) {
                 expected.push((epoch as Epoch, std::sync::Arc::new(distinct.into_iter().collect::<Vec<_>>())));
                 break;
             }

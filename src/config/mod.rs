@@ -101,14 +101,23 @@ pub struct Config {
     #[arg(long, env = "HEARTH_SIMILARITY", value_name = "ALPHA", default_value = "0.9", value_parser = similarity)]
     pub similarity: f32,
 
-    /// Distinct sequences that are waited for before the models that all homes start from are trained
+    /// Behaviours (in distinct segments) that are waited for before the models that all homes start from are trained
     #[arg(
         long,
         env = "HEARTH_WARM_UP",
         value_name = "NUMBER",
-        default_value = "500"
+        default_value = "2000"
     )]
     pub warm_up: NonZeroUsize,
+
+    /// Event time that these must span, so that each weekday and hour is known
+    #[arg(
+        long,
+        env = "HEARTH_WARM_UP_SPAN",
+        value_name = "DURATION",
+        default_value = "7d"
+    )]
+    pub warm_up_span: Span,
 
     /// Who answers the synthesis requests
     #[arg(long, env = "HEARTH_SYNTHESIZER", default_value = "embedded")]

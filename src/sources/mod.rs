@@ -100,9 +100,7 @@ pub enum SourceError {
 /// # Errors
 /// The reader or the temporary folder fails.
 pub fn spool(mut reader: impl Read) -> io::Result<tempfile::TempPath> {
-    let mut file = tempfile::Builder::new()
-        .prefix(SPOOLED)
-        .tempfile()?;
+    let mut file = tempfile::Builder::new().prefix(SPOOLED).tempfile()?;
     io::copy(&mut reader, &mut file)?;
     file.flush()?;
     Ok(file.into_temp_path())

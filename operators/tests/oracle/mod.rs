@@ -12,7 +12,7 @@ use hearth_operators::request::Requests;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Checker, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
-use hearth_operators::warm_up::WarmUp;
+use hearth_operators::warm_up::{Enough, WarmUp};
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -200,8 +200,11 @@ pub struct Outputs {
 
 /// How similar two segments must be in these tests for the later one to go.
 pub const ALPHA: f32 = 0.7;
-/// Distinct sequences of the warm-up in these tests.
-pub const WARM_UP: usize = 5;
+/// What suffices as a warm-up in these tests.
+pub const WARM_UP: Enough = Enough {
+    behaviors: 8,
+    span: 30 * Time::HOUR,
+};
 
 /// An encoder that needs no training: how often each action and hour bucket occurs, of unit length.
 pub fn embedding(sequence: &Sequence) -> Vec<f32> {
