@@ -3,12 +3,14 @@
 
 mod compress;
 mod hints;
+mod score;
 mod shift;
 mod split;
 mod transitions;
 
 pub use compress::{compress, cosine};
 pub use hints::hints;
+pub use score::{HomeHistory, score};
 pub use shift::regime;
 pub use split::{Applied, admit, split};
 pub use transitions::transitions;

@@ -1,13 +1,11 @@
 //! Requests against what an ended regime must ask for.
 
-mod oracle;
-
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::log::{at, cases, logs, run};
 use hearth_operators::request::MAX_REPRESENTATIVES;
 use hearth_operators::words::{Epoch, Request, RequestKey, Sequence};
-use oracle::{at, cases, logs, run};
 use proptest::prelude::*;
 
 proptest! {

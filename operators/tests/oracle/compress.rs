@@ -1,12 +1,10 @@
 //! Compression and the warm-up before it, against their twins.
 
-mod oracle;
-
 use std::collections::{BTreeMap, BTreeSet};
 
+use crate::log::{ALPHA, WARM_UP, at, cases, consolidated, embedding, epochs, logs, run, truth};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence};
-use oracle::{ALPHA, WARM_UP, at, cases, consolidated, embedding, epochs, logs, run, truth};
 use proptest::prelude::*;
 
 proptest! {

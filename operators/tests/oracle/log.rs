@@ -1,5 +1,4 @@
-//! What the oracle tests share: random logs, and a run of the dataflow over any number of workers.
-#![allow(dead_code, missing_docs)] // Each test file uses its part.
+//! Random logs, a run of the dataflow on them over any number of workers, and what the twins say of them.
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};

@@ -1,11 +1,9 @@
 //! Transition counts and hints against their twins.
 
-mod oracle;
-
+use crate::log::{at, cases, consolidated, epochs, logs, run, truth};
 use hearth_operators::reference;
 use hearth_operators::transitions::Transition;
 use hearth_operators::words::Epoch;
-use oracle::{at, cases, consolidated, epochs, logs, run, truth};
 use proptest::prelude::*;
 
 proptest! {

@@ -1,12 +1,10 @@
 //! Regimes against their twin.
 
-mod oracle;
-
 use std::collections::BTreeMap;
 
+use crate::log::{at, cases, consolidated, epochs, logs, run, truth};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence, ShiftKey, Time};
-use oracle::{at, cases, consolidated, epochs, logs, run, truth};
 use proptest::prelude::*;
 
 proptest! {

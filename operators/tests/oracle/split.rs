@@ -1,12 +1,10 @@
 //! The split against its twin: under any order, duplication, lateness, batching and number of workers.
 
-mod oracle;
-
 use std::collections::BTreeMap;
 
+use crate::log::{at, cases, consolidated, epochs, logs, run, truth};
 use hearth_operators::split::Account;
 use hearth_operators::words::{Epoch, HomeId, Segment};
-use oracle::{at, cases, consolidated, epochs, logs, run, truth};
 use proptest::prelude::*;
 
 proptest! {
@@ -47,7 +45,7 @@ proptest! {
             }
         }
         let truth = truth(&log, log.epochs.len());
-        let sum = |of: &dyn Fn(&oracle::Truth) -> u64| truth.values().map(of).sum::<u64>();
+        let sum = |of: &dyn Fn(&crate::log::Truth) -> u64| truth.values().map(of).sum::<u64>();
         prop_assert_eq!(applied, sum(&|t| t.applied.moments.len() as u64));
         prop_assert_eq!(duplicate, sum(&|t| t.applied.duplicate));
         for (home, truth) in &truth {
