@@ -2,61 +2,96 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{ALPHA, WARM_UP, at, cases, consolidated, embedding, epochs, logs, run, truth};
+use crate::log::{ALPHA, Log, Outputs, WARM_UP, at, consolidated, embedding, epochs, truth};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence};
 use proptest::prelude::*;
 
-proptest! {
-    #![proptest_config(cases())]
-
-    /// After each epoch the representatives are those of the greedy rule on all segments so far.
-    #[test]
-    fn representatives_are_those_of_the_twin(log in logs()) {
-        let outputs = run(&log);
-        prop_assert!(consolidated(&outputs.representatives));
-        // Without a warm-up there is no encoder and nothing is compressed.
-        prop_assert_eq!(outputs.warm_up.is_empty() , outputs.representatives.is_empty());
-        for epoch in 0..epochs(&log) as Epoch {
-            if outputs.warm_up.is_empty() {
-                break;
-            }
-            let mut buckets: BTreeMap<_, Vec<_>> = BTreeMap::new();
-            for ((key, segment), _) in at(&outputs.regimes, epoch) {
-                buckets.entry((key, segment.weekday())).or_default().push((key, segment));
-            }
-            let mut expected = Vec::new();
-            for bucket in buckets.into_values() {
-                let embeddings: Vec<_> = bucket.iter().map(|(_, s)| embedding(&s.sequence())).collect();
-                let kept = reference::compress(&embeddings, ALPHA);
-                expected.extend(bucket.into_iter().zip(kept).filter(|(_, kept)| *kept).map(|(s, _)| (s, 1)));
-            }
-            expected.sort();
-            prop_assert_eq!(at(&outputs.representatives, epoch), expected, "after epoch {}", epoch);
+/// After each epoch the representatives are those of the greedy rule on all segments so far.
+pub fn representatives_are_those_of_the_twin(
+    log: &Log,
+    outputs: &Outputs,
+) -> Result<(), TestCaseError> {
+    prop_assert!(consolidated(&outputs.representatives));
+    // Without a warm-up there is no encoder and nothing is compressed.
+    prop_assert_eq!(
+        outputs.warm_up.is_empty(),
+        outputs.representatives.is_empty()
+    );
+    for epoch in 0..epochs(log) as Epoch {
+        if outputs.warm_up.is_empty() {
+            break;
         }
-    }
-
-    /// The warm-up is the distinct sequences of the first epochs that have enough of them, or of the whole log.
-    #[test]
-    fn the_warm_up_is_the_first_that_suffices(log in logs()) {
-        let outputs = run(&log);
+        let mut buckets: BTreeMap<_, Vec<_>> = BTreeMap::new();
+        for ((key, segment), _) in at(&outputs.regimes, epoch) {
+            buckets
+                .entry((key, segment.weekday()))
+                .or_default()
+                .push((key, segment));
+        }
         let mut expected = Vec::new();
-        for epoch in 0..epochs(&log) {
-            let segments: Vec<Segment> = truth(&log, epoch)
-                .into_iter()
-                .flat_map(|(home, t)| t.segments.into_iter().map(move |moments| Segment { home, moments }))
+        for bucket in buckets.into_values() {
+            let embeddings: Vec<_> = bucket
+                .iter()
+                .map(|(_, s)| embedding(&s.sequence()))
                 .collect();
-            let distinct: BTreeSet<Sequence> = segments.iter().map(Segment::sequence).collect();
-            let behaviors: usize = distinct.iter().map(|s| s.0.len()).sum();
-            let first = segments.iter().map(Segment::start).min().unwrap_or_default();
-            let last = segments.iter().map(Segment::start).max().unwrap_or_default();
-            let suffices = behaviors >= WARM_UP.behaviors && last.0 - first.0 >= WARM_UP.span;
-            let ends = epoch == log.epochs.len();
-            if suffices || (ends && !distinct.is_empty()) {
-                expected.push((epoch as Epoch, std::sync::Arc::new(distinct.into_iter().collect::<Vec<_>>())));
-                break;
-            }
+            let kept = reference::compress(&embeddings, ALPHA);
+            expected.extend(
+                bucket
+                    .into_iter()
+                    .zip(kept)
+                    .filter(|(_, kept)| *kept)
+                    .map(|(s, _)| (s, 1)),
+            );
         }
-        prop_assert_eq!(outputs.warm_up, expected);
+        expected.sort();
+        prop_assert_eq!(
+            at(&outputs.representatives, epoch),
+            expected,
+            "after epoch {}",
+            epoch
+        );
     }
+    Ok(())
+}
+
+/// The warm-up is the distinct sequences of the first epochs that have enough of them, or of the whole log.
+pub fn the_warm_up_is_the_first_that_suffices(
+    log: &Log,
+    outputs: &Outputs,
+) -> Result<(), TestCaseError> {
+    let mut expected = Vec::new();
+    for epoch in 0..epochs(log) {
+        let segments: Vec<Segment> = truth(log, epoch)
+            .into_iter()
+            .flat_map(|(home, t)| {
+                t.segments
+                    .into_iter()
+                    .map(move |moments| Segment { home, moments })
+            })
+            .collect();
+        let distinct: BTreeSet<Sequence> = segments.iter().map(Segment::sequence).collect();
+        let behaviors: usize = distinct.iter().map(|s| s.0.len()).sum();
+        let first = segments
+            .iter()
+            .map(Segment::start)
+            .min()
+            .unwrap_or_default();
+        let last = segments
+            .iter()
+            .map(Segment::start)
+            .max()
+            .unwrap_or_default();
+        let suffices = behaviors >= WARM_UP.behaviors && last.0 - first.0 >= WARM_UP.span;
+        let ends = epoch == log.epochs.len();
+        if suffices || (ends && !distinct.is_empty()) {
+            expected.push((
+                epoch as Epoch,
+                std::sync::Arc::new(distinct.into_iter().collect::<Vec<_>>()),
+            ));
+            break;
+        }
+    }
+    prop_assert_eq!(&outputs.warm_up, &expected);
+    Ok(())
 }

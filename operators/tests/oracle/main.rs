@@ -10,3 +10,47 @@ mod shift;
 mod split;
 mod transitions;
 mod validate;
+
+use hearth_operators::words::{Epoch, Time};
+use log::{at, cases, logs, run};
+use proptest::prelude::*;
+
+proptest! {
+    #![proptest_config(cases())]
+
+    /// Every collection and stream from behaviours to requests, after every epoch.
+    #[test]
+    fn everything_is_as_the_twins_say(log in logs()) {
+        let outputs = run(&log);
+        split::segments_are_those_of_the_twin(&log, &outputs)?;
+        split::every_event_is_accounted_for(&log, &outputs)?;
+        shift::segments_lie_in_their_regimes(&log, &outputs)?;
+        shift::regimes_end_once_and_are_final(&log, &outputs)?;
+        transitions::counts_are_those_of_the_twin(&log, &outputs)?;
+        transitions::hints_are_those_of_the_twin(&outputs)?;
+        compress::representatives_are_those_of_the_twin(&log, &outputs)?;
+        compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
+        request::an_ended_regime_asks_for_each_weekday(&outputs)?;
+    }
+
+    /// Where nothing is late, the order, the batches and the workers make no difference in the end.
+    #[test]
+    fn order_and_batches_make_no_difference(mut log in logs(), workers in 1usize..=4) {
+        log.ended = true;
+        log.rules.lateness = 100_000 * Time::DAY;
+        log.rules.max_jump = log.rules.lateness;
+        // Which of two events of one id counts is a matter of order.
+        for behavior in log.epochs.iter_mut().flatten() {
+            behavior.id = None;
+        }
+        let mut sorted = log.clone();
+        let mut all: Vec<_> = log.epochs.iter().flatten().cloned().collect();
+        all.sort_by_key(|b| (b.moment, b.home));
+        sorted.epochs = vec![all];
+        sorted.workers = workers;
+        let (a, b) = (run(&log), run(&sorted));
+        prop_assert_eq!(at(&a.segments, Epoch::MAX), at(&b.segments, Epoch::MAX));
+        prop_assert_eq!(at(&a.transitions, Epoch::MAX), at(&b.transitions, Epoch::MAX));
+        prop_assert_eq!(at(&a.regimes, Epoch::MAX), at(&b.regimes, Epoch::MAX));
+    }
+}

@@ -2,86 +2,68 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{at, cases, consolidated, epochs, logs, run, truth};
+use crate::log::{Log, Outputs, at, consolidated, epochs, truth};
 use hearth_operators::split::Account;
 use hearth_operators::words::{Epoch, HomeId, Segment};
 use proptest::prelude::*;
 
-proptest! {
-    #![proptest_config(cases())]
+/// After each epoch the segments are those of the plain algorithm on all events so far.
+pub fn segments_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+    prop_assert!(consolidated(&outputs.segments));
+    for epoch in 0..epochs(log) {
+        let mut expected: Vec<(Segment, i64)> = Vec::new();
+        for (home, truth) in truth(log, epoch) {
+            expected.extend(
+                truth
+                    .segments
+                    .into_iter()
+                    .map(|moments| (Segment { home, moments }, 1)),
+            );
+        }
+        expected.sort();
+        let held = at(&outputs.segments, epoch as Epoch);
+        let held: Vec<(Segment, i64)> = held.into_iter().map(|(s, n)| ((*s).clone(), n)).collect();
+        prop_assert_eq!(held, expected, "after epoch {}", epoch);
+    }
+    Ok(())
+}
 
-    /// After each epoch the segments are those of the plain algorithm on all events so far.
-    #[test]
-    fn segments_are_those_of_the_twin(log in logs()) {
-        let outputs = run(&log);
-        prop_assert!(consolidated(&outputs.segments));
-        for epoch in 0..epochs(&log) {
-            let mut expected: Vec<(Segment, i64)> = Vec::new();
-            for (home, truth) in truth(&log, epoch) {
-                expected.extend(truth.segments.into_iter().map(|moments| (Segment { home, moments }, 1)));
+/// Each event ends as applied, duplicate, late or rejected; the same ones as the twin says.
+pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+    let (mut applied, mut duplicate) = (0, 0);
+    let mut late: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
+    let mut rejected: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
+    for (_, account) in &outputs.accounts {
+        match account.clone() {
+            Account::Counted {
+                applied: a,
+                duplicate: d,
+            } => {
+                applied += a;
+                duplicate += d;
             }
-            expected.sort();
-            let held = at(&outputs.segments, epoch as Epoch);
-            let held: Vec<(Segment, i64)> = held.into_iter().map(|(s, n)| ((*s).clone(), n)).collect();
-            prop_assert_eq!(held, expected, "after epoch {}", epoch);
+            Account::Late(b) => late.entry(b.home).or_default().push(b),
+            Account::Rejected(b) => rejected.entry(b.home).or_default().push(b),
         }
     }
-
-    /// Each event ends as applied, duplicate, late or rejected; the same ones as the twin says.
-    #[test]
-    fn every_event_is_accounted_for(log in logs()) {
-        let outputs = run(&log);
-        let (mut applied, mut duplicate) = (0, 0);
-        let mut late: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
-        let mut rejected: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
-        for (_, account) in outputs.accounts {
-            match account {
-                Account::Counted { applied: a, duplicate: d } => {
-                    applied += a;
-                    duplicate += d;
-                }
-                Account::Late(b) => late.entry(b.home).or_default().push(b),
-                Account::Rejected(b) => rejected.entry(b.home).or_default().push(b),
-            }
-        }
-        let truth = truth(&log, log.epochs.len());
-        let sum = |of: &dyn Fn(&crate::log::Truth) -> u64| truth.values().map(of).sum::<u64>();
-        prop_assert_eq!(applied, sum(&|t| t.applied.moments.len() as u64));
-        prop_assert_eq!(duplicate, sum(&|t| t.applied.duplicate));
-        for (home, truth) in &truth {
-            let mut mine = late.remove(home).unwrap_or_default();
-            mine.sort_by_key(|b| b.line);
-            prop_assert_eq!(&mine, &truth.applied.late);
-            let mut mine = rejected.remove(home).unwrap_or_default();
-            mine.sort();
-            let mut theirs = truth.applied.rejected.clone();
-            theirs.sort();
-            prop_assert_eq!(mine, theirs);
-        }
-        let all: u64 = log.epochs.iter().map(|e| e.len() as u64).sum();
-        let lost = sum(&|t| (t.applied.late.len() + t.applied.rejected.len()) as u64);
-        if log.ended {
-            prop_assert_eq!(all, applied + duplicate + lost);
-        }
+    let truth = truth(log, log.epochs.len());
+    let sum = |of: &dyn Fn(&crate::log::Truth) -> u64| truth.values().map(of).sum::<u64>();
+    prop_assert_eq!(applied, sum(&|t| t.applied.moments.len() as u64));
+    prop_assert_eq!(duplicate, sum(&|t| t.applied.duplicate));
+    for (home, truth) in &truth {
+        let mut mine = late.remove(home).unwrap_or_default();
+        mine.sort_by_key(|b| b.line);
+        prop_assert_eq!(&mine, &truth.applied.late);
+        let mut mine = rejected.remove(home).unwrap_or_default();
+        mine.sort();
+        let mut theirs = truth.applied.rejected.clone();
+        theirs.sort();
+        prop_assert_eq!(mine, theirs);
     }
-
-    /// Where nothing is late, the order, the batches and the workers make no difference in the end.
-    #[test]
-    fn order_and_batches_make_no_difference(mut log in logs(), workers in 1usize..=4) {
-        log.ended = true;
-        log.rules.lateness = 100_000 * hearth_operators::words::Time::DAY;
-        log.rules.max_jump = log.rules.lateness;
-        // Which of two events of one id counts is a matter of order.
-        for behavior in log.epochs.iter_mut().flatten() {
-            behavior.id = None;
-        }
-        let mut sorted = log.clone();
-        let mut all: Vec<_> = log.epochs.iter().flatten().cloned().collect();
-        all.sort_by_key(|b| (b.moment, b.home));
-        sorted.epochs = vec![all];
-        sorted.workers = workers;
-        let (a, b) = (run(&log), run(&sorted));
-        prop_assert_eq!(at(&a.segments, Epoch::MAX), at(&b.segments, Epoch::MAX));
-        prop_assert_eq!(at(&a.transitions, Epoch::MAX), at(&b.transitions, Epoch::MAX));
+    let all: u64 = log.epochs.iter().map(|e| e.len() as u64).sum();
+    let lost = sum(&|t| (t.applied.late.len() + t.applied.rejected.len()) as u64);
+    if log.ended {
+        prop_assert_eq!(all, applied + duplicate + lost);
     }
+    Ok(())
 }
