@@ -25,7 +25,9 @@ use hearth_operators::split::{Account, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
 use hearth_operators::validate::{Invalid, Validate};
 use hearth_operators::warm_up::{Enough, WarmUp};
-use hearth_operators::words::{Adjustment, Behavior, Epoch, Representative};
+use hearth_operators::words::{
+    Adaptation, Adjustment, Behavior, Epoch, Foundation, Outcome, Representative, Task, Weights,
+};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -89,9 +91,8 @@ pub fn build(
     let over = shifts.ended.clone().map(|(key, _)| key);
     let graph = shifts.regimes.clone().transitions(over.clone(), top_k);
     let warm_up = segments.clone().warm_up(notices, warm_up);
-    let foundation = warm_up
-        .offload("Foundation", services.foundation.clone(), 1)
-        .broadcast();
+    let trained = warm_up.offload("Foundation", services.foundation.clone(), 1);
+    let foundation = trained.clone().broadcast();
     let embedded = shifts
         .regimes
         .embed(foundation.clone(), services.encoder.clone(), limit);
@@ -185,6 +186,11 @@ pub fn build(
     out.write(filtered.flat_map(|f| f.verdicts), |epoch, verdict| {
         Row::Verdict { epoch, verdict }
     });
+    out.write(trained.flat_map(|f| cohort_models(&f)), |_, row| row);
+    out.write(
+        adaptations.clone().flat_map(|a| home_models(&a)),
+        |_, row| row,
+    );
     let adjustment = |epoch, adjustment: Adjustment| Row::Adjustment { epoch, adjustment };
     let versions = adaptations.flat_map(|a| a.versions.into_iter().map(|(_, line)| line));
     out.write(versions, adjustment);
@@ -197,6 +203,43 @@ pub fn build(
         ingested,
         done,
     }
+}
+
+/// A cohort's first models, to be saved.
+fn cohort_models(foundation: &Foundation) -> Vec<Row> {
+    let Foundation {
+        encoder,
+        detector,
+        predictor,
+    } = foundation;
+    let row = |model, weights: &Weights| Row::Model {
+        home: None,
+        model,
+        version: 0,
+        weights: weights.clone(),
+    };
+    vec![
+        row("encoder", encoder),
+        row("detector", &detector.weights),
+        row("predictor", &predictor.weights),
+    ]
+}
+
+/// The versions of a home that went live, to be saved.
+fn home_models(adaptation: &Adaptation) -> Vec<Row> {
+    let versions = adaptation.versions.iter();
+    let promoted = versions.filter(|(_, line)| line.outcome == Outcome::Promoted);
+    promoted
+        .map(|(version, line)| Row::Model {
+            home: Some(adaptation.key.home),
+            model: match line.task {
+                Task::Detector => "detector",
+                Task::Predictor => "predictor",
+            },
+            version: version.number,
+            weights: version.weights.clone(),
+        })
+        .collect()
 }
 
 /// Where streams leave the dataflow.

@@ -161,7 +161,7 @@ impl Format {
                 };
                 (Stream::Rejected, write(line, &value))
             }
-            Row::Tally { .. } => return None,
+            Row::Tally { .. } | Row::Model { .. } => return None,
         };
         Some(written)
     }

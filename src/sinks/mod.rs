@@ -7,6 +7,7 @@
 mod counts;
 mod format;
 pub mod lines;
+mod models;
 mod summary;
 
 use std::collections::HashSet;
@@ -19,7 +20,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 use hearth_operators::words::{
     ActionId, Adjustment, Behavior, Catalog, Epoch, HomeId, Outcome, Representative, Request,
-    RequestKey, Score, Segment, Shift, Verdict, Word,
+    RequestKey, Score, Segment, Shift, Verdict, Weights, Word,
 };
 
 use crate::homes::Homes;
@@ -30,6 +31,7 @@ pub use summary::{
 };
 
 use format::Format;
+use models::Models;
 
 /// Why the output folder cannot be used or could not be written.
 #[derive(Debug, thiserror::Error)]
@@ -143,6 +145,17 @@ pub enum Row {
         epoch: Epoch,
         /// What.
         score: Score,
+    },
+    /// Weights that went live: a file `models/OWNER/MODEL-VERSION.safetensors`, the cohort's under `cohort`.
+    Model {
+        /// Whose; `None`: the cohort's.
+        home: Option<HomeId>,
+        /// `encoder`, `detector` or `predictor`.
+        model: &'static str,
+        /// Version number.
+        version: u32,
+        /// The parameters.
+        weights: Weights,
     },
     /// A behaviour from before its home's horizon.
     Late {
@@ -292,6 +305,8 @@ impl Writer {
         let live = Arc::new(Mutex::new(Counts::default()));
         let desk = Desk {
             files,
+            models: Models::of(dir),
+            homes: names.homes.clone(),
             format: Format::new(names),
             counts: Counts::default(),
             adapted: HashSet::new(),
@@ -333,11 +348,15 @@ fn prepare(dir: &Path) -> Result<(), SinkError> {
     };
     std::fs::create_dir_all(dir).map_err(failed)?;
     let summary = Summary::path(dir);
-    let ours = summary.exists() || Stream::ALL.iter().any(|stream| stream.path(dir).exists());
+    let models = Models::of(dir);
+    let ours = summary.exists()
+        || models.exist()
+        || Stream::ALL.iter().any(|stream| stream.path(dir).exists());
     let empty = std::fs::read_dir(dir).map_err(failed)?.next().is_none();
     if !empty && !ours {
         return Err(SinkError::Occupied(dir.to_owned()));
     }
+    models.clear().map_err(failed)?;
     match std::fs::remove_file(&summary) {
         Err(source) if source.kind() != io::ErrorKind::NotFound => Err(SinkError::Create {
             path: summary,
@@ -351,6 +370,8 @@ fn prepare(dir: &Path) -> Result<(), SinkError> {
 struct Desk {
     /// By [`Stream`].
     files: Vec<(PathBuf, BufWriter<File>)>,
+    models: Models,
+    homes: Homes,
     format: Format,
     counts: Counts,
     adapted: HashSet<HomeId>,
@@ -389,6 +410,16 @@ impl Desk {
 
     fn take(&mut self, row: &Row) -> Result<(), SinkError> {
         self.count(row);
+        if let Row::Model {
+            home,
+            model,
+            version,
+            weights,
+        } = row
+        {
+            let home = home.map(|home| self.homes.name(home));
+            return self.models.write(home.as_deref(), model, *version, weights);
+        }
         self.line.clear();
         let Some((stream, written)) = self.format.row(row, &mut self.line) else {
             return Ok(());
@@ -421,6 +452,7 @@ impl Desk {
                 };
                 *judged.entry(verdict.stage).or_default() += 1;
             }
+            Row::Model { .. } => {}
             Row::Failure { .. } => counts.failures += 1,
             Row::Invalid { .. } => *counts.deleted.entry(0).or_default() += 1,
             Row::Adjustment { adjustment, .. } => {

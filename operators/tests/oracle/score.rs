@@ -167,7 +167,7 @@ fn slowly<Q: Send + 'static, A: Send + 'static>(
 
 type Lines = (Vec<String>, Vec<String>);
 
-fn lines(scores: Vec<(Epoch, Score)>, adjustments: Vec<(Epoch, Adjustment)>) -> Lines {
+fn lines(scores: &[(Epoch, Score)], adjustments: Vec<(Epoch, Adjustment)>) -> Lines {
     let mut scores: Vec<String> = scores.iter().map(|s| format!("{s:?}")).collect();
     scores.sort();
     let without_words = |(epoch, a): (Epoch, Adjustment)| {
@@ -255,7 +255,7 @@ fn run(case: &Case) -> Lines {
         guard.expect("no worker panics");
     }
     let (scores, adjustments) = std::mem::take(&mut *out.lock().expect("no test panics"));
-    lines(scores, adjustments)
+    lines(&scores, adjustments)
 }
 
 fn expected(case: &Case) -> Lines {
@@ -282,7 +282,7 @@ fn expected(case: &Case) -> Lines {
         scores.extend(s);
         adjustments.extend(a);
     }
-    lines(scores, adjustments)
+    lines(&scores, adjustments)
 }
 
 proptest! {

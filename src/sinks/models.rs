@@ -1,0 +1,95 @@
+//! The models of a run as safetensors files: `models/cohort/…` and `models/homes/HOME/…`.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use hearth_operators::words::Weights;
+
+use super::SinkError;
+
+/// Bytes of a home's name that its folder shows; longer names are told apart by a hash behind.
+const SHOWN: usize = 100;
+
+/// The folder of an output that holds models.
+#[derive(Clone, Debug)]
+pub struct Models(PathBuf);
+
+impl Models {
+    /// In an output folder.
+    pub fn of(dir: &Path) -> Self {
+        Models(dir.join("models"))
+    }
+
+    /// Whether there are any.
+    pub fn exist(&self) -> bool {
+        self.0.exists()
+    }
+
+    /// Removes those of an earlier output.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn clear(&self) -> io::Result<()> {
+        match std::fs::remove_dir_all(&self.0) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+
+    /// Writes `MODEL-VERSION.safetensors` of a home, or of the cohort.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(
+        &self,
+        home: Option<&str>,
+        model: &str,
+        version: u32,
+        weights: &Weights,
+    ) -> Result<(), SinkError> {
+        let folder = match home {
+            Some(home) => self.0.join("homes").join(folder(home)),
+            None => self.0.join("cohort"),
+        };
+        let path = folder.join(format!("{model}-{version}.safetensors"));
+        std::fs::create_dir_all(&folder)
+            .and_then(|()| std::fs::write(&path, weights.0.as_slice()))
+            .map_err(|source| SinkError::Write { path, source })
+    }
+}
+
+/// A folder's name for any home's: letters, digits, `-`, `_` and inner dots stay, other bytes are written `%41`.
+fn folder(home: &str) -> String {
+    let mut name = String::with_capacity(home.len());
+    for (i, byte) in home.bytes().enumerate() {
+        match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' => name.push(byte.into()),
+            b'.' if i > 0 => name.push('.'),
+            _ => name.push_str(&format!("%{byte:02x}")),
+        }
+    }
+    if name.len() > SHOWN {
+        // FNV-1a of the whole name.
+        let hash = home.bytes().fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| {
+            (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+        });
+        name.truncate(SHOWN);
+        name.push_str(&format!("-{hash:016x}"));
+    }
+    name
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn any_name_is_one_folder() {
+        assert_eq!(folder("h-17"), "h-17");
+        assert_eq!(folder("../etc"), "%2e.%2fetc");
+        assert_eq!(folder("Haus Süd"), "Haus%20S%c3%bcd");
+        let (a, b) = ("x".repeat(200) + "a", "x".repeat(200) + "b");
+        assert_ne!(folder(&a), folder(&b));
+        assert!(folder(&a).len() < 255);
+    }
+}
