@@ -3,23 +3,23 @@
 //! A reader thread decodes lines; the first worker feeds them, an epoch a batch; the workers run the dataflow; the
 //! pool answers what they ask; the writer's thread writes. Everything is joined before the summary is made.
 
+mod driver;
 mod progress;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use hearth_operators::split::{self, Notice, Rules};
+use crossbeam_channel::bounded;
+use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
-use hearth_operators::words::{Behavior, Catalog, Epoch, Shift};
-use timely::worker::Worker;
+use hearth_operators::words::{Catalog, Shift};
 
 use crate::catalog;
 use crate::cli::ReplayArgs;
-use crate::config::{Checker, Config, Preset, Synthesizer as Choice, UsageError};
-use crate::dataflow::{self, Dataflow};
+use crate::config::{Checker, Config, Synthesizer as Choice, UsageError};
+use crate::dataflow;
 use crate::homes::Homes;
 use crate::models;
 use crate::pool::{Pool, Stop};
@@ -28,25 +28,14 @@ use crate::sinks::{Jobs, Names, Row, Run, Summary, Timings, Writer};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
 use crate::synthesizers::{self, Embedded, Knowledge, Synthesizer};
 use crate::trainer;
+use driver::{Batch, Driver};
 use progress::{Position, Progress};
 
 /// Batches that may be decoded ahead of the first worker.
 const DECODED: usize = 4;
 
-/// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
-const AHEAD: Epoch = 8;
-
-/// How long a worker sleeps at most before it looks whether it should stop.
-const NAP: Duration = Duration::from_millis(20);
-
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
 const QUESTIONS: usize = 4;
-
-/// What a batch of lines came to.
-struct Batch {
-    behaviors: Vec<Behavior>,
-    rejected: Vec<Rejected>,
-}
 
 /// Everything that was checked and loaded before any work.
 struct Input {
@@ -99,7 +88,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let workload = Workload::default();
     let pool = Pool::new(config.threads.get(), stop.clone())?;
     let settings = trainer::Settings {
-        preset: preset(config.preset),
+        preset: config.preset,
         seed: config.seed,
     };
     let services = Services::new(&pool, &workload, &catalog, settings, synthesizer);
@@ -332,13 +321,6 @@ fn context_row(rejected: Rejected) -> Row {
     }
 }
 
-fn preset(preset: Preset) -> models::Preset {
-    match preset {
-        Preset::Small => models::Preset::Small,
-        Preset::Paper => models::Preset::Paper,
-    }
-}
-
 fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Settings {
     let rules = Rules {
         max_gap: config.max_gap.micros(),
@@ -362,95 +344,5 @@ fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Setti
         },
         trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
         limit: config.threads.get() * QUESTIONS,
-    }
-}
-
-/// What each worker runs.
-struct Driver {
-    settings: dataflow::Settings,
-    services: Arc<Services>,
-    rows: Sender<Vec<Row>>,
-    decoded: Receiver<Batch>,
-    shifts: Arc<Vec<Shift>>,
-    stop: Stop,
-    workload: Workload,
-    during_adaptation: Arc<AtomicU64>,
-    began: Instant,
-    /// Microseconds after `began` at which the last event was accounted for.
-    ingested_at: Arc<AtomicU64>,
-}
-
-impl Driver {
-    fn drive(&self, worker: &mut Worker) {
-        let dataflow = worker.next_dataflow_index();
-        let Dataflow {
-            mut behaviors,
-            mut notices,
-            ingested,
-            done,
-        } = worker
-            .dataflow(|scope| dataflow::build(scope, &self.settings, &self.services, &self.rows));
-        if worker.index() == 0 {
-            for shift in self.shifts.iter() {
-                notices.send(Notice::Shift(shift.clone()));
-            }
-            let mut epoch: Epoch = 0;
-            loop {
-                match self.decoded.recv_timeout(NAP) {
-                    Ok(batch) => {
-                        self.feed(batch, &mut behaviors);
-                        epoch += 1;
-                        behaviors.advance_to(epoch);
-                        notices.advance_to(epoch);
-                        worker.step();
-                        while ingested.less_than(&epoch.saturating_sub(AHEAD)) {
-                            worker.step_or_park(Some(NAP));
-                        }
-                    }
-                    Err(RecvTimeoutError::Timeout) => {
-                        worker.step();
-                    }
-                    Err(RecvTimeoutError::Disconnected) => break,
-                }
-            }
-            // Also where the run is stopped: what was read is brought to its end, as if the log ended here.
-            notices.send(Notice::LogEnd);
-        }
-        drop((behaviors, notices));
-        while !ingested.done() {
-            worker.step_or_park(Some(NAP));
-        }
-        let now = self.began.elapsed().as_micros() as u64;
-        self.ingested_at.fetch_max(now, Ordering::Relaxed);
-        while !done.done() && !self.stop.is_stopped() {
-            worker.step_or_park(Some(NAP));
-        }
-        if !done.done() {
-            // Nobody will answer what is still open.
-            worker.drop_dataflow(dataflow);
-        }
-    }
-
-    fn feed(
-        &self,
-        batch: Batch,
-        behaviors: &mut timely::dataflow::InputHandleVec<Epoch, Behavior>,
-    ) {
-        if self.workload.open_requests() > 0 {
-            let read = batch.behaviors.len() as u64;
-            self.during_adaptation.fetch_add(read, Ordering::Relaxed);
-        }
-        let rejected = batch.rejected.into_iter().map(|r| Row::Rejected {
-            line: r.line,
-            source: r.source,
-            reason: r.reason,
-        });
-        let rows: Vec<Row> = rejected.collect();
-        if !rows.is_empty() {
-            // As in the dataflow: only the writer's panic could refuse them.
-            let _ = self.rows.send(rows);
-        }
-        let mut batch = batch.behaviors;
-        behaviors.send_batch(&mut batch);
     }
 }

@@ -20,6 +20,7 @@ use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+pub use crate::models::Preset;
 pub use describe::describe;
 pub use file::{File, check_environment};
 
@@ -197,16 +198,6 @@ pub enum Synthesizer {
     Embedded,
     /// Nobody: the replay stops at the requests
     None,
-}
-
-/// Sizes of the models.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Preset {
-    /// For many homes on a CPU
-    Small,
-    /// The paper's, 25 to 30 times as much work
-    Paper,
 }
 
 /// A length of event time, above zero: whole microseconds, written like `9h` or `1day 30m`.
