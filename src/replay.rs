@@ -233,9 +233,10 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         homes: homes.clone(),
         timezone: config.timezone.clone(),
     };
-    let log = EventLog::open(&logs, options).map_err(refused)?;
+    let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
     let (shifts, rejected_contexts) = match &args.contexts {
-        Some(file) => sources::read_contexts(file, &homes, &config.timezone).map_err(refused)?,
+        Some(file) => sources::read_contexts(file, &homes, &config.timezone)
+            .map_err(|error| refused(&error))?,
         None => Default::default(),
     };
     Ok(Input {
@@ -250,7 +251,7 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
 }
 
 /// A source that cannot be used is refused before any work.
-fn refused(error: SourceError) -> anyhow::Error {
+fn refused(error: &SourceError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
