@@ -3,6 +3,7 @@
 //! `PROPTEST_CASES=100000 cargo test --release -p hearth-operators --test oracle` for a long run; 256 cases otherwise.
 
 mod compress;
+mod gather;
 mod log;
 mod request;
 mod score;
