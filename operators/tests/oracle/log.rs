@@ -48,7 +48,8 @@ pub fn catalog() -> Arc<Catalog> {
 #[derive(Clone, Debug)]
 pub struct Log {
     pub epochs: Vec<Vec<Behavior>>,
-    pub shifts: Vec<Shift>,
+    /// Each with the epoch in which it is declared.
+    pub shifts: Vec<(usize, Shift)>,
     pub ended: bool,
     pub rules: Rules,
     pub workers: usize,
@@ -64,7 +65,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
         any::<u64>(),
         prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     );
-    let shifts = prop::collection::vec((prop::option::of(0u32..3), 0i64..200), 0..4);
+    let shifts = prop::collection::vec((prop::option::of(0u32..3), 0i64..200, 0usize..8), 0..4);
     (events, rules, order, shifts, any::<bool>(), 1usize..=4).prop_map(
         |(events, rules, (disorder, seed, repeats), shifts, ended, workers)| {
             let mut clock = [0i64; 3];
@@ -123,12 +124,21 @@ pub fn logs() -> impl Strategy<Value = Log> {
             rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
-            let mut shifts: Vec<Shift> = shifts
+            // Half of the logs know all shifts from the start, as a replay does.
+            let at_once = random.below(2) == 0;
+            let mut shifts: Vec<(usize, Shift)> = shifts
                 .into_iter()
-                .map(|(home, at)| shift(home, Time(at * HALF_HOUR * 3)))
+                .map(|(home, at, epoch)| {
+                    let epoch = if at_once {
+                        0
+                    } else {
+                        epoch.min(epochs.len() - 1)
+                    };
+                    (epoch, shift(home, Time(at * HALF_HOUR * 3)))
+                })
                 .collect();
-            shifts.sort();
-            shifts.dedup();
+            shifts.sort_by(|a, b| a.1.cmp(&b.1));
+            shifts.dedup_by(|a, b| a.1 == b.1);
             Log {
                 epochs,
                 shifts,
@@ -190,6 +200,7 @@ pub struct Outputs {
     pub accounts: Vec<(Epoch, Account)>,
     pub regimes: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
     pub ended: Vec<(Epoch, ShiftKey, Arc<Regime>)>,
+    pub refused: Vec<(Epoch, Shift)>,
     pub transitions: Vec<(Transition, Epoch, i64)>,
     pub hints: Vec<(Epoch, ShiftKey, Arc<Hints>)>,
     pub representatives: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
@@ -272,6 +283,7 @@ pub fn run(log: &Log) -> Outputs {
             collect!(split.accounts, accounts, |e, a| (e, a));
             collect!(shifts.regimes.inner, regimes, |_, u| u);
             collect!(shifts.ended, ended, |e, (k, r)| (e, k, r));
+            collect!(shifts.refused, refused, |e, s| (e, s));
             collect!(graph.transitions.inner, transitions, |_, u| u);
             collect!(graph.hints, hints, |e, (k, h)| (e, k, h));
             collect!(representatives.inner, representatives, |_, u| u);
@@ -280,12 +292,12 @@ pub fn run(log: &Log) -> Outputs {
             (behaviors_in, notices_in)
         });
         if first {
-            log.shifts
-                .iter()
-                .for_each(|s| notices.send(Notice::Shift(s.clone())));
             for (epoch, batch) in (0..).zip(&log.epochs) {
                 behaviors.advance_to(epoch);
                 notices.advance_to(epoch);
+                for (_, shift) in log.shifts.iter().filter(|(e, _)| *e as Epoch == epoch) {
+                    notices.send(Notice::Shift(shift.clone()));
+                }
                 batch.iter().for_each(|b| behaviors.send(b.clone()));
                 worker.step();
             }
@@ -383,4 +395,18 @@ pub fn cases() -> ProptestConfig {
         config.cases = 256;
     }
     config
+}
+
+/// The shifts that a home knows after `epoch`, without those that it refused.
+pub fn known(log: &Log, outputs: &Outputs, home: HomeId, epoch: Epoch) -> Vec<Shift> {
+    let told = log.shifts.iter().filter(|(e, _)| *e as Epoch <= epoch);
+    let mine = told.filter(|(_, s)| s.home.is_none_or(|h| h == home));
+    let same = |a: &Shift, b: &Shift| (a.time, a.kind, &a.from) == (b.time, b.kind, &b.from);
+    let refused = |shift: &Shift| {
+        let mut all = outputs.refused.iter();
+        all.any(|(_, r)| r.home == Some(home) && same(r, shift))
+    };
+    mine.map(|(_, s)| s.clone())
+        .filter(|s| !refused(s))
+        .collect()
 }

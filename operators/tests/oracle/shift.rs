@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{Log, Outputs, at, consolidated, epochs, truth};
+use crate::log::{Log, Outputs, at, consolidated, epochs, known, truth};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence, ShiftKey, Time};
 use proptest::prelude::*;
@@ -14,7 +14,11 @@ pub fn segments_lie_in_their_regimes(log: &Log, outputs: &Outputs) -> Result<(),
         let mut expected = Vec::new();
         for (home, truth) in truth(log, epoch) {
             for moments in truth.segments {
-                let regime = reference::regime(&log.shifts, home, moments[0].time);
+                let regime = reference::regime(
+                    &known(log, outputs, home, epoch as Epoch),
+                    home,
+                    moments[0].time,
+                );
                 expected.push((ShiftKey { home, regime }, Segment { home, moments }));
             }
         }
@@ -45,23 +49,16 @@ pub fn regimes_end_once_and_are_final(log: &Log, outputs: &Outputs) -> Result<()
             prop_assert!(of != key || at <= epoch);
         }
     }
-    // Each shift that lies before the home's horizon, or any once the log has ended, has ended its regime.
-    for (home, truth) in truth(log, log.epochs.len()) {
-        let newest = truth.applied.moments.last().map_or(i64::MIN, |m| m.time.0);
-        let mine = log
-            .shifts
-            .iter()
-            .filter(|s| s.home.is_none_or(|h| h == home));
-        for shift in mine {
-            // The segment that spans the shift must have ended, too: well after it, it has.
-            let long_ago = newest.saturating_sub(log.rules.lateness + 60 * 24 * Time::HOUR);
-            let due = log.ended || shift.time.0 < long_ago;
-            let before = Time(shift.time.0 - 1);
-            let regime = reference::regime(&log.shifts, home, before);
+    // Once the log has ended, every regime with a shift behind it has.
+    for home in truth(log, log.epochs.len()).into_keys() {
+        let mine = known(log, outputs, home, Epoch::MAX);
+        for shift in mine.iter().filter(|_| log.ended) {
+            let regime = reference::regime(&mine, home, Time(shift.time.0 - 1));
             let key = ShiftKey { home, regime };
-            if due && log.ended && last.contains_key(&key) {
-                prop_assert!(ended.contains_key(&key), "{:?} has not ended", key);
-            }
+            prop_assert!(
+                !last.contains_key(&key) || ended.contains_key(&key),
+                "{key:?} has not ended"
+            );
         }
     }
     Ok(())
