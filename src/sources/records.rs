@@ -95,7 +95,7 @@ impl Columns {
     /// # Errors
     /// The column that is missing or stands twice.
     pub fn parse(header: &Text) -> Result<Self, String> {
-        let Quoted::Fields(names) = split(utf8(header)?) else {
+        let Some(names) = split(utf8(header)?) else {
             return Err("its quotes do not close".into());
         };
         let find = |name: &str| {
@@ -185,7 +185,7 @@ impl CsvRecord {
         if let Some(reason) = self.quoting {
             return Err(format!("malformed CSV: {reason}"));
         }
-        let Quoted::Fields(mut fields) = split(text) else {
+        let Some(mut fields) = split(text) else {
             return Err("malformed CSV: a quoted field is not closed".into());
         };
         if fields.len() != columns.count {
@@ -239,50 +239,17 @@ impl Scan {
     }
 }
 
-enum Quoted<'a> {
-    Fields(Vec<Cow<'a, str>>),
-    Unclosed,
-}
-
-/// Splits a record whose quotes [`Scan`] found to be in order.
-fn split(text: &str) -> Quoted<'_> {
+/// Splits a record whose quotes [`Scan`] found to be in order. `None` where they do not close.
+fn split(text: &str) -> Option<Vec<Cow<'_, str>>> {
     if !text.contains('"') {
-        return Quoted::Fields(text.split(',').map(Cow::Borrowed).collect());
+        return Some(text.split(',').map(Cow::Borrowed).collect());
     }
-    let mut fields = Vec::new();
-    let mut rest = text;
-    loop {
-        let after = match rest.strip_prefix('"') {
-            None => {
-                let end = rest.find(',').unwrap_or(rest.len());
-                fields.push(Cow::Borrowed(&rest[..end]));
-                &rest[end..]
-            }
-            Some(quoted) => {
-                let mut from = 0;
-                let end = loop {
-                    let Some(quote) = quoted[from..].find('"') else {
-                        return Quoted::Unclosed;
-                    };
-                    let quote = from + quote;
-                    if !quoted[quote + 1..].starts_with('"') {
-                        break quote;
-                    }
-                    from = quote + 2;
-                };
-                let field = &quoted[..end];
-                fields.push(if field.contains('"') {
-                    Cow::Owned(field.replace("\"\"", "\""))
-                } else {
-                    Cow::Borrowed(field)
-                });
-                &quoted[end + 1..]
-            }
-        };
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
-            None if after.is_empty() => return Quoted::Fields(fields),
-            None => return Quoted::Unclosed,
-        }
-    }
+    let mut options = csv::ReaderBuilder::new();
+    let mut records = options
+        .has_headers(false)
+        .from_reader(text.as_bytes())
+        .into_records();
+    let record = records.next()?.ok()?;
+    let owned = record.iter().map(|field| Cow::Owned(field.to_owned()));
+    records.next().is_none().then(|| owned.collect())
 }
