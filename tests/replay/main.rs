@@ -1,0 +1,11 @@
+//! `hearth replay` from outside: the real program on real files, from the command line to the output folder.
+//!
+//! Most tests look at [`household::first`], one replay of a log with everything in it: three homes with a shift each,
+//! duplicates, late and reordered lines, planted anomalies, and lines that are no events.
+
+mod accounting;
+mod household;
+mod program;
+mod reproducible;
+mod show;
+mod synthesizer;
