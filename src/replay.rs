@@ -24,7 +24,7 @@ use crate::homes::Homes;
 use crate::models;
 use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
-use crate::sinks::{Jobs, Names, Row, Run, Summary, Timings, Writer};
+use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
 use crate::synthesizers::{self, Embedded, Knowledge, Synthesizer};
 use crate::trainer;
@@ -44,6 +44,10 @@ const QUESTIONS: usize = 4;
 
 /// What a batch of lines came to.
 struct Batch {
+    /// How many they were.
+    lines: u64,
+    /// How far the log is read with them, in bytes before decompression.
+    bytes: u64,
     behaviors: Vec<Behavior>,
     rejected: Vec<Rejected>,
 }
@@ -91,6 +95,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         files: files.collect(),
         prompt: Arc::new(prompt),
     };
+    if let Some(first) = rejected_contexts.first().filter(|_| config.strict) {
+        anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
+    }
     let (writer, rows) = Writer::open(&args.out, names)?;
     let stop = Stop::default();
     let interrupted = on_interrupt(&stop)?;
@@ -113,21 +120,14 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 
     let (batches, decoded) = bounded::<Batch>(DECODED);
     let reader = {
-        let (stop, position) = (stop.clone(), position.clone());
+        let stop = stop.clone();
         let (epoch_events, strict) = (config.epoch_events.get(), config.strict);
         std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || {
-                read(
-                    &mut log,
-                    epoch_events,
-                    strict,
-                    &stop,
-                    |lines, bytes, batch| {
-                        position.advance(lines as u64, bytes);
-                        batches.send(batch).is_ok()
-                    },
-                )
+                read(&mut log, epoch_events, strict, &stop, |batch| {
+                    batches.send(batch).is_ok()
+                })
             })?
     };
     let _ = rows.send(rejected_contexts.into_iter().map(context_row).collect());
@@ -141,6 +141,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         decoded,
         shifts: Arc::new(shifts),
         stop: stop.clone(),
+        position: position.clone(),
         workload: workload.clone(),
         during_adaptation: during_adaptation.clone(),
         began,
@@ -155,9 +156,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             stop.fail(format!("a worker panicked: {panic}"));
         }
     }
-    let read = reader
-        .join()
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("the reader panicked")));
+    let read = if stop.is_stopped() && !reader.is_finished() {
+        // It may wait for input that never comes; whatever it still reads is not counted.
+        Ok(())
+    } else {
+        let panicked = |_| Err(anyhow::anyhow!("the reader panicked"));
+        reader.join().unwrap_or_else(panicked)
+    };
     drop(pool);
     let counts = writer.finish();
     progress.finish();
@@ -203,6 +208,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         anyhow::bail!(
             "interrupted; what was done until then is in {}",
             args.out.display()
+        );
+    }
+    // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
+    let refused = counts.rejected + counts.rejected_contexts;
+    if config.strict && refused > 0 {
+        let told = Stream::Rejected.path(&args.out);
+        anyhow::bail!(
+            "{refused} lines are rejected (--strict); see {}",
+            told.display()
         );
     }
     Ok(())
@@ -285,7 +299,7 @@ fn read(
     epoch_events: usize,
     strict: bool,
     stop: &Stop,
-    mut give: impl FnMut(usize, u64, Batch) -> bool,
+    mut give: impl FnMut(Batch) -> bool,
 ) -> anyhow::Result<()> {
     let mut broken = None;
     while !stop.is_stopped() {
@@ -297,14 +311,12 @@ fn read(
                     .first()
                     .filter(|_| strict)
                     .map(|r| (r.source.clone(), r.reason.clone()));
-                let taken = give(
-                    count,
-                    log.bytes_read(),
-                    Batch {
-                        behaviors,
-                        rejected,
-                    },
-                );
+                let taken = give(Batch {
+                    lines: count as u64,
+                    bytes: log.bytes_read(),
+                    behaviors,
+                    rejected,
+                });
                 if let Some((source, reason)) = first {
                     stop.fail(format!("{source}: {reason} (--strict)"));
                 }
@@ -373,6 +385,8 @@ struct Driver {
     decoded: Receiver<Batch>,
     shifts: Arc<Vec<Shift>>,
     stop: Stop,
+    /// What was fed; lines that were only read do not count.
+    position: Arc<Position>,
     workload: Workload,
     during_adaptation: Arc<AtomicU64>,
     began: Instant,
@@ -407,6 +421,8 @@ impl Driver {
                             worker.step_or_park(Some(NAP));
                         }
                     }
+                    // The reader may wait for input for ever.
+                    Err(RecvTimeoutError::Timeout) if self.stop.is_stopped() => break,
                     Err(RecvTimeoutError::Timeout) => {
                         worker.step();
                     }
@@ -436,6 +452,7 @@ impl Driver {
         batch: Batch,
         behaviors: &mut timely::dataflow::InputHandleVec<Epoch, Behavior>,
     ) {
+        self.position.advance(batch.lines, batch.bytes);
         if self.workload.open_requests() > 0 {
             let read = batch.behaviors.len() as u64;
             self.during_adaptation.fetch_add(read, Ordering::Relaxed);

@@ -4,8 +4,13 @@
 //! duplicates, late and reordered lines, planted anomalies, and lines that are no events.
 
 mod accounting;
+mod bad_input;
+mod contexts;
+mod formats;
 mod household;
+mod interrupt;
 mod program;
 mod reproducible;
 mod show;
 mod synthesizer;
+mod usage;
