@@ -180,7 +180,6 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     });
     let run = Run {
         read: position.lines(),
-        homes: homes.len(),
         elapsed: began.elapsed(),
         seed: config.seed,
         workers: config.workers.get(),
@@ -227,6 +226,9 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
     let config = &args.config;
     let mut logs: Vec<PathBuf> = args.logs.clone();
     let mut spooled = None;
+    if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
+        return Err(refused(SourceError::StdinTwice));
+    }
     if args.catalog.is_none()
         && let Some(stdin) = logs.iter_mut().find(|log| log.as_os_str() == "-")
     {

@@ -294,6 +294,7 @@ impl Writer {
             files,
             format: Format::new(names),
             counts: Counts::default(),
+            homes: HashSet::new(),
             adapted: HashSet::new(),
             line: Vec::new(),
         };
@@ -353,6 +354,7 @@ struct Desk {
     files: Vec<(PathBuf, BufWriter<File>)>,
     format: Format,
     counts: Counts,
+    homes: HashSet<HomeId>,
     adapted: HashSet<HomeId>,
     /// The line being formatted.
     line: Vec<u8>,
@@ -409,7 +411,11 @@ impl Desk {
     fn count(&mut self, row: &Row) {
         let counts = &mut self.counts;
         match row {
-            Row::Segment { diff, .. } => counts.segments += diff,
+            Row::Segment { diff, segment, .. } => {
+                counts.segments += diff;
+                self.homes.insert(segment.home);
+                counts.homes = self.homes.len() as u64;
+            }
             Row::Transition { diff, .. } => counts.transitions += diff,
             Row::Representative { diff, .. } => counts.representatives += diff,
             Row::Request { .. } => counts.requests += 1,

@@ -58,7 +58,7 @@ fn bad_contexts_are_told_and_a_shift_of_all_homes_reaches_each() {
         );
     }
     assert_eq!(summary["failures"], verdicts.len());
-    assert_eq!(output.lines("adaptations"), [""; 0]);
+    assert_eq!(summary["adaptations"]["promoted"], 0);
     assert!(ended.stdout.contains("requests"), "{}", ended.stdout);
 }
 
