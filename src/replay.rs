@@ -227,7 +227,7 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
     let mut logs: Vec<PathBuf> = args.logs.clone();
     let mut spooled = None;
     if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
-        return Err(refused(SourceError::StdinTwice));
+        return Err(refused(&SourceError::StdinTwice));
     }
     if args.catalog.is_none()
         && let Some(stdin) = logs.iter_mut().find(|log| log.as_os_str() == "-")
@@ -260,9 +260,10 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         homes: homes.clone(),
         timezone: config.timezone.clone(),
     };
-    let log = EventLog::open(&logs, options).map_err(refused)?;
+    let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
     let (shifts, rejected_contexts) = match &args.contexts {
-        Some(file) => sources::read_contexts(file, &homes, &config.timezone).map_err(refused)?,
+        Some(file) => sources::read_contexts(file, &homes, &config.timezone)
+            .map_err(|error| refused(&error))?,
         None => Default::default(),
     };
     Ok(Input {
@@ -277,7 +278,7 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
 }
 
 /// A source that cannot be used is refused before any work.
-fn refused(error: SourceError) -> anyhow::Error {
+fn refused(error: &SourceError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
