@@ -24,7 +24,7 @@ use crate::homes::Homes;
 use crate::models;
 use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
-use crate::sinks::{Jobs, Names, Row, Run, Summary, Timings, Writer};
+use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
 use crate::synthesizers::{self, Embedded, Knowledge, Synthesizer};
 use crate::trainer;
@@ -80,6 +80,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         files: files.collect(),
         prompt: Arc::new(prompt),
     };
+    if let Some(first) = rejected_contexts.first().filter(|_| config.strict) {
+        anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
+    }
     let (writer, rows) = Writer::open(&args.out, names)?;
     let stop = Stop::default();
     let interrupted = on_interrupt(&stop)?;
@@ -102,21 +105,14 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 
     let (batches, decoded) = bounded::<Batch>(DECODED);
     let reader = {
-        let (stop, position) = (stop.clone(), position.clone());
+        let stop = stop.clone();
         let (epoch_events, strict) = (config.epoch_events.get(), config.strict);
         std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || {
-                read(
-                    &mut log,
-                    epoch_events,
-                    strict,
-                    &stop,
-                    |lines, bytes, batch| {
-                        position.advance(lines as u64, bytes);
-                        batches.send(batch).is_ok()
-                    },
-                )
+                read(&mut log, epoch_events, strict, &stop, |batch| {
+                    batches.send(batch).is_ok()
+                })
             })?
     };
     let _ = rows.send(rejected_contexts.into_iter().map(context_row).collect());
@@ -130,6 +126,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         decoded,
         shifts: Arc::new(shifts),
         stop: stop.clone(),
+        position: position.clone(),
         workload: workload.clone(),
         during_adaptation: during_adaptation.clone(),
         began,
@@ -144,9 +141,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             stop.fail(format!("a worker panicked: {panic}"));
         }
     }
-    let read = reader
-        .join()
-        .unwrap_or_else(|_| Err(anyhow::anyhow!("the reader panicked")));
+    let read = if stop.is_stopped() && !reader.is_finished() {
+        // It may wait for input that never comes; whatever it still reads is not counted.
+        Ok(())
+    } else {
+        let panicked = |_| Err(anyhow::anyhow!("the reader panicked"));
+        reader.join().unwrap_or_else(panicked)
+    };
     drop(pool);
     let counts = writer.finish();
     progress.finish();
@@ -164,7 +165,6 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     });
     let run = Run {
         read: position.lines(),
-        homes: homes.len(),
         elapsed: began.elapsed(),
         seed: config.seed,
         workers: config.workers.get(),
@@ -194,6 +194,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             args.out.display()
         );
     }
+    // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
+    let refused = counts.rejected + counts.rejected_contexts;
+    if config.strict && refused > 0 {
+        let told = Stream::Rejected.path(&args.out);
+        anyhow::bail!(
+            "{refused} lines are rejected (--strict); see {}",
+            told.display()
+        );
+    }
     Ok(())
 }
 
@@ -202,6 +211,9 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
     let config = &args.config;
     let mut logs: Vec<PathBuf> = args.logs.clone();
     let mut spooled = None;
+    if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
+        return Err(refused(&SourceError::StdinTwice));
+    }
     if args.catalog.is_none()
         && let Some(stdin) = logs.iter_mut().find(|log| log.as_os_str() == "-")
     {
@@ -275,7 +287,7 @@ fn read(
     epoch_events: usize,
     strict: bool,
     stop: &Stop,
-    mut give: impl FnMut(usize, u64, Batch) -> bool,
+    mut give: impl FnMut(Batch) -> bool,
 ) -> anyhow::Result<()> {
     let mut broken = None;
     while !stop.is_stopped() {
@@ -287,14 +299,12 @@ fn read(
                     .first()
                     .filter(|_| strict)
                     .map(|r| (r.source.clone(), r.reason.clone()));
-                let taken = give(
-                    count,
-                    log.bytes_read(),
-                    Batch {
-                        behaviors,
-                        rejected,
-                    },
-                );
+                let taken = give(Batch {
+                    lines: count as u64,
+                    bytes: log.bytes_read(),
+                    behaviors,
+                    rejected,
+                });
                 if let Some((source, reason)) = first {
                     stop.fail(format!("{source}: {reason} (--strict)"));
                 }

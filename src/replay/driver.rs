@@ -10,6 +10,7 @@ use hearth_operators::words::{Behavior, Epoch, Shift};
 use timely::dataflow::InputHandleVec;
 use timely::worker::Worker;
 
+use super::progress::Position;
 use crate::dataflow::{self, Dataflow};
 use crate::pool::Stop;
 use crate::services::{Services, Workload};
@@ -24,6 +25,10 @@ const NAP: Duration = Duration::from_millis(20);
 
 /// What a batch of lines came to.
 pub struct Batch {
+    /// How many they were.
+    pub lines: u64,
+    /// How far the log is read with them, in bytes before decompression.
+    pub bytes: u64,
     /// Events, in order of ingestion.
     pub behaviors: Vec<Behavior>,
     /// Lines that are none.
@@ -44,6 +49,8 @@ pub struct Driver {
     pub shifts: Arc<Vec<Shift>>,
     /// Whether to stop.
     pub stop: Stop,
+    /// What was fed; lines that were only read do not count.
+    pub position: Arc<Position>,
     /// What is open beside the dataflow.
     pub workload: Workload,
     /// Events that were fed while requests were open.
@@ -82,6 +89,8 @@ impl Driver {
                             worker.step_or_park(Some(NAP));
                         }
                     }
+                    // The reader may wait for input for ever.
+                    Err(RecvTimeoutError::Timeout) if self.stop.is_stopped() => break,
                     Err(RecvTimeoutError::Timeout) => {
                         worker.step();
                     }
@@ -107,6 +116,7 @@ impl Driver {
     }
 
     fn feed(&self, batch: Batch, behaviors: &mut InputHandleVec<Epoch, Behavior>) {
+        self.position.advance(batch.lines, batch.bytes);
         if self.workload.open_requests() > 0 {
             let read = batch.behaviors.len() as u64;
             self.during_adaptation.fetch_add(read, Ordering::Relaxed);

@@ -14,7 +14,7 @@ use crate::sinks::grouped;
 /// How often it is brought up to date.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How far the reader is.
+/// How much of the log was fed to the dataflow.
 #[derive(Debug, Default)]
 pub struct Position {
     lines: AtomicU64,
@@ -22,13 +22,13 @@ pub struct Position {
 }
 
 impl Position {
-    /// The reader has read more.
+    /// More was fed.
     pub fn advance(&self, lines: u64, bytes: u64) {
         self.lines.fetch_add(lines, Ordering::Relaxed);
         self.bytes.store(bytes, Ordering::Relaxed);
     }
 
-    /// Lines read.
+    /// Lines fed.
     pub fn lines(&self) -> u64 {
         self.lines.load(Ordering::Relaxed)
     }

@@ -17,6 +17,8 @@ pub struct Counts {
     pub rejected: u64,
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
+    /// Homes with at least one segment: a home that only a context or a refused event names is none.
+    pub homes: u64,
     /// Segments that hold, revisions settled.
     pub segments: i64,
     /// Transitions that hold.

@@ -306,9 +306,10 @@ impl Writer {
         let desk = Desk {
             files,
             models: Models::of(dir),
-            homes: names.homes.clone(),
+            names: names.homes.clone(),
             format: Format::new(names),
             counts: Counts::default(),
+            homes: HashSet::new(),
             adapted: HashSet::new(),
             line: Vec::new(),
         };
@@ -371,9 +372,10 @@ struct Desk {
     /// By [`Stream`].
     files: Vec<(PathBuf, BufWriter<File>)>,
     models: Models,
-    homes: Homes,
+    names: Homes,
     format: Format,
     counts: Counts,
+    homes: HashSet<HomeId>,
     adapted: HashSet<HomeId>,
     /// The line being formatted.
     line: Vec<u8>,
@@ -417,7 +419,7 @@ impl Desk {
             weights,
         } = row
         {
-            let home = home.map(|home| self.homes.name(home));
+            let home = home.map(|home| self.names.name(home));
             return self.models.write(home.as_deref(), model, *version, weights);
         }
         self.line.clear();
@@ -440,7 +442,11 @@ impl Desk {
     fn count(&mut self, row: &Row) {
         let counts = &mut self.counts;
         match row {
-            Row::Segment { diff, .. } => counts.segments += diff,
+            Row::Segment { diff, segment, .. } => {
+                counts.segments += diff;
+                self.homes.insert(segment.home);
+                counts.homes = self.homes.len() as u64;
+            }
             Row::Transition { diff, .. } => counts.transitions += diff,
             Row::Representative { diff, .. } => counts.representatives += diff,
             Row::Request { .. } => counts.requests += 1,

@@ -13,8 +13,6 @@ use super::{Counts, SinkError};
 pub struct Run {
     /// Lines that the sources counted as events.
     pub read: u64,
-    /// Homes met.
-    pub homes: usize,
     /// From the first line read to the last line written.
     pub elapsed: Duration,
     /// The configured seed.
@@ -75,8 +73,8 @@ pub struct Summary {
     pub events: Events,
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
-    /// Homes met.
-    pub homes: usize,
+    /// Homes with at least one segment.
+    pub homes: u64,
     /// Segments that hold at the end.
     pub segments: i64,
     /// Transitions that hold at the end.
@@ -156,7 +154,7 @@ impl Summary {
                 rejected: counts.rejected,
             },
             rejected_contexts: counts.rejected_contexts,
-            homes: run.homes,
+            homes: counts.homes,
             segments: counts.segments,
             transitions: counts.transitions,
             representatives: counts.representatives,
@@ -246,7 +244,7 @@ impl fmt::Display for Summary {
             let note = "could not be used, see rejected.jsonl".to_owned();
             row(f, "contexts", self.rejected_contexts, note)?;
         }
-        row(f, "homes", self.homes as u64, String::new())?;
+        row(f, "homes", self.homes, String::new())?;
         for (name, net) in [
             ("segments", self.segments),
             ("transitions", self.transitions),
@@ -375,7 +373,6 @@ mod tests {
     fn run() -> Run {
         Run {
             read: 1_234_567,
-            homes: 200,
             elapsed: Duration::from_secs(10),
             seed: 2024,
             workers: 2,

@@ -304,6 +304,7 @@ fn every_row_is_its_documented_line() {
         duplicate: 1,
         late: 1,
         rejected: 2,
+        homes: 1,
         segments: 0,
         transitions: 4,
         representatives: 1,

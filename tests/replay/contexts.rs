@@ -1,0 +1,76 @@
+//! Declared shifts: good, bad, for all homes, and in words that nobody can read.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::program::{Folder, HARDLY_TRAINED, hearth, text, write};
+
+#[test]
+fn bad_contexts_are_told_and_a_shift_of_all_homes_reaches_each() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, "simulate --homes 3 --days 5 --seed 7 --out sim").fine();
+    let contexts = [
+        r#"{"home":"*","time":"2025-01-09T00:00:00Z","kind":"text","from":"as usual","to":"zwölf Blumen"}"#,
+        r#"{"home":"h-1","time":"2025-01-09T00:00:00Z","kind":"weather","from":"rain","to":"sun"}"#,
+        "",
+        r#"{"home":"h-1","time":"2025-01-09T00:00:00Z","kind":"season","from":"winter","to":"night"}"#,
+        "{",
+    ];
+    write(dir, "contexts.jsonl", contexts.join("\n"));
+    let files = "sim/events.jsonl --catalog sim/catalog.json --contexts contexts.jsonl";
+    let command = format!("replay {files} --out out --epoch-events 64 {HARDLY_TRAINED}");
+    let ended = hearth(dir, &command).fine();
+    let output = Folder(dir.join("out"));
+    let summary = output.summary();
+
+    let refused = output.refused("rejected");
+    assert_eq!(refused.len(), 3, "{refused:?}");
+    let refused: BTreeMap<_, _> = refused.into_iter().collect();
+    for (line, cause) in [
+        (2, "unknown kind `weather`"),
+        (4, "`night` is no season"),
+        (5, "malformed JSON"),
+    ] {
+        let told = refused.get(&format!("contexts.jsonl:{line}"));
+        let told = told.map_or("nothing", String::as_str);
+        assert!(told.contains(cause), "line {line}, {cause}: {told}");
+    }
+    assert_eq!(summary["rejected_contexts"], 3);
+    let [read, applied, duplicate, late, rejected] = output.accounting();
+    let log = std::fs::read_to_string(dir.join("sim/events.jsonl")).unwrap();
+    assert_eq!(read, log.lines().count() as u64);
+    assert_eq!([applied, duplicate, late, rejected], [read, 0, 0, 0]);
+
+    let requests = output.values("requests");
+    let homes: BTreeSet<_> = requests.iter().map(|line| text(&line["home"])).collect();
+    assert_eq!(homes, ["h-1", "h-2", "h-3"].map(String::from).into());
+    let asked: BTreeSet<_> = requests.iter().map(|line| text(&line["request"])).collect();
+    let verdicts = output.values("verdicts");
+    let answered: BTreeSet<_> = verdicts.iter().map(|line| text(&line["request"])).collect();
+    assert_eq!(answered, asked);
+    for verdict in &verdicts {
+        assert_eq!(verdict["stage"], 0, "{verdict}");
+        assert_eq!(verdict["verdict"], "delete", "{verdict}");
+        assert_eq!(verdict["sequence"], serde_json::json!([]), "{verdict}");
+        assert!(
+            text(&verdict["reason"]).contains("zwölf Blumen"),
+            "{verdict}"
+        );
+    }
+    assert_eq!(summary["failures"], verdicts.len());
+    assert_eq!(summary["adaptations"]["promoted"], 0);
+    assert!(ended.stdout.contains("requests"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_context_of_a_home_without_events_is_no_home() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let event = r#"{"home":"h-1","time":"2025-06-02T08:00:00Z","device":"Light","action":"on"}"#;
+    write(dir, "log.jsonl", event);
+    let context = r#"{"home":"h-9","time":"2025-06-02T00:00:00Z","kind":"season","from":"spring","to":"summer"}"#;
+    write(dir, "contexts.jsonl", context);
+    let command = "replay log.jsonl --contexts contexts.jsonl --out out";
+    hearth(dir, &format!("{command} {HARDLY_TRAINED}")).fine();
+    assert_eq!(Folder(dir.join("out")).summary()["homes"], 1);
+}

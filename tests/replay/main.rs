@@ -1,0 +1,16 @@
+//! `hearth replay` from outside: the real program on real files, from the command line to the output folder.
+//!
+//! Most tests look at [`household::first`], one replay of a log with everything in it: three homes with a shift each,
+//! duplicates, late and reordered lines, planted anomalies, and lines that are no events.
+
+mod accounting;
+mod bad_input;
+mod contexts;
+mod formats;
+mod household;
+mod interrupt;
+mod program;
+mod reproducible;
+mod show;
+mod synthesizer;
+mod usage;

@@ -1,0 +1,148 @@
+//! Runs the program, and reads what it left in an output folder.
+
+use std::ffi::OsStr;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+/// The files of an output folder, without `.jsonl`.
+pub const STREAMS: [&str; 9] = [
+    "segments",
+    "transitions",
+    "representatives",
+    "requests",
+    "verdicts",
+    "adaptations",
+    "scores",
+    "late",
+    "rejected",
+];
+
+/// The cheapest models: what they say does not matter where this is used.
+pub const HARDLY_TRAINED: &str = "--warm-up 1 --warm-up-span 1s";
+
+/// How a run ended.
+pub struct Ended {
+    pub code: Option<i32>,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Ended {
+    /// Insists on success.
+    pub fn fine(self) -> Self {
+        assert_eq!(self.code, Some(0), "{}", self.stderr);
+        self
+    }
+}
+
+/// Starts `hearth` in `dir` with arguments that blanks separate, without the caller's own `HEARTH_*` variables.
+pub fn start(dir: &Path, arguments: &str) -> Child {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HEARTH_") {
+            command.env_remove(name);
+        }
+    }
+    command.current_dir(dir).args(arguments.split_whitespace());
+    command.stdin(Stdio::piped());
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().unwrap()
+}
+
+/// Waits for the end of a run.
+pub fn end(child: Child) -> Ended {
+    let output = child.wait_with_output().unwrap();
+    Ended {
+        code: output.status.code(),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// Runs `hearth` to its end with this standard input.
+pub fn hearth_reading(dir: &Path, arguments: &str, input: &[u8]) -> Ended {
+    let mut child = start(dir, arguments);
+    // The program may end without reading, which is its right.
+    let _ = child.stdin.take().unwrap().write_all(input);
+    end(child)
+}
+
+/// Runs `hearth` to its end with an empty standard input.
+pub fn hearth(dir: &Path, arguments: &str) -> Ended {
+    hearth_reading(dir, arguments, b"")
+}
+
+/// An output folder.
+pub struct Folder(pub PathBuf);
+
+impl Folder {
+    /// The lines of a stream, sorted: their order in the file depends on the workers' timing.
+    pub fn lines(&self, stream: &str) -> Vec<String> {
+        let path = self.0.join(stream).with_extension("jsonl");
+        let text = std::fs::read_to_string(path).unwrap();
+        let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+        lines.sort_unstable();
+        lines
+    }
+
+    /// The same as JSON.
+    pub fn values(&self, stream: &str) -> Vec<Value> {
+        let lines = self.lines(stream);
+        let parse = |line: &String| serde_json::from_str(line).unwrap();
+        lines.iter().map(parse).collect()
+    }
+
+    /// `summary.json`.
+    pub fn summary(&self) -> Value {
+        let text = std::fs::read_to_string(self.0.join("summary.json")).unwrap();
+        serde_json::from_str(&text).unwrap()
+    }
+
+    /// `source` and `reason` of each refused line of a stream.
+    pub fn refused(&self, stream: &str) -> Vec<(String, String)> {
+        let values = self.values(stream);
+        let pair = |line: &Value| (text(&line["source"]), text(&line["reason"]));
+        values.iter().map(pair).collect()
+    }
+
+    /// The five numbers of the accounting: in, applied, duplicate, late, rejected.
+    pub fn accounting(&self) -> [u64; 5] {
+        let summary = self.summary();
+        let numbers = ["in", "applied", "duplicate", "late", "rejected"];
+        numbers.map(|name| summary["events"][name].as_u64().unwrap())
+    }
+
+    /// Behaviours in the segments that hold at the end.
+    pub fn behaviors(&self) -> i64 {
+        let segments = self.values("segments");
+        let count = |s: &Value| s["diff"].as_i64().unwrap() * length(&s["behaviors"]);
+        segments.iter().map(count).sum()
+    }
+}
+
+/// A JSON text as a text.
+pub fn text(value: &Value) -> String {
+    value.as_str().unwrap().to_owned()
+}
+
+fn length(value: &Value) -> i64 {
+    value.as_array().unwrap().len() as i64
+}
+
+/// Insists that two outputs have the same lines in these streams.
+pub fn same_lines(one: &Folder, other: &Folder, streams: &[&str]) {
+    for stream in streams {
+        let (one, other) = (one.lines(stream), other.lines(stream));
+        let differ = one.iter().zip(&other).find(|(one, other)| one != other);
+        assert_eq!(differ, None, "{stream}");
+        assert_eq!(one.len(), other.len(), "lines of {stream}");
+    }
+}
+
+/// Writes a file of `dir`.
+pub fn write(dir: &Path, name: impl AsRef<OsStr>, bytes: impl AsRef<[u8]>) {
+    std::fs::write(dir.join(name.as_ref()), bytes).unwrap();
+}

@@ -1,0 +1,70 @@
+//! What cannot work is refused before any work: code 2, one sentence, no output.
+
+use super::program::{hearth, write};
+
+#[test]
+fn what_cannot_work_is_refused_before_any_work() {
+    let dir = tempfile::tempdir().unwrap();
+    let event = r#"{"home":"h","time":"2025-06-02T08:00:00Z","device":"Light","action":"on"}"#;
+    write(dir.path(), "log.jsonl", event);
+    write(dir.path(), "log.parquet", event);
+    write(dir.path(), "header.csv", "when,where\n1,2\n");
+    write(dir.path(), "catalog.json", "{\"devices\":[{\"name\":1}]}");
+    write(
+        dir.path(),
+        "house.toml",
+        "lateness = \"2h\"\nepoch_event = 5\n",
+    );
+    write(dir.path(), "file", "");
+    for (arguments, said) in [
+        ("none.jsonl --out out", "cannot read the log none.jsonl"),
+        (
+            "log.jsonl none.jsonl --out out",
+            "cannot read the log none.jsonl",
+        ),
+        (
+            "log.parquet --out out",
+            "cannot tell the format of `log.parquet`",
+        ),
+        ("header.csv --out out", "header.csv:1"),
+        ("- - --out out", "twice"),
+        (
+            "log.jsonl --contexts none --out out",
+            "cannot read the contexts none",
+        ),
+        (
+            "log.jsonl --catalog catalog.json --out out",
+            "catalog.json:1: this is no catalog",
+        ),
+        (
+            "log.jsonl --config house.toml --out out",
+            "house.toml:2: unknown key `epoch_event`",
+        ),
+        ("log.jsonl --out file", "cannot create file"),
+        ("log.jsonl --out file/out", "cannot create file/out"),
+        ("log.jsonl --out .", "holds no earlier output"),
+        ("log.jsonl --lateness soon --out out", "no duration"),
+        ("log.jsonl --workers 0 --out out", "--workers"),
+        ("log.jsonl --frobnicate --out out", "--frobnicate"),
+    ] {
+        let before = names(dir.path());
+        let ended = hearth(dir.path(), &format!("replay {arguments}"));
+        let told = &ended.stderr;
+        assert_eq!(ended.code, Some(2), "{arguments}: {told}");
+        assert!(told.contains(said), "{arguments}: {told}");
+        if let Some(sentence) = told.strip_prefix("hearth: ") {
+            assert_eq!(sentence.lines().count(), 1, "{arguments}: {told}");
+        } else {
+            assert!(told.starts_with("error: "), "{arguments}: {told}");
+        }
+        assert_eq!(ended.stdout, "", "{arguments}");
+        assert_eq!(names(dir.path()), before, "{arguments} left something");
+    }
+}
+
+fn names(dir: &std::path::Path) -> Vec<std::ffi::OsString> {
+    let entries = std::fs::read_dir(dir).unwrap();
+    let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();
+    names.sort();
+    names
+}
