@@ -199,7 +199,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     if config.strict && refused > 0 {
         let told = Stream::Rejected.path(&args.out);
         anyhow::bail!(
-            "{refused} lines are rejected (--strict); see {}",
+            "rejected lines: {refused} (--strict); {} tells which and why",
             told.display()
         );
     }

@@ -8,7 +8,7 @@ use super::program::{Folder, hearth, write};
 /// Lines that are ingested as one epoch.
 pub const EPOCH: usize = 100;
 
-/// What stands in each output: lines that are no events, after every so many that are.
+/// Lines that are no events; one of them stands after every 300 that are.
 const BAD: [&str; 3] = [
     "this is no event",
     r#"{"home":"h-1","time":"2025-01-08T08:00:00Z","device":"Gramophone","action":"play"}"#,
