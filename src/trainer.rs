@@ -256,7 +256,9 @@ impl Home<'_> {
             "{} sequences of the new context, at least {ENOUGH} are needed: nothing was trained",
             self.sequences
         );
-        let line = self.line(task, cohort.number, Outcome::Kept, (0.0, 0.0), evidence);
+        // Nothing was compared: no number is what `null` stands for in the outputs.
+        let none = (f32::NAN, f32::NAN);
+        let line = self.line(task, cohort.number, Outcome::Kept, none, evidence);
         (cohort.clone(), line)
     }
 

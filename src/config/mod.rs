@@ -298,7 +298,9 @@ mod tests {
         assert_eq!(config.max_gap.micros(), 9 * Time::HOUR);
         assert_eq!(config.max_jump.micros(), 30 * Time::DAY);
         assert_eq!(config.checker, Checker::Paired);
-        assert_eq!(config.epoch_events.get(), 10_000);
+        assert_eq!(config.epoch_events.get(), 1_000);
+        assert_eq!(config.max_span.micros(), 24 * Time::HOUR);
+        assert_eq!(config.top_k.get(), 5);
         assert_eq!(config.similarity, 0.9);
         assert_eq!(config.knowledge, None);
         assert!(!config.strict);
