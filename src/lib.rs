@@ -8,6 +8,7 @@ pub mod cli;
 pub mod config;
 pub mod dataflow;
 pub mod evaluate;
+pub mod experiment;
 pub mod filter;
 pub mod homes;
 pub mod import;

@@ -6,6 +6,7 @@
 
 mod embedded;
 mod knowledge;
+pub mod llm;
 mod phrases;
 mod prompt;
 
