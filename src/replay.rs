@@ -26,7 +26,8 @@ use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
 use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
-use crate::synthesizers::{self, Embedded, Knowledge, Synthesizer};
+use crate::synthesizers::llm::{Naming, Prompts, Templates, Told};
+use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 use crate::trainer;
 use driver::{Batch, Driver};
 use progress::{Position, Progress};
@@ -45,6 +46,7 @@ struct Input {
     shifts: Vec<Shift>,
     rejected_contexts: Vec<Rejected>,
     synthesizer: Option<Arc<dyn Synthesizer>>,
+    prompts: Arc<Prompts>,
     /// Keeps spooled standard input until the end.
     _spooled: Option<tempfile::TempPath>,
 }
@@ -64,21 +66,15 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         shifts,
         rejected_contexts,
         synthesizer,
+        prompts,
         _spooled,
     } = open(args)?;
     let files = (0..args.logs.len()).map(|f| log.file_name(f as u32).to_owned());
-    let prompt = {
-        let catalog = catalog.clone();
-        move |request: &_| {
-            let prompt = synthesizers::prompt(request, &catalog);
-            (prompt.system, prompt.user)
-        }
-    };
     let names = Names {
         homes: homes.clone(),
         catalog: catalog.clone(),
         files: files.collect(),
-        prompt: Arc::new(prompt),
+        prompt: Arc::new(move |request| prompts.shown(request)),
     };
     if let Some(first) = rejected_contexts.first().filter(|_| config.strict) {
         anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
@@ -240,6 +236,9 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         Choice::None => None,
     };
     let homes = Homes::default();
+    let told = Told::new(catalog.clone(), Naming::Public).map_err(UsageError)?;
+    let templates = Templates::load(None).map_err(|e| UsageError(e.to_string()))?;
+    let prompts = Arc::new(Prompts::new(told, templates, homes.clone()));
     let options = Options {
         catalog: catalog.clone(),
         homes: homes.clone(),
@@ -258,6 +257,7 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         shifts,
         rejected_contexts,
         synthesizer,
+        prompts,
         _spooled: spooled,
     })
 }

@@ -8,13 +8,11 @@ mod embedded;
 mod knowledge;
 pub mod llm;
 mod phrases;
-mod prompt;
 
 use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS};
 
 pub use embedded::{CAP, Embedded};
 pub use knowledge::{Knowledge, KnowledgeError};
-pub use prompt::{Prompt, prompt};
 
 /// Answers synthesis requests. Blocking: runs outside the workers.
 pub trait Synthesizer: Send + Sync {

@@ -1,0 +1,167 @@
+//! The request as a text for a language model: a system and a user message, after the paper's Table 1.
+//!
+//! Nothing in it tells one home from another: no home id, no date, no clock time, no name that a person gave; weekdays and
+//! three-hour buckets are all that a model needs and sees. The texts are [templates](Templates) that a user can replace.
+
+mod templates;
+
+use hearth_operators::words::{Catalog, HOURS, Request, Shift, ShiftKind, WEEKDAYS};
+use serde_json::{Value, json, to_string};
+
+use super::told::Told;
+use crate::homes::Homes;
+use crate::synthesizers::rows;
+use templates::Words;
+pub use templates::{TemplateError, Templates};
+
+/// Actions above which a schema does not list them: servers bound the size of a schema.
+const LISTED: usize = 400;
+
+/// The two messages of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Prompt {
+    /// Who the model is and what it is to do; how it must answer is [said apart](super::Form).
+    pub system: String,
+    /// What changes, and the home's data.
+    pub user: String,
+}
+
+/// Writes requests as prompts.
+pub struct Prompts {
+    told: Told,
+    templates: Templates,
+    homes: Homes,
+}
+
+impl Prompts {
+    /// For the homes of a catalog; `told` decides what is told of them.
+    pub fn new(told: Told, templates: Templates, homes: Homes) -> Self {
+        Prompts {
+            told,
+            templates,
+            homes,
+        }
+    }
+
+    /// The names that leave the house.
+    pub fn told(&self) -> &Told {
+        &self.told
+    }
+
+    /// How to answer, in words: where a schema goes with the call, and where none does.
+    pub fn answers(&self) -> &[String; 2] {
+        self.templates.answers()
+    }
+
+    /// The messages of a request.
+    ///
+    /// # Errors
+    /// A user's template fails on these words.
+    pub fn write(&self, request: &Request) -> Result<Prompt, TemplateError> {
+        let catalog = self.told.catalog();
+        let sequences = request.representatives.iter();
+        let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
+        let hints = request.hints.0.iter().map(|(action, next)| {
+            let next = next.iter().map(|(next, count)| {
+                let name = text(&catalog.full_name(*next));
+                format!("{{\"next\":{name},\"count\":{count}}}")
+            });
+            format!("{}:{}", text(&catalog.full_name(*action)), array(next))
+        });
+        let devices = catalog.devices().iter().filter(|d| !d.actions.is_empty());
+        let devices = devices.map(|device| {
+            let actions = array(device.actions.iter().map(|a| text(&a.name)));
+            format!("{}: {actions}", text(&device.name))
+        });
+        let hints = hints.collect::<Vec<_>>().join(",\n");
+        let home = self.homes.name(request.key.shift.home);
+        let [system, user] = self.templates.messages(&Words {
+            scene: scene(&request.regime.shift, &home, &self.told),
+            sequences: sequences.collect::<Vec<_>>().join("\n"),
+            count: request.representatives.len(),
+            hints: format!("{{{hints}}}"),
+            devices: devices.collect::<Vec<_>>().join("\n"),
+        })?;
+        Ok(Prompt { system, user })
+    }
+
+    /// The same for people; a template's failure stands in place of the user message.
+    pub fn shown(&self, request: &Request) -> (String, String) {
+        match self.write(request) {
+            Ok(Prompt { system, user }) => (system, user),
+            Err(error) => (String::new(), error.to_string()),
+        }
+    }
+}
+
+/// The JSON schema of an answer: sequences of behaviours of this catalog's vocabulary.
+pub fn schema(catalog: &Catalog) -> Value {
+    let behavior = |device: Value, actions: Value| {
+        json!({
+            "type": "object",
+            "properties": {
+                "weekday": {"type": "string", "enum": WEEKDAYS},
+                "hours": {"type": "string", "enum": HOURS},
+                "device": device,
+                "action": actions,
+            },
+            "required": ["weekday", "hours", "device", "action"],
+            "additionalProperties": false,
+        })
+    };
+    let behavior = if catalog.actions() > LISTED {
+        let any = json!({"type": "string"});
+        behavior(any.clone(), any)
+    } else {
+        let devices = catalog.devices().iter().filter(|d| !d.actions.is_empty());
+        let each = devices.map(|device| {
+            let actions: Vec<&str> = device.actions.iter().map(|a| a.name.as_str()).collect();
+            behavior(
+                json!({"type": "string", "enum": [device.name]}),
+                json!({"type": "string", "enum": actions}),
+            )
+        });
+        json!({"anyOf": each.collect::<Vec<_>>()})
+    };
+    json!({
+        "type": "object",
+        "properties": {
+            "sequences": {"type": "array", "items": {"type": "array", "items": behavior}},
+        },
+        "required": ["sequences"],
+        "additionalProperties": false,
+    })
+}
+
+/// The shift as a sentence. Words from outside are quoted as JSON, so that they cannot pass for the prompt's own.
+fn scene(shift: &Shift, home: &str, told: &Told) -> String {
+    let [from, to] = [&shift.from, &shift.to].map(|words| text(&told.sentence(words, home)));
+    match shift.kind {
+        ShiftKind::Season => format!("The season changes from {from} to {to}."),
+        ShiftKind::Schedule => format!(
+            "The residents' daily schedule changes: so far they were active in the {from}, from now on in the {to}."
+        ),
+        ShiftKind::Occupancy => {
+            format!("The number of people who live in the home changes from {from} to {to}.")
+        }
+        ShiftKind::Text if shift.from.trim().is_empty() => {
+            format!("What changes in the home, in a resident's words: {to}.")
+        }
+        ShiftKind::Text => format!(
+            "What changes in the home, in a resident's words: before, {from}; from now on, {to}."
+        ),
+    }
+}
+
+/// Anything as JSON on one line.
+fn text<T: serde::Serialize + ?Sized>(value: &T) -> String {
+    // Strings and lists of strings always serialise.
+    to_string(value).unwrap_or_default()
+}
+
+fn array(items: impl Iterator<Item = String>) -> String {
+    format!("[{}]", items.collect::<Vec<_>>().join(","))
+}
+
+#[cfg(test)]
+mod tests;
