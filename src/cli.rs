@@ -16,6 +16,7 @@ use crate::replay;
 use crate::show::{self, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::SinkError;
+use crate::synthesizers::llm::Templates;
 
 /// Hearth keeps the smart-home models of many households fitted while life changes
 ///
@@ -53,6 +54,7 @@ pub enum Command {
     Import(ImportArgs),
     Show(ShowArgs),
     Config(Box<ConfigArgs>),
+    Templates(TemplatesArgs),
 }
 
 /// Run behaviour logs through the dataflow: from events to adapted models
@@ -69,6 +71,9 @@ pub enum Command {
   hearth replay 2022.csv.gz 2023.csv.gz --catalog catalog.json --contexts contexts.jsonl --out out --workers 4
   zcat events.jsonl.gz | hearth replay - --out out --lateness 2h
   HEARTH_SYNTHESIZER=none hearth replay events.jsonl --out out
+  hearth replay events.jsonl --out out --synthesizer openai --llm-url http://127.0.0.1:8080/v1 --llm-model smollm2
+  hearth replay events.jsonl --out out --synthesizer openai --llm-model gpt-4o --llm-price-input 2.50 \
+      --llm-price-output 10 --llm-budget 5 --dry-run
 
 Durations are written like 90s, 10m, 9h, 2days or 1day 12h. Every option of the Configuration is also a key of
 hearth.toml and an environment variable; a flag precedes the environment, that precedes the file.")]
@@ -89,6 +94,14 @@ pub struct ReplayArgs {
     /// empty is refused
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Ask no language model: run up to the requests, and say how many there are, of how many tokens, and what they would cost
+    #[arg(long)]
+    pub dry_run: bool,
+
+    /// As --dry-run, and print each call that would leave the house, byte for byte
+    #[arg(long)]
+    pub explain: bool,
 
     /// Configuration file; none: hearth.toml of the current folder, where there is one
     #[arg(
@@ -114,7 +127,9 @@ impl ReplayArgs {
         let contexts = self.contexts.iter().map(|file| ("contexts", file));
         let catalog = self.catalog.iter().map(|file| ("catalog", file));
         let knowledge = self.config.knowledge.iter().map(|file| ("knowledge", file));
-        for (what, path) in logs.chain(contexts).chain(catalog).chain(knowledge) {
+        let gguf = self.config.llm.llm_gguf.iter().map(|file| ("model file", file));
+        let files = logs.chain(contexts).chain(catalog).chain(knowledge);
+        for (what, path) in files.chain(gguf) {
             if what == "log" && path.as_os_str() == "-" {
                 continue;
             }
@@ -155,6 +170,21 @@ pub struct ConfigArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+}
+
+/// Write the built-in texts of prompts, to be changed and given back
+///
+/// system.txt and user.txt are the two messages of a request to a language model, templates in Jinja's notation that
+/// know the words scene, sequences, count, hints and devices; schema.txt and paper.txt, taken as they are, say how to
+/// answer, to a server that takes a JSON schema and to one that does not. A replay reads them with --llm-templates.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  hearth templates --out prompts
+  hearth replay events.jsonl --out out --synthesizer openai --llm-templates prompts --explain")]
+pub struct TemplatesArgs {
+    /// Folder to write them into; files that are there already are kept, and refused
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
 }
 
 /// Commands that take the configuration.
@@ -198,6 +228,9 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
             let text = describe(matches, file);
             Ok(io::stdout().write_all(text.as_bytes())?)
         }
+        Command::Templates(TemplatesArgs { out }) => Templates::write(&out).map_err(|error| {
+            UsageError(format!("cannot write templates into {}: {error}", out.display())).into()
+        }),
     }
 }
 

@@ -50,8 +50,10 @@ pub struct Settings {
     pub warm_up: Enough,
     /// Segments after which a version on trial is judged.
     pub trial: u32,
-    /// Requests and jobs of each kind that a worker has out at a time.
+    /// Jobs of each kind that a worker has out at a time.
     pub limit: usize,
+    /// Requests that a worker has out at a time.
+    pub requests: usize,
 }
 
 /// A worker's hold on its dataflow.
@@ -105,7 +107,7 @@ pub fn build(
         move |request| anyone.then_some(request)
     });
     let keys = asked.clone().map(|request| request.key.shift);
-    let replies = asked.offload("Synthesize", services.synthesizer(), limit);
+    let replies = asked.offload("Synthesize", services.synthesizer(), settings.requests);
     let (answered, invalid) = replies.validate(settings.rules.catalog.clone());
     let candidates = answered.gather(foundation.clone());
     let filtered = candidates.offload("Filter", services.filter.clone(), limit);

@@ -5,6 +5,7 @@
 
 mod driver;
 mod progress;
+mod synthesis;
 
 use std::path::PathBuf;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use hearth_operators::words::{Catalog, Shift};
 
 use crate::catalog;
 use crate::cli::ReplayArgs;
-use crate::config::{Checker, Config, Synthesizer as Choice, UsageError};
+use crate::config::{Checker, Config, UsageError};
 use crate::dataflow;
 use crate::homes::Homes;
 use crate::models;
@@ -26,11 +27,11 @@ use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
 use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
-use crate::synthesizers::llm::{Naming, Prompts, Templates, Told};
-use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
+use crate::synthesizers::llm::{self, Prompts};
 use crate::trainer;
 use driver::{Batch, Driver};
 use progress::{Position, Progress};
+use synthesis::Chosen;
 
 /// Batches that may be decoded ahead of the first worker.
 const DECODED: usize = 4;
@@ -45,7 +46,7 @@ struct Input {
     catalog: Arc<Catalog>,
     shifts: Vec<Shift>,
     rejected_contexts: Vec<Rejected>,
-    synthesizer: Option<Arc<dyn Synthesizer>>,
+    synthesizer: Chosen,
     prompts: Arc<Prompts>,
     /// Keeps spooled standard input until the end.
     _spooled: Option<tempfile::TempPath>,
@@ -90,7 +91,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         preset: config.preset,
         seed: config.seed,
     };
-    let services = Services::new(&pool, &workload, &catalog, settings, synthesizer);
+    let quoted = synthesizer.quoted();
+    let synthesis =
+        synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
+    let services = Services::new(&pool, &workload, &catalog, settings, synthesis.answers());
     let position = Arc::new(Position::default());
     let progress = Progress::start(
         position.clone(),
@@ -171,7 +175,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             work: work.into_iter().collect(),
         },
     };
-    let summary = Summary::new(&counts, &run);
+    let summary = Summary::new(&counts, &run, synthesis.summary());
     summary.write(&args.out)?;
     println!("{summary}");
     if let Some(failure) = stop.failure() {
@@ -189,6 +193,12 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             "interrupted; what was done until then is in {}",
             args.out.display()
         );
+    }
+    if let Some(reason) = summary.llm.as_ref().and_then(|llm| llm.refused.as_ref()) {
+        anyhow::bail!("no language model: {reason}; the requests without an answer are in verdicts.jsonl");
+    }
+    if let Some(quoted) = quoted {
+        quoted.tell(config, &args.out)?;
     }
     // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
     let refused = counts.rejected + counts.rejected_contexts;
@@ -224,21 +234,9 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         None => catalog::infer(&logs, &config.timezone),
     };
     let catalog = Arc::new(catalog.map_err(|e| UsageError(e.to_string()))?);
-    let knowledge = match &config.knowledge {
-        Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,
-        None => Knowledge::builtin(),
-    };
-    let synthesizer = match config.synthesizer {
-        Choice::Embedded => {
-            let embedded = Embedded::new(catalog.clone(), knowledge, config.seed);
-            Some(Arc::new(embedded) as Arc<dyn Synthesizer>)
-        }
-        Choice::None => None,
-    };
     let homes = Homes::default();
-    let told = Told::new(catalog.clone(), Naming::Public).map_err(UsageError)?;
-    let templates = Templates::load(None).map_err(|e| UsageError(e.to_string()))?;
-    let prompts = Arc::new(Prompts::new(told, templates, homes.clone()));
+    let prompts = Arc::new(llm::prompts(&config.llm, &catalog, &homes)?);
+    let synthesizer = synthesis::choose(config, &catalog, &prompts, [args.dry_run, args.explain])?;
     let options = Options {
         catalog: catalog.clone(),
         homes: homes.clone(),
@@ -355,5 +353,6 @@ fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Setti
         },
         trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
         limit: config.threads.get() * QUESTIONS,
+        requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),
     }
 }

@@ -22,6 +22,9 @@ const PREDICTIONS: usize = 5;
 /// Models that stay loaded, of each kind; a home's are needed again with its next segment.
 const LOADED: usize = 512;
 
+/// Whoever answers requests.
+pub type Answers = Arc<dyn Outside<Arc<Request>, Reply>>;
+
 /// Everything that the dataflow asks for.
 pub struct Services {
     /// Trains a cohort's first models on the warm-up.
@@ -29,7 +32,7 @@ pub struct Services {
     /// Embeds sequences.
     pub encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
     /// Answers requests; `None`: nobody is asked.
-    pub synthesizer: Option<Arc<dyn Outside<Arc<Request>, Reply>>>,
+    pub synthesizer: Option<Answers>,
     /// Judges candidates (TOF).
     pub filter: Arc<dyn Outside<Candidates, Filtered>>,
     /// Adapts a home's models.
@@ -81,7 +84,7 @@ impl Services {
         workload: &Workload,
         catalog: &Arc<Catalog>,
         settings: trainer::Settings,
-        synthesizer: Option<Arc<dyn Synthesizer>>,
+        synthesizer: Option<Answers>,
     ) -> Self {
         let preset = settings.preset;
         Services {
@@ -105,16 +108,7 @@ impl Services {
                         .map_err(|e| failed("encoder", &e))
                 }
             }),
-            synthesizer: synthesizer.map(|synthesizer| {
-                pool.offer(
-                    Urgency::Patient,
-                    workload.synthesize.clone(),
-                    move |request: Arc<Request>| {
-                        let outcome = synthesizer.synthesize(&request);
-                        Ok(Reply { request, outcome })
-                    },
-                )
-            }),
+            synthesizer,
             filter: pool.offer(Urgency::Patient, workload.filter.clone(), {
                 let catalog = catalog.clone();
                 move |candidates: Candidates| {
@@ -140,10 +134,22 @@ impl Services {
     }
 
     /// Who answers requests; where nobody does, every answer is dropped.
-    pub fn synthesizer(&self) -> Arc<dyn Outside<Arc<Request>, Reply>> {
+    pub fn synthesizer(&self) -> Answers {
         let nobody = || Arc::new(|_request: Arc<Request>, _answer: Answer<Reply>| {}) as Arc<_>;
         self.synthesizer.clone().unwrap_or_else(nobody)
     }
+}
+
+/// A synthesizer's answers as jobs of the pool.
+pub fn answers(pool: &Pool, workload: &Workload, synthesizer: Arc<dyn Synthesizer>) -> Answers {
+    pool.offer(
+        Urgency::Patient,
+        workload.synthesize.clone(),
+        move |request: Arc<Request>| {
+            let outcome = synthesizer.synthesize(&request);
+            Ok(Reply { request, outcome })
+        },
+    )
 }
 
 fn failed(what: &str, error: &ModelError) -> String {

@@ -7,6 +7,7 @@
 
 mod describe;
 mod file;
+mod llm;
 
 use std::fmt;
 use std::num::NonZeroUsize;
@@ -23,6 +24,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::models::Preset;
 pub use describe::describe;
 pub use file::{File, check_environment};
+pub use llm::LlmConfig;
 
 /// The command was called in a way that cannot work; nothing was done. The program ends with code 2.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -167,6 +169,10 @@ pub struct Config {
         value_parser = clap::builder::BoolishValueParser::new(),
     )]
     pub strict: bool,
+
+    /// Language models.
+    #[command(flatten, next_help_heading = "Language models")]
+    pub llm: LlmConfig,
 }
 
 impl Default for Config {
@@ -196,6 +202,12 @@ pub enum Checker {
 pub enum Synthesizer {
     /// The one inside: no network, no key, deterministic by seed
     Embedded,
+    /// A language model behind an OpenAI-compatible server, given with --llm-url and --llm-model
+    Openai,
+    /// Recorded answers alone: no connection is made
+    Cassette,
+    /// A model file, given with --llm-gguf, run inside Hearth (where it was built with the feature gguf)
+    Gguf,
     /// Nobody: the replay stops at the requests
     None,
 }
@@ -211,6 +223,11 @@ impl Span {
     /// In microseconds, as [`Time`] counts.
     pub fn micros(self) -> i64 {
         self.0
+    }
+
+    /// As the clock has it.
+    pub fn duration(self) -> Duration {
+        Duration::from_micros(self.0.unsigned_abs())
     }
 }
 
@@ -234,7 +251,7 @@ impl FromStr for Span {
 
 impl fmt::Display for Span {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(Duration::from_micros(self.0.unsigned_abs())).fmt(f)
+        humantime::format_duration(self.duration()).fmt(f)
     }
 }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::{Counts, SinkError};
+use crate::synthesizers::llm::LlmSummary;
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -93,6 +94,9 @@ pub struct Summary {
     pub adaptations: Adaptations,
     /// Scores written, and how many of them call an anomaly.
     pub scores: Scores,
+    /// What a language model was asked, and for how much.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub llm: Option<LlmSummary>,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
     /// Where the time went.
@@ -140,7 +144,7 @@ pub struct Scores {
 
 impl Summary {
     /// Puts together what the writer counted and what the run knows.
-    pub fn new(counts: &Counts, run: &Run) -> Self {
+    pub fn new(counts: &Counts, run: &Run, llm: Option<LlmSummary>) -> Self {
         let seconds = run.elapsed.as_secs_f64();
         Summary {
             version: env!("CARGO_PKG_VERSION"),
@@ -175,6 +179,7 @@ impl Summary {
                 written: counts.scores,
                 anomalies: counts.anomalies,
             },
+            llm,
             interrupted: run.interrupted,
             timings: run.timings.clone(),
             seconds,
@@ -266,6 +271,9 @@ impl fmt::Display for Summary {
             failed => format!("{} without an answer", grouped(failed)),
         };
         row(f, "requests", self.requests, failures)?;
+        if let Some(llm) = &self.llm {
+            writeln!(f, "{llm}")?;
+        }
         let invalid = self.verdicts.delete.get(&0).copied().unwrap_or(0);
         row(
             f,
@@ -393,7 +401,7 @@ mod tests {
             deleted: [(0, 2), (2, 3)].into(),
             ..Counts::default()
         };
-        let summary = Summary::new(&counts, &run());
+        let summary = Summary::new(&counts, &run(), None);
         assert!(summary.balanced());
         let text = summary.to_string();
         let line = "events                  1,234,567  \
@@ -414,7 +422,7 @@ mod tests {
             "{text}"
         );
         counts.late = 61;
-        assert!(!Summary::new(&counts, &run()).balanced());
+        assert!(!Summary::new(&counts, &run(), None).balanced());
     }
 
     #[test]
@@ -423,7 +431,7 @@ mod tests {
             retained: [(1, 40), (2, 3)].into(),
             ..Counts::default()
         };
-        let json = serde_json::to_value(Summary::new(&counts, &run())).unwrap();
+        let json = serde_json::to_value(Summary::new(&counts, &run(), None)).unwrap();
         assert_eq!(json["events"]["in"], 1_234_567);
         assert_eq!(json["verdicts"]["retain"]["2"], 3);
         assert_eq!(json["events_per_second"], 123_456.7);

@@ -1,0 +1,159 @@
+//! Who answers the requests of a replay, as the configuration has it.
+
+use std::io::{self, BufWriter, Write};
+use std::path::Path;
+use std::sync::Arc;
+
+use hearth_operators::words::{Catalog, Request};
+
+use crate::config::{Config, Synthesizer as Choice, UsageError};
+use crate::homes::Homes;
+use crate::pool::{Pool, Stop};
+use crate::services::{self, Answers, Workload};
+use crate::synthesizers::llm::{
+    self, Calls, Cassette, Engine, Llm, LlmSummary, Mode, Prompts, Quote,
+};
+use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
+
+/// Chosen and checked, but not begun.
+pub enum Chosen {
+    /// The rules inside.
+    Embedded(Arc<dyn Synthesizer>),
+    /// A language model.
+    Llm { calls: Calls, engine: Engine },
+    /// A language model that is not asked: what it would be asked is told.
+    Quoted(Quoted),
+    /// Nobody.
+    Nobody,
+}
+
+/// At work.
+pub enum Begun {
+    /// The rules inside, as jobs of the pool.
+    Embedded(Answers),
+    /// A language model.
+    Llm(Arc<Llm>),
+    /// Nobody.
+    Nobody,
+}
+
+/// Checks what the configuration says of the synthesizer.
+///
+/// # Errors
+/// It cannot be used, or a dry run was asked of one that costs nothing.
+pub fn choose(
+    config: &Config,
+    catalog: &Arc<Catalog>,
+    prompts: &Arc<Prompts>,
+    [dry_run, explain]: [bool; 2],
+) -> Result<Chosen, UsageError> {
+    let language_model = match config.synthesizer {
+        Choice::Openai | Choice::Cassette | Choice::Gguf => true,
+        Choice::Embedded | Choice::None => false,
+    };
+    if dry_run || explain {
+        if !language_model {
+            return Err(UsageError(
+                "--dry-run and --explain say what a language model would be asked: choose one with --synthesizer openai"
+                    .to_owned(),
+            ));
+        }
+        let calls = Arc::new(llm::calls(config, prompts.clone())?);
+        return Ok(Chosen::Quoted(Quoted { calls, explain }));
+    }
+    if language_model {
+        let calls = llm::calls(config, prompts.clone())?;
+        let engine = llm::engine(config)?;
+        return Ok(Chosen::Llm { calls, engine });
+    }
+    if config.synthesizer == Choice::None {
+        return Ok(Chosen::Nobody);
+    }
+    let knowledge = match &config.knowledge {
+        Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,
+        None => Knowledge::builtin(),
+    };
+    let embedded = Embedded::new(catalog.clone(), knowledge, config.seed);
+    Ok(Chosen::Embedded(Arc::new(embedded)))
+}
+
+impl Chosen {
+    /// What is to be told at the end of a dry run.
+    pub fn quoted(&self) -> Option<Quoted> {
+        match self {
+            Chosen::Quoted(quoted) => Some(quoted.clone()),
+            Chosen::Embedded(_) | Chosen::Llm { .. } | Chosen::Nobody => None,
+        }
+    }
+
+    /// Begins. What a language model was asked is recorded in `out` where nothing else is said.
+    ///
+    /// # Errors
+    /// The recorded answers or the ledger cannot be used.
+    pub fn begin(
+        self,
+        config: &Config,
+        homes: &Homes,
+        out: &Path,
+        pool: &Pool,
+        workload: &Workload,
+        stop: &Stop,
+    ) -> anyhow::Result<Begun> {
+        Ok(match self {
+            Chosen::Embedded(embedded) => {
+                Begun::Embedded(services::answers(pool, workload, embedded))
+            }
+            Chosen::Llm { calls, engine } => {
+                let parts = llm::parts(config, calls, engine, homes, out, stop)?;
+                Begun::Llm(Arc::new(Llm::start(parts, workload.synthesize.clone())?))
+            }
+            Chosen::Quoted(_) | Chosen::Nobody => Begun::Nobody,
+        })
+    }
+}
+
+impl Begun {
+    /// For the dataflow.
+    pub fn answers(&self) -> Option<Answers> {
+        match self {
+            Begun::Embedded(answers) => Some(answers.clone()),
+            Begun::Llm(llm) => Some(llm.clone()),
+            Begun::Nobody => None,
+        }
+    }
+
+    /// What a language model was asked, and for how much.
+    pub fn summary(&self) -> Option<LlmSummary> {
+        match self {
+            Begun::Llm(llm) => Some(llm.summary()),
+            Begun::Embedded(_) | Begun::Nobody => None,
+        }
+    }
+}
+
+/// Calls that are not made.
+#[derive(Clone)]
+pub struct Quoted {
+    calls: Arc<Calls>,
+    explain: bool,
+}
+
+impl Quoted {
+    /// Says what the requests in `out` would cost, and what would be sent if that was asked for.
+    ///
+    /// # Errors
+    /// The requests or recorded answers cannot be read, or nobody reads what is printed.
+    pub fn tell(&self, config: &Config, out: &Path) -> anyhow::Result<()> {
+        let llm = &config.llm;
+        let cassette = Cassette::open(&llm::cassette_folder(llm, out), Mode::Replay)?;
+        let mut stdout = BufWriter::new(io::stdout().lock());
+        let quote = Quote::of(out, &self.calls, &cassette, llm::prices(llm), |request, call| {
+            if self.explain {
+                llm::explain(&mut stdout, llm.llm_url.as_deref(), request, call)?;
+            }
+            Ok(())
+        })?;
+        writeln!(stdout, "{quote}")?;
+        Ok(stdout.flush()?)
+    }
+}

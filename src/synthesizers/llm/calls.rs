@@ -1,0 +1,71 @@
+//! From a prompt to a call: what a run asks the same of every request.
+
+use std::sync::Arc;
+
+use serde_json::Value;
+
+use super::prompt::{Prompt, Prompts, schema};
+use super::{Call, Form, Format};
+
+/// What all calls of a run share.
+pub struct Calls {
+    prompts: Arc<Prompts>,
+    schema: Value,
+    settings: CallSettings,
+}
+
+/// What a user decides of a call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct CallSettings {
+    /// The model, as the server names it.
+    pub model: String,
+    /// How the answer is asked for.
+    pub format: Format,
+    /// 0 is the most probable answer.
+    pub temperature: f64,
+    /// What the server draws by.
+    pub seed: u64,
+    /// Tokens that an answer may have at most.
+    pub max_tokens: u32,
+}
+
+impl Calls {
+    /// Calls made of these prompts.
+    pub fn new(prompts: Arc<Prompts>, settings: CallSettings) -> Self {
+        let schema = schema(prompts.told().catalog());
+        Calls {
+            prompts,
+            schema,
+            settings,
+        }
+    }
+
+    /// What writes the prompts.
+    pub fn prompts(&self) -> &Prompts {
+        &self.prompts
+    }
+
+    /// The model that is asked.
+    pub fn model(&self) -> &str {
+        &self.settings.model
+    }
+
+    /// The call that a prompt makes.
+    pub fn call(&self, prompt: Prompt) -> Call {
+        let [schema_words, paper_words] = self.prompts.answers().clone();
+        Call {
+            model: self.settings.model.clone(),
+            system: prompt.system,
+            user: prompt.user,
+            form: Form {
+                format: self.settings.format,
+                schema: self.schema.clone(),
+                schema_words,
+                paper_words,
+            },
+            temperature: self.settings.temperature,
+            seed: Some(self.settings.seed),
+            max_tokens: self.settings.max_tokens,
+        }
+    }
+}

@@ -1,0 +1,194 @@
+//! From the configuration to what a run needs, checked before any work.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hearth_operators::words::Catalog;
+
+use super::calls::{CallSettings, Calls};
+use super::cassette::{Cassette, Mode};
+use super::client::{Client, Endpoint, Key, Options};
+use super::ledger::{Budget, Ledger, Prices};
+use super::prompt::{Prompts, Templates};
+use super::reply::Reader;
+use super::synthesis::{Engine, Parts};
+use super::told::Told;
+use crate::config::{Config, LlmConfig, Synthesizer, UsageError};
+use crate::homes::Homes;
+use crate::pool::Stop;
+
+/// Where answers are recorded, within the output folder.
+const CASSETTE: &str = "cassette";
+
+/// What calls cost, within the cassette's folder.
+const LEDGER: &str = "ledger.jsonl";
+
+/// The prompts of a run.
+///
+/// # Errors
+/// The templates cannot be used.
+pub fn prompts(
+    config: &LlmConfig,
+    catalog: &Arc<Catalog>,
+    homes: &Homes,
+) -> Result<Prompts, UsageError> {
+    let told = Told::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
+    let templates = Templates::load(config.llm_templates.as_deref());
+    let templates = templates.map_err(|error| UsageError(error.to_string()))?;
+    Ok(Prompts::new(told, templates, homes.clone()))
+}
+
+/// The calls of a run.
+///
+/// # Errors
+/// It is not said which model is to be asked.
+pub fn calls(config: &Config, prompts: Arc<Prompts>) -> Result<Calls, UsageError> {
+    let llm = &config.llm;
+    let file = llm.llm_gguf.as_deref().and_then(Path::file_stem);
+    let file = file.map(|stem| stem.to_string_lossy().into_owned());
+    let model = match (config.synthesizer, &llm.llm_model) {
+        (_, Some(model)) => model.clone(),
+        (Synthesizer::Gguf, None) => file.unwrap_or_default(),
+        (_, None) => {
+            return Err(UsageError(
+                "which model is to answer? Name it as the server does, with --llm-model".to_owned(),
+            ));
+        }
+    };
+    let settings = CallSettings {
+        model,
+        format: llm.llm_format,
+        temperature: llm.llm_temperature,
+        seed: config.seed,
+        max_tokens: llm.llm_max_tokens.get(),
+    };
+    Ok(Calls::new(prompts, settings))
+}
+
+/// The client of the server that the configuration names. No connection is made yet.
+///
+/// # Errors
+/// There is no address, it is not this machine's and that was not allowed, or the key cannot be read.
+pub fn client(config: &LlmConfig) -> Result<Client, UsageError> {
+    let Some(url) = &config.llm_url else {
+        return Err(UsageError(
+            "which server is to answer? Give its address with --llm-url, such as http://127.0.0.1:8080/v1".to_owned(),
+        ));
+    };
+    let endpoint: Endpoint = url.parse()?;
+    if !endpoint.is_loopback() && !config.llm_allow_remote {
+        return Err(UsageError(format!(
+            "{endpoint} is not this machine. It would be sent, for each shift of a home: the shift in words, past sequences as \
+             weekday, three-hour bucket, device and action, counts of what follows what, and the devices with their actions; \
+             no home id, no date or clock time, no name that is not a public word. See it with --explain, and allow it with \
+             --llm-allow-remote"
+        )));
+    }
+    Client::new(Options {
+        key: Key::find(config.llm_key_file.as_deref())?,
+        attempts: config.llm_attempts,
+        connect: config.llm_connect_timeout.duration(),
+        first_token: config.llm_first_token_timeout.duration(),
+        idle: config.llm_idle_timeout.duration(),
+        whole: config.llm_timeout.duration(),
+        concurrency: config.llm_concurrency,
+        requests_per_minute: config.llm_requests_per_minute,
+        tokens_per_minute: config.llm_tokens_per_minute,
+        ..Options::new(endpoint)
+    })
+}
+
+/// What tokens cost.
+pub fn prices(config: &LlmConfig) -> Prices {
+    Prices {
+        input: config.llm_price_input,
+        output: config.llm_price_output,
+    }
+}
+
+/// Who completes the calls of a run.
+///
+/// # Errors
+/// Server, key or model file cannot be used.
+pub fn engine(config: &Config) -> Result<Engine, UsageError> {
+    match config.synthesizer {
+        Synthesizer::Openai if config.llm.llm_cassette != Mode::Replay => {
+            Ok(Engine::Server(Box::new(client(&config.llm)?)))
+        }
+        Synthesizer::Gguf => local(config.llm.llm_gguf.as_deref()),
+        _ => Ok(Engine::Nobody),
+    }
+}
+
+#[cfg(feature = "gguf")]
+fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
+    let Some(file) = file else {
+        return Err(UsageError(
+            "which model is to answer? Give its file with --llm-gguf".to_owned(),
+        ));
+    };
+    let model = super::gguf::LocalModel::load(file).map_err(|e| UsageError(e.to_string()))?;
+    Ok(Engine::Local(Arc::new(model)))
+}
+
+#[cfg(not(feature = "gguf"))]
+fn local(_file: Option<&Path>) -> Result<Engine, UsageError> {
+    Err(UsageError(
+        "this Hearth runs no model files: build it with `cargo build --release --features gguf`".to_owned(),
+    ))
+}
+
+/// Where the answers of a run are recorded.
+pub fn cassette_folder(config: &LlmConfig, out: &Path) -> PathBuf {
+    match &config.llm_cassette_dir {
+        Some(folder) => folder.clone(),
+        None => out.join(CASSETTE),
+    }
+}
+
+/// Everything that answers the requests of a run.
+///
+/// # Errors
+/// The cassette or the ledger cannot be used.
+pub fn parts(
+    config: &Config,
+    calls: Calls,
+    engine: Engine,
+    homes: &Homes,
+    out: &Path,
+    stop: &Stop,
+) -> Result<Parts, UsageError> {
+    let llm = &config.llm;
+    let folder = cassette_folder(llm, out);
+    let mode = match engine {
+        Engine::Nobody => Mode::Replay,
+        _ => llm.llm_cassette,
+    };
+    let refused = |error: &dyn std::fmt::Display| UsageError(error.to_string());
+    let cassette = Cassette::open(&folder, mode).map_err(|error| refused(&error))?;
+    let ledger = match engine {
+        Engine::Nobody => None,
+        _ => {
+            let budget = Budget {
+                run: llm.llm_budget,
+                home: llm.llm_home_budget,
+            };
+            let (ledger, found) = Ledger::open(&folder.join(LEDGER), prices(llm), budget)
+                .map_err(|error| refused(&error))?;
+            for told in found.told() {
+                eprintln!("hearth: {told}");
+            }
+            Some(ledger)
+        }
+    };
+    let told = calls.prompts().told().catalog().clone();
+    Ok(Parts {
+        reader: Reader::new(Arc::new(told)),
+        calls,
+        homes: homes.clone(),
+        engine,
+        cassette,
+        ledger,
+        stop: stop.clone(),
+    })
+}

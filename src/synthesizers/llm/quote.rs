@@ -1,0 +1,115 @@
+//! What a replay would ask a language model, and what that would cost (`--dry-run`, `--explain`).
+
+use std::fmt;
+use std::io::{self, Write};
+use std::path::Path;
+
+use super::calls::Calls;
+use super::cassette::Cassette;
+use super::ledger::{Money, Prices};
+use super::prompt::Prompt;
+use super::tokens::{Estimator, ceiling};
+use super::{Call, Usage};
+use crate::show::read::{each, line};
+use crate::sinks::lines::RequestLine;
+use crate::sinks::{Stream, grouped};
+
+/// Requests, tokens and money.
+#[derive(Clone, Debug, Default)]
+pub struct Quote {
+    /// Requests of the log.
+    pub requests: u64,
+    /// Of these, answered by the cassette already.
+    pub recorded: u64,
+    /// Tokens of the others: about those of the messages, and of answers as long as the sequences given.
+    pub about: Usage,
+    /// The most that they can have.
+    pub most: Usage,
+    /// What the one costs.
+    pub cost: Money,
+    /// What the other costs.
+    pub highest: Money,
+}
+
+impl Quote {
+    /// Adds up the requests in an output folder, and shows each call to `see` with the request's name.
+    ///
+    /// # Errors
+    /// The folder's `requests.jsonl` or a recorded answer cannot be read; `see` fails.
+    pub fn of(
+        out: &Path,
+        calls: &Calls,
+        cassette: &Cassette,
+        prices: Prices,
+        mut see: impl FnMut(&str, &Call) -> io::Result<()>,
+    ) -> anyhow::Result<Self> {
+        let estimator = Estimator::new().map_err(anyhow::Error::msg)?;
+        let mut quote = Quote::default();
+        each(out, Stream::Requests, |text| {
+            let request: RequestLine = line(text)?;
+            let call = calls.call(Prompt {
+                system: request.prompt.system,
+                user: request.prompt.user,
+            });
+            quote.requests += 1;
+            if cassette.lookup(&call)?.is_some() {
+                quote.recorded += 1;
+                return Ok(());
+            }
+            see(&request.request, &call)?;
+            let given = serde_json::to_string(&request.representatives)?;
+            let about = Usage {
+                input: estimator.estimate(&call).input,
+                output: estimator.count(&given).min(u64::from(call.max_tokens)),
+            };
+            quote.about = quote.about + about;
+            quote.most = quote.most + ceiling(&call);
+            Ok(())
+        })?;
+        quote.cost = prices.cost(quote.about);
+        quote.highest = prices.cost(quote.most);
+        Ok(quote)
+    }
+}
+
+impl fmt::Display for Quote {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Quote {
+            requests,
+            recorded,
+            about,
+            most,
+            cost,
+            highest,
+        } = self;
+        writeln!(
+            f,
+            "requests           {:>14}  of which {} are recorded already and cost nothing",
+            grouped(*requests),
+            grouped(*recorded)
+        )?;
+        writeln!(
+            f,
+            "tokens of prompts  {:>14}  at most {}",
+            grouped(about.input),
+            grouped(most.input)
+        )?;
+        writeln!(
+            f,
+            "tokens of answers  {:>14}  at most {}; about as long as the sequences given, if the model does as it is told",
+            grouped(about.output),
+            grouped(most.output)
+        )?;
+        write!(f, "cost               {cost:>14}  at most {highest}, if no call is tried twice")
+    }
+}
+
+/// Prints a call as it would leave the house: a comment line, then the body byte for byte, then a blank line.
+///
+/// # Errors
+/// The output cannot be written.
+pub fn explain(out: &mut impl Write, request: &str, to: &str, body: &[u8]) -> io::Result<()> {
+    writeln!(out, "# {request}: POST {to}, {} bytes", body.len())?;
+    out.write_all(body)?;
+    out.write_all(b"\n\n")
+}

@@ -1,0 +1,227 @@
+//! The synthesizer: a request becomes a prompt, a call, a completion, and sequences in the house's own names.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use hearth_operators::offload::{Answer, Outside};
+use hearth_operators::words::{Reply, Request, Written};
+use serde::Serialize;
+use tokio::runtime::Runtime;
+
+use super::calls::Calls;
+use super::cassette::Cassette;
+use super::client::Client;
+#[cfg(feature = "gguf")]
+use super::gguf::LocalModel;
+use super::ledger::{Ledger, Totals};
+use super::reply::Reader;
+use super::tokens::ceiling;
+use super::{Call, CallError, Completion, Finish};
+use crate::homes::Homes;
+use crate::pool::{Stop, Work};
+use crate::sinks::lines::request_id;
+
+/// Who completes calls that are not recorded.
+pub enum Engine {
+    /// A server.
+    Server(Box<Client>),
+    /// A model file, run here.
+    #[cfg(feature = "gguf")]
+    Local(Arc<LocalModel>),
+    /// Nobody: recorded answers alone.
+    Nobody,
+}
+
+/// Answers requests by a language model, on threads of its own: workers and pool never wait for it.
+pub struct Llm {
+    shared: Arc<Shared>,
+    work: Arc<Work>,
+    runtime: Option<Runtime>,
+}
+
+/// What an [`Llm`] is made of.
+pub struct Parts {
+    /// Requests into calls.
+    pub calls: Calls,
+    /// Replies into sequences, in the names that were told.
+    pub reader: Reader,
+    /// Names of homes: for the ledger and the cassette's labels, which stay in the house.
+    pub homes: Homes,
+    /// Who is asked.
+    pub engine: Engine,
+    /// What was answered before.
+    pub cassette: Cassette,
+    /// What may be spent; recorded answers cost nothing.
+    pub ledger: Option<Ledger>,
+    /// Whether to stop.
+    pub stop: Stop,
+}
+
+struct Shared {
+    parts: Parts,
+    tally: Tally,
+}
+
+/// What became of requests.
+#[derive(Default)]
+struct Tally {
+    asked: AtomicU64,
+    recorded: AtomicU64,
+    failed: AtomicU64,
+    unaffordable: AtomicU64,
+    refused: Mutex<Option<String>>,
+}
+
+/// What became of a run's requests to a language model, and what they cost.
+#[derive(Clone, Debug, Default, Serialize)]
+pub struct LlmSummary {
+    /// The model, as it was asked for.
+    pub model: String,
+    /// Requests that were taken on.
+    pub requests: u64,
+    /// Of these, answered from the cassette.
+    pub recorded: u64,
+    /// Requests that got no answer, for whatever reason.
+    pub failed: u64,
+    /// Of these, because the budget did not allow for them.
+    pub unaffordable: u64,
+    /// Why the server refuses all requests, if it does.
+    pub refused: Option<String>,
+    /// Attempts, tokens and money, this run's and those that the ledger held before.
+    #[serde(flatten)]
+    pub spent: Option<Totals>,
+}
+
+impl Llm {
+    /// Starts the threads on which calls wait; `work` counts requests.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn start(parts: Parts, work: Arc<Work>) -> std::io::Result<Self> {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            // Calls wait; what they compute is prompts and the reading of replies.
+            .worker_threads(2)
+            .thread_name("llm")
+            .enable_all()
+            .build()?;
+        let tally = Tally::default();
+        Ok(Llm {
+            shared: Arc::new(Shared { parts, tally }),
+            work,
+            runtime: Some(runtime),
+        })
+    }
+
+    /// What came of it so far.
+    pub fn summary(&self) -> LlmSummary {
+        let Shared { parts, tally } = &*self.shared;
+        let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
+        LlmSummary {
+            model: parts.calls.model().to_owned(),
+            requests: count(&tally.asked),
+            recorded: count(&tally.recorded),
+            failed: count(&tally.failed),
+            unaffordable: count(&tally.unaffordable),
+            refused: lock(&tally.refused).clone(),
+            spent: parts.ledger.as_ref().map(Ledger::totals),
+        }
+    }
+}
+
+impl Drop for Llm {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            // Nobody waits for what is still open, and a hung server must not hold the end of a run.
+            runtime.shutdown_background();
+        }
+    }
+}
+
+impl Outside<Arc<Request>, Reply> for Llm {
+    fn ask(&self, request: Arc<Request>, answer: Answer<Reply>) {
+        let (shared, work) = (self.shared.clone(), self.work.clone());
+        work.asked.fetch_add(1, Ordering::Relaxed);
+        if let Some(runtime) = &self.runtime {
+            runtime.spawn(async move {
+                let outcome = shared.answer(&request).await;
+                if !shared.parts.stop.is_stopped() {
+                    answer.send(Reply { request, outcome });
+                }
+                work.done.fetch_add(1, Ordering::Relaxed);
+            });
+        }
+    }
+}
+
+impl Shared {
+    async fn answer(&self, request: &Request) -> Result<Vec<Written>, String> {
+        let Tally {
+            asked,
+            failed,
+            unaffordable,
+            refused,
+            ..
+        } = &self.tally;
+        asked.fetch_add(1, Ordering::Relaxed);
+        let outcome = self.sequences(request).await;
+        outcome.map_err(|error| {
+            failed.fetch_add(1, Ordering::Relaxed);
+            match &error {
+                CallError::Refused(reason) => {
+                    lock(refused).get_or_insert_with(|| reason.clone());
+                }
+                CallError::Unaffordable(_) => {
+                    unaffordable.fetch_add(1, Ordering::Relaxed);
+                }
+                CallError::Failed(_) => {}
+            }
+            error.to_string()
+        })
+    }
+
+    async fn sequences(&self, request: &Request) -> Result<Vec<Written>, CallError> {
+        let Parts {
+            calls,
+            reader,
+            homes,
+            ..
+        } = &self.parts;
+        let failed = |reason: String| CallError::Failed(reason);
+        let prompt = calls.prompts().write(request);
+        let call = calls.call(prompt.map_err(|error| failed(error.to_string()))?);
+        let home = homes.name(request.key.shift.home);
+        let completion = self.completion(&call, &home, &request_id(&home, &request.key)).await?;
+        let stopped = match &completion.finish {
+            Finish::Stop => None,
+            Finish::Length => Some(format!(
+                "the answer was cut at {} tokens (--llm-max-tokens)",
+                call.max_tokens
+            )),
+            Finish::ContentFilter => Some("the server's content filter withheld the answer".to_owned()),
+            Finish::Other(reason) => Some(format!("the answer ended for the reason `{reason}`")),
+        };
+        if let Some(reason) = stopped {
+            return Err(failed(reason));
+        }
+        let written = reader
+            .read(&completion.text, &[&call.system, &call.user])
+            .map_err(failed)?;
+        let told = calls.prompts().told();
+        let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
+        Ok(written.into_iter().map(|sequence| sequence.map(own)).collect())
+    }
+
+    /// From the cassette, else from the model.
+    async fn completion(
+        &self,
+        call: &Call,
+        home: &str,
+        label: &str,
+    ) -> Result<Completion, CallError> {
+        todo!()
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
