@@ -9,18 +9,19 @@ mod knowledge;
 pub mod llm;
 mod phrases;
 
-use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS};
+use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS, Written};
 
 pub use embedded::{CAP, Embedded};
 pub use knowledge::{Knowledge, KnowledgeError};
 
 /// Answers synthesis requests. Blocking: runs outside the workers.
 pub trait Synthesizer: Send + Sync {
-    /// Sequences for the new context, as names (weekday, hours, device, action).
+    /// Sequences for the new context, as names (weekday, hours, device, action); in the place of one that was written but
+    /// cannot be read, why not.
     ///
     /// # Errors
     /// A sentence saying why there are none.
-    fn synthesize(&self, request: &Request) -> Result<Vec<Vec<Row>>, String>;
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String>;
 
     /// The name used in flags and messages.
     fn name(&self) -> &str;

@@ -1,11 +1,33 @@
 //! Synthesis by a language model: any OpenAI-compatible server, a recording of one, or a local model file.
+//!
+//! A request becomes a [prompt](Prompts) under names that [leave the house](Told), a [`Call`], and a [`Completion`]: from
+//! the [`Cassette`] where the same call was answered before, else from the [`Engine`], within what the [`Ledger`] allows. What
+//! comes back is [read](reply) into sequences in the house's own names, which go through the same validation as any
+//! other synthesizer's.
 
 mod call;
+mod calls;
+pub mod cassette;
+pub mod client;
+#[cfg(feature = "gguf")]
+pub mod gguf;
+pub mod ledger;
+mod open;
 mod prompt;
+mod quote;
+pub mod reply;
+mod synthesis;
 mod told;
+pub mod tokens;
 
 pub use call::{
     Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,
 };
+pub use calls::{CallSettings, Calls};
+pub use cassette::{Cassette, Mode};
+pub use ledger::{Ledger, Money, Price};
+pub use open::{calls, cassette_folder, engine, parts, prices, prompts};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
+pub use quote::{Quote, explain};
+pub use synthesis::{Engine, Llm, LlmSummary, Parts};
 pub use told::{Naming, Told};
