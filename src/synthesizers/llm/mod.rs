@@ -1,7 +1,11 @@
 //! Synthesis by a language model: any OpenAI-compatible server, a recording of one, or a local model file.
 
 mod call;
+#[cfg(feature = "gguf")]
+mod gguf;
 
 pub use call::{
     Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,
 };
+#[cfg(feature = "gguf")]
+pub use gguf::{LoadError, LocalModel};
