@@ -145,9 +145,14 @@ impl Quoted {
     /// The requests or recorded answers cannot be read, or nobody reads what is printed.
     pub fn tell(&self, config: &Config, out: &Path) -> anyhow::Result<()> {
         let llm = &config.llm;
-        let cassette = Cassette::open(&llm::cassette_folder(llm, out), Mode::Replay)?;
+        let folder = llm::cassette_folder(llm, out);
+        let cassette = match folder.is_dir() {
+            true => Some(Cassette::open(&folder, Mode::Replay)?),
+            false => None,
+        };
+        let prices = llm::prices(llm);
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let quote = Quote::of(out, &self.calls, &cassette, llm::prices(llm), |request, call| {
+        let quote = Quote::of(out, &self.calls, cassette.as_ref(), prices, |request, call| {
             if self.explain {
                 llm::explain(&mut stdout, llm.llm_url.as_deref(), request, call)?;
             }

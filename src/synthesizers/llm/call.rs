@@ -89,6 +89,16 @@ pub struct Usage {
     pub output: u64,
 }
 
+impl Usage {
+    /// The tokens of both.
+    pub fn plus(self, other: Usage) -> Usage {
+        Usage {
+            input: self.input.saturating_add(other.input),
+            output: self.output.saturating_add(other.output),
+        }
+    }
+}
+
 /// Why a call has no completion. Each carries a sentence for the user that holds no secret.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CallError {

@@ -175,8 +175,11 @@ pub fn parts(
             };
             let (ledger, found) = Ledger::open(&folder.join(LEDGER), prices(llm), budget)
                 .map_err(|error| refused(&error))?;
-            for told in found.told() {
-                eprintln!("hearth: {told}");
+            if !found.unaccounted.is_empty() {
+                eprintln!(
+                    "hearth: an earlier run ended with {} calls under way; they count as spent in full",
+                    found.unaccounted.len()
+                );
             }
             Some(ledger)
         }

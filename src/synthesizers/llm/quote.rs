@@ -6,6 +6,7 @@ use std::path::Path;
 
 use super::calls::Calls;
 use super::cassette::Cassette;
+use super::client::{self, Endpoint};
 use super::ledger::{Money, Prices};
 use super::prompt::Prompt;
 use super::tokens::{Estimator, ceiling};
@@ -39,7 +40,7 @@ impl Quote {
     pub fn of(
         out: &Path,
         calls: &Calls,
-        cassette: &Cassette,
+        cassette: Option<&Cassette>,
         prices: Prices,
         mut see: impl FnMut(&str, &Call) -> io::Result<()>,
     ) -> anyhow::Result<Self> {
@@ -52,7 +53,9 @@ impl Quote {
                 user: request.prompt.user,
             });
             quote.requests += 1;
-            if cassette.lookup(&call)?.is_some() {
+            if let Some(cassette) = cassette
+                && cassette.lookup(&request.request, &call)?.is_some()
+            {
                 quote.recorded += 1;
                 return Ok(());
             }
@@ -62,8 +65,8 @@ impl Quote {
                 input: estimator.estimate(&call).input,
                 output: estimator.count(&given).min(u64::from(call.max_tokens)),
             };
-            quote.about = quote.about + about;
-            quote.most = quote.most + ceiling(&call);
+            quote.about = quote.about.plus(about);
+            quote.most = quote.most.plus(ceiling(&call));
             Ok(())
         })?;
         quote.cost = prices.cost(quote.about);
@@ -104,12 +107,21 @@ impl fmt::Display for Quote {
     }
 }
 
-/// Prints a call as it would leave the house: a comment line, then the body byte for byte, then a blank line.
+/// Prints a call as it would leave the house: a line that says whose it is and where it would go, then its body, byte for
+/// byte, then a blank line. A key goes with it as the header `Authorization`, which is not shown.
 ///
 /// # Errors
 /// The output cannot be written.
-pub fn explain(out: &mut impl Write, request: &str, to: &str, body: &[u8]) -> io::Result<()> {
+pub fn explain(
+    out: &mut impl Write,
+    url: Option<&str>,
+    request: &str,
+    call: &Call,
+) -> io::Result<()> {
+    let to = url.and_then(|url| url.parse::<Endpoint>().ok());
+    let to = to.map_or("(no --llm-url)".to_owned(), |to| to.to_string());
+    let body = client::body(call);
     writeln!(out, "# {request}: POST {to}, {} bytes", body.len())?;
-    out.write_all(body)?;
+    out.write_all(&body)?;
     out.write_all(b"\n\n")
 }

@@ -1,5 +1,6 @@
 //! The synthesizer: a request becomes a prompt, a call, a completion, and sequences in the house's own names.
 
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -16,9 +17,12 @@ use super::gguf::LocalModel;
 use super::ledger::{Ledger, Totals};
 use super::reply::Reader;
 use super::tokens::ceiling;
+#[cfg(feature = "gguf")]
+use super::Purse;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};
+use crate::sinks::grouped;
 use crate::sinks::lines::request_id;
 
 /// Who completes calls that are not recorded.
@@ -30,6 +34,18 @@ pub enum Engine {
     Local(Arc<LocalModel>),
     /// Nobody: recorded answers alone.
     Nobody,
+}
+
+impl Engine {
+    /// Where answers come from, to be noted beside them.
+    fn place(&self) -> String {
+        match self {
+            Engine::Server(client) => client.endpoint().to_string(),
+            #[cfg(feature = "gguf")]
+            Engine::Local(model) => model.name().to_owned(),
+            Engine::Nobody => String::new(),
+        }
+    }
 }
 
 /// Answers requests by a language model, on threads of its own: workers and pool never wait for it.
@@ -90,6 +106,45 @@ pub struct LlmSummary {
     /// Attempts, tokens and money, this run's and those that the ledger held before.
     #[serde(flatten)]
     pub spent: Option<Totals>,
+}
+
+impl fmt::Display for LlmSummary {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "  asked of {}: {} from the cassette", self.model, grouped(self.recorded))?;
+        if self.failed > 0 {
+            write!(f, ", {} without an answer", grouped(self.failed))?;
+        }
+        if self.unaffordable > 0 {
+            write!(f, " ({} for want of budget)", grouped(self.unaffordable))?;
+        }
+        let Some(spent) = &self.spent else {
+            return Ok(());
+        };
+        write!(
+            f,
+            "; {} calls, {} + {} tokens, {} spent",
+            grouped(spent.calls),
+            grouped(spent.input_tokens),
+            grouped(spent.output_tokens),
+            spent.spent
+        )?;
+        if spent.unaccounted.calls > 0 {
+            write!(
+                f,
+                ", {} of it for {} calls of unknown end",
+                spent.unaccounted.money,
+                grouped(spent.unaccounted.calls)
+            )?;
+        }
+        if spent.overrun.calls > 0 {
+            write!(
+                f,
+                "; the server counted {} more than it can have been sent",
+                spent.overrun.money
+            )?;
+        }
+        Ok(())
+    }
 }
 
 impl Llm {
@@ -218,7 +273,45 @@ impl Shared {
         home: &str,
         label: &str,
     ) -> Result<Completion, CallError> {
-        todo!()
+        let Parts {
+            cassette, engine, ..
+        } = &self.parts;
+        let ask = || self.ask(call, home);
+        let answer = cassette.once(label, &engine.place(), call, ask).await?;
+        if answer.recorded {
+            self.tally.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(answer.completion)
+    }
+
+    async fn ask(&self, call: &Call, home: &str) -> Result<Completion, CallError> {
+        let Parts {
+            engine,
+            ledger,
+            ..
+        } = &self.parts;
+        let nobody = || CallError::Failed("nobody is asked".to_owned());
+        let purse = ledger.as_ref().ok_or_else(nobody)?.purse(home, ceiling(call));
+        match engine {
+            Engine::Server(client) => client.complete(call, &purse).await,
+            #[cfg(feature = "gguf")]
+            Engine::Local(model) => {
+                let reservation = purse.reserve().await?;
+                let (model, call, stop) = (model.clone(), call.clone(), self.parts.stop.clone());
+                let answer = tokio::task::spawn_blocking(move || {
+                    model.complete(&call, &|| stop.is_stopped())
+                });
+                let gone = |_| CallError::Failed("the local model's thread is gone".to_owned());
+                let completion = answer.await.map_err(gone)?;
+                // What this machine computes is charged by nobody, unless somebody set a price.
+                match &completion {
+                    Ok(completion) => reservation.settle(completion.usage),
+                    Err(_) => reservation.release(),
+                }
+                completion
+            }
+            Engine::Nobody => Err(nobody()),
+        }
     }
 }
 

@@ -1,0 +1,93 @@
+//! Servers that refuse, hang or talk nonsense: requests fail with a reason, and everything else goes on.
+
+use super::household::{IMPATIENT, asking, replay};
+use super::program::{Folder, same_lines, text};
+use super::server::{Act, Server};
+
+/// The streams that lie before the requests' answers.
+const BEFORE: [&str; 4] = ["segments", "transitions", "representatives", "requests"];
+
+/// Insists that every request failed with a reason that says `what`.
+fn all_failed(output: &Folder, what: &str) {
+    let verdicts = output.values("verdicts");
+    assert_eq!(verdicts.len(), output.lines("requests").len());
+    for verdict in verdicts {
+        assert_eq!(
+            (&verdict["stage"], &verdict["verdict"]),
+            (&0.into(), &"delete".into())
+        );
+        assert!(text(&verdict["reason"]).contains(what), "{verdict}");
+    }
+}
+
+#[test]
+fn a_refusing_server_is_asked_no_more_and_the_run_says_so_once() {
+    let server =
+        Server::start(|_| Act::Refuse(401, "", "Incorrect API key provided: sk-canary-4711"));
+    let (ended, output) = replay(
+        "refused",
+        &format!("{} --llm-concurrency 1", asking(&server)),
+    );
+    assert_eq!(ended.code, Some(1));
+    assert_eq!(ended.stderr.matches("401").count(), 1, "{}", ended.stderr);
+    assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
+    assert_eq!(server.calls().len(), 1);
+    all_failed(&output, "401");
+    let (_, none) = replay("refused-none", "--synthesizer none");
+    same_lines(&none, &output, &BEFORE);
+}
+
+#[test]
+fn a_hung_server_holds_nothing_before_it() {
+    let server = Server::start(|_| Act::Silence);
+    let (ended, output) = replay("hung", &format!("{} {IMPATIENT}", asking(&server)));
+    ended.fine();
+    all_failed(&output, "");
+    let (_, none) = replay("hung-none", "--synthesizer none");
+    same_lines(&none, &output, &BEFORE);
+    let spent = &output.summary()["llm"];
+    assert_eq!(spent["unaccounted"]["calls"], spent["requests"], "{spent}");
+}
+
+#[test]
+fn nonsense_is_no_answer() {
+    for (name, act, what) in [
+        ("garbage", Act::Garbage, ""),
+        (
+            "prose",
+            Act::Say("I would rather talk about the weather.".into()),
+            "weather",
+        ),
+        ("broken", Act::Break, ""),
+    ] {
+        let server = Server::start(move |_| act.clone());
+        let (ended, output) = replay(name, &format!("{} {IMPATIENT}", asking(&server)));
+        ended.fine();
+        all_failed(&output, what);
+    }
+}
+
+/// Ctrl-C does not wait for an answer that will not come.
+#[test]
+fn a_run_that_waits_for_a_hung_server_is_stopped() {
+    use super::household::{SHORT, dir};
+    use super::program::{end, start};
+    let server = Server::start(|_| Act::Silence);
+    let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+    let child = start(
+        dir(),
+        &format!("replay {files} --out stopped {SHORT} {}", asking(&server)),
+    );
+    let began = std::time::Instant::now();
+    while server.calls().is_empty() {
+        assert!(began.elapsed().as_secs() < 120, "nothing is asked");
+        std::thread::sleep(std::time::Duration::from_millis(20));
+    }
+    let sent = std::process::Command::new("kill")
+        .args(["-INT", &child.id().to_string()])
+        .status();
+    assert!(sent.unwrap().success());
+    let ended = end(child);
+    assert_eq!(ended.code, Some(1));
+    assert!(ended.stderr.contains("interrupted"), "{}", ended.stderr);
+}
