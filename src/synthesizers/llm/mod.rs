@@ -1,7 +1,9 @@
 //! Synthesis by a language model: any OpenAI-compatible server, a recording of one, or a local model file.
 
 mod call;
+mod client;
 
 pub use call::{
     Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,
 };
+pub use client::{Client, Endpoint, Key, Options};
