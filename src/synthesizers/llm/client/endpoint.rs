@@ -1,0 +1,134 @@
+//! Where a server listens.
+
+use std::fmt;
+use std::str::FromStr;
+
+use reqwest::Url;
+
+use crate::config::UsageError;
+
+/// The address of a server's chat completions.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Endpoint(Url);
+
+impl FromStr for Endpoint {
+    type Err = UsageError;
+
+    /// From the server's base address: with or without `/v1`, or any other path that its chat completions lie under.
+    fn from_str(text: &str) -> Result<Self, UsageError> {
+        let wrong = |what: &str| {
+            UsageError(format!(
+                "this is no address of a server: {what}; write it like http://127.0.0.1:8080/v1"
+            ))
+        };
+        let mut url = Url::parse(text.trim()).map_err(|error| wrong(&error.to_string()))?;
+        if !matches!(url.scheme(), "http" | "https") || url.host().is_none() {
+            return Err(wrong(
+                "it must begin with http:// or https:// and name a host",
+            ));
+        }
+        if !url.username().is_empty() || url.password().is_some() {
+            return Err(UsageError(
+                "the server's address holds a user or a password: a key belongs into a file or into HEARTH_LLM_KEY"
+                    .to_owned(),
+            ));
+        }
+        url.set_fragment(None);
+        let path = match url.path().trim_end_matches('/') {
+            "" => "/v1/chat/completions".to_owned(),
+            path if path.ends_with("/chat/completions") => path.to_owned(),
+            path => format!("{path}/chat/completions"),
+        };
+        url.set_path(&path);
+        Ok(Endpoint(url))
+    }
+}
+
+/// Without the query: some servers take keys there.
+impl fmt::Display for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut shown = self.0.clone();
+        shown.set_query(None);
+        shown.fmt(f)
+    }
+}
+
+impl Endpoint {
+    /// Whether it is on this machine, so that nothing leaves it.
+    pub fn is_loopback(&self) -> bool {
+        match self.0.host_str() {
+            None => false,
+            Some(host) => {
+                let bare = host.trim_start_matches('[').trim_end_matches(']');
+                match bare.parse::<std::net::IpAddr>() {
+                    Ok(address) => address.to_canonical().is_loopback(),
+                    Err(_) => host == "localhost" || host.ends_with(".localhost"),
+                }
+            }
+        }
+    }
+
+    pub(super) fn url(&self) -> &Url {
+        &self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_base_address_is_taken_with_and_without_its_path() {
+        for (text, url) in [
+            ("http://a:8080", "http://a:8080/v1/chat/completions"),
+            ("http://a:8080/v1/", "http://a:8080/v1/chat/completions"),
+            ("https://a/api/v3", "https://a/api/v3/chat/completions"),
+            (
+                "https://a/v1/chat/completions",
+                "https://a/v1/chat/completions",
+            ),
+            (
+                "https://a/v1?version=2",
+                "https://a/v1/chat/completions?version=2",
+            ),
+        ] {
+            assert_eq!(text.parse::<Endpoint>().unwrap().url().as_str(), url);
+        }
+        let shown = "https://a?key=secret"
+            .parse::<Endpoint>()
+            .unwrap()
+            .to_string();
+        assert_eq!(shown, "https://a/v1/chat/completions");
+    }
+
+    #[test]
+    fn what_is_no_address_is_refused_without_its_password() {
+        for text in ["", "a:8080", "ftp://a", "127.0.0.1:8080", "https://"] {
+            assert!(text.parse::<Endpoint>().is_err(), "{text}");
+        }
+        let error = "https://me:secret@a".parse::<Endpoint>().unwrap_err();
+        assert!(!error.0.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn loopback_is_this_machine_alone() {
+        for (text, here) in [
+            ("http://127.0.0.1:1", true),
+            ("http://127.8.0.1", true),
+            ("http://[::1]:8080/v1", true),
+            ("http://[::ffff:127.0.0.1]", true),
+            ("http://localhost:1", true),
+            ("http://api.localhost", true),
+            ("http://localhost.example.com", false),
+            ("http://192.168.0.2", false),
+            ("http://0.0.0.0:8080", false),
+            ("https://api.openai.com", false),
+        ] {
+            assert_eq!(
+                text.parse::<Endpoint>().unwrap().is_loopback(),
+                here,
+                "{text}"
+            );
+        }
+    }
+}
