@@ -1,7 +1,9 @@
 //! Synthesis by a language model: any OpenAI-compatible server, a recording of one, or a local model file.
 
 mod call;
+mod tokens;
 
 pub use call::{
     Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,
 };
+pub use tokens::{Estimator, TEMPLATE, ceiling};
