@@ -31,7 +31,7 @@ use hearth_operators::words::{Catalog, Written};
 
 use names::Names;
 use shape::{Found, sequences};
-use text::{Mark, answers};
+use text::{Mark, Piece, answers};
 
 /// Bytes of a reply that are read; a reply of 8,000 tokens has about 32 KiB.
 pub const MAX_TEXT: usize = 1 << 20;
@@ -83,22 +83,30 @@ impl Reader {
 
     /// [`Reader::read`], and how many steps it took: characters looked at and behaviours tried.
     fn measured(&self, text: &str, asked: &[&str]) -> (Result<Vec<Written>, String>, u64) {
-        let read = text.get(..text.floor_char_boundary(MAX_TEXT)).unwrap_or(text);
+        let read = text
+            .get(..text.floor_char_boundary(MAX_TEXT))
+            .unwrap_or(text);
         let mut steps = 0;
         let mut echoes = HashSet::new();
         for message in asked {
             let (answers, looks) = answers(message);
             steps += looks;
-            echoes.extend(answers.into_iter().flat_map(|answer| answer.fingerprints));
+            let pieces = answers.into_iter().flat_map(|answer| answer.pieces);
+            echoes.extend(pieces.map(|piece| piece.fingerprint));
         }
         let (answers, looks) = answers(read);
         steps += looks;
         let mut best: Option<((bool, bool), Found)> = None;
-        for answer in answers {
-            if answer.fingerprints.iter().all(|print| echoes.contains(print)) {
+        for mut answer in answers {
+            let marked = answer.mark != Mark::None;
+            let repeated = |piece: &Piece| echoes.contains(&piece.fingerprint);
+            // A sequence among others may be the same as before the change; what is marked in the prompt is an example.
+            if marked {
+                answer.pieces.retain(|piece| !repeated(piece));
+            }
+            if answer.pieces.iter().all(repeated) {
                 continue;
             }
-            let marked = answer.mark != Mark::None;
             let found = sequences(answer, &self.names, read);
             steps += found.tried;
             let rank = (marked, found.known);

@@ -42,15 +42,18 @@ impl Names {
     /// numbers: a lone one may as well be an hour.
     pub fn spell(&self, [weekday, hours, device, action]: [&str; 4]) -> (Row, bool) {
         let when = match (number(weekday), number(hours)) {
-            (Some(weekday), Some(hours)) => (WEEKDAYS.get(weekday), HOURS.get(hours)),
+            (Some(weekday), Some(hours)) => {
+                let both = WEEKDAYS.get(weekday).zip(HOURS.get(hours));
+                (both.map(|b| b.0), both.map(|b| b.1))
+            }
             _ => (self::weekday(weekday), self::hours(hours)),
         };
         let known_device = self.device(device);
         let known_action = known_device.and_then(|device| self.action(device, action));
         let known = when.0.is_some() && when.1.is_some() && known_action.is_some();
         let row = [
-            when.0.map_or(weekday, |name| name),
-            when.1.map_or(hours, |name| name),
+            when.0.copied().unwrap_or(weekday),
+            when.1.copied().unwrap_or(hours),
             known_device.unwrap_or(device),
             known_action.unwrap_or(action),
         ];
@@ -127,7 +130,9 @@ fn hours(word: &str) -> Option<&'static &'static str> {
     let (from, to) = (hour(from)?, hour(to)?);
     // Midnight ends the day as 24, or as 0.
     let to = if to == 0 { 24 } else { to };
-    HOURS.get(from / 3).filter(|_| from % 3 == 0 && to == from + 3)
+    HOURS
+        .get(from / 3)
+        .filter(|_| from % 3 == 0 && to == from + 3)
 }
 
 /// A number of one digit.
@@ -168,7 +173,12 @@ mod tests {
             ["Monday", "(6~9)", "Blind", "windowShade open"],
             ["Mon", "6~9", "blind", "Blind:windowShade open"],
             [" monday ", "(6-9)", "BLIND", "windowshadeopen"],
-            ["mon.", "06:00 – 09:00", " Blind", "blind: WindowShade  open"],
+            [
+                "mon.",
+                "06:00 – 09:00",
+                " Blind",
+                "blind: WindowShade  open",
+            ],
             ["0", "2", "Blind", "windowShade open"],
         ] {
             assert_eq!(names().spell(words), (canonical.clone(), true), "{words:?}");

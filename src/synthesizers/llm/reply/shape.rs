@@ -4,7 +4,7 @@ use hearth_operators::validate::MAX_LENGTH;
 use hearth_operators::words::{Row, Written};
 
 use super::names::Names;
-use super::text::{Answer, List, MAX_LEVELS, Mark, Value};
+use super::text::{Answer, List, MAX_LEVELS, Mark, Piece, Value};
 use super::{MAX_SEQUENCES, excerpt};
 
 /// Fields of a behaviour.
@@ -28,27 +28,33 @@ pub(super) fn sequences(answer: Answer, names: &Names, text: &str) -> Found {
         text,
         found: Found::default(),
     };
-    let mut lists = answer.lists;
-    match (answer.mark, lists.as_slice()) {
-        (Mark::Schema, _) | (_, [_]) => {
-            for list in &lists {
-                if !list.items.is_empty() || !list.closed {
-                    walk.list(list, answer.mark == Mark::Paper);
+    let flat = answer.mark == Mark::Paper;
+    match answer.pieces.as_slice() {
+        [
+            Piece {
+                value: Value::List(list),
+                ..
+            },
+        ] => walk.outermost(list, flat),
+        lists if answer.mark == Mark::Schema => {
+            for piece in lists {
+                if let Value::List(list) = &piece.value {
+                    walk.outermost(list, flat);
                 }
             }
         }
         // The brackets around them were forgotten.
-        (mark, _) => {
-            let levels = lists.iter().map(|list| list.levels).max().unwrap_or(0);
-            let span = lists.first().map_or(0, |l| l.span.start)..lists.last().map_or(0, |l| l.span.end);
+        pieces => {
+            let ends = pieces.first().zip(pieces.last());
+            let levels = pieces.iter().map(|p| p.value.levels()).max();
             let around = List {
-                items: lists.drain(..).map(Value::List).collect(),
+                span: ends.map_or(0..0, |(first, last)| first.span.start..last.span.end),
+                levels: levels.unwrap_or(0).saturating_add(1),
+                items: answer.pieces.into_iter().map(|piece| piece.value).collect(),
                 closed: true,
                 too_deep: false,
-                levels: levels.saturating_add(1),
-                span,
             };
-            walk.list(&around, mark == Mark::Paper);
+            walk.list(&around, flat);
         }
     }
     walk.found
@@ -61,6 +67,13 @@ struct Walk<'a> {
 }
 
 impl Walk<'_> {
+    /// Finds the sequences in an answer's list; an empty one holds none, rather than being an empty sequence.
+    fn outermost(&mut self, list: &List, flat: bool) {
+        if !list.items.is_empty() || !list.closed {
+            self.list(list, flat);
+        }
+    }
+
     /// Finds the sequences in a list. In the paper's form the outermost list holds flat ones (four words a behaviour), so
     /// `flat` is what lists of four words are taken for: sequences of one behaviour, rather than behaviours of one
     /// sequence.
@@ -68,10 +81,13 @@ impl Walk<'_> {
         if self.found.written.len() > MAX_SEQUENCES || placeholder(list) {
             return;
         }
-        let words = list.items.iter().filter(|item| matches!(item, Value::Word(_)));
+        let words = list
+            .items
+            .iter()
+            .filter(|item| matches!(item, Value::Word(_)));
         match words.count() {
             _ if list.too_deep => {
-                self.reject(list, &format!("it is nested deeper than {MAX_LEVELS} lists"));
+                self.reject(list, &too_deep());
             }
             n if n == list.items.len() => self.flat(list),
             0 if list.levels > 2 => {
@@ -125,6 +141,7 @@ impl Walk<'_> {
         for (i, item) in list.items.iter().enumerate() {
             let (words, closed) = match item {
                 Value::List(inner) if placeholder(inner) => continue,
+                Value::List(inner) if inner.too_deep => return self.reject(list, &too_deep()),
                 Value::List(inner) => {
                     let words: Vec<&str> = inner.items.iter().filter_map(word).collect();
                     (words, inner.closed)
@@ -165,12 +182,18 @@ impl Walk<'_> {
         drop(told);
         match orders {
             (Some(order), None) => {
-                let rows: Vec<_> = rows.iter().map(|row| order.map(|field| row[field])).collect();
+                let rows: Vec<_> = rows
+                    .iter()
+                    .map(|row| order.map(|field| row[field]))
+                    .collect();
                 let ordered = self.spell(&rows);
                 if parted || one_reading(order, &ordered) {
                     self.take(ordered);
                 } else {
-                    self.reject(list, "its behaviours are shifted: which words belong together cannot be told");
+                    self.reject(
+                        list,
+                        "its behaviours are shifted: which words belong together cannot be told",
+                    );
                 }
             }
             _ => self.take(as_written),
@@ -203,6 +226,10 @@ impl Walk<'_> {
     }
 }
 
+fn too_deep() -> String {
+    format!("it is nested deeper than {MAX_LEVELS} lists")
+}
+
 fn word<'a>(value: &'a Value) -> Option<&'a str> {
     match value {
         Value::Word(word) => Some(word),
@@ -233,5 +260,8 @@ fn one_reading(order: [usize; FIELDS], rows: &[(Row, bool)]) -> bool {
     let shift = order[0];
     let rotated = (0..FIELDS).all(|field| order[field] == (field + shift) % FIELDS);
     let moved = FIELDS - shift;
-    !rotated || rows.windows(2).all(|pair| pair[0].0[..moved] == pair[1].0[..moved])
+    !rotated
+        || rows
+            .windows(2)
+            .all(|pair| pair[0].0[..moved] == pair[1].0[..moved])
 }

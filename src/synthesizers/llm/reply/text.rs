@@ -21,6 +21,17 @@ pub(super) enum Value<'a> {
     Behavior([Option<Cow<'a, str>>; 4]),
 }
 
+impl Value<'_> {
+    /// Lists in lists: 0 for a word, 1 for a list of words or a behaviour, 2 for a list of such, and so on.
+    pub fn levels(&self) -> u8 {
+        match self {
+            Value::Word(_) => 0,
+            Value::Behavior(_) => 1,
+            Value::List(list) => list.levels,
+        }
+    }
+}
+
 /// A list.
 #[derive(Debug)]
 pub(super) struct List<'a> {
@@ -29,7 +40,7 @@ pub(super) struct List<'a> {
     pub closed: bool,
     /// Something in it lay deeper than [`MAX_LEVELS`].
     pub too_deep: bool,
-    /// 1 for a list of words, 2 for a list of such, and so on; a behaviour counts as a list of words.
+    /// See [`Value::levels`].
     pub levels: u8,
     /// Where in the text it stands.
     pub span: Range<usize>,
@@ -50,9 +61,18 @@ pub(super) enum Mark {
 #[derive(Debug)]
 pub(super) struct Answer<'a> {
     pub mark: Mark,
-    pub lists: Vec<List<'a>>,
-    /// By list: what it says, whatever its white space and quotes.
-    pub fingerprints: Vec<u64>,
+    pub pieces: Vec<Piece<'a>>,
+}
+
+/// What stands between an outermost bracket and its end.
+#[derive(Debug)]
+pub(super) struct Piece<'a> {
+    /// A list or a behaviour.
+    pub value: Value<'a>,
+    /// What it says, whatever its white space and quotes.
+    pub fingerprint: u64,
+    /// Where in the text it stands.
+    pub span: Range<usize>,
 }
 
 /// All answers of a text, in its order, and how many characters were looked at.
@@ -71,7 +91,8 @@ pub(super) fn answers(text: &str) -> (Vec<Answer<'_>>, u64) {
         } else if reader.marker("seq>") {
             ended = true;
         } else if matches!(c, '[' | '{') {
-            let (list, schema, mut fingerprint) = reader.outermost();
+            let start = reader.at;
+            let (value, schema, mut fingerprint) = reader.outermost();
             let before = answers.last().filter(|_| adjacent).map(|a| a.mark);
             let mark = if schema {
                 Mark::Schema
@@ -81,15 +102,16 @@ pub(super) fn answers(text: &str) -> (Vec<Answer<'_>>, u64) {
                 Mark::None
             };
             mark.hash(&mut fingerprint);
+            let piece = Piece {
+                value,
+                fingerprint: fingerprint.finish(),
+                span: start..reader.at,
+            };
             match answers.last_mut() {
-                Some(answer) if before == Some(mark) => {
-                    answer.lists.push(list);
-                    answer.fingerprints.push(fingerprint.finish());
-                }
+                Some(answer) if before == Some(mark) => answer.pieces.push(piece),
                 _ => answers.push(Answer {
                     mark,
-                    lists: vec![list],
-                    fingerprints: vec![fingerprint.finish()],
+                    pieces: vec![piece],
                 }),
             }
             (adjacent, begun, ended) = (true, false, false);
@@ -176,11 +198,7 @@ impl<'a> Open<'a> {
                 return (only, schema);
             }
         }
-        let levels = self.values.iter().map(|value| match value {
-            Value::Word(_) => 0,
-            Value::Behavior(_) => 1,
-            Value::List(list) => list.levels,
-        });
+        let levels = self.values.iter().map(Value::levels);
         let list = List {
             levels: levels.max().unwrap_or(0).saturating_add(1),
             items: self.values,
@@ -229,8 +247,7 @@ impl<'a> Reader<'a> {
     }
 
     /// Reads the list or object that begins here. Also says whether it holds `sequences`, and what it says as a hash.
-    fn outermost(&mut self) -> (List<'a>, bool, DefaultHasher) {
-        let start = self.at;
+    fn outermost(&mut self) -> (Value<'a>, bool, DefaultHasher) {
         let mut fingerprint = DefaultHasher::new();
         let mut holds_sequences = false;
         let mut open: Vec<Open<'a>> = Vec::new();
@@ -320,17 +337,9 @@ impl<'a> Reader<'a> {
                 None => whole = Some(value),
             }
         }
-        let list = match whole {
-            Some(Value::List(list)) => list,
-            other => List {
-                levels: 2,
-                items: other.into_iter().collect(),
-                closed: true,
-                too_deep: false,
-                span: start..self.at,
-            },
-        };
-        (list, holds_sequences, fingerprint)
+        // A bracket was open when this began, so there is a value.
+        let value = whole.unwrap_or(Value::Word(Cow::Borrowed("")));
+        (value, holds_sequences, fingerprint)
     }
 
     /// Passes white space and comments; whether an empty line was among it.
@@ -354,8 +363,9 @@ impl<'a> Reader<'a> {
 
     /// Whether `(6~9)` stands here without quotes, rather than a tuple.
     fn bare_hours(&self) -> bool {
-        let after = self.rest().chars().nth(1);
-        after.is_some_and(|c| c.is_ascii_digit())
+        let after = self.rest().chars().skip(1).take(16);
+        let mut end = after.skip_while(|&c| c.is_ascii_digit() || "~-–—: ".contains(c));
+        end.next() == Some(')')
     }
 
     /// A word without quotes: to the end of the line, or to what ends a value.
@@ -467,45 +477,55 @@ fn escaped(text: &str) -> Option<(char, usize)> {
 mod tests {
     use super::*;
 
-    /// A list as compact text: `[a,[b]]`, open ones with `…`.
-    fn show(list: &List) -> String {
-        let items: Vec<String> = list
-            .items
-            .iter()
-            .map(|item| match item {
-                Value::Word(word) => word.to_string(),
-                Value::List(list) => show(list),
-                Value::Behavior(fields) => {
-                    let fields = fields.iter().map(|f| f.as_deref().unwrap_or("?"));
-                    format!("<{}>", fields.collect::<Vec<_>>().join("|"))
-                }
-            })
-            .collect();
-        let end = if list.closed { "]" } else { "…" };
-        format!("[{}{end}", items.join(","))
+    /// A value as compact text: `[a,[b]]`, open lists with `…`, behaviours as `<…|…|…|…>`.
+    fn show(value: &Value) -> String {
+        match value {
+            Value::Word(word) => word.to_string(),
+            Value::List(list) => {
+                let items: Vec<String> = list.items.iter().map(show).collect();
+                format!(
+                    "[{}{}",
+                    items.join(","),
+                    if list.closed { "]" } else { "…" }
+                )
+            }
+            Value::Behavior(fields) => {
+                let fields = fields.iter().map(|f| f.as_deref().unwrap_or("?"));
+                format!("<{}>", fields.collect::<Vec<_>>().join("|"))
+            }
+        }
     }
 
     fn read(text: &str) -> Vec<(Mark, Vec<String>)> {
         let (answers, _) = answers(text);
-        let shown = answers.iter().map(|a| (a.mark, a.lists.iter().map(show).collect()));
-        shown.collect()
+        let pieces = |a: &Answer| a.pieces.iter().map(|p| show(&p.value)).collect();
+        answers.iter().map(|a| (a.mark, pieces(a))).collect()
     }
 
     #[test]
     fn lists_are_found_in_any_text() {
         let one = |mark, list: &str| vec![(mark, vec![list.to_owned()])];
         for (text, list) in [
-            (r#"see ["a","b\"c","\u00e9\ud83d\ude00"]."#, r#"[a,b"c,é😀]"#),
+            (
+                r#"see ["a","b\"c","\u00e9\ud83d\ude00"]."#,
+                r#"[a,b"c,é😀]"#,
+            ),
             ("['it's', 'b' ,\"c's\"]", "[it's,b,c's]"),
             ("[(“a”, ‘b’), (1, null)] # none", "[[a,b],[1,null]]"),
-            ("[Monday, (6~9), Blind:shade open]", "[Monday,(6~9),Blind:shade open]"),
+            (
+                "[Monday, (6~9), Blind:shade open]",
+                "[Monday,(6~9),Blind:shade open]",
+            ),
             ("[['a', // first\n 'b'], ...]", "[[a,b]]"),
             // Left open: by the end, by a quote, by the wrong bracket, by prose.
             ("[['a','b'],['c','d", "[[a,b],[c,d……"),
             ("[['a','b],\n['c']]", "[[a,b],[c]]"),
             ("[[('a','b'], 'c']", "[[[a,b…],c]"),
             ("[['a']\n\nThat's ['all']", "[[a]…"),
-            (r#"{"day":"Mon","time":"6","device":"D","action":"A"}"#, "[<Mon|6|D|A>]"),
+            (
+                r#"{"day":"Mon","time":"6","device":"D","action":"A"}"#,
+                "<Mon|6|D|A>",
+            ),
             (r#"{"n":1,"rows":[["a"]],"title":"t"}"#, "[[a]]"),
         ] {
             assert_eq!(read(text).first(), one(Mark::None, list).first(), "{text}");
@@ -526,7 +546,7 @@ mod tests {
 
     #[test]
     fn fingerprints_tell_content_from_form() {
-        let print = |text: &str| answers(text).0[0].fingerprints[0];
+        let print = |text: &str| answers(text).0[0].pieces[0].fingerprint;
         assert_eq!(print("[['a', 'b']]"), print("[ [\"a\",\n\"b\"] ]"));
         assert_ne!(print("[['a', 'b']]"), print("[['a'], ['b']]"));
         assert_ne!(print("[['a', 'b']]"), print("<seq [['a', 'b']] seq>"));

@@ -17,14 +17,18 @@ fn folder() -> PathBuf {
 /// The message, and by case its file and the reply in it.
 pub(super) fn cases() -> (String, Vec<(PathBuf, String)>) {
     let asked = std::fs::read_to_string(folder().join("asked.md")).unwrap();
-    let files = std::fs::read_dir(folder()).unwrap().map(|entry| entry.unwrap().path());
+    let files = std::fs::read_dir(folder())
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
     let mut files: Vec<PathBuf> = files
         .filter(|path| path.extension().is_some_and(|e| e == "txt"))
         .collect();
     files.sort();
     let reply = |path: PathBuf| {
         let text = std::fs::read_to_string(&path).unwrap();
-        let reply = text.split_once(LINE).map_or(text.as_str(), |(reply, _)| reply);
+        let reply = text
+            .split_once(LINE)
+            .map_or(text.as_str(), |(reply, _)| reply);
         let reply = reply.to_owned();
         (path, reply)
     };
@@ -55,7 +59,12 @@ fn report(reply: &str, asked: &str) -> String {
 #[test]
 fn replies_are_read_as_on_file() {
     let (asked, cases) = cases();
-    assert!(cases.len() >= 40, "{} cases in {}", cases.len(), folder().display());
+    assert!(
+        cases.len() >= 40,
+        "{} cases in {}",
+        cases.len(),
+        folder().display()
+    );
     let mut wrong = String::new();
     for (path, reply) in cases {
         let whole = format!("{reply}{LINE}{}", report(&reply, &asked));

@@ -86,14 +86,25 @@ fn a_million_behaviours_are_cut_off_with_a_reason() {
     let read = read.unwrap();
     assert_eq!(read.len(), 1);
     let reason = read[0].as_ref().unwrap_err();
-    assert!(reason.starts_with("20000 behaviours are more than 256: "), "{reason}");
-    assert!(reader.read(&format!("<seq [{}] seq>", flat(MAX_LENGTH)), &[]).unwrap()[0].is_ok());
+    assert!(
+        reason.starts_with("20000 behaviours are more than 256: "),
+        "{reason}"
+    );
+    assert!(
+        reader
+            .read(&format!("<seq [{}] seq>", flat(MAX_LENGTH)), &[])
+            .unwrap()[0]
+            .is_ok()
+    );
     // In as many sequences.
     let many = vec![flat(1); 1_000_000].join(", ");
     let read = reader.read(&format!("<seq [{many}] seq>"), &[]).unwrap();
     assert_eq!(read.len(), MAX_SEQUENCES + 2);
     assert!(read[..MAX_SEQUENCES].iter().all(Result::is_ok));
-    let reasons: Vec<_> = read[MAX_SEQUENCES..].iter().flat_map(|r| r.as_ref().err()).collect();
+    let reasons: Vec<_> = read[MAX_SEQUENCES..]
+        .iter()
+        .flat_map(|r| r.as_ref().err())
+        .collect();
     assert_eq!(
         reasons,
         [
@@ -112,9 +123,41 @@ fn a_million_behaviours_are_cut_off_with_a_reason() {
 fn the_work_is_linear_in_the_text() {
     let reader = Reader::new(small_catalog());
     for piece in [
-        "[", "{", "]", "(", "'", "\"", "''", "' ", "\\", "\\u", "#", "//", "`", "<seq", "seq>", "[[", "[]", "{'",
-        "{'a':", "'a", "'a]\n", "a\n\n", "[(", "[{(", "('", "'\n", "'      ", "<seq [", "[['a']] ", "],]}\n",
-        "[['(6~9)','Fan','Fan:switch on','Monday'],", "['Monday',", "{\"sequences\":[", "é", "\u{0}",
+        "[",
+        "{",
+        "]",
+        "(",
+        "'",
+        "\"",
+        "''",
+        "' ",
+        "\\",
+        "\\u",
+        "#",
+        "//",
+        "`",
+        "<seq",
+        "seq>",
+        "[[",
+        "[]",
+        "{'",
+        "{'a':",
+        "'a",
+        "'a]\n",
+        "a\n\n",
+        "[(",
+        "[{(",
+        "('",
+        "'\n",
+        "'      ",
+        "<seq [",
+        "[['a']] ",
+        "],]}\n",
+        "[['(6~9)','Fan','Fan:switch on','Monday'],",
+        "['Monday',",
+        "{\"sequences\":[",
+        "é",
+        "\u{0}",
     ] {
         let steps = |times: usize| {
             let text = format!("<seq [['Monday' {}", piece.repeat(times));
@@ -122,7 +165,13 @@ fn the_work_is_linear_in_the_text() {
             steps as f64 / text.len() as f64
         };
         let (once, twice) = (steps(5_000), steps(10_000));
-        assert!(twice < 1.1 * once + 1.0, "{piece:?}: {once} steps a byte, then {twice}");
-        assert!(once < mutated::STEPS_PER_BYTE as f64, "{piece:?}: {once} steps a byte");
+        assert!(
+            twice < 1.1 * once + 1.0,
+            "{piece:?}: {once} steps a byte, then {twice}"
+        );
+        assert!(
+            once < mutated::STEPS_PER_BYTE as f64,
+            "{piece:?}: {once} steps a byte"
+        );
     }
 }
