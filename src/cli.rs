@@ -127,7 +127,12 @@ impl ReplayArgs {
         let contexts = self.contexts.iter().map(|file| ("contexts", file));
         let catalog = self.catalog.iter().map(|file| ("catalog", file));
         let knowledge = self.config.knowledge.iter().map(|file| ("knowledge", file));
-        let gguf = self.config.llm.llm_gguf.iter().map(|file| ("model file", file));
+        let gguf = self
+            .config
+            .llm
+            .llm_gguf
+            .iter()
+            .map(|file| ("model file", file));
         let files = logs.chain(contexts).chain(catalog).chain(knowledge);
         for (what, path) in files.chain(gguf) {
             if what == "log" && path.as_os_str() == "-" {
@@ -229,7 +234,11 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
             Ok(io::stdout().write_all(text.as_bytes())?)
         }
         Command::Templates(TemplatesArgs { out }) => Templates::write(&out).map_err(|error| {
-            UsageError(format!("cannot write templates into {}: {error}", out.display())).into()
+            UsageError(format!(
+                "cannot write templates into {}: {error}",
+                out.display()
+            ))
+            .into()
         }),
     }
 }

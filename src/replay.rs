@@ -92,8 +92,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         seed: config.seed,
     };
     let quoted = synthesizer.quoted();
-    let synthesis =
-        synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
+    let synthesis = synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
     let services = Services::new(&pool, &workload, &catalog, settings, synthesis.answers());
     let position = Arc::new(Position::default());
     let progress = Progress::start(
@@ -195,7 +194,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         );
     }
     if let Some(reason) = summary.llm.as_ref().and_then(|llm| llm.refused.as_ref()) {
-        anyhow::bail!("no language model: {reason}; the requests without an answer are in verdicts.jsonl");
+        anyhow::bail!(
+            "no language model: {reason}; the requests without an answer are in verdicts.jsonl"
+        );
     }
     if let Some(quoted) = quoted {
         quoted.tell(config, &args.out)?;

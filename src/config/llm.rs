@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Span;
-use crate::synthesizers::llm::{Format, Mode, Naming, Price};
+use crate::synthesizers::llm::{Format, Mode, Money, Naming, Price};
 
 /// What a language model is asked, and where, and for how much.
 #[derive(Args, Clone, Debug)]
@@ -152,11 +152,11 @@ pub struct LlmConfig {
 
     /// What a run may cost at most, in the currency of the prices: set aside before each call, so it is never passed; none: no limit
     #[arg(long, env = "HEARTH_LLM_BUDGET", value_name = "MONEY")]
-    pub llm_budget: Option<Price>,
+    pub llm_budget: Option<Money>,
 
     /// What one home may cost at most; none: no limit
     #[arg(long, env = "HEARTH_LLM_HOME_BUDGET", value_name = "MONEY")]
-    pub llm_home_budget: Option<Price>,
+    pub llm_home_budget: Option<Money>,
 
     /// What becomes of recorded answers
     #[arg(long, env = "HEARTH_LLM_CASSETTE", default_value = "auto")]

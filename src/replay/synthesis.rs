@@ -4,7 +4,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Request};
+use hearth_operators::words::Catalog;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
@@ -152,12 +152,18 @@ impl Quoted {
         };
         let prices = llm::prices(llm);
         let mut stdout = BufWriter::new(io::stdout().lock());
-        let quote = Quote::of(out, &self.calls, cassette.as_ref(), prices, |request, call| {
-            if self.explain {
-                llm::explain(&mut stdout, llm.llm_url.as_deref(), request, call)?;
-            }
-            Ok(())
-        })?;
+        let quote = Quote::of(
+            out,
+            &self.calls,
+            cassette.as_ref(),
+            prices,
+            |request, call| {
+                if self.explain {
+                    llm::explain(&mut stdout, llm.llm_url.as_deref(), request, call)?;
+                }
+                Ok(())
+            },
+        )?;
         writeln!(stdout, "{quote}")?;
         Ok(stdout.flush()?)
     }

@@ -17,8 +17,8 @@ mod prompt;
 mod quote;
 pub mod reply;
 mod synthesis;
-mod told;
 pub mod tokens;
+mod told;
 
 pub use call::{
     Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,

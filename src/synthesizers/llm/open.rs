@@ -134,7 +134,8 @@ fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
 #[cfg(not(feature = "gguf"))]
 fn local(_file: Option<&Path>) -> Result<Engine, UsageError> {
     Err(UsageError(
-        "this Hearth runs no model files: build it with `cargo build --release --features gguf`".to_owned(),
+        "this Hearth runs no model files: build it with `cargo build --release --features gguf`"
+            .to_owned(),
     ))
 }
 

@@ -103,7 +103,10 @@ impl fmt::Display for Quote {
             grouped(about.output),
             grouped(most.output)
         )?;
-        write!(f, "cost               {cost:>14}  at most {highest}, if no call is tried twice")
+        write!(
+            f,
+            "cost               {cost:>14}  at most {highest}, if no call is tried twice"
+        )
     }
 }
 

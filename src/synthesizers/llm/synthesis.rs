@@ -9,6 +9,8 @@ use hearth_operators::words::{Reply, Request, Written};
 use serde::Serialize;
 use tokio::runtime::Runtime;
 
+#[cfg(feature = "gguf")]
+use super::Purse;
 use super::calls::Calls;
 use super::cassette::Cassette;
 use super::client::Client;
@@ -17,8 +19,6 @@ use super::gguf::LocalModel;
 use super::ledger::{Ledger, Totals};
 use super::reply::Reader;
 use super::tokens::ceiling;
-#[cfg(feature = "gguf")]
-use super::Purse;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};
@@ -110,7 +110,12 @@ pub struct LlmSummary {
 
 impl fmt::Display for LlmSummary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "  asked of {}: {} from the cassette", self.model, grouped(self.recorded))?;
+        write!(
+            f,
+            "  asked of {}: {} from the cassette",
+            self.model,
+            grouped(self.recorded)
+        )?;
         if self.failed > 0 {
             write!(f, ", {} without an answer", grouped(self.failed))?;
         }
@@ -245,14 +250,18 @@ impl Shared {
         let prompt = calls.prompts().write(request);
         let call = calls.call(prompt.map_err(|error| failed(error.to_string()))?);
         let home = homes.name(request.key.shift.home);
-        let completion = self.completion(&call, &home, &request_id(&home, &request.key)).await?;
+        let completion = self
+            .completion(&call, &home, &request_id(&home, &request.key))
+            .await?;
         let stopped = match &completion.finish {
             Finish::Stop => None,
             Finish::Length => Some(format!(
                 "the answer was cut at {} tokens (--llm-max-tokens)",
                 call.max_tokens
             )),
-            Finish::ContentFilter => Some("the server's content filter withheld the answer".to_owned()),
+            Finish::ContentFilter => {
+                Some("the server's content filter withheld the answer".to_owned())
+            }
             Finish::Other(reason) => Some(format!("the answer ended for the reason `{reason}`")),
         };
         if let Some(reason) = stopped {
@@ -263,7 +272,10 @@ impl Shared {
             .map_err(failed)?;
         let told = calls.prompts().told();
         let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
-        Ok(written.into_iter().map(|sequence| sequence.map(own)).collect())
+        Ok(written
+            .into_iter()
+            .map(|sequence| sequence.map(own))
+            .collect())
     }
 
     /// From the cassette, else from the model.
@@ -285,13 +297,12 @@ impl Shared {
     }
 
     async fn ask(&self, call: &Call, home: &str) -> Result<Completion, CallError> {
-        let Parts {
-            engine,
-            ledger,
-            ..
-        } = &self.parts;
+        let Parts { engine, ledger, .. } = &self.parts;
         let nobody = || CallError::Failed("nobody is asked".to_owned());
-        let purse = ledger.as_ref().ok_or_else(nobody)?.purse(home, ceiling(call));
+        let purse = ledger
+            .as_ref()
+            .ok_or_else(nobody)?
+            .purse(home, ceiling(call));
         match engine {
             Engine::Server(client) => client.complete(call, &purse).await,
             #[cfg(feature = "gguf")]

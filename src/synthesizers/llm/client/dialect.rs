@@ -56,6 +56,18 @@ struct StreamOptions {
 }
 
 impl Dialect {
+    /// In the form that the call wants.
+    pub fn asking(self, call: &Call) -> Self {
+        Dialect {
+            schema: match call.form.format {
+                Format::Auto => self.schema,
+                Format::Schema => true,
+                Format::Paper => false,
+            },
+            ..self
+        }
+    }
+
     /// The form of the answer that this asks for.
     pub fn format(self) -> Format {
         if self.schema {

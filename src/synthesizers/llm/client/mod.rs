@@ -92,6 +92,11 @@ impl Options {
     }
 }
 
+/// The bytes that a client which knows nothing of its server yet sends for a call.
+pub fn body(call: &Call) -> Vec<u8> {
+    Dialect::default().asking(call).body(call)
+}
+
 /// A client of one server. All calls of a run share one.
 pub struct Client {
     options: Options,
@@ -154,9 +159,9 @@ impl Client {
         })
     }
 
-    /// The bytes that the call's first attempt would send, as far as the server is known.
-    pub fn body(&self, call: &Call) -> Vec<u8> {
-        self.dialect(call).body(call)
+    /// Where the server listens.
+    pub fn endpoint(&self) -> &Endpoint {
+        &self.options.endpoint
     }
 
     /// Asks the server, and again where that may help.
@@ -344,15 +349,7 @@ impl Client {
 
     /// How to ask, by the call's wish and what the server has shown.
     fn dialect(&self, call: &Call) -> Dialect {
-        let known = self.learnt().dialect;
-        Dialect {
-            schema: match call.form.format {
-                Format::Auto => known.schema,
-                Format::Schema => true,
-                Format::Paper => false,
-            },
-            ..known
-        }
+        self.learnt().dialect.asking(call)
     }
 
     /// How to ask for the same at once in other fields, after the server turned these down. It is remembered for all

@@ -274,7 +274,9 @@ impl Decoder {
         let rows = tokens.len();
         let turn = self.turn(memory.length, rows)?;
         let mask = (rows > 1).then(|| mask(rows, memory.length)).transpose()?;
-        let mut x = self.embedding.embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
+        let mut x = self
+            .embedding
+            .embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
         for (layer, cache) in self.layers.iter().zip(&mut memory.layers) {
             let y = rms_norm(&x, &layer.attention_norm, self.epsilon)?;
             x = (x + self.attention(layer, &y, &turn, mask.as_ref(), cache)?)?;
@@ -331,7 +333,11 @@ impl Decoder {
         };
         let norms = layer.head_norms.as_ref();
         let query = by_head(layer.query.forward(x)?, self.heads, norms.map(|n| &n.0))?;
-        let key = by_head(layer.key.forward(x)?, self.shared_heads, norms.map(|n| &n.1))?;
+        let key = by_head(
+            layer.key.forward(x)?,
+            self.shared_heads,
+            norms.map(|n| &n.1),
+        )?;
         let value = by_head(layer.value.forward(x)?, self.shared_heads, None)?;
         let query = (turned(query)? / (self.width as f64).sqrt())?;
         let (keys, values) = cache.append(&turned(key)?, &value)?;
@@ -347,14 +353,22 @@ impl Decoder {
         }
         let y = softmax_last_dim(&weights)?.matmul(&values)?;
         let y = y.reshape((self.heads, rows, self.width))?.transpose(0, 1)?;
-        layer.output.forward(&y.reshape((rows, self.heads * self.width))?)
+        layer
+            .output
+            .forward(&y.reshape((rows, self.heads * self.width))?)
     }
 }
 
 /// Nothing looks at what comes after it: rows × all places so far.
 fn mask(rows: usize, before: usize) -> Result<Tensor> {
     let length = before + rows;
-    let seen = |row: usize, place: usize| if place <= before + row { 0.0 } else { f32::NEG_INFINITY };
+    let seen = |row: usize, place: usize| {
+        if place <= before + row {
+            0.0
+        } else {
+            f32::NEG_INFINITY
+        }
+    };
     let mask: Vec<f32> = (0..rows)
         .flat_map(|row| (0..length).map(move |place| seen(row, place)))
         .collect();

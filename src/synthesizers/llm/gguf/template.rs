@@ -21,7 +21,10 @@ impl ChatTemplate {
     pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, String> {
         let mut environment = Environment::new();
         // As the libraries that templates are written for have it.
-        let syntax = SyntaxConfig::builder().trim_blocks(true).lstrip_blocks(true).build();
+        let syntax = SyntaxConfig::builder()
+            .trim_blocks(true)
+            .lstrip_blocks(true)
+            .build();
         environment.set_syntax(syntax.map_err(|error| error.to_string())?);
         environment.set_unknown_method_callback(unknown_method_callback);
         environment.set_fuel(Some(STEPS));

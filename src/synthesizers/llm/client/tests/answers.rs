@@ -6,7 +6,7 @@ use super::*;
 async fn an_answer_is_streamed_and_paid_for() {
     let server = Server::new(vec![say(fine())]);
     let client = client(&server);
-    let shown = client.body(&call(Format::Auto));
+    let shown = super::super::body(&call(Format::Auto));
     let (answer, counts) = complete(&client).await;
     let tokens = Some(Usage {
         input: 11,

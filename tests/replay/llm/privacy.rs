@@ -1,8 +1,8 @@
 //! What must never leave the house does not, wherever it stands in the input.
 
 use super::household::{SHORT, dir};
-use super::program::{Folder, hearth, write};
 use super::server::{Act, Server};
+use crate::program::{Folder, hearth, write};
 
 /// What no byte that is sent, and no file of the output but the log's own streams, may hold.
 const KEY: &str = "sk-canary-4711";
@@ -23,7 +23,8 @@ fn canaries_stay_at_home() {
             .fold(text, |text, (from, to)| text.replace(from, to));
         write(dir(), format!("canary-{file}"), text);
     };
-    ["events.jsonl", "catalog.json"].map(rename);
+    rename("events.jsonl");
+    rename("catalog.json");
     let shift = r#"{"home":"*","time":"2025-01-12T06:45:07Z","kind":"text","from":"","to":"on 2025-01-12 at 06:45:07 Canarina moved to Canary Road 17, Berlin, with the Canary-Heater-0815; another person in the home"}"#;
     write(dir(), "canary-contexts.jsonl", shift);
     let server = Server::start(|_| Act::Answer);

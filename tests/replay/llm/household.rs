@@ -3,8 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-use super::program::{Ended, Folder, hearth, write};
 use super::server::Server;
+use crate::program::{Ended, Folder, hearth, write};
 
 /// Options that keep a replay short.
 pub const SHORT: &str =

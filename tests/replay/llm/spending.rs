@@ -3,8 +3,8 @@
 use std::time::Duration;
 
 use super::household::{SHORT, asking, dir};
-use super::program::{Folder, end, start};
 use super::server::{Act, Server};
+use crate::program::{Folder, end, start};
 
 /// Prices in millionths of the currency a token, so that a sum is exact in whole numbers.
 const INPUT: u64 = 2;

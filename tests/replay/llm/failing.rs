@@ -1,8 +1,8 @@
 //! Servers that refuse, hang or talk nonsense: requests fail with a reason, and everything else goes on.
 
 use super::household::{IMPATIENT, asking, replay};
-use super::program::{Folder, same_lines, text};
 use super::server::{Act, Server};
+use crate::program::{Folder, same_lines, text};
 
 /// The streams that lie before the requests' answers.
 const BEFORE: [&str; 4] = ["segments", "transitions", "representatives", "requests"];
@@ -71,7 +71,7 @@ fn nonsense_is_no_answer() {
 #[test]
 fn a_run_that_waits_for_a_hung_server_is_stopped() {
     use super::household::{SHORT, dir};
-    use super::program::{end, start};
+    use crate::program::{end, start};
     let server = Server::start(|_| Act::Silence);
     let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
     let child = start(

@@ -5,8 +5,8 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::household::{asking, dir, replay};
-use super::program::{STREAMS, hearth, same_lines, text};
 use super::server::{Act, Server};
+use crate::program::{STREAMS, hearth, same_lines, text};
 
 #[test]
 fn answers_are_used_recorded_and_replayed_without_a_server() {

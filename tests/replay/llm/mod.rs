@@ -1,0 +1,8 @@
+//! Synthesis by a language model: the program and a server that it talks to over the network.
+
+mod asking;
+mod failing;
+mod household;
+mod privacy;
+mod server;
+mod spending;
