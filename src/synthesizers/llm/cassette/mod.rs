@@ -53,7 +53,7 @@ struct Shared {
     /// hundred bytes a label.
     labels: Mutex<Option<HashMap<String, Latest>>>,
     /// Calls under way. Who holds a key's lock asks; the others wait for the recording.
-    flights: Mutex<HashMap<Key, Arc<tokio::sync::Mutex<()>>>>,
+    flights: Mutex<HashMap<Key, Line>>,
 }
 
 /// The last recording for a label.
@@ -264,7 +264,14 @@ fn index(folder: &Path) -> HashMap<String, Latest> {
     labels
 }
 
-/// A place in the line of those who want the same answer.
+/// Those who want the same answer.
+#[derive(Default)]
+struct Line {
+    turn: Arc<tokio::sync::Mutex<()>>,
+    waiting: usize,
+}
+
+/// A place in a line.
 struct Flight<'a> {
     shared: &'a Shared,
     key: Key,
@@ -273,7 +280,10 @@ struct Flight<'a> {
 
 impl<'a> Flight<'a> {
     fn new(shared: &'a Shared, key: Key) -> Self {
-        let turn = Arc::clone(lock(&shared.flights).entry(key).or_default());
+        let mut flights = lock(&shared.flights);
+        let line = flights.entry(key).or_default();
+        line.waiting += 1;
+        let turn = Arc::clone(&line.turn);
         Flight { shared, key, turn }
     }
 }
@@ -281,9 +291,11 @@ impl<'a> Flight<'a> {
 impl Drop for Flight<'_> {
     fn drop(&mut self) {
         let mut flights = lock(&self.shared.flights);
-        // The map's and this one's: nobody else is in the line.
-        if Arc::strong_count(&self.turn) == 2 {
-            flights.remove(&self.key);
+        if let Some(line) = flights.get_mut(&self.key) {
+            line.waiting -= 1;
+            if line.waiting == 0 {
+                flights.remove(&self.key);
+            }
         }
     }
 }
