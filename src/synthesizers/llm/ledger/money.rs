@@ -101,7 +101,7 @@ impl FromStr for Price {
 
     fn from_str(text: &str) -> Result<Self, String> {
         let money: Money = text.parse()?;
-        if money.0 % MILLION != 0 {
+        if !money.0.is_multiple_of(MILLION) {
             return Err(format!(
                 "the price `{text}` has more than six decimals: it is the price of a million tokens"
             ));
