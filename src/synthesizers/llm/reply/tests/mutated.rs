@@ -231,5 +231,6 @@ fn no_reply_does_harm() {
     eprintln!(
         "{REPLIES} replies: {passed} sequences passed, {refused} were refused, {nothing} replies held none"
     );
-    assert!(passed > REPLIES && refused > REPLIES / 4 && nothing > REPLIES / 100);
+    // The test has something to say: of each kind there are many.
+    assert!(passed > REPLIES / 2 && refused > REPLIES / 4 && nothing > REPLIES / 100);
 }
