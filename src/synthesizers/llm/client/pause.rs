@@ -9,12 +9,12 @@ use reqwest::header::HeaderMap;
 /// Pauses do not grow beyond this.
 const LONGEST_BACKOFF: Duration = Duration::from_secs(30);
 
-/// The pause after so many failures (from 1): twice as long after each, and of that between half and the whole. So it
-/// always grows, and calls that failed together do not come back together.
+/// The pause after so many failures (from 1): twice as long after each, and of that between three quarters and the
+/// whole. So it always grows, and calls that failed together do not come back together.
 pub(super) fn backoff(first: Duration, failures: u32) -> Duration {
     let doubled = 2u32.saturating_pow(failures.saturating_sub(1));
     let whole = first.saturating_mul(doubled).min(LONGEST_BACKOFF);
-    whole.mul_f64(rand::random_range(0.5..=1.0))
+    whole.mul_f64(rand::random_range(0.75..=1.0))
 }
 
 /// How long a server asks to be left alone: `retry-after-ms`, else `retry-after` as seconds or as a date.
@@ -59,7 +59,7 @@ mod tests {
             let whole = whole.min(LONGEST_BACKOFF);
             let pause = backoff(first, failures);
             assert!(
-                pause >= whole.mul_f64(0.49) && pause <= whole,
+                pause >= whole.mul_f64(0.74) && pause <= whole,
                 "{pause:?} after {failures}"
             );
         }

