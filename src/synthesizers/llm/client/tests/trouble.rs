@@ -40,7 +40,7 @@ fn broken() -> Vec<(&'static str, Script)> {
         ),
         (
             "error in between",
-            say(begun() + &event(json!({"error": {"message": "out of memory"}}))),
+            say(begun() + &event(&json!({"error": {"message": "out of memory"}}))),
         ),
         (
             "web page",
