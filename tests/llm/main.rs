@@ -7,8 +7,6 @@ mod llmock;
 mod replay;
 mod server;
 
-use std::time::Duration;
-
 use hearth::synthesizers::llm::{
     Call, CallError, Client, Form, Format, Later, Options, Purse, Reservation, Usage,
 };
@@ -29,11 +27,9 @@ impl Reservation for Rich {
     fn release(self: Box<Self>) {}
 }
 
+/// As users have them who set nothing.
 fn options(server: &Server) -> Options {
-    Options {
-        pause: Duration::from_millis(100),
-        ..Options::new(server.url.parse().unwrap())
-    }
+    Options::new(server.url.parse().unwrap())
 }
 
 fn client(server: &Server) -> Client {

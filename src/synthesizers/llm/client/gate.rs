@@ -1,131 +1,180 @@
-//! How many requests a server gets at once.
+//! How many requests a server gets at once, and whose turn it is.
 
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use tokio::sync::{Notify, oneshot};
 use tokio::time::{Instant, sleep_until};
 
-/// Lets requests in: one more at once after as many good answers as there are at once, half as many after a sign of
-/// crowding. Like TCP's window, this finds what the server bears and shares it fairly with its other clients.
+/// Lets requests in: one more at once after as many good answers as there are at once, fewer after a sign of crowding.
+/// Like TCP's window, this finds what the server bears and shares it fairly with its other clients.
+///
+/// Who came first goes first, also when it has to come again: so the calls that a server turned away are through before
+/// others begin, and none is turned away again and again.
+#[derive(Clone, Debug)]
+pub(super) struct Gate(Arc<Shared>);
+
 #[derive(Debug)]
-pub(super) struct Gate {
+struct Shared {
     most: f64,
-    /// The free places.
-    free: Semaphore,
     state: Mutex<State>,
+    /// The gate was closed, or for longer.
+    closed: Notify,
 }
 
 #[derive(Debug)]
 struct State {
     /// Between 1 and `most`; its whole part counts.
     limit: f64,
-    /// Places there are, free and taken. More than the limit only until enough of the taken ones come back.
-    places: usize,
-    /// How often the limit was halved. Requests that were let in under one limit halve it once together.
-    halvings: u64,
-    /// Nobody passes before.
+    /// Places taken. More than the limit only until enough of them are given back.
+    inside: usize,
+    /// How often the limit was lowered. Requests that were let in under one limit lower it once together.
+    lowered: u64,
+    /// Nobody is let in before.
     closed_until: Option<Instant>,
+    /// Who waits, by turn.
+    waiting: BTreeMap<Turn, oneshot::Sender<Place>>,
+    next: Turn,
 }
+
+/// The order in which calls came.
+pub(super) type Turn = u64;
 
 /// A place within; dropping it gives it back.
 #[derive(Debug)]
-pub(super) struct Place<'a> {
-    gate: &'a Gate,
-    halvings: u64,
+pub(super) struct Place {
+    gate: Gate,
+    lowered: u64,
 }
 
 impl Gate {
     /// Open for so many at once, and never for more.
     pub fn new(most: NonZeroUsize) -> Self {
-        // A semaphore counts no further; no number of connections comes near.
-        let places = most.get().min(Semaphore::MAX_PERMITS);
-        Gate {
-            most: places as f64,
-            free: Semaphore::new(places),
+        let most = most.get() as f64;
+        Gate(Arc::new(Shared {
+            most,
             state: Mutex::new(State {
-                limit: places as f64,
-                places,
-                halvings: 0,
+                limit: most,
+                inside: 0,
+                lowered: 0,
                 closed_until: None,
+                waiting: BTreeMap::new(),
+                next: 0,
             }),
-        }
+            closed: Notify::new(),
+        }))
     }
 
-    /// Waits for a place, in order of arrival, and for the gate to be open.
-    pub async fn enter(&self) -> Place<'_> {
-        // The semaphore is never closed. Its permit becomes a place, which may not come back when the limit has sunk.
-        if let Ok(permit) = self.free.acquire().await {
-            permit.forget();
-        }
-        let mut place = Place {
-            gate: self,
-            halvings: 0,
-        };
+    /// The turn of a call that comes now: after all that came before.
+    pub fn turn(&self) -> Turn {
+        let mut state = self.state();
+        state.next += 1;
+        state.next
+    }
+
+    /// Waits until the gate is open, a place is free, and nobody with an earlier turn waits for it.
+    pub async fn enter(&self, turn: Turn) -> Place {
+        let mut place = self.queue(turn);
         loop {
-            let closed_until = {
-                let state = self.state();
-                place.halvings = state.halvings;
-                state.closed_until
-            };
-            match closed_until {
-                Some(until) if until > Instant::now() => sleep_until(until).await,
-                _ => return place,
+            let closed = self.0.closed.notified();
+            let opening = self.let_in();
+            tokio::select! {
+                place_or_none = &mut place => match place_or_none {
+                    Ok(place) => return place,
+                    // Another call took this turn's place in the queue.
+                    Err(_) => place = self.queue(turn),
+                },
+                () = closed => (),
+                () = reached(opening) => (),
             }
         }
     }
 
-    /// Lets nobody pass for so long.
+    /// Lets nobody in for so long.
     pub fn close_for(&self, pause: Duration) {
         let until = Instant::now() + pause;
         let mut state = self.state();
         state.closed_until = state.closed_until.max(Some(until));
+        drop(state);
+        self.0.closed.notify_waiters();
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
-        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+        let state = self.0.state.lock();
+        state.unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn set(&self, state: &mut State, limit: f64) {
-        state.limit = limit.clamp(1.0, self.most);
-        let wanted = state.limit as usize;
-        if let Some(more) = wanted.checked_sub(state.places) {
-            self.free.add_permits(more);
-            state.places = wanted;
-        } else {
-            state.places -= self.free.forget_permits(state.places - wanted);
+    fn queue(&self, turn: Turn) -> oneshot::Receiver<Place> {
+        let (sender, receiver) = oneshot::channel();
+        self.state().waiting.insert(turn, sender);
+        receiver
+    }
+
+    /// Lets in who can be let in. Where the gate is closed: until when.
+    fn let_in(&self) -> Option<Instant> {
+        loop {
+            let mut state = self.state();
+            let closed = state.closed_until.filter(|until| *until > Instant::now());
+            if closed.is_some() || state.inside >= state.limit as usize {
+                return closed;
+            }
+            let (_, waiting) = state.waiting.pop_first()?;
+            // Who gave up waiting is passed over. Who gives up just now drops the place, which gives it back.
+            if !waiting.is_closed() {
+                state.inside += 1;
+                let place = Place {
+                    gate: self.clone(),
+                    lowered: state.lowered,
+                };
+                drop(state);
+                let _ = waiting.send(place);
+            }
         }
     }
 }
 
-impl Place<'_> {
+async fn reached(opening: Option<Instant>) {
+    match opening {
+        Some(opening) => sleep_until(opening).await,
+        None => std::future::pending().await,
+    }
+}
+
+impl Place {
     /// The server answered well.
     pub fn good(&self) {
         let mut state = self.gate.state();
-        let limit = state.limit + 1.0 / state.limit;
-        self.gate.set(&mut state, limit);
+        state.limit = (state.limit + 1.0 / state.limit).min(self.gate.0.most);
+        drop(state);
+        self.gate.let_in();
     }
 
-    /// The server showed that it has too much to do.
+    /// The server showed that it has too much to do: half as many at once.
     pub fn crowded(&self) {
+        self.lower(|limit| limit / 2.0);
+    }
+
+    /// The server said when to come back: one at a time, to begin with. Of many that come back together most would be
+    /// turned away again.
+    pub fn turned_away(&self) {
+        self.lower(|_| 1.0);
+    }
+
+    fn lower(&self, by: impl FnOnce(f64) -> f64) {
         let mut state = self.gate.state();
-        if state.halvings == self.halvings {
-            state.halvings += 1;
-            let limit = state.limit / 2.0;
-            self.gate.set(&mut state, limit);
+        if state.lowered == self.lowered {
+            state.lowered += 1;
+            state.limit = by(state.limit).max(1.0);
         }
     }
 }
 
-impl Drop for Place<'_> {
+impl Drop for Place {
     fn drop(&mut self) {
-        let mut state = self.gate.state();
-        if state.places > state.limit as usize {
-            state.places -= 1;
-        } else {
-            self.gate.free.add_permits(1);
-        }
+        self.gate.state().inside -= 1;
+        self.gate.let_in();
     }
 }
 
@@ -140,9 +189,13 @@ mod tests {
         Gate::new(NonZeroUsize::new(most).unwrap())
     }
 
+    fn enter(gate: &Gate) -> Option<Place> {
+        gate.enter(gate.turn()).now_or_never()
+    }
+
     /// As many as get in now.
-    fn enter_all(gate: &Gate) -> Vec<Place<'_>> {
-        std::iter::from_fn(|| gate.enter().now_or_never()).collect()
+    fn enter_all(gate: &Gate) -> Vec<Place> {
+        std::iter::from_fn(|| enter(gate)).collect()
     }
 
     #[test]
@@ -153,7 +206,7 @@ mod tests {
         for place in &places {
             place.crowded();
         }
-        assert!(gate.enter().now_or_never().is_none());
+        assert!(enter(&gate).is_none());
         drop(places);
         let places = enter_all(&gate);
         assert_eq!(places.len(), 4);
@@ -162,23 +215,58 @@ mod tests {
         }
         drop(places);
         // 4 + 1/4 + 1/4.25 + … falls just short of 5: the next good answer makes it.
-        let place = gate.enter().now_or_never().unwrap();
+        let place = enter(&gate).unwrap();
         place.good();
         drop(place);
-        assert_eq!(enter_all(&gate).len(), 5);
+        let places = enter_all(&gate);
+        assert_eq!(places.len(), 5);
+        places[0].turned_away();
+        places[1].turned_away();
+        drop(places);
+        assert_eq!(enter_all(&gate).len(), 1);
     }
 
     #[tokio::test]
-    async fn nobody_passes_while_it_is_closed() {
-        let gate = gate(2);
+    async fn nobody_is_let_in_while_it_is_closed_not_even_who_waited_before() {
+        let gate = gate(1);
+        let place = enter(&gate).unwrap();
+        let waiting = gate.enter(gate.turn());
+        tokio::pin!(waiting);
+        assert!((&mut waiting).now_or_never().is_none());
         let pause = Duration::from_millis(50);
         let begin = Instant::now();
         gate.close_for(pause);
         gate.close_for(Duration::ZERO);
-        assert!(gate.enter().now_or_never().is_none());
-        gate.enter().await;
+        drop(place);
+        assert!((&mut waiting).now_or_never().is_none());
+        waiting.await;
         assert!(begin.elapsed() >= pause);
-        assert_eq!(enter_all(&gate).len(), 2);
+        assert_eq!(enter_all(&gate).len(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_came_first_goes_first_and_who_gave_up_is_passed_over() {
+        let gate = gate(1);
+        let turns: Vec<Turn> = (0..4).map(|_| gate.turn()).collect();
+        let place = enter(&gate).unwrap();
+        let mut waiting: Vec<_> = [3, 1, 0, 2]
+            .map(|at| (at, Box::pin(gate.enter(turns[at]))))
+            .into();
+        for (_, enter) in &mut waiting {
+            assert!(enter.now_or_never().is_none());
+        }
+        waiting.retain(|(at, _)| *at != 1);
+        let mut order = Vec::new();
+        let mut place = Some(place);
+        while !waiting.is_empty() {
+            drop(place.take());
+            let which = waiting.iter_mut().position(|(_, enter)| {
+                place = enter.now_or_never();
+                place.is_some()
+            });
+            order.push(waiting.remove(which.unwrap()).0);
+        }
+        assert_eq!(order, [0, 2, 3]);
     }
 
     proptest! {
@@ -186,21 +274,35 @@ mod tests {
         #[test]
         fn places_are_kept_count_of(
             most in 1usize..12,
-            steps in proptest::collection::vec((0u8..4, any::<proptest::sample::Index>()), 0..200),
+            steps in proptest::collection::vec((0u8..6, any::<proptest::sample::Index>()), 0..200),
         ) {
             let gate = gate(most);
             let mut inside = Vec::new();
+            let mut waiting = Vec::new();
             for (step, which) in steps {
                 let chosen = (!inside.is_empty()).then(|| which.index(inside.len()));
                 match (step, chosen) {
-                    (0, _) => inside.extend(gate.enter().now_or_never()),
+                    (0, _) => {
+                        let mut enter = Box::pin({
+                            let gate = gate.clone();
+                            async move { gate.enter(gate.turn()).await }
+                        });
+                        match (&mut enter).now_or_never() {
+                            Some(place) => inside.push(place),
+                            None => waiting.push(enter),
+                        }
+                    }
                     (1, Some(chosen)) => drop(inside.swap_remove(chosen)),
                     (2, Some(chosen)) => inside[chosen].good(),
                     (3, Some(chosen)) => inside[chosen].crowded(),
+                    (4, Some(chosen)) => inside[chosen].turned_away(),
+                    // Some of those who give up have a place already and do not know it.
+                    (5, _) if !waiting.is_empty() => drop(waiting.swap_remove(which.index(waiting.len()))),
                     _ => (),
                 }
                 prop_assert!(inside.len() <= most);
             }
+            waiting.clear();
             inside.clear();
             let limit = gate.state().limit as usize;
             prop_assert!((1..=most).contains(&limit));

@@ -26,7 +26,7 @@ use tokio::time::{Instant, sleep, timeout_at};
 
 use circuit::Circuit;
 use dialect::Dialect;
-use gate::Gate;
+use gate::{Gate, Turn};
 use rate::Rate;
 use reply::{Answer, Limits};
 use trouble::{Trouble, cause};
@@ -172,10 +172,11 @@ impl Client {
     /// # Errors
     /// The server refuses this call or all calls, did not answer often enough, or the purse is empty.
     pub async fn complete(&self, call: &Call, purse: &dyn Purse) -> Result<Completion, CallError> {
+        let turn = self.gate.turn();
         let mut dialect = self.dialect(call);
         let mut failures = 0;
         loop {
-            let trouble = match self.attempt(call, dialect, purse).await? {
+            let trouble = match self.attempt(turn, call, dialect, purse).await? {
                 Ok(answer) => {
                     if dialect.schema {
                         self.learnt().knows_schema = true;
@@ -202,6 +203,7 @@ impl Client {
     /// One request and its answer, from waiting for a place to settling what it cost. The outer error ends the call.
     async fn attempt(
         &self,
+        turn: Turn,
         call: &Call,
         dialect: Dialect,
         purse: &dyn Purse,
@@ -211,7 +213,7 @@ impl Client {
         if let Some(why) = self.circuit.blocked() {
             return Err(blocked(why));
         }
-        let place = self.gate.enter().await;
+        let place = self.gate.enter(turn).await;
         // Much may have been learnt while this call waited.
         self.check_refused()?;
         self.circuit.admit().map_err(blocked)?;
@@ -236,7 +238,9 @@ impl Client {
                 if trouble.is_free() {
                     reservation.release();
                 }
-                if trouble.is_crowding() {
+                if trouble.wait().is_some() {
+                    place.turned_away();
+                } else if trouble.is_crowding() {
                     place.crowded();
                 }
                 if !trouble.is_absence() {
@@ -293,10 +297,7 @@ impl Client {
                 .get_or_init(|| self.sentence(&format!("the server refuses every call: {what}")));
             return Err(CallError::Refused(why.clone()));
         }
-        let asked = match trouble {
-            Trouble::Busy { wait, .. } => *wait,
-            _ => None,
-        };
+        let asked = trouble.wait();
         if let Some(asked) = asked.filter(|asked| *asked > LONGEST_WAIT) {
             let what = format!(
                 "{what}; the server asks for a pause of {} s, longer than Hearth waits",
@@ -321,10 +322,10 @@ impl Client {
         let Some(asked) = asked else {
             return Ok(pause);
         };
-        // The others would be told the same.
-        self.gate.close_for(asked);
-        // Those who were told to wait equally long do not come back all at once.
-        Ok(asked + pause.min(asked / 10))
+        // The others would be told the same. At the gate this call waits with them, and goes before those who came later.
+        // Some servers ask for a little too little, again and again: the pause grows all the same.
+        self.gate.close_for(asked.max(pause));
+        Ok(Duration::ZERO)
     }
 
     fn check_refused(&self) -> Result<(), CallError> {

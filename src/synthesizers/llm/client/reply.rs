@@ -271,12 +271,8 @@ impl Draft {
                 Trouble::Broken("the answer ended before it was whole".to_owned()),
             ),
             None => Err(Trouble::Broken(format!(
-                "the answer is no chat completion but {}",
-                if kind.is_empty() {
-                    "of no known kind"
-                } else {
-                    kind
-                }
+                "the answer is no chat completion (its content type is {})",
+                if kind.is_empty() { "not told" } else { kind }
             ))),
         }
     }

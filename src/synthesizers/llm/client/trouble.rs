@@ -31,7 +31,6 @@ pub(super) enum Trouble {
     Busy {
         status: StatusCode,
         what: String,
-        /// How long the server asks to be left alone.
         wait: Option<Duration>,
     },
     /// An error status that this request would get again.
@@ -56,6 +55,14 @@ impl Trouble {
             | Trouble::Busy { what, .. }
             | Trouble::Rejected { what, .. }
             | Trouble::Refused(what) => what,
+        }
+    }
+
+    /// How long the server asks to be left alone.
+    pub fn wait(&self) -> Option<Duration> {
+        match self {
+            Trouble::Busy { wait, .. } => *wait,
+            _ => None,
         }
     }
 

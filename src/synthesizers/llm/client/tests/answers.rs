@@ -219,7 +219,7 @@ async fn an_answer_that_was_cut_or_withheld_says_so_and_is_not_asked_for_again()
         assert_eq!(answer.unwrap().finish, expected);
         assert_eq!((server.connections(), counts.settled.len()), (1, 1));
     }
-    let no = event(json!({"choices": [{"delta": {"refusal": "I cannot"}}]}));
+    let no = event(&json!({"choices": [{"delta": {"refusal": "I cannot"}}]}));
     let server = Server::new(vec![say([STREAM, &no, &finish("stop")].concat())]);
     let (answer, _) = complete(&client(&server)).await;
     assert_eq!(answer.unwrap().finish, Finish::Other("refusal".to_owned()));
@@ -240,7 +240,7 @@ async fn a_server_that_forgets_to_hang_up_after_the_end_is_not_waited_for() {
 
 #[tokio::test]
 async fn a_model_that_thinks_first_is_waited_for_while_it_shows_that_it_lives() {
-    let thought = event(json!({"choices": [{"delta": {"reasoning_content": "hm"}}]}));
+    let thought = event(&json!({"choices": [{"delta": {"reasoning_content": "hm"}}]}));
     let mut script = vec![Step::Read, Step::Say(STREAM.into())];
     for _ in 0..10 {
         script.push(Step::Say(thought.clone().into()));

@@ -151,25 +151,25 @@ pub fn http(status: u16, headers: &[&str], body: &str) -> Vec<u8> {
 }
 
 /// An event of a stream.
-pub fn event(data: impl ToString) -> String {
+pub fn event(data: &(impl ToString + ?Sized)) -> String {
     format!("data: {}\n\n", data.to_string())
 }
 
 /// An event with a piece of the answer.
 pub fn piece(text: &str) -> String {
     event(
-        json!({"model": "m-1", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]}),
+        &json!({"model": "m-1", "choices": [{"index": 0, "delta": {"content": text}, "finish_reason": null}]}),
     )
 }
 
 /// The event that ends an answer.
 pub fn finish(reason: &str) -> String {
-    event(json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}))
+    event(&json!({"choices": [{"index": 0, "delta": {}, "finish_reason": reason}]}))
 }
 
 /// The count of tokens.
 pub fn usage(input: u64, output: u64) -> String {
-    event(json!({
+    event(&json!({
         "choices": [],
         "usage": {"prompt_tokens": input, "completion_tokens": output, "total_tokens": input + output},
     }))

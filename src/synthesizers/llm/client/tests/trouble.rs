@@ -40,7 +40,7 @@ fn broken() -> Vec<(&'static str, Script)> {
         ),
         (
             "error in between",
-            say(begun() + &event(json!({"error": {"message": "out of memory"}}))),
+            say(begun() + &event(&json!({"error": {"message": "out of memory"}}))),
         ),
         (
             "web page",
@@ -293,7 +293,13 @@ async fn while_one_call_waits_as_told_the_others_do_too() {
     };
     let other = async {
         // When the first answer is known, the place is free and the gate closed.
-        while server.connections() == 0 || client.gate.enter().now_or_never().is_some() {
+        while server.connections() == 0
+            || client
+                .gate
+                .enter(client.gate.turn())
+                .now_or_never()
+                .is_some()
+        {
             sleep(Duration::from_millis(1)).await;
         }
         assert!(complete(&client).await.0.is_ok());
