@@ -45,7 +45,8 @@ fn canaries_stay_at_home() {
     let mut lamps = 0;
     for call in &calls {
         let sent = String::from_utf8(call.bytes.clone()).unwrap();
-        let lower = sent.to_lowercase();
+        // The key is a canary too; where it is sent is looked at below.
+        let lower = sent.replace(KEY, "").to_lowercase();
         for canary in [
             "canar", "kanaro", "road 17", "berlin", "0815", "06:45", "2025", "h-2", "h-3",
         ] {
