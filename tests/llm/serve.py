@@ -28,12 +28,17 @@ UNAVAILABLE = 77
 PATIENCE = 180  # seconds until a server must be up, on a busy machine
 
 
+def unavailable(what):
+    """Says what cannot be had, and ends."""
+    print(f"cannot install {what}", file=sys.stderr)
+    sys.exit(UNAVAILABLE)
+
+
 def pip(python, *arguments):
-    """Installs, or ends with the code that says that it cannot be done."""
+    """Installs packages with this Python's pip."""
     command = [python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", *arguments]
     if subprocess.run(command, stdin=subprocess.DEVNULL, stdout=sys.stderr).returncode != 0:
-        print(f"cannot install {' '.join(arguments)}", file=sys.stderr)
-        sys.exit(UNAVAILABLE)
+        unavailable(" ".join(map(str, arguments)))
 
 
 def llmock(port, options):
@@ -41,7 +46,10 @@ def llmock(port, options):
     home = CACHE / "llmock"
     program = home / "bin" / "llmock"
     if not program.exists():
-        venv.create(home, with_pip=True)
+        try:
+            venv.create(home, with_pip=True)
+        except subprocess.CalledProcessError as error:
+            unavailable(f"pip into {home}: {error}")
         pip(home / "bin" / "python", LLMOCK)
     return [program, "serve", "--port", str(port), "--log-level", "error", *options]
 

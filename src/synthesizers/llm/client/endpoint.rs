@@ -8,7 +8,7 @@ use reqwest::Url;
 use crate::config::UsageError;
 
 /// The address of a server's chat completions.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Endpoint(Url);
 
 impl FromStr for Endpoint {
@@ -53,6 +53,12 @@ impl fmt::Display for Endpoint {
     }
 }
 
+impl fmt::Debug for Endpoint {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
 impl Endpoint {
     /// Whether it is on this machine, so that nothing leaves it.
     pub fn is_loopback(&self) -> bool {
@@ -94,11 +100,11 @@ mod tests {
         ] {
             assert_eq!(text.parse::<Endpoint>().unwrap().url().as_str(), url);
         }
-        let shown = "https://a?key=secret"
-            .parse::<Endpoint>()
-            .unwrap()
-            .to_string();
-        assert_eq!(shown, "https://a/v1/chat/completions");
+        let endpoint = "https://a?key=secret".parse::<Endpoint>().unwrap();
+        assert_eq!(
+            format!("{endpoint} {endpoint:?}"),
+            "https://a/v1/chat/completions https://a/v1/chat/completions"
+        );
     }
 
     #[test]

@@ -17,7 +17,7 @@ mod tests;
 mod trouble;
 
 use std::num::{NonZeroU32, NonZeroUsize};
-use std::sync::{Mutex, OnceLock, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::Duration;
 
 use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
@@ -238,8 +238,10 @@ impl Client {
                 if trouble.is_free() {
                     reservation.release();
                 }
-                if trouble.wait().is_some() {
+                if let Some(asked) = trouble.wait() {
                     place.turned_away();
+                    // Before the place is given back: the next call would be told the same.
+                    self.gate.close_for(asked.min(LONGEST_WAIT));
                 } else if trouble.is_crowding() {
                     place.crowded();
                 }
@@ -319,12 +321,12 @@ impl Client {
             ));
         }
         let pause = pause::backoff(self.options.pause, failures);
-        let Some(asked) = asked else {
+        if asked.is_none() {
             return Ok(pause);
-        };
-        // The others would be told the same. At the gate this call waits with them, and goes before those who came later.
-        // Some servers ask for a little too little, again and again: the pause grows all the same.
-        self.gate.close_for(asked.max(pause));
+        }
+        // The gate is closed for as long as was asked, and this call waits there, to go before those who came later. Some
+        // servers ask for a little too little, again and again: the pause grows all the same.
+        self.gate.close_for(pause);
         Ok(Duration::ZERO)
     }
 
@@ -344,7 +346,7 @@ impl Client {
         }
     }
 
-    fn learnt(&self) -> std::sync::MutexGuard<'_, Learnt> {
+    fn learnt(&self) -> MutexGuard<'_, Learnt> {
         self.learnt.lock().unwrap_or_else(PoisonError::into_inner)
     }
 

@@ -5,7 +5,7 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
@@ -39,6 +39,7 @@ struct Seen {
     now: AtomicUsize,
     most: AtomicUsize,
     requests: Mutex<Vec<String>>,
+    arrivals: Mutex<Vec<Instant>>,
 }
 
 impl Server {
@@ -50,6 +51,7 @@ impl Server {
         thread::spawn(move || {
             for stream in listener.incoming() {
                 let number = theirs.connections.fetch_add(1, Ordering::SeqCst);
+                theirs.arrivals.lock().unwrap().push(Instant::now());
                 let script = scripts[number.min(scripts.len() - 1)].clone();
                 let seen = Arc::clone(&theirs);
                 thread::spawn(move || {
@@ -70,6 +72,11 @@ impl Server {
     /// The most connections at once that were not yet at the last step of their script.
     pub fn most_at_once(&self) -> usize {
         self.seen.most.load(Ordering::SeqCst)
+    }
+
+    /// When each connection came.
+    pub fn arrivals(&self) -> Vec<Instant> {
+        self.seen.arrivals.lock().unwrap().clone()
     }
 
     /// The requests that were read, heads and bodies.

@@ -2,7 +2,7 @@
 
 use std::net::{TcpListener, TcpStream};
 
-use futures_util::FutureExt;
+use futures_util::future::join_all;
 
 use super::*;
 
@@ -282,32 +282,29 @@ async fn a_busy_server_is_not_asked_for_ever() {
 }
 
 #[tokio::test]
-async fn while_one_call_waits_as_told_the_others_do_too() {
+async fn while_one_call_waits_as_told_the_others_do_too_and_it_goes_first() {
     let busy = http(429, &["retry-after: 1"], "{}");
     let server = Server::new(vec![say(busy), say(fine())]);
-    let client = client(&server);
-    let told = async {
-        let begin = Instant::now();
-        assert!(complete(&client).await.0.is_ok());
-        begin
-    };
-    let other = async {
-        // When the first answer is known, the place is free and the gate closed.
-        while server.connections() == 0
-            || client
-                .gate
-                .enter(client.gate.turn())
-                .now_or_never()
-                .is_some()
-        {
-            sleep(Duration::from_millis(1)).await;
-        }
-        assert!(complete(&client).await.0.is_ok());
-        Instant::now()
-    };
-    let (begin, end) = tokio::join!(told, other);
-    assert!(end - begin >= Duration::from_secs(1));
-    assert_eq!(server.connections(), 3);
+    let client = Client::new(Options {
+        concurrency: NonZeroUsize::MIN,
+        ..options(&server)
+    });
+    let client = client.unwrap();
+    let calls = ["first", "second", "third"].map(|user| Call {
+        user: user.to_owned(),
+        ..call(Format::Auto)
+    });
+    let purse = Ledger::rich();
+    let answers = join_all(calls.iter().map(|call| client.complete(call, &purse))).await;
+    assert!(answers.iter().all(Result::is_ok));
+    let bodies = server.bodies();
+    let users: Vec<_> = bodies
+        .iter()
+        .map(|body| &body["messages"][1]["content"])
+        .collect();
+    assert_eq!(users, ["first", "first", "second", "third"]);
+    let arrivals = server.arrivals();
+    assert!(arrivals[1] - arrivals[0] >= Duration::from_secs(1));
 }
 
 #[tokio::test]
