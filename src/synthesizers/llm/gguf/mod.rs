@@ -14,9 +14,9 @@ mod tokenizer;
 
 use std::path::{Path, PathBuf};
 
+use rand::SeedableRng;
 use rand::distr::Distribution;
 use rand::distr::weighted::WeightedIndex;
-use rand::SeedableRng;
 use rand_chacha::ChaCha8Rng;
 
 use super::{Call, CallError, Completion, Finish, Format, Usage};
@@ -26,7 +26,7 @@ use template::ChatTemplate;
 use tokenizer::Tokenizer;
 
 /// Tokens of a prompt that are read at once: more are little faster, take more memory, and a run that is to stop waits for them.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// A model, loaded.
 pub struct LocalModel {
@@ -55,12 +55,19 @@ impl LocalModel {
             let within = |reason| format!("does not serve: {reason}");
             let tokenizer = Tokenizer::read(&file).map_err(within)?;
             let source = file.text("tokenizer.chat_template").map_err(|reason| {
-                within(format!("{reason}; a model that was taught to answer has one"))
+                within(format!(
+                    "{reason}; a model that was taught to answer has one"
+                ))
             })?;
-            let template = ChatTemplate::new(source, &tokenizer).map_err(within)?;
+            let template =
+                ChatTemplate::new(source, &tokenizer.bos, &tokenizer.eos).map_err(within)?;
             let name = match file.text("general.name") {
                 Ok(name) => name.to_owned(),
-                Err(_) => path.file_stem().unwrap_or_default().to_string_lossy().into_owned(),
+                Err(_) => path
+                    .file_stem()
+                    .unwrap_or_default()
+                    .to_string_lossy()
+                    .into_owned(),
             };
             let decoder = Decoder::read(&mut file).map_err(within)?;
             Ok(LocalModel {
@@ -102,7 +109,7 @@ impl LocalModel {
     /// No grammar holds this model to a schema: [`Format::Schema`] is asked for in words, as the paper's form is.
     /// [`Format::Auto`] is the paper's form, which small models keep to more often.
     ///
-    /// `stopped` is asked before every token and every 64 of the prompt; once it says true, the call fails.
+    /// `stopped` is asked before every token and every 128 of the prompt; once it says true, the call fails.
     ///
     /// # Errors
     /// [`CallError::Failed`]: the prompt leaves no room in the context, the run stopped, or the arithmetic failed.
@@ -180,13 +187,16 @@ impl LocalModel {
         }
         system.push_str(words);
         // A character that no text means anything by, and that neither message holds.
-        let unused = ('\u{e000}'..='\u{f8ff}').find(|c| !system.contains(*c) && !call.user.contains(*c));
+        let unused =
+            ('\u{e000}'..='\u{f8ff}').find(|c| !system.contains(*c) && !call.user.contains(*c));
         let guard = unused.ok_or_else(|| {
             CallError::Failed("the prompt is made of every private character".to_owned())
         })?;
         let guarded = |message: &str| self.tokenizer.guarded(message, guard);
-        let text = self.template.render(&guarded(&system), &guarded(&call.user));
-        text.and_then(|text| self.tokenizer.encode_chat(&text, guard))
+        let text = self
+            .template
+            .render(&guarded(&system), &guarded(&call.user));
+        text.and_then(|text| self.tokenizer.encode(&text, guard))
             .map_err(CallError::Failed)
     }
 }
@@ -202,7 +212,10 @@ fn format(call: &Call) -> Format {
 /// How the next token is chosen.
 enum Pick {
     Likeliest,
-    Drawn { temperature: f64, chance: Box<ChaCha8Rng> },
+    Drawn {
+        temperature: f64,
+        chance: Box<ChaCha8Rng>,
+    },
 }
 
 impl Pick {
@@ -219,7 +232,9 @@ impl Pick {
 
     /// One token by the logits of all; of equals the first.
     fn token(&mut self, logits: &[f32]) -> Result<u32, CallError> {
-        let damaged = || CallError::Failed("the local model computes no numbers: its file is damaged".to_owned());
+        let damaged = || {
+            CallError::Failed("the local model computes no numbers: its file is damaged".to_owned())
+        };
         let mut best = None;
         for (token, logit) in (0_u32..).zip(logits) {
             if logit.is_nan() {
@@ -232,7 +247,10 @@ impl Pick {
         let (likeliest, most) = best.ok_or_else(damaged)?;
         match self {
             Pick::Likeliest => Ok(likeliest),
-            Pick::Drawn { temperature, chance } => {
+            Pick::Drawn {
+                temperature,
+                chance,
+            } => {
                 let weight = |logit: &f32| (f64::from(logit - most) / *temperature).exp();
                 let weights = WeightedIndex::new(logits.iter().map(weight));
                 let weights = weights.map_err(|_| damaged())?;

@@ -102,7 +102,11 @@ impl Tokenizer {
         }
         let name = file.text("tokenizer.ggml.pre")?;
         let Some(words) = WORDS.iter().find(|words| words.names.contains(&name)) else {
-            let names: Vec<&str> = WORDS.iter().flat_map(|words| words.names).copied().collect();
+            let names: Vec<&str> = WORDS
+                .iter()
+                .flat_map(|words| words.names)
+                .copied()
+                .collect();
             return Err(format!(
                 "its tokenizer cuts words as {name:?}, which is not known; known are {}",
                 names.join(", ")
@@ -122,7 +126,10 @@ impl Tokenizer {
                 kinds.len()
             ));
         }
-        let vocabulary: Vocab = (0..).zip(&texts).map(|(id, text)| (text.clone(), id)).collect();
+        let vocabulary: Vocab = (0..)
+            .zip(&texts)
+            .map(|(id, text)| (text.clone(), id))
+            .collect();
         if vocabulary.len() != texts.len() {
             return Err("two of its tokens are the same text".to_owned());
         }
@@ -132,7 +139,9 @@ impl Tokenizer {
             .iter()
             .filter_map(|pair| pair.split_once(' '))
             .filter(|(a, b)| {
-                [*a, b, &format!("{a}{b}")].iter().all(|text| vocabulary.contains_key(*text))
+                [*a, b, &format!("{a}{b}")]
+                    .iter()
+                    .all(|text| vocabulary.contains_key(*text))
             })
             .map(|(a, b)| (a.to_owned(), b.to_owned()));
         let bpe = BPE::builder()
@@ -166,7 +175,9 @@ impl Tokenizer {
         specials.sort_by_key(|special| std::cmp::Reverse(special.text.len()));
 
         let named = |key: &str| {
-            let id = file.value(&format!("tokenizer.ggml.{key}_token_id")).and_then(whole);
+            let id = file
+                .value(&format!("tokenizer.ggml.{key}_token_id"))
+                .and_then(whole);
             id.and_then(|id| Some((u32::try_from(id).ok()?, texts.get(id)?)))
         };
         let begins = match file.value("tokenizer.ggml.add_bos_token") {
@@ -180,7 +191,9 @@ impl Tokenizer {
             .flatten()
             .map(|(id, _)| *id)
             .collect();
-        let by_text = specials.iter().filter(|special| ENDS.contains(&special.text.as_str()));
+        let by_text = specials
+            .iter()
+            .filter(|special| ENDS.contains(&special.text.as_str()));
         ends.extend(by_text.map(|special| special.id));
         if ends.is_empty() {
             return Err("it names no token that ends an answer".to_owned());
@@ -201,21 +214,9 @@ impl Tokenizer {
         self.ends.contains(&token)
     }
 
-    /// The tokens of a text in which special ones count as such.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut tokens = Vec::new();
-        for piece in self.pieces(text) {
-            match piece {
-                Piece::Token(id) => tokens.push(id),
-                Piece::Text(text) => self.encode_words(text, &mut tokens)?,
-            }
-        }
-        Ok(tokens)
-    }
-
     /// The tokens of a whole conversation, beginning as the model wants it. Every `guard` goes without a trace, but it has kept
     /// what it stood in from being a special token.
-    pub fn encode_chat(&self, text: &str, guard: char) -> Result<Vec<u32>, String> {
+    pub fn encode(&self, text: &str, guard: char) -> Result<Vec<u32>, String> {
         let mut tokens = Vec::new();
         for piece in self.pieces(text) {
             match piece {
