@@ -107,7 +107,7 @@ impl LocalModel {
     /// seed (0 without one): the same call has the same answer. `call.model` is not looked at: there is one model.
     ///
     /// No grammar holds this model to a schema: [`Format::Schema`] is asked for in words, as the paper's form is.
-    /// [`Format::Auto`] is the paper's form, which small models keep to more often.
+    /// [`Format::Auto`] is the paper's form, as it is wherever no schema is known.
     ///
     /// `stopped` is asked before every token and every 128 of the prompt; once it says true, the call fails.
     ///
