@@ -33,8 +33,8 @@ impl File {
         let mut file = fs::File::open(path).map_err(cannot)?;
         let length = file.metadata().map_err(cannot)?.len();
         let mut header = Vec::new();
-        let bounded = Read::by_ref(&mut file).take(HEADER);
-        { bounded }.read_to_end(&mut header).map_err(cannot)?;
+        let mut bounded = Read::by_ref(&mut file).take(HEADER);
+        bounded.read_to_end(&mut header).map_err(cannot)?;
         // candle divides by the alignment that the file gives, which may be 0.
         let content = catch_unwind(AssertUnwindSafe(|| Content::read(&mut Cursor::new(header))))
             .map_err(|_| "is not a whole GGUF file: its header makes no sense".to_owned())?

@@ -26,7 +26,7 @@ use template::ChatTemplate;
 use tokenizer::Tokenizer;
 
 /// Tokens of a prompt that are read at once: more are little faster, take more memory, and a run that is to stop waits for them.
-const CHUNK: usize = 64;
+const CHUNK: usize = 128;
 
 /// A model, loaded.
 pub struct LocalModel {
@@ -59,7 +59,8 @@ impl LocalModel {
                     "{reason}; a model that was taught to answer has one"
                 ))
             })?;
-            let template = ChatTemplate::new(source, &tokenizer).map_err(within)?;
+            let template =
+                ChatTemplate::new(source, &tokenizer.bos, &tokenizer.eos).map_err(within)?;
             let name = match file.text("general.name") {
                 Ok(name) => name.to_owned(),
                 Err(_) => path
@@ -106,9 +107,9 @@ impl LocalModel {
     /// seed (0 without one): the same call has the same answer. `call.model` is not looked at: there is one model.
     ///
     /// No grammar holds this model to a schema: [`Format::Schema`] is asked for in words, as the paper's form is.
-    /// [`Format::Auto`] is the paper's form, which small models keep to more often.
+    /// [`Format::Auto`] is the paper's form, as it is wherever no schema is known.
     ///
-    /// `stopped` is asked before every token and every 64 of the prompt; once it says true, the call fails.
+    /// `stopped` is asked before every token and every 128 of the prompt; once it says true, the call fails.
     ///
     /// # Errors
     /// [`CallError::Failed`]: the prompt leaves no room in the context, the run stopped, or the arithmetic failed.
@@ -195,7 +196,7 @@ impl LocalModel {
         let text = self
             .template
             .render(&guarded(&system), &guarded(&call.user));
-        text.and_then(|text| self.tokenizer.encode_chat(&text, guard))
+        text.and_then(|text| self.tokenizer.encode(&text, guard))
             .map_err(CallError::Failed)
     }
 }

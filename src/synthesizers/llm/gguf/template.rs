@@ -7,18 +7,16 @@ use minijinja::syntax::SyntaxConfig;
 use minijinja::{Environment, Error, ErrorKind, Value, context};
 use minijinja_contrib::pycompat::unknown_method_callback;
 
-use super::tokenizer::Tokenizer;
-
 /// Steps of a template: those in use take hundreds.
 const STEPS: u64 = 1_000_000;
 
-/// A checked template.
+/// A template that renders.
 pub(super) struct ChatTemplate(Environment<'static>);
 
 const NAME: &str = "chat";
 
 impl ChatTemplate {
-    pub fn new(source: &str, tokenizer: &Tokenizer) -> Result<Self, String> {
+    pub fn new(source: &str, bos: &str, eos: &str) -> Result<Self, String> {
         let mut environment = Environment::new();
         // As the libraries that templates are written for have it.
         let syntax = SyntaxConfig::builder()
@@ -31,8 +29,8 @@ impl ChatTemplate {
         environment.add_function("raise_exception", |reason: String| {
             Err::<Value, _>(Error::new(ErrorKind::InvalidOperation, reason))
         });
-        environment.add_global("bos_token", tokenizer.bos.clone());
-        environment.add_global("eos_token", tokenizer.eos.clone());
+        environment.add_global("bos_token", bos.to_owned());
+        environment.add_global("eos_token", eos.to_owned());
         let template = environment.add_template_owned(NAME, source.to_owned());
         template.map_err(|error| format!("its chat template is not understood: {error}"))?;
         let template = ChatTemplate(environment);

@@ -214,21 +214,9 @@ impl Tokenizer {
         self.ends.contains(&token)
     }
 
-    /// The tokens of a text in which special ones count as such.
-    pub fn encode(&self, text: &str) -> Result<Vec<u32>, String> {
-        let mut tokens = Vec::new();
-        for piece in self.pieces(text) {
-            match piece {
-                Piece::Token(id) => tokens.push(id),
-                Piece::Text(text) => self.encode_words(text, &mut tokens)?,
-            }
-        }
-        Ok(tokens)
-    }
-
     /// The tokens of a whole conversation, beginning as the model wants it. Every `guard` goes without a trace, but it has kept
     /// what it stood in from being a special token.
-    pub fn encode_chat(&self, text: &str, guard: char) -> Result<Vec<u32>, String> {
+    pub fn encode(&self, text: &str, guard: char) -> Result<Vec<u32>, String> {
         let mut tokens = Vec::new();
         for piece in self.pieces(text) {
             match piece {

@@ -2,6 +2,7 @@
 
 mod fixture;
 mod llama_cpp;
+mod made;
 mod real;
 
 use super::*;
@@ -27,3 +28,15 @@ fn call(system: &str, user: &str, max_tokens: u32) -> Call {
 
 /// Never stopped.
 const GOING: &dyn Fn() -> bool = &|| false;
+
+/// The logarithm of each token's probability to be the next after a prompt.
+fn logarithms(model: &LocalModel, prompt: &[u32]) -> Vec<f32> {
+    let mut memory = model.decoder.memory();
+    let mut thought = None;
+    for chunk in prompt.chunks(CHUNK) {
+        thought = Some(model.decoder.read_on(chunk, &mut memory).unwrap());
+    }
+    let logits = model.decoder.logits(&thought.unwrap()).unwrap();
+    let sum: f32 = logits.iter().map(|logit| logit.exp()).sum();
+    logits.iter().map(|logit| logit - sum.ln()).collect()
+}
