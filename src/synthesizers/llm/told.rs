@@ -101,9 +101,14 @@ impl Told {
     /// A sentence that a person wrote, without the name of the home, names that stay at home, dates, clock times and
     /// long numbers.
     pub fn sentence(&self, text: &str, home: &str) -> String {
+        // First, because parts of the home's name may be names that are hidden too.
+        let text = match home.is_empty() {
+            true => text.to_owned(),
+            false => text.replace(home, HIDDEN),
+        };
         let mut shown = String::with_capacity(text.len());
         let mut end = 0;
-        for found in self.finder.find_iter(text) {
+        for found in self.finder.find_iter(&text) {
             let (before, after) = (&text[..found.start()], &text[found.end()..]);
             let within =
                 before.ends_with(char::is_alphanumeric) || after.starts_with(char::is_alphanumeric);
@@ -114,13 +119,7 @@ impl Told {
             }
         }
         shown.push_str(&text[end..]);
-        let text = shown;
-        let text = if home.is_empty() {
-            text
-        } else {
-            text.replace(home, HIDDEN)
-        };
-        without_numbers(&text)
+        without_numbers(&shown)
     }
 }
 
