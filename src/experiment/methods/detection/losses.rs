@@ -8,7 +8,7 @@ use crate::models::{Learner, ModelError, WINDOW, mean};
 /// Scores a sequence by the mean loss of its behaviours, as the authors do.
 ///
 /// The greatest loss in place of the mean was tried on one swapped action in the paper's source data: AUROC of the same height
-/// within 0.01 for each model. The mean is what is comparable between sequences of different lengths.
+/// within 0.02 for each model. The mean is what is comparable between sequences of different lengths.
 pub(super) struct Losses<M>(pub M);
 
 impl<M: Learner + Send + Sync> Scorer for Losses<M> {

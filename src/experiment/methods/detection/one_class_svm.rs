@@ -17,8 +17,7 @@ const NU: f64 = 0.1;
 const GAMMA: f32 = 0.1;
 /// The gradients of two variables that may be moved against each other agree to this much at the end.
 const TOLERANCE: f64 = 1e-3;
-/// Steps a point, after which the solution is taken as it is: always a feasible one. Hundreds of points have needed
-/// about as many steps as there are points.
+/// Steps a point, after which the solution is taken as it is: always a feasible one.
 const STEPS: usize = 1000;
 
 /// One-class support vector machine.

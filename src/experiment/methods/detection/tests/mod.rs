@@ -157,8 +157,8 @@ fn every_method_finds_what_a_constant_cannot() {
 #[test]
 fn one_column_is_all_that_is_read() {
     let catalog = catalog();
-    let train = routines(16, 5);
-    let plain = &train[..];
+    let train = routines(64, 5);
+    let plain = &train[..16];
     let changed = |change: fn(&mut Quadruple)| -> Vec<Sequence> {
         let mut sequences = plain.to_vec();
         sequences.iter_mut().flat_map(|s| &mut s.0).for_each(change);
