@@ -21,7 +21,7 @@ pub(crate) enum Mode<'a> {
 
 impl Mode<'_> {
     /// Zeroes values with probability `rate` and scales the others up; nothing in use.
-    fn dropout(&mut self, x: Tensor, rate: f32) -> Result<Tensor, ModelError> {
+    pub fn dropout(&mut self, x: Tensor, rate: f32) -> Result<Tensor, ModelError> {
         match self {
             Mode::Train(rng) if rate > 0.0 => {
                 let scale = 1.0 / (1.0 - rate);

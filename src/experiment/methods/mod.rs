@@ -2,6 +2,8 @@
 //!
 //! A method is its settings; `fit` makes a model of it. Training depends on its [`Lesson`] alone (seed included).
 
+pub mod prediction;
+
 use hearth_operators::words::{Catalog, DeviceId, Hours, Quadruple, Sequence, Weekday};
 
 use crate::models::{Columns, ModelError};
