@@ -216,37 +216,25 @@ impl Ngram {
             })
             .collect();
         layers.push(Counts::of(&examples));
-        let model = Ngram {
+        let mut model = Ngram {
             actions,
             layers,
             weights: [[1.0 / CHAINS as f32; CHAINS]; 2],
             strength: 1.0,
         };
-        let tuned = STRENGTHS.map(|strength| {
-            let mut model = model.clone();
-            model.strength = strength;
-            let likelihood = model.tune(&examples);
-            (model, likelihood)
-        });
-        let best = tuned.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
-        best.map_or(model, |(model, _)| model)
-    }
-
-    /// Chooses the weights of the chains and returns the log likelihood of the examples.
-    fn tune(&mut self, examples: &[(Situation, ActionId)]) -> f64 {
-        let mut by_class = [Vec::new(), Vec::new()];
-        for (situation, action) in examples {
-            by_class[situation.class()].push(self.without(situation, *action));
+        let mut seen = [Vec::new(), Vec::new()];
+        for (situation, action) in &examples {
+            seen[situation.class()].push(model.without(situation, *action));
         }
-        let mut sum = 0.0;
-        for (weights, likelihoods) in self.weights.iter_mut().zip(&by_class) {
-            *weights = mixed(likelihoods);
-            sum += likelihoods
-                .iter()
-                .map(|of| dot(weights, of).ln())
-                .sum::<f64>();
+        let mut best = f64::NEG_INFINITY;
+        for strength in STRENGTHS {
+            let (weights, likelihood) = tuned(&seen, strength, actions);
+            if likelihood > best {
+                best = likelihood;
+                (model.weights, model.strength) = (weights, strength);
+            }
         }
-        sum
+        model
     }
 
     /// The probabilities of all actions. They sum to 1.
@@ -286,29 +274,32 @@ impl Ngram {
         (total, f64::from(self.strength) * followers.len() as f64)
     }
 
-    /// By chain the probability of a behaviour that the last layer counted, had it not.
-    fn without(&self, situation: &Situation, action: ActionId) -> [f64; CHAINS] {
+    /// By chain what was seen in a behaviour's contexts, had the last layer not counted it.
+    fn without(&self, situation: &Situation, action: ActionId) -> [Vec<Seen>; CHAINS] {
         let own = self.layers.len() - 1;
         situation.chains().map(|chain| {
-            let mut p = 1.0 / self.actions as f64;
+            let mut all = Vec::with_capacity(chain.len() * self.layers.len());
             for context in chain {
                 for (layer, counts) in self.layers.iter().enumerate() {
                     let followers = counts.followers(context);
-                    let (mut total, mut kinds) = self.trust(followers);
+                    let mut total: u32 = followers.iter().map(|c| c.times).sum();
+                    let mut kinds = followers.len();
                     let of = followers.iter().find(|c| c.action == action);
-                    let mut times = of.map_or(0.0, |c| f64::from(c.times));
+                    let mut times = of.map_or(0, |c| c.times);
                     if layer == own {
-                        if times == 1.0 {
-                            kinds -= f64::from(self.strength);
-                        }
-                        (total, times) = (total - 1.0, times - 1.0);
+                        kinds -= usize::from(times == 1);
+                        (total, times) = (total - 1, times - 1);
                     }
-                    if total > 0.0 {
-                        p = (times + kinds * p) / (total + kinds);
+                    if total > 0 {
+                        all.push(Seen {
+                            times: f64::from(times),
+                            total: f64::from(total),
+                            kinds: kinds as f64,
+                        });
                     }
                 }
             }
-            p
+            all
         })
     }
 
@@ -381,6 +372,46 @@ impl Ngram {
             strength,
         })
     }
+}
+
+/// What was seen in a context.
+struct Seen {
+    /// How often the action in question.
+    times: f64,
+    /// How often any.
+    total: f64,
+    /// How many different ones.
+    kinds: f64,
+}
+
+/// The probability of an action from what was seen in a chain's contexts.
+fn smoothed(chain: &[Seen], strength: f32, actions: usize) -> f64 {
+    chain.iter().fold(1.0 / actions as f64, |lower, seen| {
+        let trust = f64::from(strength) * seen.kinds;
+        (seen.times + trust * lower) / (seen.total + trust)
+    })
+}
+
+/// The best weights of the chains by class, for a strength; and the log likelihood of what was seen.
+fn tuned(
+    seen: &[Vec<[Vec<Seen>; CHAINS]>; 2],
+    strength: f32,
+    actions: usize,
+) -> ([[f32; CHAINS]; 2], f64) {
+    let mut likelihood = 0.0;
+    let weights = [0, 1].map(|class: usize| {
+        let of = |chains: &[Vec<Seen>; CHAINS]| {
+            [0, 1, 2].map(|chain: usize| smoothed(&chains[chain], strength, actions))
+        };
+        let likelihoods: Vec<[f64; CHAINS]> = seen[class].iter().map(of).collect();
+        let weights = mixed(&likelihoods);
+        likelihood += likelihoods
+            .iter()
+            .map(|of| dot(&weights, of).ln())
+            .sum::<f64>();
+        weights
+    });
+    (weights, likelihood)
 }
 
 /// Name of the tensor of weights and strength.
@@ -505,7 +536,8 @@ mod tests {
                 let mut other = Ngram::learn(ACTIONS, &rest.iter().collect::<Vec<_>>(), false);
                 other.strength = model.strength;
                 let left_out = model.without(&at, q.action);
-                for (chain, p) in left_out.iter().enumerate() {
+                for (chain, seen) in left_out.iter().enumerate() {
+                    let p = smoothed(seen, model.strength, ACTIONS);
                     other.weights = [[0.0; CHAINS]; 2];
                     other.weights[1][chain] = 1.0;
                     let expected = other.predict(&at)[usize::from(q.action.0)];

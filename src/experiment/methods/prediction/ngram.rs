@@ -13,11 +13,6 @@ use crate::models::{ModelError, Ngram, Situation, When};
 /// The interpolated n-gram.
 pub struct InterpolatedNgram;
 
-struct Both {
-    told: Ngram,
-    untold: Ngram,
-}
-
 impl Prediction for InterpolatedNgram {
     fn name(&self) -> &'static str {
         "n-gram"
@@ -26,25 +21,39 @@ impl Prediction for InterpolatedNgram {
     fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
         let catalog = Vetted::new(lesson)?;
         let sequences: Vec<&Sequence> = lesson.train.iter().collect();
-        let learn = |told| Ngram::learn(catalog.actions(), &sequences, told);
-        let both = Both {
-            told: learn(true),
-            untold: learn(false),
-        };
+        let both = Both::learn(catalog.actions(), &sequences);
         Ok(catalog.asking(both))
+    }
+}
+
+/// The model for each question.
+pub(super) struct Both {
+    told: Ngram,
+    untold: Ngram,
+}
+
+impl Both {
+    /// Counts some sequences over a catalog of so many actions.
+    pub fn learn(actions: usize, sequences: &[&Sequence]) -> Self {
+        Both {
+            told: Ngram::learn(actions, sequences, true),
+            untold: Ngram::learn(actions, sequences, false),
+        }
+    }
+
+    /// The probabilities of all actions. None is 0.
+    pub fn expected(&self, before: &[Quadruple], given: &Given) -> Vec<f64> {
+        let weekday = given.weekday;
+        match given.hours.map(|hours| When { hours, weekday }) {
+            None => self.untold.predict(&Situation::new(before, None)),
+            told => self.told.predict(&Situation::new(before, told)),
+        }
     }
 }
 
 impl Next for Both {
     fn next(&self, before: &[Quadruple], given: &Given) -> Result<Vec<f32>, ModelError> {
-        let weekday = given.weekday;
-        let told = given.hours.map(|hours| When { hours, weekday });
-        let model = if told.is_some() {
-            &self.told
-        } else {
-            &self.untold
-        };
-        let probabilities = model.predict(&Situation::new(before, told));
+        let probabilities = self.expected(before, given);
         Ok(probabilities.into_iter().map(|p| p as f32).collect())
     }
 }

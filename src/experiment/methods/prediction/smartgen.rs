@@ -1,8 +1,12 @@
 //! SmartGen: Hearth's own predictor, made as [`crate::trainer`] makes a cohort's first one, from the sequences of the lesson.
+//!
+//! In use nothing is ever told of the next behaviour. Where an experiment tells its hours, that changes each action's
+//! probability by the factor by which it changes the counts' (two n-grams, one that is told the time and one that is not).
 
 use hearth_operators::words::{ActionId, Quadruple, Sequence};
 
 use super::answer::{Next, Vetted};
+use super::ngram::Both;
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
 use crate::models::{Mixture, ModelError, Preset};
 use crate::trainer::{Parts, Settings, predictor};
@@ -35,12 +39,19 @@ impl Prediction for SmartGen {
             preset: self.preset,
             seed: lesson.seed,
         };
-        Ok(catalog.asking(predictor(lesson.catalog, &parts, &settings)?))
+        let predictor = predictor(lesson.catalog, &parts, &settings)?;
+        let counts = Both::learn(catalog.actions(), &parts.train);
+        Ok(catalog.asking(Hearths { predictor, counts }))
     }
 }
 
-impl Next for Mixture {
-    fn next(&self, before: &[Quadruple], _: &Given) -> Result<Vec<f32>, ModelError> {
+struct Hearths {
+    predictor: Mixture,
+    counts: Both,
+}
+
+impl Next for Hearths {
+    fn next(&self, before: &[Quadruple], given: &Given) -> Result<Vec<f32>, ModelError> {
         let mut read = before.to_vec();
         // The place that is predicted; nothing of it is read.
         read.push(Quadruple {
@@ -48,7 +59,17 @@ impl Next for Mixture {
             hours: 0,
             action: ActionId(0),
         });
-        let mut all = self.predict(&Sequence(read))?;
-        all.pop().ok_or(ModelError::Empty)
+        let mut all = self.predictor.predict(&Sequence(read))?;
+        let mut probabilities = all.pop().ok_or(ModelError::Empty)?;
+        if given.hours.is_some() {
+            let told = self.counts.expected(before, given);
+            let untold = self.counts.expected(before, &Given::default());
+            for ((p, told), untold) in probabilities.iter_mut().zip(told).zip(untold) {
+                *p *= (told / untold) as f32;
+            }
+            let sum: f32 = probabilities.iter().sum();
+            probabilities.iter_mut().for_each(|p| *p /= sum);
+        }
+        Ok(probabilities)
     }
 }

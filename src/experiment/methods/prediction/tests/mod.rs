@@ -176,7 +176,7 @@ fn the_time_is_read_where_there_is_a_place_for_it() {
         ..Given::default()
     };
     for method in all(Preset::Small) {
-        if ["HMM", "CARNN", "n-gram"].contains(&method.name()) {
+        if ["HMM", "CARNN", "SmartGen", "n-gram"].contains(&method.name()) {
             let ranker = method.fit(&lesson).unwrap();
             let first = |hours| {
                 let p = ranker.rank(&[], &at(hours)).unwrap();

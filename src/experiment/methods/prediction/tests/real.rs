@@ -150,14 +150,12 @@ fn measured(set: &str, context: &str, preset: Preset, seeds: u64) -> Vec<(&'stat
     rows
 }
 
-/// Every method that reads the behaviours before ranks better than a constant on a real home; and what is printed
-/// is where figures of the documentation come from.
-#[test]
-#[ignore = "trains every method on six contexts: minutes"]
-fn real_homes_are_predicted_better_than_by_a_constant() {
+/// Every method that reads the behaviours before ranks better than a constant on a real home; and what is printed is
+/// where figures of the documentation come from.
+fn better_than_a_constant(preset: Preset, seeds: u64) {
     for set in ["fr", "sp"] {
         for context in ["winter", "daytime", "single"] {
-            let rows = measured(set, context, Preset::Small, 3);
+            let rows = measured(set, context, preset, seeds);
             let Some((_, constant)) = rows.iter().find(|(name, _)| *name == "most frequent") else {
                 return;
             };
@@ -170,7 +168,19 @@ fn real_homes_are_predicted_better_than_by_a_constant() {
     }
 }
 
-/// The same on the smallest context alone, in the time that a test may take.
+#[test]
+#[ignore = "trains every method on six contexts: minutes"]
+fn real_homes_are_predicted_better_than_by_a_constant() {
+    better_than_a_constant(Preset::Small, 5);
+}
+
+#[test]
+#[ignore = "trains every method for the paper's epochs on six contexts: an hour"]
+fn so_they_are_with_the_papers_sizes() {
+    better_than_a_constant(Preset::Paper, 1);
+}
+
+/// On one context, in the time that a test may take.
 #[test]
 fn the_yardstick_beats_the_bigram_on_a_real_home() {
     let Some((catalog, mut sequences)) = source("fr", "winter") else {
