@@ -251,7 +251,7 @@ pub struct AdaptationLine<'a> {
     /// `detector` (anomaly detection) or `predictor` (behaviour prediction).
     #[serde(borrow)]
     pub task: Cow<'a, str>,
-    /// The kind of model: `autoencoder` or `sasrec`.
+    /// The kind of model: `autoencoder` or `sasrec` (which counts stand beside).
     #[serde(borrow)]
     pub model: Cow<'a, str>,
     /// The version that this is about: 0 is the cohort's.
