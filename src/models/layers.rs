@@ -21,7 +21,7 @@ pub(crate) enum Mode<'a> {
 
 impl Mode<'_> {
     /// Zeroes values with probability `rate` and scales the others up; nothing in use.
-    fn dropout(&mut self, x: Tensor, rate: f32) -> Result<Tensor, ModelError> {
+    pub fn dropout(&mut self, x: Tensor, rate: f32) -> Result<Tensor, ModelError> {
         match self {
             Mode::Train(rng) if rate > 0.0 => {
                 let scale = 1.0 / (1.0 - rate);
@@ -119,8 +119,8 @@ pub(crate) struct Measures {
     pub dropout: f32,
 }
 
-/// Scaled dot-product attention of the rows on each other.
-struct Attention {
+/// Scaled dot-product attention of rows on a memory, which may be the rows themselves.
+pub(crate) struct Attention {
     query: Linear,
     key: Linear,
     value: Linear,
@@ -129,7 +129,7 @@ struct Attention {
 }
 
 impl Attention {
-    fn new(source: &mut Source, name: &str, of: Measures) -> Result<Self, ModelError> {
+    pub fn new(source: &mut Source, name: &str, of: Measures) -> Result<Self, ModelError> {
         let mut linear =
             |part: &str| Linear::new(source, &format!("{name}.{part}"), of.width, of.width);
         Ok(Attention {
@@ -141,12 +141,20 @@ impl Attention {
         })
     }
 
-    /// `mask` is added to the attention, `[batch or 1, places or 1, places]`.
-    fn forward(&self, x: &Tensor, batch: usize, mask: &Tensor) -> Result<Tensor, ModelError> {
+    /// `memory` is `[batch × its places, width]`; `mask` is added to the attention, `[batch or 1, places or 1, memory's
+    /// places]`.
+    pub fn forward(
+        &self,
+        x: &Tensor,
+        memory: &Tensor,
+        batch: usize,
+        mask: &Tensor,
+    ) -> Result<Tensor, ModelError> {
         let (rows, width) = x.dims2()?;
-        let (places, part) = (rows / batch, width / self.heads);
+        let part = width / self.heads;
         // Heads lie beside each other in a row; to multiply they become part of the batch.
         let split = |x: Tensor| -> Result<Tensor, ModelError> {
+            let places = x.dim(0)? / batch;
             if self.heads == 1 {
                 return Ok(x.reshape((batch, 1, places, part))?);
             }
@@ -154,8 +162,8 @@ impl Attention {
             Ok(x.transpose(1, 2)?.contiguous()?)
         };
         let query = split((self.query.forward(x)? / (part as f64).sqrt())?)?;
-        let key = split(self.key.forward(x)?)?;
-        let value = split(self.value.forward(x)?)?;
+        let key = split(self.key.forward(memory)?)?;
+        let value = split(self.value.forward(memory)?)?;
         let attention = query.matmul(&key.transpose(2, 3)?)?;
         let attention = softmax(&attention.broadcast_add(&mask.unsqueeze(1)?)?)?;
         let mixed = attention.matmul(&value)?;
@@ -212,7 +220,7 @@ impl Block {
         mode: &mut Mode,
     ) -> Result<Tensor, ModelError> {
         let normal = self.before_attention.forward(x)?;
-        let seen = self.attention.forward(&normal, batch, mask)?;
+        let seen = self.attention.forward(&normal, &normal, batch, mask)?;
         let mut x = (x + mode.dropout(seen, self.dropout)?)?;
         if let (Some(layer), Some(memory)) = (&self.memory, memory) {
             let (rows, width) = x.dims2()?;

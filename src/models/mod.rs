@@ -21,10 +21,12 @@ mod threads;
 
 pub(crate) use autoencoder::Autoencoder;
 pub(crate) use fit::{Learner, Plan, fit, generator, mean, quantile, windows};
+pub(crate) use layers::{Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy};
+pub(crate) use parameters::{Parameters, Source};
 pub use preset::Preset;
 pub(crate) use preset::WINDOW;
 pub use reading::Columns;
-pub(crate) use reading::Window;
+pub(crate) use reading::{Batch, Table, Vocabulary, Window};
 pub(crate) use sasrec::SasRec;
 pub use threads::single_threaded;
 

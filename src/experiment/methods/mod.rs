@@ -2,6 +2,8 @@
 //!
 //! A method is its settings; `fit` makes a model of it. Training depends on its [`Lesson`] alone (seed included).
 
+pub mod detection;
+
 use hearth_operators::words::{Catalog, DeviceId, Hours, Quadruple, Sequence, Weekday};
 
 use crate::models::{Columns, ModelError};
@@ -28,6 +30,11 @@ pub trait Scorer: Send + Sync {
     /// # Errors
     /// The sequence is empty or not of the catalog.
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError>;
+
+    /// The score above which the method itself speaks of an anomaly, where it has a rule of its own.
+    fn threshold(&self) -> Option<f32> {
+        None
+    }
 }
 
 /// What is told of the behaviour to be predicted. The paper's protocol tells all of it but the action.

@@ -1,0 +1,60 @@
+//! Autoencoder: each behaviour through a linear bottleneck and back.
+//!
+//! The method is old (for anomalies: Sakurada, Yairi, MLSDA 2014); form and sizes are the authors': linear layers 128 → 256
+//! → 64 → 256 → 128 with nothing between them, each behaviour for itself. So it knows how frequent behaviours are, and
+//! nothing of their order. Ours: see [`super::reconstruction`].
+
+use candle_core::Tensor;
+
+use super::reconstruction::{Network, Reconstruction, Vectors, train};
+use super::{Detection, Lesson, Scorer};
+use crate::models::{Linear, Mode, ModelError, Preset};
+
+/// Linear autoencoder.
+pub struct Autoencoder(pub Preset);
+
+impl Detection for Autoencoder {
+    fn name(&self) -> &'static str {
+        "Autoencoder"
+    }
+
+    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+        train(self.fresh(lesson)?, lesson, self.0)
+    }
+}
+
+impl Autoencoder {
+    /// The untrained model.
+    pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Layers>, ModelError> {
+        let [width, hidden, latent] = widths(self.0);
+        Reconstruction::fresh(lesson, width, |source| {
+            let layers = [
+                ("encoder.0", width, hidden),
+                ("encoder.1", hidden, latent),
+                ("decoder.0", latent, hidden),
+                ("decoder.1", hidden, width),
+            ];
+            let layers = layers.map(|(name, from, to)| Linear::new(source, name, from, to));
+            Ok(Layers(layers.into_iter().collect::<Result<_, _>>()?))
+        })
+    }
+}
+
+/// Of a behaviour's vector, the hidden layers and the latent; ARGUS has the same.
+pub(super) fn widths(preset: Preset) -> [usize; 3] {
+    match preset {
+        Preset::Small => [32, 64, 16],
+        Preset::Paper => [128, 256, 64],
+    }
+}
+
+/// One after the other.
+pub(super) struct Layers(Vec<Linear>);
+
+impl Network for Layers {
+    fn rebuild(&self, vectors: &Vectors, _: &mut Mode) -> Result<Tensor, ModelError> {
+        self.0
+            .iter()
+            .try_fold(vectors.x.clone(), |x, layer| layer.forward(&x))
+    }
+}

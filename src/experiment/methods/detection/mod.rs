@@ -1,0 +1,48 @@
+//! Anomaly detection: the paper's baselines, Hearth's own detector and the trivial answers.
+//!
+//! - **Points.** LOF, isolation forest and one-class SVM see a sequence as a point ([`features`]). They learn the training
+//!   sequences and score others; the authors let them look at training, test and attacks together.
+//! - **Counts.** Aegis and the trivial answers count states and what follows them ([`reader`], [`conditional`]).
+//! - **Reconstruction.** Autoencoder, ARGUS and TransAE rebuild behaviours ([`reconstruction`]); SmartGen is Hearth's own.
+//!
+//! With the preset `paper` a method has the authors' sizes, features and way to sum a sequence up; with `small` it is what
+//! we would make of the same idea at a fraction of the cost. Which columns are read is the lesson's choice in both.
+
+pub mod aegis;
+pub mod argus;
+pub mod autoencoder;
+mod conditional;
+mod features;
+pub mod isolation_forest;
+pub mod lof;
+mod losses;
+pub mod one_class_svm;
+mod reader;
+mod reconstruction;
+pub mod smartgen;
+#[cfg(test)]
+mod tests;
+pub mod transae;
+pub mod trivial;
+
+use super::{Detection, Lesson, Scorer};
+use crate::models::Preset;
+
+/// All detection methods: the rows of the paper's Table 2 in its order, then the trivial answers.
+pub fn all(preset: Preset) -> Vec<Box<dyn Detection>> {
+    vec![
+        Box::new(lof::Lof(preset)),
+        Box::new(isolation_forest::IsolationForest(preset)),
+        Box::new(aegis::Aegis(preset)),
+        Box::new(one_class_svm::OneClassSvm(preset)),
+        Box::new(autoencoder::Autoencoder(preset)),
+        Box::new(argus::Argus(preset)),
+        Box::new(transae::TransAe(preset)),
+        Box::new(smartgen::SmartGen(preset)),
+        Box::new(trivial::FlagAll),
+        Box::new(trivial::Rule::UnseenAction),
+        Box::new(trivial::Rule::UnseenHours),
+        Box::new(trivial::Rule::UnseenActionAtHours),
+        Box::new(trivial::Surprisal),
+    ]
+}
