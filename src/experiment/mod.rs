@@ -5,7 +5,6 @@ pub mod data;
 pub mod honest;
 pub mod methods;
 pub mod metrics;
-mod ours;
 pub mod paper;
 mod report;
 mod roster;

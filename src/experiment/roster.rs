@@ -2,15 +2,11 @@
 
 use anyhow::{Result, ensure};
 
-use super::methods::{Detection, Prediction};
-use super::ours::{Bigram, SmartGenDetector, SmartGenPredictor, UnseenAction};
+use super::methods::{Detection, Prediction, detection, prediction};
 use crate::models::Preset;
 
 /// Hearth's own models bear the paper's name in tables.
 pub const OURS: &str = "SmartGen";
-
-/// The answer that calls everything has no score to set a threshold by.
-pub const CALLS_ALL: &str = "flag all";
 
 /// All methods, in the order of tables.
 pub struct Roster {
@@ -24,10 +20,8 @@ impl Roster {
     /// # Errors
     /// A name is of no method.
     pub fn new(preset: Preset, chosen: &[String]) -> Result<Self> {
-        let mut detection: Vec<Box<dyn Detection>> =
-            vec![Box::new(UnseenAction), Box::new(SmartGenDetector(preset))];
-        let mut prediction: Vec<Box<dyn Prediction>> =
-            vec![Box::new(Bigram), Box::new(SmartGenPredictor(preset))];
+        let mut detection = detection::all(preset);
+        let mut prediction = prediction::all(preset);
         let names: Vec<&str> = detection
             .iter()
             .map(|method| method.name())

@@ -16,6 +16,7 @@ const EPSILON: f32 = 1e-8;
 /// The optimiser's state for one model.
 pub(crate) struct Adam {
     betas: (f32, f32),
+    decay: f32,
     steps: i32,
     /// First and second moment by parameter, in the order of [`Parameters::iter`].
     moments: Vec<RefCell<(Vec<f32>, Vec<f32>)>>,
@@ -33,9 +34,16 @@ impl Adam {
             .collect();
         Adam {
             betas,
+            decay: 0.0,
             steps: 0,
             moments,
         }
+    }
+
+    /// Draws all parameters towards zero: `decay` times the parameter is added to its gradient (the L2 penalty of Adam, not
+    /// AdamW's).
+    pub fn decaying(self, decay: f32) -> Self {
+        Adam { decay, ..self }
     }
 
     /// One step down the gradients with the learning rate `rate`. A parameter without a gradient stays.
@@ -56,6 +64,7 @@ impl Adam {
             let update = Update {
                 moments,
                 betas: self.betas,
+                decay: self.decay,
                 rate,
                 epsilon: EPSILON * unbias2,
             };
@@ -68,6 +77,7 @@ impl Adam {
 struct Update<'a> {
     moments: &'a RefCell<(Vec<f32>, Vec<f32>)>,
     betas: (f32, f32),
+    decay: f32,
     rate: f32,
     epsilon: f32,
 }
@@ -95,6 +105,7 @@ impl InplaceOp2 for Update<'_> {
         let (first, second) = &mut *self.moments.borrow_mut();
         let values = parameter[a..b].iter_mut().zip(&gradient[c..d]);
         for ((value, &g), (m, v)) in values.zip(first.iter_mut().zip(second.iter_mut())) {
+            let g = g + self.decay * *value;
             *m += (1.0 - beta1) * (g - *m);
             *v += (1.0 - beta2) * (g * g - *v);
             *value -= self.rate * *m / (v.sqrt() + self.epsilon);

@@ -65,12 +65,7 @@ pub(crate) fn fit(
     let mut rng = generator(seed, 0);
     let mut step = 0;
     while step < total {
-        // Windows of like length share a batch: less padding. Which ones, and in which order, is drawn.
-        order.shuffle(&mut rng);
-        order.sort_by_key(|w| w.len());
-        let mut batches: Vec<&[Window]> = order.chunks(size).collect();
-        batches.shuffle(&mut rng);
-        for (place, batch) in batches.into_iter().enumerate() {
+        for (place, batch) in batches(&mut order, size, &mut rng).into_iter().enumerate() {
             if step == total {
                 break;
             }
@@ -92,6 +87,20 @@ pub(crate) fn fit(
         }
     }
     Ok(())
+}
+
+/// One pass over `windows` in batches of `size`. Windows of like length share a batch: less padding. Which ones, and in
+/// which order, is drawn.
+pub(crate) fn batches<'a, 'b>(
+    windows: &'a mut [Window<'b>],
+    size: usize,
+    rng: &mut ChaCha8Rng,
+) -> Vec<&'a [Window<'b>]> {
+    windows.shuffle(rng);
+    windows.sort_by_key(|w| w.len());
+    let mut batches: Vec<_> = windows.chunks(size).collect();
+    batches.shuffle(rng);
+    batches
 }
 
 /// Generator number `stream` of `seed`; each is independent of the others.

@@ -11,6 +11,7 @@ mod adam;
 mod autoencoder;
 mod fit;
 mod layers;
+mod ngram;
 mod parameters;
 mod preset;
 mod reading;
@@ -19,15 +20,19 @@ mod sasrec;
 mod tests;
 mod threads;
 
+pub(crate) use adam::Adam;
 pub(crate) use autoencoder::Autoencoder;
-pub(crate) use fit::{Learner, Plan, fit, generator, mean, quantile, windows};
-pub(crate) use layers::{Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy};
-pub(crate) use parameters::{Parameters, Source};
+pub(crate) use fit::{Learner, Plan, batches, fit, generator, mean, quantile, windows};
+pub(crate) use layers::{
+    Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy, softmax,
+};
+pub(crate) use ngram::{Ngram, Situation, When};
+pub(crate) use parameters::{Init, Parameters, Source};
 pub use preset::Preset;
 pub(crate) use preset::WINDOW;
 pub use reading::Columns;
 pub(crate) use reading::{Batch, Table, Vocabulary, Window};
-pub(crate) use sasrec::SasRec;
+pub(crate) use sasrec::{Aim as SasRecAim, SasRec, Shape as SasRecShape};
 pub use threads::single_threaded;
 
 use hearth_operators::words::{Catalog, Sequence, Weights};

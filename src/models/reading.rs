@@ -109,7 +109,18 @@ pub(crate) struct Table {
 }
 
 impl Table {
+    /// The table of a model that has one.
     pub fn new(source: &mut Source, of: &Vocabulary, width: usize) -> Result<Self, ModelError> {
+        Self::named(source, "table", of, width)
+    }
+
+    /// One of several.
+    pub fn named(
+        source: &mut Source,
+        name: &str,
+        of: &Vocabulary,
+        width: usize,
+    ) -> Result<Self, ModelError> {
         // Four summed embeddings and a position of size one make a row of size about one.
         let spread = Init::Spread(0.5 / (width as f32).sqrt());
         let mut actions = Vec::with_capacity(2 * of.actions());
@@ -118,7 +129,7 @@ impl Table {
         }
         let devices = DEVICE..DEVICE + of.devices as u32;
         Ok(Table {
-            table: source.take("table", &[of.rows(), width], spread)?,
+            table: source.take(name, &[of.rows(), width], spread)?,
             width,
             parts: of.parts(),
             actions: Tensor::from_vec(actions, 2 * of.actions(), &Device::Cpu)?,

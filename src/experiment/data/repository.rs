@@ -172,7 +172,7 @@ impl Repository {
     ///
     /// # Errors
     /// The file is missing or damaged; the message names it.
-    pub fn study(&self, kind: Kind, study: &Study) -> Result<Vec<Sequence>> {
+    pub(super) fn study(&self, kind: Kind, study: &Study) -> Result<Vec<Sequence>> {
         let vocabulary = self.data.vocabulary()?;
         let recorded = read_sequences(&self.study_file(kind, study)?)?;
         let sequences: Vec<Sequence> = recorded

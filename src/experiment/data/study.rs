@@ -63,7 +63,13 @@ mod tests {
         for (name, study) in known {
             assert_eq!(Study::named(name), Some(study));
         }
-        for other in ["gpt-4o", "source", "split-9", "split-a-b", "gpt-4o-filtered"] {
+        for other in [
+            "gpt-4o",
+            "source",
+            "split-9",
+            "split-a-b",
+            "gpt-4o-filtered",
+        ] {
             assert_eq!(Study::named(other), None, "{other}");
         }
     }

@@ -38,7 +38,7 @@ const COMMON: [&str; 3] = ["source", "gpt-4o", "embedded"];
 const FEW: [&str; 5] = ["none", "source", "gpt-4o", "embedded", "source+embedded"];
 
 /// Methods that are asked how fast they learn: Hearth's own, and what counting can do.
-const FEW_METHODS: [&str; 5] = [OURS, "surprisal", "action not seen", "n-gram", "bigram"];
+const FEW_METHODS: [&str; 3] = [OURS, "surprisal", "n-gram"];
 
 /// The method's name of cells that are about a set alone.
 const NO_METHOD: &str = "set";

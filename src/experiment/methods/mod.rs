@@ -3,6 +3,7 @@
 //! A method is its settings; `fit` makes a model of it. Training depends on its [`Lesson`] alone (seed included).
 
 pub mod detection;
+pub mod prediction;
 
 use hearth_operators::words::{Catalog, DeviceId, Hours, Quadruple, Sequence, Weekday};
 

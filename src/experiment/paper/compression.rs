@@ -10,7 +10,7 @@ use rand::seq::index;
 use crate::experiment::cells::{Cell, Measured, timed};
 use crate::experiment::data::{Pair, Store};
 use crate::experiment::metrics::{Figure, Figures};
-use crate::models::{Autoencoder, Embedder, Learner, WINDOW, generator, mean};
+use crate::models::{Autoencoder, Embedder, WINDOW, generator, mean};
 use crate::synthesizers::rows;
 use crate::trainer::{Purpose, Settings, learn, losses, split};
 
@@ -82,7 +82,9 @@ pub(super) fn measure(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measure
         let loss = mean(&losses(&model, &parts.held, WINDOW)?);
 
         let characters = |sequences: &[&Sequence]| -> usize {
-            let texts = sequences.iter().map(|s| format!("{:?}", rows(catalog, s)).len());
+            let texts = sequences
+                .iter()
+                .map(|s| format!("{:?}", rows(catalog, s)).len());
             texts.sum()
         };
         let saved = characters(&parts.train) - characters(&kept).min(characters(&parts.train));

@@ -9,7 +9,6 @@ use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Kind;
 use crate::experiment::methods::{Detection, Lesson};
 use crate::experiment::metrics::{Figures, detection};
-use crate::experiment::roster::CALLS_ALL;
 use crate::models::quantile;
 
 /// Trains a method on the one column that the attack is in, and calls what scores at or above the percentile of the
@@ -32,7 +31,6 @@ pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured>
         let score = |sequence: &Sequence| scorer.score(sequence);
         let validation: Vec<f32> = held.iter().map(score).collect::<Result<_, _>>()?;
         let threshold = f64::from(quantile(&validation, percentile / 100.0));
-        let lowest = f64::from(validation.iter().copied().fold(f32::INFINITY, f32::min));
         let mut items: Vec<Judged> = Vec::new();
         for normal in &trial.material.normal {
             items.push((f64::from(score(normal)?), false));
@@ -40,10 +38,9 @@ pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured>
         for attack in &trial.material.attacks {
             items.push((f64::from(score(&attack.sequence)?), true));
         }
-        let called = |score: f64| {
-            // A rule that hardly ever holds has its lowest score as threshold, which must not call everything.
-            method.name() == CALLS_ALL
-                || (score >= threshold && (threshold > lowest || score > threshold))
+        let called = |score: f64| match scorer.threshold() {
+            Some(own) => score > f64::from(own),
+            None => score >= threshold,
         };
         let mut figures = Figures::new();
         detection(&mut figures, "", &items, called);

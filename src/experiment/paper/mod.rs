@@ -59,14 +59,16 @@ pub struct Plan {
 const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
 
 /// Trivial answers learn what the published system learnt; every other method the source, as the paper's baselines do.
-const TRIVIAL: [&str; 7] = [
+const TRIVIAL: [&str; 9] = [
     "flag all",
-    "action not seen",
-    "hour not seen",
+    "unseen action",
+    "unseen hours",
+    "unseen action at hours",
     "surprisal",
     "most frequent",
     "count table",
     "bigram",
+    "n-gram",
 ];
 
 /// Δt_max and T_max of the authors' recorded sets, in hours.
@@ -214,10 +216,13 @@ impl Trial {
                 normal.len() == attacked.len(),
                 "the unsplit test and its attacked copies differ in number"
             );
-            let attacks = attacked.into_iter().enumerate().map(|(of, sequence)| Attack {
-                of: Some(of),
-                sequence,
-            });
+            let attacks = attacked
+                .into_iter()
+                .enumerate()
+                .map(|(of, sequence)| Attack {
+                    of: Some(of),
+                    sequence,
+                });
             material = std::sync::Arc::new(Material {
                 catalog: material.catalog.clone(),
                 shift: material.shift.clone(),

@@ -48,7 +48,10 @@ pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured
                 continue;
             };
             let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
-            let others = scores.iter().enumerate().filter(|(action, _)| *action != truth);
+            let others = scores
+                .iter()
+                .enumerate()
+                .filter(|(action, _)| *action != truth);
             full.add_scores(own, others.map(|(_, score)| *score));
             let mut rng = generator(trial.seed, at as u64);
             let drawn = negatives(numbers, largest, &mut rng);
@@ -84,11 +87,7 @@ fn score(scores: &[f32], numbering: &Numbering, number: i64) -> f32 {
 }
 
 /// The numbers that the last action is ranked among.
-fn negatives(
-    numbers: &[Numbers],
-    largest: i64,
-    rng: &mut impl Rng,
-) -> impl Iterator<Item = i64> {
+fn negatives(numbers: &[Numbers], largest: i64, rng: &mut impl Rng) -> impl Iterator<Item = i64> {
     let flat: Vec<i64> = numbers.iter().flatten().copied().collect();
     // The last two numbers, device and action, are what validation and test predict.
     let before = &flat[..flat.len().saturating_sub(2)];

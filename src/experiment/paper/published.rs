@@ -139,7 +139,10 @@ mod tests {
                 assert!(published.compression(dataset, shift).is_some());
             }
         }
-        assert_eq!(published.figure("fr", Kind::TT, "LOF", "recall"), Some(0.3774));
+        assert_eq!(
+            published.figure("fr", Kind::TT, "LOF", "recall"),
+            Some(0.3774)
+        );
         assert_eq!(published.ablation(Some("GSS"), "f1"), Some(0.8758));
         assert_eq!(published.ablation(None, "ndcg@10"), Some(0.6521));
         assert_eq!(published.figure("fr", Kind::ST, "SmartGen", "mrr"), None);
