@@ -1,9 +1,9 @@
 //! LOF: how thin the surroundings of a point are beside those of its neighbours.
 //!
 //! Breunig, Kriegel, Ng, Sander: *LOF: Identifying Density-Based Local Outliers*, SIGMOD 2000; k 20 as in the paper's
-//! evaluation. Ours: it is inductive (a new point is held against the training points alone), and neighbours are the k nearest
-//! *different* places with all that lies there, the remedy that the LOF paper names for duplicates; without it a routine that
-//! is repeated more than k times is infinitely dense, and everything near it infinitely strange.
+//! evaluation. Ours: it is inductive (a new point is held against the training points alone), and the k nearest points must
+//! reach at least one other place, close to the remedy that the LOF paper names for duplicates; without it a routine that is repeated
+//! more than k times is infinitely dense, and everything near it infinitely strange.
 
 use hearth_operators::words::Sequence;
 
@@ -11,8 +11,8 @@ use super::features::{Features, Points, Space, squared_distance};
 use super::{Detection, Lesson, Scorer};
 use crate::models::{ModelError, Preset, quantile};
 
-/// Neighbouring places.
-const NEIGHBOURS: usize = 20;
+/// Neighbours of a point; more where several are equally far.
+const NEIGHBOURS: u32 = 20;
 /// The share of the training data that the authors suppose to be anomalies: it gives the method's own threshold.
 const CONTAMINATION: f32 = 0.2;
 /// Keeps densities finite where a point has no neighbour at a distance.
@@ -36,7 +36,7 @@ struct Model {
     space: Space,
     points: Vec<Vec<f32>>,
     weights: Vec<u32>,
-    /// By point: distance to its k-th nearest other place.
+    /// By point: distance to the farthest of its neighbours.
     reaches: Vec<f32>,
     /// By point: local reachability density.
     densities: Vec<f32>,
@@ -78,6 +78,12 @@ impl Model {
         model
     }
 
+    /// The factor of a point that was not learnt.
+    fn of(&self, point: &[f32]) -> f32 {
+        let around = surroundings(point, None, &self.points, &self.weights);
+        self.factor(&around, self.density(&around))
+    }
+
     /// Local reachability density: the inverse mean reachability distance to the neighbours.
     fn density(&self, around: &Surroundings) -> f32 {
         let reachability = |&(i, distance, _): &(usize, f32, u32)| self.reaches[i].max(distance);
@@ -95,9 +101,7 @@ impl Model {
 
 impl Scorer for Model {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
-        let point = self.space.point(sequence)?;
-        let around = surroundings(&point, None, &self.points, &self.weights);
-        Ok(self.factor(&around, self.density(&around)))
+        Ok(self.of(&self.space.point(sequence)?))
     }
 
     fn threshold(&self) -> Option<f32> {
@@ -112,25 +116,23 @@ fn surroundings(
     points: &[Vec<f32>],
     weights: &[u32],
 ) -> Surroundings {
-    let distances: Vec<f32> = points
-        .iter()
-        .map(|p| squared_distance(point, p).sqrt())
-        .collect();
-    let mut others: Vec<f32> = distances.iter().copied().filter(|&d| d > 0.0).collect();
-    let last = NEIGHBOURS.min(others.len()).checked_sub(1);
-    let reach = last.map_or(0.0, |last| {
-        *others.select_nth_unstable_by(last, f32::total_cmp).1
-    });
-    let neighbours = (0..points.len())
-        .filter(|&i| distances[i] <= reach)
+    let mut neighbours: Vec<(usize, f32, u32)> = (0..points.len())
         .map(|i| {
             // A point is not its own neighbour; its equals are.
-            (i, distances[i], weights[i] - u32::from(own == Some(i)))
-        });
-    Surroundings {
-        reach,
-        neighbours: neighbours.filter(|&(.., weight)| weight > 0).collect(),
-    }
+            let weight = weights[i] - u32::from(own == Some(i));
+            (i, squared_distance(point, &points[i]).sqrt(), weight)
+        })
+        .collect();
+    neighbours.sort_unstable_by(|a, b| a.1.total_cmp(&b.1).then(a.0.cmp(&b.0)));
+    let mut near = 0;
+    let enough = |&&(_, distance, weight): &&(usize, f32, u32)| {
+        near += weight;
+        near >= NEIGHBOURS && distance > 0.0
+    };
+    let farthest = neighbours.iter().find(enough).or(neighbours.last());
+    let reach = farthest.map_or(0.0, |farthest| farthest.1);
+    neighbours.retain(|&(_, distance, weight)| distance <= reach && weight > 0);
+    Surroundings { reach, neighbours }
 }
 
 /// The mean over all neighbouring points; 0 without any.
@@ -142,4 +144,36 @@ fn mean(around: &Surroundings, of: impl Fn(&(usize, f32, u32)) -> f32) -> f32 {
         count += weight;
     }
     (sum / count.max(1.0)) as f32
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::cloud;
+    use super::*;
+
+    /// Without duplicates it is what `sklearn.neighbors.LocalOutlierFactor(n_neighbors=20, novelty=True,
+    /// contamination=0.2)` of scikit-learn 1.9.1 says.
+    #[test]
+    fn factors_are_those_of_scikit_learn() {
+        let model = Model::new(cloud(|_| 1));
+        let expected = [
+            ([0.0, 0.0, 0.0], 0.956_861_7),
+            ([3.0, 2.0, 1.0], 1.116_893_4),
+            ([5.0, -5.0, 5.0], 2.712_795_6),
+            ([0.5, 1.0, -0.5], 0.998_528_2),
+        ];
+        for (point, expected) in expected {
+            let factor = model.of(&point);
+            assert!((factor - expected).abs() < 1e-4, "{point:?}: {factor}");
+        }
+        assert!((model.threshold - 1.021_143_9).abs() < 1e-4);
+    }
+
+    /// Duplicates in great number neither make strange what is near them nor hide what is far.
+    #[test]
+    fn duplicates_do_no_harm() {
+        let model = Model::new(cloud(|i| if i % 3 == 0 { 100 } else { 1 }));
+        let (near, far) = (model.of(&[0.1, 0.1, 0.1]), model.of(&[9.0, -9.0, 9.0]));
+        assert!(near < 1.5 && far > 2.0, "{near} {far}");
+    }
 }

@@ -1,49 +1,23 @@
-//! Models that give each behaviour a loss, as scorers of sequences.
+//! A model that gives each behaviour a loss, as a scorer of sequences.
 
 use hearth_operators::words::Sequence;
 
 use super::Scorer;
-use crate::models::{Learner, ModelError, Preset, WINDOW};
+use crate::models::{Learner, ModelError, WINDOW, mean};
 
-/// What the losses of its behaviours say of a sequence.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Pooling {
-    /// Their mean: the authors' way.
-    Mean,
-    /// The greatest: one strange behaviour is enough, however many usual ones stand around it.
-    Strangest,
-}
-
-impl Pooling {
-    /// The authors' with their sizes, else ours.
-    pub fn of(preset: Preset) -> Self {
-        match preset {
-            Preset::Small => Pooling::Strangest,
-            Preset::Paper => Pooling::Mean,
-        }
-    }
-
-    fn pool(self, losses: &[f32]) -> f32 {
-        match self {
-            Pooling::Mean => losses.iter().sum::<f32>() / losses.len().max(1) as f32,
-            Pooling::Strangest => losses.iter().copied().fold(f32::NEG_INFINITY, f32::max),
-        }
-    }
-}
-
-/// Scores sequences by the losses of a trained model.
-pub(super) struct Losses<M> {
-    pub model: M,
-    pub pooling: Pooling,
-}
+/// Scores a sequence by the mean loss of its behaviours, as the authors do.
+///
+/// The greatest loss in place of the mean was tried on one swapped action in the paper's source data: AUROC of the same height
+/// within 0.01 for each model. The mean is what is comparable between sequences of different lengths.
+pub(super) struct Losses<M>(pub M);
 
 impl<M: Learner + Send + Sync> Scorer for Losses<M> {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
         if sequence.0.is_empty() {
             return Err(ModelError::Empty);
         }
-        self.model.vocabulary().check(sequence)?;
+        self.0.vocabulary().check(sequence)?;
         let windows: Vec<_> = sequence.windows(WINDOW).collect();
-        Ok(self.pooling.pool(&self.model.scores(&windows)?.concat()))
+        Ok(mean(&self.0.scores(&windows)?))
     }
 }

@@ -5,8 +5,9 @@
 //! - **Counts.** Aegis and the trivial answers count states and what follows them ([`reader`], [`conditional`]).
 //! - **Reconstruction.** Autoencoder, ARGUS and TransAE rebuild behaviours ([`reconstruction`]); SmartGen is Hearth's own.
 //!
-//! With the preset `paper` a method has the authors' sizes, features and way to sum a sequence up; with `small` it is what
-//! we would make of the same idea at a fraction of the cost. Which columns are read is the lesson's choice in both.
+//! With the preset `paper` a method has the authors' sizes and features; with `small` it is what we would make of the same
+//! idea at a fraction of the cost. Which columns are read is the lesson's choice in both. A sequence's score does not grow
+//! with its length: losses and surprises are averaged over its behaviours.
 
 pub mod aegis;
 pub mod argus;

@@ -36,12 +36,7 @@ impl Detection for OneClassSvm {
             weights,
         } = Points::of(lesson, Features::of(self.0))?;
         let solution = Solution::of(&points, &weights);
-        let support = points.into_iter().zip(solution.alphas);
-        Ok(Box::new(Model {
-            space,
-            support: support.filter(|(_, alpha)| *alpha > 0.0).collect(),
-            offset: solution.offset,
-        }))
+        Ok(Box::new(Model::new(space, points, solution)))
     }
 }
 
@@ -52,14 +47,29 @@ struct Model {
     offset: f64,
 }
 
-impl Scorer for Model {
-    fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
-        let point = self.space.point(sequence)?;
+impl Model {
+    fn new(space: Space, points: Vec<Vec<f32>>, solution: Solution) -> Self {
+        let support = points.into_iter().zip(solution.alphas);
+        Model {
+            space,
+            support: support.filter(|(_, alpha)| *alpha > 0.0).collect(),
+            offset: solution.offset,
+        }
+    }
+
+    /// How far a point is outside; below 0 it is inside.
+    fn of(&self, point: &[f32]) -> f32 {
         let support = self.support.iter();
         let inside: f64 = support
-            .map(|(x, alpha)| alpha * f64::from(kernel(x, &point)))
+            .map(|(x, alpha)| alpha * f64::from(kernel(x, point)))
             .sum();
-        Ok((self.offset - inside) as f32)
+        (self.offset - inside) as f32
+    }
+}
+
+impl Scorer for Model {
+    fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
+        Ok(self.of(&self.space.point(sequence)?))
     }
 
     fn threshold(&self) -> Option<f32> {
@@ -160,5 +170,65 @@ fn offset(alphas: &[f64], limits: &[f64], gradient: &[f64]) -> f64 {
         (0, true, true) => f64::midpoint(below, above),
         (0, true, false) => below,
         (0, ..) => above,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::tests::cloud;
+    use super::*;
+    use proptest::prelude::*;
+
+    /// Minus the decision function of `sklearn.svm.OneClassSVM(nu=0.1, kernel="rbf", gamma=0.1, tol=1e-8)` of scikit-learn
+    /// 1.9.1 on the points repeated by their weights.
+    #[test]
+    fn decisions_are_those_of_scikit_learn() {
+        let Points {
+            space,
+            points,
+            weights,
+        } = cloud(|i| 1 + i as u32 % 3);
+        let solution = Solution::of(&points, &weights);
+        let model = Model::new(space, points, solution);
+        let expected = [
+            ([0.0, 0.0, 0.0], -0.749_126_1),
+            ([3.0, 2.0, 1.0], 0.318_529_5),
+            ([5.0, -5.0, 5.0], 3.565_215),
+            ([0.5, 1.0, -0.5], -0.514_216_3),
+        ];
+        for (point, expected) in expected {
+            let outside = model.of(&point);
+            assert!((outside - expected).abs() < 5e-3, "{point:?}: {outside}");
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(64))]
+
+        /// The conditions of Karush, Kuhn and Tucker, which only a solution meets: the problem is convex.
+        #[test]
+        fn any_solution_is_optimal(
+            points in prop::collection::btree_map(prop::collection::vec(-3i8..=3, 3), 1..6_u32, 1..40),
+        ) {
+            let (points, weights): (Vec<Vec<f32>>, Vec<u32>) = points
+                .into_iter()
+                .map(|(point, weight)| (point.into_iter().map(f32::from).collect(), weight))
+                .unzip();
+            let Solution { alphas, offset } = Solution::of(&points, &weights);
+            let total: f64 = alphas.iter().sum();
+            let mass: f64 = weights.iter().map(|&w| f64::from(w)).sum();
+            prop_assert!((total - NU * mass).abs() < 1e-6);
+            for ((point, &weight), &alpha) in points.iter().zip(&weights).zip(&alphas) {
+                prop_assert!((0.0..=f64::from(weight) + 1e-9).contains(&alpha));
+                let others = points.iter().zip(&alphas);
+                let gradient: f64 = others.map(|(x, a)| a * f64::from(kernel(x, point))).sum();
+                if alpha < f64::from(weight) {
+                    prop_assert!(gradient > offset - 2.0 * TOLERANCE, "{gradient} {offset}");
+                }
+                if alpha > 0.0 {
+                    prop_assert!(gradient < offset + 2.0 * TOLERANCE, "{gradient} {offset}");
+                }
+            }
+        }
     }
 }

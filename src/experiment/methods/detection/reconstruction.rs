@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use hearth_operators::words::{HOURS, WEEKDAYS};
 use rand_chacha::ChaCha8Rng;
 
-use super::losses::{Losses, Pooling};
+use super::losses::Losses;
 use super::{Lesson, Scorer};
 use crate::models::{
     Batch, Columns, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset, Source, Table,
@@ -156,6 +156,5 @@ pub(super) fn train<N: Network + 'static>(
         return Err(ModelError::NoData);
     }
     learn(&model, &train, WINDOW, &preset.detector_plan(), lesson.seed)?;
-    let pooling = Pooling::of(preset);
-    Ok(Box::new(Losses { model, pooling }))
+    Ok(Box::new(Losses(model)))
 }

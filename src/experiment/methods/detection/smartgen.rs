@@ -3,7 +3,7 @@
 //! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is the
 //! lesson's affair. Sizes and schedule are those of the preset, trained from scratch.
 
-use super::losses::{Losses, Pooling};
+use super::losses::Losses;
 use super::{Detection, Lesson, Scorer};
 use crate::models::{Autoencoder, ModelError, Preset, WINDOW, generator};
 use crate::trainer::learn;
@@ -25,9 +25,6 @@ impl Detection for SmartGen {
         shape.columns = lesson.columns;
         let model = Autoencoder::fresh(lesson.catalog, shape, &mut generator(lesson.seed, 0))?;
         learn(&model, &train, WINDOW, &self.0.detector_plan(), lesson.seed)?;
-        Ok(Box::new(Losses {
-            model,
-            pooling: Pooling::of(self.0),
-        }))
+        Ok(Box::new(Losses(model)))
     }
 }
