@@ -8,8 +8,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::models::{
-    Autoencoder, Learner, ModelError, Plan, Preset, SasRec, WINDOW, fit, generator, mean, quantile,
-    windows,
+    Autoencoder, Learner, Mixture, ModelError, Ngram, Plan, Preset, SasRec, WINDOW, fit, generator,
+    mean, quantile, windows,
 };
 
 /// Sequences of the new context below which nothing is trained for a home.
@@ -82,20 +82,37 @@ pub fn foundation(
         let model = autoencoder(preset.encoder(), Purpose::Encoder, &plan)?;
         model.parameters().weights()?
     };
-    let shape = preset.predictor();
-    let seed = settings.seed_for(Purpose::Predictor);
-    let predictor = SasRec::fresh(catalog, shape, &mut generator(seed, 0))?;
-    let plan = preset.predictor_plan();
-    learn(&predictor, &parts.train, shape.window, &plan, seed)?;
+    let predictor = predictor(catalog, &parts, settings)?;
     Ok(Foundation {
         encoder,
         detector,
         predictor: Version {
             number: 0,
-            weights: predictor.parameters().weights()?,
+            weights: predictor.weights()?,
             threshold: 0.0,
         },
     })
+}
+
+/// A predictor from scratch: the network learns what there is to train on, then the held-out sequences say how far it is
+/// to be believed beside the counts, and then they are counted too.
+pub(crate) fn predictor(
+    catalog: &Catalog,
+    parts: &Parts,
+    settings: &Settings,
+) -> Result<Mixture, ModelError> {
+    let preset = settings.preset;
+    let shape = preset.predictor();
+    let seed = settings.seed_for(Purpose::Predictor);
+    let network = SasRec::fresh(catalog, shape, &mut generator(seed, 0))?;
+    let plan = preset.predictor_plan();
+    learn(&network, &parts.train, shape.window, &plan, seed)?;
+    let count = |sequences: &[&Sequence]| Ngram::learn(catalog.actions(), sequences, false);
+    let mut mixture = Mixture::new(network, count(&parts.train), [0.5; 2]);
+    mixture.weigh(&parts.held)?;
+    let (network, _, share) = mixture.into_parts();
+    let all = [&parts.train[..], &parts.held].concat();
+    Ok(Mixture::new(network, count(&all), share))
 }
 
 /// Adapts a home's models to the context that a shift began.
@@ -162,21 +179,28 @@ pub fn adapt(
     let cohort = &foundation.predictor;
     let shape = preset.predictor();
     let seed = settings.seed_for(Purpose::Predictor);
-    let old = SasRec::stored(catalog, shape, &cohort.weights, false)?;
-    let model = if preset.warm() {
-        SasRec::stored(catalog, shape, &cohort.weights, true)?
+    let source: Vec<&Sequence> = filtered.regime.source.iter().collect();
+    let source: Vec<&Sequence> = source.into_iter().filter(|s| !s.0.is_empty()).collect();
+    let old = Mixture::stored(catalog, shape, &cohort.weights, false)?;
+    let before = mean(&old.losses(&parts.held)?);
+    let (cohorts, share) = believed(old, &source, settings)?;
+    parts.train.extend(&source);
+    let network = if preset.warm() {
+        let whole = Mixture::stored(catalog, shape, &cohort.weights, true)?;
+        whole.into_parts().0
     } else {
         SasRec::fresh(catalog, shape, &mut generator(seed, 0))?
     };
-    let source = filtered.regime.source.iter().filter(|s| !s.0.is_empty());
-    parts.train.extend(source);
     let plan = preset.predictor_adaptation();
-    learn(&model, &parts.train, shape.window, &plan, seed)?;
-    let before = mean(&losses(&old, &parts.held, shape.window)?);
-    let after = mean(&losses(&model, &parts.held, shape.window)?);
+    learn(&network, &parts.train, shape.window, &plan, seed)?;
+    let model = Mixture::new(network, cohorts.over(&parts.train), share);
+    let after = mean(&model.losses(&parts.held)?);
+    // Judged, it may count what judged it.
+    let all = [&parts.train[..], &parts.held].concat();
+    let model = Mixture::new(model.into_parts().0, cohorts.over(&all), share);
     let predictor = Version {
         number: filtered.key.regime + 1,
-        weights: model.parameters().weights()?,
+        weights: model.weights()?,
         threshold: 0.0,
     };
     let predictor = home.judged(Task::Predictor, cohort, predictor, before, after, &parts);
@@ -184,6 +208,25 @@ pub fn adapt(
         key: filtered.key,
         versions: vec![detector, predictor],
     })
+}
+
+/// The cohort's counts, and how far a network is to be believed beside a home's own: a fifth of the source is held out to
+/// say it, with the cohort's network. Synthetic sequences cannot say it, for they are made of the source and so of what is
+/// counted. The adapted network is better than the cohort's, if anything, so it is not believed too much.
+fn believed(
+    cohort: Mixture,
+    source: &[&Sequence],
+    settings: &Settings,
+) -> Result<(Ngram, [f32; 2]), ModelError> {
+    let (network, counts, share) = cohort.into_parts();
+    if source.len() < ENOUGH {
+        return Ok((counts, share));
+    }
+    let parts = split(source.to_vec(), settings.seed_for(Purpose::Split));
+    let mut trial = Mixture::new(network, counts.over(&parts.train), share);
+    trial.weigh(&parts.held)?;
+    let (_, _, share) = trial.into_parts();
+    Ok((counts, share))
 }
 
 /// Sequences to train on and sequences to judge by.

@@ -2,7 +2,7 @@
 //!
 //! - [`Embedder`] compresses a sequence to a vector (autoencoder),
 //! - [`Detector`] gives each behaviour a loss, higher is stranger (autoencoder),
-//! - [`Predictor`] gives each behaviour the probabilities of all actions, from those before it (SASRec).
+//! - [`Predictor`] gives each behaviour the probabilities of all actions, from those before it (SASRec beside counts).
 //!
 //! They are loaded from weights that [`crate::trainer`] makes. Everything here is a function of its arguments: no
 //! global state, no clock, no randomness that is not seeded. Padding never changes a result.
@@ -11,6 +11,7 @@ mod adam;
 mod autoencoder;
 mod fit;
 mod layers;
+mod mixture;
 mod ngram;
 mod parameters;
 mod preset;
@@ -26,6 +27,7 @@ pub(crate) use fit::{Learner, Plan, batches, fit, generator, mean, quantile, win
 pub(crate) use layers::{
     Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy, softmax,
 };
+pub(crate) use mixture::Mixture;
 pub(crate) use ngram::{Ngram, Situation, When};
 pub(crate) use parameters::{Init, Parameters, Source};
 pub use preset::Preset;
@@ -127,10 +129,7 @@ impl Detector {
 }
 
 /// Says which action comes next.
-pub struct Predictor {
-    model: SasRec,
-    window: usize,
-}
+pub struct Predictor(Mixture);
 
 impl Predictor {
     /// Loads a predictor [`Version`](hearth_operators::words::Version).
@@ -138,10 +137,8 @@ impl Predictor {
     /// # Errors
     /// The weights are of another model, preset or catalog.
     pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
-        let shape = preset.predictor();
-        let model = SasRec::stored(catalog, shape, w, false)?;
-        let window = shape.window;
-        Ok(Predictor { model, window })
+        let model = Mixture::stored(catalog, preset.predictor(), w, false)?;
+        Ok(Predictor(model))
     }
 
     /// For each behaviour the probabilities of all actions, by action id, given the behaviours before it (for the first:
@@ -150,12 +147,7 @@ impl Predictor {
     /// # Errors
     /// The sequence is empty or not of this catalog.
     pub fn predict(&self, s: &Sequence) -> Result<Vec<Vec<f32>>, ModelError> {
-        readable(&self.model, s)?;
-        let mut predictions = Vec::with_capacity(s.0.len());
-        for window in s.windows(self.window) {
-            predictions.extend(self.model.predict(window)?);
-        }
-        Ok(predictions)
+        self.0.predict(s)
     }
 }
 

@@ -4,21 +4,27 @@
 //! after the last two), *rhythm* (any, after the last one, after it at that time of day) and *clock* (any, at that time
 //! of day, on that weekday at that time). Within a chain a context is smoothed with the one before it (Witten and Bell,
 //! *The zero-frequency problem*, IEEE Transactions on Information Theory 37(4), 1991): the more different actions followed
-//! it, the less its counts are trusted. The chains are mixed by weights that maximise the likelihood of each learnt
-//! behaviour under the counts without it (leave-one-out, by expectation maximisation), one set for the first behaviours
-//! of sequences and one for the others. Exact, deterministic, and no data is held out.
+//! it, the less its counts are trusted. A home's counts may lie over its cohort's; then each context of the
+//! cohort is followed by the home's own, so that the home decides where it has lived and the cohort elsewhere.
+//!
+//! What counts alone cannot say is chosen so that each learnt behaviour is likeliest under the counts without it
+//! (leave-one-out): how the chains are mixed, for the first behaviours of sequences and for the others (by
+//! expectation maximisation), and how strongly all contexts are smoothed. Exact, deterministic, and no data is held out.
 
-use std::collections::BTreeMap;
+use candle_core::{DType, Device, Tensor};
+use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 
-use hearth_operators::words::{ActionId, Hours, Quadruple, Weekday};
-
-use super::reading::Window;
+use super::ModelError;
+use super::parameters::Source;
 
 /// How many chains are mixed.
-pub(crate) const CHAINS: usize = 3;
-
+const CHAINS: usize = 3;
 /// Rounds of expectation maximisation; the weights move by less than a thousandth long before.
 const ROUNDS: usize = 30;
+/// By how much Witten and Bell's smoothing may be strengthened.
+const STRENGTHS: [f32; 4] = [1.0, 2.0, 4.0, 8.0];
+/// Layers of counts that stored weights may hold.
+const LAYERS: usize = 2;
 
 /// A time of day, perhaps on a known weekday.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,7 +35,7 @@ pub(crate) struct When {
 
 impl When {
     /// The time of a behaviour.
-    pub fn of(q: &Quadruple) -> Self {
+    fn of(q: &Quadruple) -> Self {
         When {
             hours: q.hours,
             weekday: Some(q.weekday),
@@ -57,159 +63,463 @@ impl Situation {
         }
     }
 
-    /// Whether a sequence begins.
-    fn first(&self) -> bool {
-        self.last[0].is_none()
+    /// 0 where a sequence begins, else 1.
+    fn class(&self) -> usize {
+        usize::from(self.last[0].is_some())
+    }
+
+    /// The contexts by chain, the general before the particular.
+    fn chains(&self) -> [Vec<Context>; CHAINS] {
+        let [last, earlier] = self.last;
+        let after = [Context::any(), Context::after(last)];
+        let (mut order, mut rhythm) = (after.to_vec(), after.to_vec());
+        let mut clock = vec![Context::any()];
+        order.push(Context::after_both(last, earlier));
+        if let Some(When { hours, weekday }) = self.when {
+            rhythm.push(Context::after_at(last, hours));
+            clock.push(Context::at(hours));
+            clock.extend(weekday.map(|day| Context::on(day, hours)));
+        }
+        [order, rhythm, clock]
     }
 }
 
-/// What a count is of. The order is that of stored counts.
+/// What a count is of: its kind and two numbers. Plain, because there are many and they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Context {
-    /// Anything.
-    Any,
-    /// After an action (none: a sequence begins).
-    After(Option<ActionId>),
-    /// After two actions, the last one first.
-    AfterBoth(Option<ActionId>, Option<ActionId>),
-    /// After an action, at a time of day.
-    AfterAt(Option<ActionId>, Hours),
-    /// At a time of day.
-    At(Hours),
-    /// On a weekday at a time of day.
-    On(Weekday, Hours),
-}
+struct Context(i64);
 
-/// The contexts of a situation by chain, the general before the particular.
-fn chains(of: &Situation) -> [Vec<Context>; CHAINS] {
-    let [last, earlier] = of.last;
-    let after = [Context::Any, Context::After(last)];
-    let (mut order, mut rhythm, mut clock) = (after.to_vec(), after.to_vec(), vec![Context::Any]);
-    order.push(Context::AfterBoth(last, earlier));
-    if let Some(When { hours, weekday }) = of.when {
-        rhythm.push(Context::AfterAt(last, hours));
-        clock.push(Context::At(hours));
-        clock.extend(weekday.map(|day| Context::On(day, hours)));
+impl Context {
+    /// Bits of a number: an action or none.
+    const BITS: u32 = 17;
+
+    fn new(kind: i64, [a, b]: [i64; 2]) -> Self {
+        Context((((kind << Self::BITS) | a) << Self::BITS) | b)
     }
-    [order, rhythm, clock]
+
+    /// Anything.
+    fn any() -> Self {
+        Self::new(0, [0, 0])
+    }
+
+    /// After an action (none: a sequence begins).
+    fn after(last: Option<ActionId>) -> Self {
+        Self::new(1, [number(last), 0])
+    }
+
+    /// After two actions.
+    fn after_both(last: Option<ActionId>, earlier: Option<ActionId>) -> Self {
+        Self::new(2, [number(last), number(earlier)])
+    }
+
+    /// After an action, at a time of day.
+    fn after_at(last: Option<ActionId>, hours: Hours) -> Self {
+        Self::new(3, [number(last), i64::from(hours)])
+    }
+
+    /// At a time of day.
+    fn at(hours: Hours) -> Self {
+        Self::new(4, [i64::from(hours), 0])
+    }
+
+    /// On a weekday at a time of day.
+    fn on(weekday: Weekday, hours: Hours) -> Self {
+        Self::new(5, [i64::from(weekday), i64::from(hours)])
+    }
 }
 
-/// What came in a context: by action how often, and how often in all.
-#[derive(Clone, Debug, Default)]
-struct Followers {
-    counts: BTreeMap<ActionId, u32>,
-    total: u32,
+/// An action or none as a number.
+fn number(action: Option<ActionId>) -> i64 {
+    action.map_or(0, |a| i64::from(a.0) + 1)
+}
+
+/// How often an action came in a context.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Count {
+    context: Context,
+    action: ActionId,
+    times: u32,
+}
+
+/// Counts in order of context and action, one each.
+#[derive(Clone, Debug, Default, PartialEq)]
+struct Counts(Vec<Count>);
+
+impl Counts {
+    /// Counts some examples. A context that stands in several chains counts once.
+    fn of(examples: &[(Situation, ActionId)]) -> Self {
+        let mut all = Vec::new();
+        for (situation, action) in examples {
+            let mut contexts = situation.chains().concat();
+            contexts.sort_unstable();
+            contexts.dedup();
+            all.extend(contexts.into_iter().map(|context| Count {
+                context,
+                action: *action,
+                times: 1,
+            }));
+        }
+        all.sort_unstable();
+        all.dedup_by(|next, kept| {
+            let same = (next.context, next.action) == (kept.context, kept.action);
+            kept.times += if same { next.times } else { 0 };
+            same
+        });
+        Counts(all)
+    }
+
+    /// What came in a context.
+    fn followers(&self, context: Context) -> &[Count] {
+        let start = self.0.partition_point(|c| c.context < context);
+        let rest = &self.0[start..];
+        &rest[..rest.partition_point(|c| c.context == context)]
+    }
 }
 
 /// The model.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Ngram {
     actions: usize,
-    contexts: BTreeMap<Context, Followers>,
-    /// Weights of the chains, for the first behaviours of sequences and for the others; each sums to 1.
-    weights: [[f64; CHAINS]; 2],
+    /// Counts of the cohort, if any, and over them those that were learnt last.
+    layers: Vec<Counts>,
+    /// Weights of the chains by class of situation; each sums to 1.
+    weights: [[f32; CHAINS]; 2],
+    /// Witten and Bell's smoothing is strengthened by this factor.
+    strength: f32,
 }
 
 impl Ngram {
-    /// Counts the behaviours of some windows over a catalog of so many actions. `told` says whether it will be told the
+    /// Counts the behaviours of some sequences over a catalog of so many actions. `told` says whether it will be told the
     /// times of the behaviours that it predicts.
-    pub fn learn(actions: usize, windows: &[Window], told: bool) -> Self {
-        let examples: Vec<(Situation, ActionId)> = windows
+    pub fn learn(actions: usize, sequences: &[&Sequence], told: bool) -> Self {
+        Self::layered(actions, Vec::new(), sequences, told)
+    }
+
+    /// Counts a home's behaviours over what this model, its cohort's, has counted. Times will not be told.
+    pub fn over(&self, sequences: &[&Sequence]) -> Self {
+        let cohort = self.layers.first().cloned();
+        Self::layered(self.actions, cohort.into_iter().collect(), sequences, false)
+    }
+
+    fn layered(
+        actions: usize,
+        mut layers: Vec<Counts>,
+        sequences: &[&Sequence],
+        told: bool,
+    ) -> Self {
+        let examples: Vec<(Situation, ActionId)> = sequences
             .iter()
-            .flat_map(|window| {
-                window.iter().enumerate().map(move |(i, q)| {
+            .flat_map(|s| {
+                s.0.iter().enumerate().map(move |(i, q)| {
                     let when = told.then(|| When::of(q));
-                    (Situation::new(&window[..i], when), q.action)
+                    (Situation::new(&s.0[..i], when), q.action)
                 })
             })
             .collect();
-        let mut model = Ngram {
+        layers.push(Counts::of(&examples));
+        let model = Ngram {
             actions,
-            contexts: BTreeMap::new(),
-            weights: [[1.0 / CHAINS as f64; CHAINS]; 2],
+            layers,
+            weights: [[1.0 / CHAINS as f32; CHAINS]; 2],
+            strength: 1.0,
         };
-        for (situation, action) in &examples {
-            // A context may stand in several chains and is counted once.
-            let mut contexts = chains(situation).concat();
-            contexts.sort();
-            contexts.dedup();
-            for context in contexts {
-                let followers = model.contexts.entry(context).or_default();
-                *followers.counts.entry(*action).or_default() += 1;
-                followers.total += 1;
-            }
+        let tuned = STRENGTHS.map(|strength| {
+            let mut model = model.clone();
+            model.strength = strength;
+            let likelihood = model.tune(&examples);
+            (model, likelihood)
+        });
+        let best = tuned.into_iter().max_by(|(_, a), (_, b)| a.total_cmp(b));
+        best.map_or(model, |(model, _)| model)
+    }
+
+    /// Chooses the weights of the chains and returns the log likelihood of the examples.
+    fn tune(&mut self, examples: &[(Situation, ActionId)]) -> f64 {
+        let mut by_class = [Vec::new(), Vec::new()];
+        for (situation, action) in examples {
+            by_class[situation.class()].push(self.without(situation, *action));
         }
-        for (weights, first) in model.weights.clone().iter().zip([true, false]) {
-            let alike = examples.iter().filter(|(s, _)| s.first() == first);
-            let likelihoods: Vec<[f64; CHAINS]> = alike
-                .map(|(situation, action)| model.without(situation, *action))
-                .collect();
-            model.weights[usize::from(!first)] = mixed(&likelihoods, *weights);
+        let mut sum = 0.0;
+        for (weights, likelihoods) in self.weights.iter_mut().zip(&by_class) {
+            *weights = mixed(likelihoods);
+            sum += likelihoods
+                .iter()
+                .map(|of| dot(weights, of).ln())
+                .sum::<f64>();
         }
-        model
+        sum
     }
 
     /// The probabilities of all actions. They sum to 1.
     pub fn predict(&self, situation: &Situation) -> Vec<f64> {
         let mut mixture = vec![0.0; self.actions];
-        let weights = self.weights[usize::from(!situation.first())];
-        for (chain, weight) in chains(situation).iter().zip(weights) {
+        let weights = self.weights[situation.class()];
+        for (chain, weight) in situation.chains().iter().zip(weights) {
             let mut probabilities = vec![1.0 / self.actions as f64; self.actions];
-            for followers in chain.iter().filter_map(|c| self.contexts.get(c)) {
-                let (total, kinds) = (f64::from(followers.total), followers.counts.len() as f64);
+            for followers in self.found(chain) {
+                let (total, kinds) = self.trust(followers);
                 for p in &mut probabilities {
                     *p *= kinds / (total + kinds);
                 }
-                for (action, &count) in &followers.counts {
-                    probabilities[usize::from(action.0)] += f64::from(count) / (total + kinds);
+                for count in followers {
+                    probabilities[usize::from(count.action.0)] +=
+                        f64::from(count.times) / (total + kinds);
                 }
             }
             for (sum, p) in mixture.iter_mut().zip(probabilities) {
-                *sum += weight * p;
+                *sum += f64::from(weight) * p;
             }
         }
         mixture
     }
 
-    /// By chain the probability of a learnt behaviour, had it not been learnt.
+    /// The counts of a chain's contexts, those of each in all layers, where there are any.
+    fn found(&self, chain: &[Context]) -> impl Iterator<Item = &[Count]> {
+        let all = chain
+            .iter()
+            .flat_map(|&context| self.layers.iter().map(move |l| l.followers(context)));
+        all.filter(|followers| !followers.is_empty())
+    }
+
+    /// How many behaviours were counted, and how many what lies below shall count for.
+    fn trust(&self, followers: &[Count]) -> (f64, f64) {
+        let total = followers.iter().map(|c| f64::from(c.times)).sum();
+        (total, f64::from(self.strength) * followers.len() as f64)
+    }
+
+    /// By chain the probability of a behaviour that the last layer counted, had it not.
     fn without(&self, situation: &Situation, action: ActionId) -> [f64; CHAINS] {
-        chains(situation).map(|chain| {
-            let uniform = 1.0 / self.actions as f64;
-            let found = chain.iter().filter_map(|c| self.contexts.get(c));
-            found.fold(uniform, |lower, followers| {
-                let count = followers.counts.get(&action).copied().unwrap_or(0);
-                let once = usize::from(count == 1);
-                let kinds = (followers.counts.len() - once) as f64;
-                let total = f64::from(followers.total.saturating_sub(1));
-                if total == 0.0 {
-                    return lower;
+        let own = self.layers.len() - 1;
+        situation.chains().map(|chain| {
+            let mut p = 1.0 / self.actions as f64;
+            for context in chain {
+                for (layer, counts) in self.layers.iter().enumerate() {
+                    let followers = counts.followers(context);
+                    let (mut total, mut kinds) = self.trust(followers);
+                    let of = followers.iter().find(|c| c.action == action);
+                    let mut times = of.map_or(0.0, |c| f64::from(c.times));
+                    if layer == own {
+                        if times == 1.0 {
+                            kinds -= f64::from(self.strength);
+                        }
+                        (total, times) = (total - 1.0, times - 1.0);
+                    }
+                    if total > 0.0 {
+                        p = (times + kinds * p) / (total + kinds);
+                    }
                 }
-                (f64::from(count.saturating_sub(1)) + kinds * lower) / (total + kinds)
-            })
+            }
+            p
+        })
+    }
+
+    /// As tensors, by name.
+    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>, ModelError> {
+        let mut mix = self.weights.concat();
+        mix.push(self.strength);
+        let mut tensors = vec![(MIX.to_owned(), Tensor::new(mix, &Device::Cpu)?)];
+        for (layer, Counts(counts)) in self.layers.iter().enumerate() {
+            let rows: Vec<i64> = counts
+                .iter()
+                .flat_map(|c| [c.context.0, i64::from(c.action.0), i64::from(c.times)])
+                .collect();
+            let rows = Tensor::from_vec(rows, (counts.len(), 3), &Device::Cpu)?;
+            tensors.push((counts_name(layer), rows));
+        }
+        Ok(tensors)
+    }
+
+    /// From the tensors of stored weights.
+    pub fn stored(actions: usize, source: &mut Source) -> Result<Self, ModelError> {
+        let wrong = |name: &str| {
+            ModelError::Weights(format!(
+                "the tensor `{name}` holds no counts of this catalog"
+            ))
+        };
+        let mix = source.take_stored(MIX, DType::F32)?.flatten_all()?;
+        let mix: Vec<f32> = mix.to_vec1()?;
+        let [first, later, strength] = mix.chunks(CHAINS).collect::<Vec<_>>()[..] else {
+            return Err(wrong(MIX));
+        };
+        let sound = |values: &[f32]| values.iter().all(|v| v.is_finite() && *v >= 0.0);
+        let (Ok(first), Ok(later), &[strength]) = (first.try_into(), later.try_into(), strength)
+        else {
+            return Err(wrong(MIX));
+        };
+        if !sound(&mix) {
+            return Err(wrong(MIX));
+        }
+        let mut layers = Vec::new();
+        while layers.len() < LAYERS && source.holds(&counts_name(layers.len())) {
+            let name = counts_name(layers.len());
+            let rows = source.take_stored(&name, DType::I64)?;
+            if rows.rank() != 2 || rows.dim(1)? != 3 {
+                return Err(wrong(&name));
+            }
+            let rows: Vec<Vec<i64>> = rows.to_vec2()?;
+            let counts = rows.iter().map(|row| {
+                let &[context, action, times] = row.as_slice() else {
+                    return None;
+                };
+                let action = u16::try_from(action).ok()?;
+                let times = u32::try_from(times).ok().filter(|&times| times > 0)?;
+                (usize::from(action) < actions).then_some(Count {
+                    context: Context(context),
+                    action: ActionId(action),
+                    times,
+                })
+            });
+            let counts: Option<Vec<Count>> = counts.collect();
+            let counts = counts
+                .filter(|c| c.is_sorted())
+                .ok_or_else(|| wrong(&name))?;
+            layers.push(Counts(counts));
+        }
+        Ok(Ngram {
+            actions,
+            layers,
+            weights: [first, later],
+            strength,
         })
     }
 }
 
-/// The weights under which a mixture makes its examples most likely, from the probability that each part gives each example.
-/// Every part starts with the weight of one example, so that none is ruled out by a few.
-pub(crate) fn mixed<const PARTS: usize>(
-    likelihoods: &[[f64; PARTS]],
-    start: [f64; PARTS],
-) -> [f64; PARTS] {
-    let mut weights = start;
+/// Name of the tensor of weights and strength.
+const MIX: &str = "counts.mix";
+
+/// Name of a layer's tensor: a row `[context, action, times]` each.
+fn counts_name(layer: usize) -> String {
+    format!("counts.{layer}")
+}
+
+/// The weights under which a mixture makes its examples likeliest, from the probability that each part gives each example.
+/// Every part is credited with one example, so that none is ruled out by a few.
+pub(super) fn mixed<const PARTS: usize>(likelihoods: &[[f64; PARTS]]) -> [f32; PARTS] {
+    let mut weights = [1.0 / PARTS as f32; PARTS];
     for _ in 0..ROUNDS {
         let mut shares = [1.0; PARTS];
         for of in likelihoods {
-            let parts: [f64; PARTS] = std::array::from_fn(|part| weights[part] * of[part]);
-            let sum: f64 = parts.iter().sum();
+            let sum = dot(&weights, of);
             if sum > 0.0 {
-                for (share, part) in shares.iter_mut().zip(parts) {
-                    *share += part / sum;
+                for ((share, weight), p) in shares.iter_mut().zip(weights).zip(of) {
+                    *share += f64::from(weight) * p / sum;
                 }
             }
         }
         let sum: f64 = shares.iter().sum();
-        weights = shares.map(|share| share / sum);
+        weights = shares.map(|share| (share / sum) as f32);
     }
     weights
+}
+
+/// What a mixture makes of its parts' probabilities.
+fn dot(weights: &[f32], of: &[f64]) -> f64 {
+    weights.iter().zip(of).map(|(w, p)| f64::from(*w) * p).sum()
+}
+
+// The context of a weekday and a time fits the bits of two actions.
+const _: () = assert!(WEEKDAYS.len() < 1 << Context::BITS && HOURS.len() < 1 << Context::BITS);
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const ACTIONS: usize = 6;
+
+    fn any_sequences(most: usize) -> impl Strategy<Value = Vec<Sequence>> {
+        let behavior = (0..7u8, 0..8u8, 0..ACTIONS as u16);
+        let behavior = behavior.prop_map(|(weekday, hours, action)| Quadruple {
+            weekday,
+            hours,
+            action: ActionId(action),
+        });
+        let sequence = prop::collection::vec(behavior, 1..8).prop_map(Sequence);
+        prop::collection::vec(sequence, 1..=most)
+    }
+
+    /// The probability of an action by the definition, from sequences instead of counts.
+    fn by_hand(model: &Ngram, layers: &[&[Sequence]], at: &Situation, action: ActionId) -> f64 {
+        let mut sum = 0.0;
+        for (chain, weight) in at.chains().iter().zip(model.weights[at.class()]) {
+            let mut p = 1.0 / ACTIONS as f64;
+            for context in chain {
+                for layer in layers {
+                    let mut seen = Vec::new();
+                    for s in *layer {
+                        for (i, q) in s.0.iter().enumerate() {
+                            let there = Situation::new(&s.0[..i], None).chains().concat();
+                            if there.contains(context) {
+                                seen.push(q.action);
+                            }
+                        }
+                    }
+                    let times = seen.iter().filter(|a| **a == action).count() as f64;
+                    let total = seen.len() as f64;
+                    seen.sort();
+                    seen.dedup();
+                    let kinds = f64::from(model.strength) * seen.len() as f64;
+                    if total > 0.0 {
+                        p = (times + kinds * p) / (total + kinds);
+                    }
+                }
+            }
+            sum += f64::from(weight) * p;
+        }
+        sum
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(32))]
+
+        /// The counts give what their definition says, with a cohort below and without; probabilities sum to 1; and a model that
+        /// was stored is the same.
+        #[test]
+        fn counts_keep_to_their_definition(cohort in any_sequences(6), own in any_sequences(6), probe in any_sequences(1)) {
+            let all = |s: &'_ [Sequence]| -> Vec<Sequence> { s.to_vec() };
+            let (cohort, own) = (all(&cohort), all(&own));
+            let base = Ngram::learn(ACTIONS, &cohort.iter().collect::<Vec<_>>(), false);
+            let home = base.over(&own.iter().collect::<Vec<_>>());
+            for (model, layers) in [(&base, vec![&cohort[..]]), (&home, vec![&cohort[..], &own[..]])] {
+                for place in 0..probe[0].0.len() {
+                    let at = Situation::new(&probe[0].0[..place], None);
+                    let p = model.predict(&at);
+                    prop_assert!((p.iter().sum::<f64>() - 1.0).abs() < 1e-5);
+                    for action in 0..ACTIONS as u16 {
+                        let expected = by_hand(model, &layers, &at, ActionId(action));
+                        prop_assert!((p[usize::from(action)] - expected).abs() < 1e-6);
+                    }
+                }
+            }
+        }
+
+        /// Leaving one out of the counts is learning without it.
+        #[test]
+        fn one_is_left_out_exactly(sequences in any_sequences(5)) {
+            // The last behaviour of a sequence is no one's context.
+            let model = Ngram::learn(ACTIONS, &sequences.iter().collect::<Vec<_>>(), false);
+            let mut rest = sequences.clone();
+            let last = rest[0].0.pop();
+            let q = last.filter(|_| !rest[0].0.is_empty());
+            if let Some(q) = q {
+                let at = Situation::new(&rest[0].0, None);
+                let mut other = Ngram::learn(ACTIONS, &rest.iter().collect::<Vec<_>>(), false);
+                other.strength = model.strength;
+                let left_out = model.without(&at, q.action);
+                for (chain, p) in left_out.iter().enumerate() {
+                    other.weights = [[0.0; CHAINS]; 2];
+                    other.weights[1][chain] = 1.0;
+                    let expected = other.predict(&at)[usize::from(q.action.0)];
+                    prop_assert!((p - expected).abs() < 1e-9, "{p} {expected}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn weights_go_to_who_is_right() {
+        let weights = mixed(&vec![[0.9, 0.1, 0.0]; 200]);
+        assert!(weights[0] > 0.95, "{weights:?}");
+        assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+        assert_eq!(mixed::<2>(&[]), [0.5, 0.5]);
+    }
 }

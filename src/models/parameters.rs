@@ -114,6 +114,25 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// A tensor of any shape that is no parameter but was stored beside them.
+    pub fn take_stored(&mut self, name: &str, of: DType) -> Result<Tensor, ModelError> {
+        let found = match self {
+            Source::Fresh { .. } => None,
+            Source::Stored { left, .. } => left.remove(name),
+        };
+        found.filter(|tensor| tensor.dtype() == of).ok_or_else(|| {
+            ModelError::Weights(format!("the tensor `{name}` is missing or not {of:?}"))
+        })
+    }
+
+    /// Whether there is still a stored tensor of that name.
+    pub fn holds(&self, name: &str) -> bool {
+        match self {
+            Source::Fresh { .. } => false,
+            Source::Stored { left, .. } => left.contains_key(name),
+        }
+    }
+
     /// All parameters that may be trained, once the model has taken what it needs.
     pub fn finish(self) -> Result<Parameters, ModelError> {
         match self {
@@ -155,8 +174,15 @@ impl Parameters {
 
     /// Serialises them: equal values give equal bytes.
     pub fn weights(&self) -> Result<Weights, ModelError> {
+        self.weights_beside(HashMap::new())
+    }
+
+    /// The same with other tensors beside them, of other names.
+    pub fn weights_beside(&self, others: HashMap<String, Tensor>) -> Result<Weights, ModelError> {
         let label = HashMap::from([(LABEL.to_owned(), self.label.clone())]);
-        let tensors = self.taken.iter().map(|(name, var)| (name, var.as_tensor()));
+        let own = self.taken.iter();
+        let own = own.map(|(name, var)| (name.clone(), var.as_tensor().clone()));
+        let tensors: BTreeMap<String, Tensor> = own.chain(others).collect();
         let bytes = safetensors::serialize(tensors, Some(label))
             .map_err(|e| ModelError::Weights(format!("they cannot be written ({e})")))?;
         Ok(Weights(Arc::new(bytes)))

@@ -4,7 +4,7 @@
 //! behaviour is predicted too.
 
 use candle_core::{Device, Tensor};
-use hearth_operators::words::{Catalog, Weights};
+use hearth_operators::words::Catalog;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -36,12 +36,6 @@ pub(crate) struct Shape {
     pub aim: Aim,
 }
 
-impl Shape {
-    fn label(&self) -> String {
-        format!("sasrec 1, {} heads", self.measures.heads)
-    }
-}
-
 /// A SASRec over a catalog.
 pub(crate) struct SasRec {
     vocabulary: Vocabulary,
@@ -62,21 +56,16 @@ impl SasRec {
         shape: Shape,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ModelError> {
-        Self::build(catalog, shape, Source::fresh(shape.label(), rng))
+        Self::build(catalog, shape, Source::fresh(Self::label(shape), rng))
     }
 
-    /// One that was trained before; `train` says whether it will be trained further.
-    pub fn stored(
-        catalog: &Catalog,
-        shape: Shape,
-        weights: &Weights,
-        train: bool,
-    ) -> Result<Self, ModelError> {
-        let source = Source::stored(shape.label(), weights, train)?;
-        Self::build(catalog, shape, source)
+    /// What stored weights of this shape are labelled with; the counts of a [`Mixture`](super::Mixture) lie beside them.
+    pub fn label(shape: Shape) -> String {
+        format!("sasrec 2, {} heads", shape.measures.heads)
     }
 
-    fn build(catalog: &Catalog, shape: Shape, mut source: Source) -> Result<Self, ModelError> {
+    /// From fresh or stored tensors.
+    pub fn build(catalog: &Catalog, shape: Shape, mut source: Source) -> Result<Self, ModelError> {
         let vocabulary = Vocabulary::new(catalog, Columns::All);
         let width = shape.measures.width;
         let spread = Init::Spread(0.5 / (width as f32).sqrt());
@@ -97,6 +86,11 @@ impl SasRec {
             bias,
             parameters: source.finish()?,
         })
+    }
+
+    /// Behaviours that it reads at most.
+    pub fn window(&self) -> usize {
+        self.shape.window
     }
 
     /// A score for every action at every place, `[rows × places, actions]`.

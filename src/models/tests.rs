@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::layers::Measures;
 use super::{
-    Autoencoder, Columns, Detector, Embedder, Learner, ModelError, Plan, Predictor, Preset, SasRec,
-    WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
+    Autoencoder, Columns, Detector, Embedder, Learner, Mixture, ModelError, Ngram, Plan, Predictor,
+    Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
 };
 
 /// Four devices of three actions each.
@@ -73,6 +73,13 @@ fn predictor(aim: sasrec::Aim, seed: u64) -> SasRec {
         ..Preset::Small.predictor()
     };
     SasRec::fresh(&catalog(), shape, &mut generator(seed, 0)).unwrap()
+}
+
+/// A network beside the counts of the routines, as stored.
+fn mixed(network: SasRec) -> Weights {
+    let sequences = routines();
+    let counts = Ngram::learn(12, &sequences.iter().collect::<Vec<_>>(), false);
+    Mixture::new(network, counts, [0.5; 2]).weights().unwrap()
 }
 
 const ALL_COLUMNS: [Columns; 5] = [
@@ -216,8 +223,9 @@ fn a_strange_behaviour_scores_above_the_others() {
 
 #[test]
 fn nothing_of_a_behaviour_is_told_to_its_prediction() {
-    let weights = trained(&predictor(sasrec::Aim::Softmax, 2), 2);
-    let predictor = Predictor::load(&catalog(), Preset::Small, &weights).unwrap();
+    let network = predictor(sasrec::Aim::Softmax, 2);
+    trained(&network, 2);
+    let predictor = Predictor::load(&catalog(), Preset::Small, &mixed(network)).unwrap();
     let s = &routines()[1];
     let mut other = s.clone();
     other.0[2] = sequence(&[(1, 0, 11)]).0[0];
@@ -227,6 +235,43 @@ fn nothing_of_a_behaviour_is_told_to_its_prediction() {
     );
     assert_eq!(a[..3], b[..3]);
     assert_ne!(a[3], b[3]);
+}
+
+/// A mixture says the same after it was stored, and its counts lie over a cohort's in the file too.
+#[test]
+fn a_mixture_is_stored_whole() {
+    let network = predictor(sasrec::Aim::Softmax, 2);
+    let sequences = routines();
+    let [cohort, home] = [0, 1].map(|i| [&sequences[i]]);
+    let counts = Ngram::learn(12, &cohort, false).over(&home);
+    let mixture = Mixture::new(network, counts, [0.25, 0.75]);
+    let weights = mixture.weights().unwrap();
+    let shape = Preset::Small.predictor();
+    let again = Mixture::stored(&catalog(), shape, &weights, true).unwrap();
+    for s in &sequences {
+        assert_eq!(mixture.predict(s).unwrap(), again.predict(s).unwrap());
+    }
+    assert_eq!(again.weights().unwrap(), weights);
+}
+
+/// The network's share goes to what is right where nothing was learnt.
+#[test]
+fn the_share_is_that_of_who_is_right() {
+    let sequences = routines();
+    let evening = [&sequences[1]];
+    let trained_network = |on: usize| {
+        let network = predictor(sasrec::Aim::Softmax, 5);
+        fit(&network, &windows([&sequences[on]], WINDOW), &[], &PLAN, 5).unwrap();
+        network
+    };
+    let share = |network: usize, counts: usize| {
+        let counts = Ngram::learn(12, &[&sequences[counts]], false);
+        let mut mixture = Mixture::new(trained_network(network), counts, [0.5; 2]);
+        mixture.weigh(&evening).unwrap();
+        mixture.into_parts().2[1]
+    };
+    let (right, wrong) = (share(1, 0), share(0, 1));
+    assert!(right > 0.7 && wrong < 0.3, "{right} {wrong}");
 }
 
 #[test]
@@ -247,8 +292,18 @@ fn what_does_not_fit_is_refused() {
     assert!(Detector::load(&catalog(), Preset::Paper, &weights).is_err());
     assert!(Predictor::load(&catalog(), small, &weights).is_err());
     assert!(refused(&trained(&autoencoder(Columns::Action, 2), 2)));
+    // A network without counts, and counts without a network.
+    let network = predictor(sasrec::Aim::Softmax, 2);
+    let alone = network.parameters().weights().unwrap();
+    let error = Predictor::load(&catalog(), small, &alone).err().unwrap();
+    assert!(error.to_string().contains("`counts.mix`"), "{error}");
+    let whole = mixed(network);
+    assert!(Predictor::load(&catalog(), small, &whole).is_ok());
+    assert!(Predictor::load(&catalog(), Preset::Paper, &whole).is_err());
     // A catalog with one device less.
     let fewer = Catalog::new(catalog().devices()[1..].to_vec()).unwrap();
+    let error = Predictor::load(&fewer, small, &whole).err().unwrap();
+    assert!(error.to_string().contains("`counts.0`"), "{error}");
     let error = Detector::load(&fewer, small, &weights).err().unwrap();
     assert!(error.to_string().contains("`table`"), "{error}");
 
@@ -291,7 +346,7 @@ proptest! {
         let losses = Detector::load(&catalog, Preset::Small, &weights).unwrap().losses(&s).unwrap();
         prop_assert_eq!(losses.len(), s.0.len());
         prop_assert!(losses.iter().all(|l| l.is_finite() && *l >= 0.0));
-        let weights = predictor(sasrec::Aim::Softmax, 1).parameters().weights().unwrap();
+        let weights = mixed(predictor(sasrec::Aim::Softmax, 1));
         let predictions = Predictor::load(&catalog, Preset::Small, &weights).unwrap().predict(&s).unwrap();
         prop_assert_eq!(predictions.len(), s.0.len());
         for probabilities in predictions {

@@ -30,34 +30,38 @@ pub(super) struct Course {
     pub width: usize,
     /// Passes over the windows.
     pub epochs: usize,
+    /// More passes where these would be fewer steps: little data must be learnt too.
+    pub least: usize,
     /// Windows a step.
     pub batch: usize,
-    /// The learning rate of the first epochs.
+    /// The learning rate of the first steps.
     pub rate: f32,
-    /// Epochs after which the rate is halved, again and again.
-    pub halved: usize,
+    /// How often the rate is halved, at equal distances.
+    pub halvings: usize,
     /// Adam's L2 penalty.
     pub decay: f32,
 }
 
 impl Course {
-    /// The paper's, or the small one's, which learns as much in fewer and longer steps.
+    /// The paper's, whose rate is halved every 20 epochs, or the small one's, which takes fewer and longer steps.
     pub fn new(preset: Preset, width: usize, epochs: usize, batch: usize) -> Self {
         match preset {
             Preset::Paper => Course {
                 width,
                 epochs,
+                least: 0,
                 batch,
                 rate: 1e-3,
-                halved: 20,
+                halvings: epochs / 20,
                 decay: 1e-5,
             },
             Preset::Small => Course {
                 width: 32,
-                epochs: 12,
+                epochs: 25,
+                least: 800,
                 batch: 32,
-                rate: 6e-3,
-                halved: 3,
+                rate: 5e-3,
+                halvings: 5,
                 decay: 1e-5,
             },
         }
@@ -224,11 +228,15 @@ impl<N: Network> Model<N> {
         let mut order = train.to_vec();
         let mut rng = generator(seed, 1);
         let mut best: Option<(usize, BTreeMap<String, Tensor>)> = None;
-        for epoch in 0..course.epochs {
-            let rate = course.rate * 0.5f32.powi((epoch / course.halved.max(1)) as i32);
+        let size = course.batch.max(1);
+        let steps = train.len().div_ceil(size).max(1);
+        let epochs = course.epochs.max(course.least.div_ceil(steps));
+        for epoch in 0..epochs {
+            let halved = course.halvings * epoch / epochs;
+            let rate = course.rate * 0.5f32.powi(halved as i32);
             // Drawn apart from the losses, which draw from the same generator.
             let mut drawn = generator(seed, 2 + epoch as u64);
-            for batch in batches(&mut order, course.batch.max(1), &mut drawn) {
+            for batch in batches(&mut order, size, &mut drawn) {
                 let gradients = self.objective(batch, &mut rng)?.backward()?;
                 adam.step(self.parameters(), &gradients, rate)?;
             }

@@ -4,11 +4,11 @@
 //! has weights of its own between what sequences begin with and what happens at that weekday and hour. The time is that of
 //! the behaviour to be predicted where it is given, else that of the one before: two models, each trained for its question.
 
-use hearth_operators::words::Quadruple;
+use hearth_operators::words::{Quadruple, Sequence};
 
 use super::answer::{Next, Vetted};
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
-use crate::models::{ModelError, Ngram, Situation, When, windows};
+use crate::models::{ModelError, Ngram, Situation, When};
 
 /// The interpolated n-gram.
 pub struct InterpolatedNgram;
@@ -25,8 +25,8 @@ impl Prediction for InterpolatedNgram {
 
     fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
         let catalog = Vetted::new(lesson)?;
-        let windows = windows(lesson.train, usize::MAX);
-        let learn = |told| Ngram::learn(catalog.actions(), &windows, told);
+        let sequences: Vec<&Sequence> = lesson.train.iter().collect();
+        let learn = |told| Ngram::learn(catalog.actions(), &sequences, told);
         let both = Both {
             told: learn(true),
             untold: learn(false),

@@ -1,10 +1,11 @@
 //! SmartGen: Hearth's own predictor, made as [`crate::trainer`] makes a cohort's first one, from the sequences of the lesson.
 
-use hearth_operators::words::{ActionId, Quadruple};
+use hearth_operators::words::{ActionId, Quadruple, Sequence};
 
 use super::answer::{Next, Vetted};
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
-use crate::models::{ModelError, Preset, SasRec, fit, generator, windows};
+use crate::models::{Mixture, ModelError, Preset};
+use crate::trainer::{Parts, Settings, predictor};
 
 /// Hearth's predictor in one of its presets.
 pub struct SmartGen {
@@ -25,38 +26,29 @@ impl Prediction for SmartGen {
 
     fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
         let catalog = Vetted::new(lesson)?;
-        let shape = self.preset.predictor();
-        let model = SasRec::fresh(lesson.catalog, shape, &mut generator(lesson.seed, 0))?;
-        let windows = windows(lesson.train, shape.window);
-        fit(
-            &model,
-            &windows,
-            &[],
-            &self.preset.predictor_plan(),
-            lesson.seed,
-        )?;
-        Ok(catalog.asking(Hearths {
-            model,
-            window: shape.window,
-        }))
+        let [train, held] = [lesson.train, lesson.held].map(|s| {
+            let taught = s.iter().filter(|s| !s.0.is_empty());
+            taught.collect()
+        });
+        let parts = Parts { train, held };
+        let settings = Settings {
+            preset: self.preset,
+            seed: lesson.seed,
+        };
+        Ok(catalog.asking(predictor(lesson.catalog, &parts, &settings)?))
     }
 }
 
-struct Hearths {
-    model: SasRec,
-    window: usize,
-}
-
-impl Next for Hearths {
+impl Next for Mixture {
     fn next(&self, before: &[Quadruple], _: &Given) -> Result<Vec<f32>, ModelError> {
-        let read = before.len().min(self.window - 1);
-        let mut window = before[before.len() - read..].to_vec();
-        window.push(Quadruple {
+        let mut read = before.to_vec();
+        // The place that is predicted; nothing of it is read.
+        read.push(Quadruple {
             weekday: 0,
             hours: 0,
             action: ActionId(0),
         });
-        let mut all = self.model.predict(&window)?;
+        let mut all = self.predict(&Sequence(read))?;
         all.pop().ok_or(ModelError::Empty)
     }
 }
