@@ -17,7 +17,7 @@ use crate::words::{
 pub const MAX_LENGTH: usize = 256;
 
 /// A reply after validation.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Answered {
     /// What was asked.
     pub request: Arc<Request>,
@@ -26,7 +26,7 @@ pub struct Answered {
 }
 
 /// What did not pass, and why.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub enum Invalid {
     /// The whole reply: the synthesizer could not answer.
     Reply {
@@ -41,7 +41,7 @@ pub enum Invalid {
         request: RequestKey,
         /// Position in the reply.
         position: u32,
-        /// The sequence as written.
+        /// The sequence as written; empty where it cannot be read as behaviours.
         rows: Vec<Row>,
         /// The first thing that is wrong with it.
         reason: String,
@@ -153,14 +153,18 @@ impl<'s> Validate<'s> for StreamVec<'s, Epoch, Reply> {
                             Vec::new()
                         });
                         let mut candidates = Vec::new();
-                        for (position, rows) in (0u32..).zip(sequences) {
-                            match check(&rows, &catalog) {
+                        for (position, written) in (0u32..).zip(sequences) {
+                            let checked = match written {
+                                Ok(rows) => check(&rows, &catalog).map_err(|reason| (rows, reason)),
+                                Err(reason) => Err((Vec::new(), reason)),
+                            };
+                            match checked {
                                 Ok(sequence) => candidates.push(Candidate {
                                     request: key,
                                     position,
                                     sequence,
                                 }),
-                                Err(reason) => invalid.give(Invalid::Sequence {
+                                Err((rows, reason)) => invalid.give(Invalid::Sequence {
                                     request: key,
                                     position,
                                     rows,

@@ -10,7 +10,7 @@ pub mod llm;
 mod phrases;
 mod prompt;
 
-use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS};
+use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS, Written};
 
 pub use embedded::{CAP, Embedded};
 pub use knowledge::{Knowledge, KnowledgeError};
@@ -18,11 +18,12 @@ pub use prompt::{Prompt, prompt};
 
 /// Answers synthesis requests. Blocking: runs outside the workers.
 pub trait Synthesizer: Send + Sync {
-    /// Sequences for the new context, as names (weekday, hours, device, action).
+    /// Sequences for the new context, as names (weekday, hours, device, action); in the place of one that was written but
+    /// cannot be read, why not.
     ///
     /// # Errors
     /// A sentence saying why there are none.
-    fn synthesize(&self, request: &Request) -> Result<Vec<Vec<Row>>, String>;
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String>;
 
     /// The name used in flags and messages.
     fn name(&self) -> &str;

@@ -16,7 +16,7 @@ pub use models::{
     Adaptation, Adjustment, Embedding, Foundation, Outcome, Score, Task, Version, Weights,
 };
 pub use request::{
-    Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word,
+    Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word, Written,
 };
 pub use sequence::{HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 

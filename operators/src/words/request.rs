@@ -44,13 +44,16 @@ pub type Word = String;
 /// A generated behaviour before validation: weekday, hours, device, action.
 pub type Row = [Word; 4];
 
+/// A sequence of a reply before validation: its behaviours, or why what was written cannot be read as behaviours.
+pub type Written = Result<Vec<Row>, String>;
+
 /// A synthesizer's answer.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Reply {
     /// What was asked.
     pub request: Arc<Request>,
-    /// The sequences as written, or why there are none.
-    pub outcome: Result<Vec<Vec<Row>>, String>,
+    /// The sequences in the order in which they were written, or why there are none.
+    pub outcome: Result<Vec<Written>, String>,
 }
 
 /// A generated sequence that passed validation.

@@ -1,8 +1,15 @@
 //! Validation: what passes is what was written, and nothing else passes.
 
-use hearth_operators::validate::{MAX_LENGTH, check};
-use hearth_operators::words::{ActionId, HOURS, Quadruple, Row, Sequence, WEEKDAYS};
+use std::sync::Arc;
+
+use hearth_operators::validate::{Invalid, MAX_LENGTH, Validate, check};
+use hearth_operators::words::{
+    ActionId, Candidate, HOURS, Hints, HomeId, Quadruple, Regime, Reply, Request, RequestKey, Row,
+    Sequence, Shift, ShiftKey, ShiftKind, Time, WEEKDAYS, Written,
+};
 use proptest::prelude::*;
+use timely::dataflow::operators::ToStream;
+use timely::dataflow::operators::capture::{Capture, Extract};
 
 use crate::log::{cases, catalog};
 
@@ -66,4 +73,100 @@ fn empty_and_endless_sequences_are_refused() {
     // An action of another device is none of this one's.
     let mixed = ["Monday", "(0~3)", "Sensor", "dim"].map(String::from);
     assert!(check(&[mixed], &catalog()).is_err());
+}
+
+/// Every sequence of a reply comes out, as a candidate or with its reason, at the place where it was written.
+#[test]
+fn what_cannot_be_read_flows_with_its_reason() {
+    let good = Quadruple {
+        weekday: 1,
+        hours: 2,
+        action: ActionId(3),
+    };
+    let foreign = vec![["Monday", "(0~3)", "Sensor", "dim"].map(String::from)];
+    let outcome = Ok(vec![
+        Err("cut short".to_owned()),
+        Ok(vec![row(&good)]),
+        Ok(foreign.clone()),
+    ]);
+    let replies = vec![reply(outcome), reply(Err("no answer".to_owned()))];
+    let (candidates, invalid) = validated(replies);
+    let candidates: Vec<_> = candidates
+        .into_iter()
+        .map(|c| (c.position, c.sequence))
+        .collect();
+    assert_eq!(candidates, [(1, Sequence(vec![good]))]);
+    let request = request().key;
+    assert_eq!(
+        invalid,
+        [
+            Invalid::Reply {
+                request,
+                reason: "no answer".to_owned()
+            },
+            Invalid::Sequence {
+                request,
+                position: 0,
+                rows: Vec::new(),
+                reason: "cut short".to_owned()
+            },
+            Invalid::Sequence {
+                request,
+                position: 2,
+                reason: check(&foreign, &catalog()).unwrap_err(),
+                rows: foreign,
+            },
+        ]
+    );
+}
+
+fn request() -> Request {
+    let shift = Shift {
+        home: None,
+        time: Time(0),
+        offset: 0,
+        kind: ShiftKind::Season,
+        from: "winter".to_owned(),
+        to: "spring".to_owned(),
+    };
+    Request {
+        key: RequestKey {
+            shift: ShiftKey {
+                home: HomeId(0),
+                regime: 0,
+            },
+            weekday: 0,
+            part: 0,
+        },
+        parts: 1,
+        requests: 1,
+        representatives: Vec::new(),
+        hints: Arc::new(Hints::default()),
+        regime: Arc::new(Regime {
+            shift,
+            source: Vec::new(),
+            target: Vec::new(),
+        }),
+    }
+}
+
+fn reply(outcome: Result<Vec<Written>, String>) -> Reply {
+    Reply {
+        request: Arc::new(request()),
+        outcome,
+    }
+}
+
+/// What the operator makes of replies that arrive in one epoch.
+fn validated(replies: Vec<Reply>) -> (Vec<Candidate>, Vec<Invalid>) {
+    let (answered, invalid) = timely::example(move |scope| {
+        let (answered, invalid) = replies.to_stream(scope).validate(catalog());
+        (answered.capture(), invalid.capture())
+    });
+    let answered = answered.extract().into_iter().flat_map(|(_, data)| data);
+    let invalid = invalid.extract().into_iter().flat_map(|(_, data)| data);
+    (
+        answered.flat_map(|answered| answered.candidates).collect(),
+        invalid.collect(),
+    )
 }

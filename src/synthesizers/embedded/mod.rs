@@ -16,7 +16,7 @@ mod vocabulary;
 
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Request, RequestKey, Row, Sequence};
+use hearth_operators::words::{Catalog, Request, RequestKey, Sequence, Written};
 use rand::SeedableRng;
 use rand::seq::index;
 use rand_chacha::ChaCha8Rng;
@@ -141,11 +141,11 @@ impl Embedded {
 }
 
 impl Synthesizer for Embedded {
-    fn synthesize(&self, request: &Request) -> Result<Vec<Vec<Row>>, String> {
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
         let sequences = self.sequences(request)?;
         Ok(sequences
             .iter()
-            .map(|sequence| rows(&self.vocabulary.catalog, sequence))
+            .map(|sequence| Ok(rows(&self.vocabulary.catalog, sequence)))
             .collect())
     }
 

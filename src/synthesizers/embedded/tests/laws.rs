@@ -71,6 +71,7 @@ proptest! {
         };
         prop_assert!(rows.len() <= CAP);
         for sequence in &rows {
+            let sequence = sequence.as_ref().expect("written by rules");
             prop_assert!(!sequence.is_empty());
             for [day, hours, device, action] in sequence {
                 prop_assert!(WEEKDAYS.contains(&day.as_str()) && HOURS.contains(&hours.as_str()));
