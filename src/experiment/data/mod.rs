@@ -1,6 +1,5 @@
 //! What experiments run on: pairs of contexts of a home, with real sequences of both, attacks, and synthetic sets.
 
-mod replies;
 mod repository;
 mod sets;
 mod simulated;

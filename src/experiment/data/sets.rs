@@ -9,14 +9,15 @@ use anyhow::{Context, Result, anyhow, ensure};
 use hearth_operators::reference::hints;
 use hearth_operators::validate::check;
 use hearth_operators::words::{
-    ActionId, Candidate, Candidates, Filtered, Foundation, HomeId, Regime, Request, RequestKey,
-    Sequence, ShiftKey,
+    ActionId, Candidate, Candidates, Catalog, Filtered, Foundation, HomeId, Regime, Request,
+    RequestKey, Row, Sequence, ShiftKey,
 };
 
 use super::repository::Repository;
 use super::study::Study;
-use super::{Material, Pair, replies, simulated};
+use super::{Material, Pair, simulated};
 use crate::models::Preset;
+use crate::synthesizers::llm::reply::Reader;
 use crate::synthesizers::{CAP, Embedded, Knowledge, Synthesizer};
 use crate::{filter, trainer};
 
@@ -141,10 +142,17 @@ impl Store {
         }
         let catalog = &self.material(pair)?.catalog;
         let texts = self.repository(pair)?.texts(pair.shift, part)?;
-        let answered = texts
+        let reader = Reader::new(catalog.clone());
+        // A reply without a sequence adds none; the prompts were not recorded beside the replies.
+        let written = texts
             .iter()
-            .flat_map(|text| replies::sequences(text, catalog));
-        let set: Vec<Sequence> = answered.collect();
+            .flat_map(|text| reader.read(text, &[]).unwrap_or_default());
+        let valid = written.filter_map(|rows| {
+            let mut rows = rows.ok()?;
+            rows.iter_mut().for_each(|row| fold(row, catalog));
+            check(&rows, catalog).ok()
+        });
+        let set: Vec<Sequence> = valid.collect();
         ensure!(
             !set.is_empty(),
             "no recorded reply of {part} holds a valid sequence"
@@ -234,11 +242,25 @@ impl Store {
                     regime: regime.clone(),
                 };
                 let rows = synthesizer.synthesize(&request).map_err(|e| anyhow!(e))?;
-                set.extend(rows.iter().filter_map(|rows| check(rows, catalog).ok()));
+                let valid = rows
+                    .iter()
+                    .filter_map(|rows| check(rows.as_ref().ok()?, catalog).ok());
+                set.extend(valid);
             }
         }
         ensure!(!set.is_empty(), "the embedded synthesizer gave nothing");
         Ok(set)
+    }
+}
+
+/// All of the authors' data calls the device of `None:location` `Other`, so that is what a model was shown: where the catalog
+/// has no device of that name, the action decides.
+fn fold([_, _, device, action]: &mut Row, catalog: &Catalog) {
+    if !catalog.has_device(device)
+        && let Some((named, _)) = action.split_once(':')
+        && catalog.has_device(named)
+    {
+        named.clone_into(device);
     }
 }
 
