@@ -1,6 +1,6 @@
 //! A run is a list of cells; each finished cell is a line of `results.jsonl`, so a run that stops is taken up again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -134,23 +134,20 @@ impl Results {
         parse(&text, &path)
     }
 
-    /// Whether the cell is finished.
-    fn holds(&self, cell: &Cell) -> bool {
-        self.lines.iter().any(|line| line.cell == *cell)
-    }
-
     /// Runs the cells that are not finished yet, each on one of `threads` threads, and appends a line as each ends. A cell that
     /// fails, or panics, is a line with its error, and the rest goes on. Returns how many were skipped, done and failed.
     ///
     /// # Errors
     /// The file cannot be written; cells that run are ended first.
     pub fn run(
-        self,
+        &self,
         cells: &[Cell],
         threads: usize,
         work: impl Fn(&Cell) -> Result<Measured> + Sync,
     ) -> Result<Tally> {
-        let open: Vec<&Cell> = cells.iter().filter(|cell| !self.holds(cell)).collect();
+        let finished: HashSet<&Cell> = self.lines.iter().map(|line| &line.cell).collect();
+        let open = cells.iter().filter(|cell| !finished.contains(cell));
+        let open: Vec<&Cell> = open.collect();
         let file = OpenOptions::new()
             .create(true)
             .append(true)

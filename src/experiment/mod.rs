@@ -153,12 +153,11 @@ struct HonestArgs {
 pub fn run(args: &ExperimentArgs) -> Result<()> {
     match &args.command {
         ExperimentCommand::Paper(args) => {
-            let setup = Setup::new(&args.run)?;
-            let simulated = setup.pairs.iter().find(|p| p.dataset.starts_with("sim-"));
-            if simulated.is_some() {
+            if args.run.datasets.iter().any(|name| name.starts_with("sim")) {
                 let message = "the paper's protocol needs the authors' data; simulated homes are for `honest`";
                 return Err(UsageError(message.to_owned()).into());
             }
+            let setup = Setup::new(&args.run)?;
             let plan = paper::Plan {
                 pairs: setup.pairs.clone(),
                 tables: args.tables.clone(),

@@ -66,12 +66,13 @@ pub fn cells(plan: &Plan, store: &Store, roster: &Roster) -> Vec<Cell> {
             detectors.chain(roster.predictors().map(|name| (Task::Bp, name)))
         };
         for set in sets.iter().filter(|set| chosen(set)) {
-            cells.push(cell(Task::Fidelity, NO_METHOD, set, 0, 1));
+            // Before those that learn the filtered set, so that the filter's time is in its own cell.
             if let Some(raw) = set.strip_suffix("-filtered") {
                 for seed in 1..=plan.seeds {
                     cells.push(cell(Task::Tof, OURS, raw, 0, seed));
                 }
             }
+            cells.push(cell(Task::Fidelity, NO_METHOD, set, 0, 1));
         }
         for &k in &plan.shots {
             for (task, method) in methods() {
