@@ -98,7 +98,89 @@ fn threshold(mut held: Vec<f64>) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use hearth_operators::words::{ActionId, Catalog, Quadruple, Shift, ShiftKind, Time};
+
     use super::*;
+    use crate::catalog::device;
+    use crate::experiment::data::{Attack, Material};
+    use crate::experiment::metrics::Figure;
+    use crate::models::ModelError;
+
+    /// Finds every sequence with the last action strange.
+    struct Last;
+
+    impl Detection for Last {
+        fn name(&self) -> &'static str {
+            "last"
+        }
+        fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+            let last = lesson.catalog.actions() as u16 - 1;
+            Ok(Box::new(Holds(ActionId(last))))
+        }
+    }
+
+    struct Holds(ActionId);
+
+    impl Scorer for Holds {
+        fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
+            let held = sequence.0.iter().any(|q| q.action == self.0);
+            Ok(f32::from(u8::from(held)))
+        }
+    }
+
+    fn sequence(actions: &[u16]) -> Sequence {
+        let quadruple = |&action: &u16| Quadruple {
+            weekday: 0,
+            hours: 3,
+            action: ActionId(action),
+        };
+        Sequence(actions.iter().map(quadruple).collect())
+    }
+
+    /// Four normal sequences, each attacked by one more action; the attack on the first did nothing.
+    fn trial(tested: Vec<usize>) -> Trial {
+        let actions = ["on", "off", "dim", "alarm"].map(str::to_owned).to_vec();
+        let catalog = Catalog::new(vec![device("Light".into(), actions)]).unwrap();
+        let normal = vec![sequence(&[0, 1]); 4];
+        let attacks = (0..4).map(|of| Attack {
+            of: Some(of),
+            sequence: sequence(if of == 0 { &[0, 1] } else { &[0, 3] }),
+        });
+        Trial {
+            material: Arc::new(Material {
+                catalog: Arc::new(catalog),
+                shift: Shift {
+                    home: None,
+                    time: Time(0),
+                    offset: 0,
+                    kind: ShiftKind::Season,
+                    from: "winter".into(),
+                    to: "spring".into(),
+                },
+                source: Vec::new(),
+                attacks: attacks.collect(),
+                normal,
+                numbering: None,
+            }),
+            train: vec![sequence(&[0, 1])],
+            held: vec![sequence(&[0, 1])],
+            tested,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn twins_that_are_equal_are_left_out() {
+        for tested in [vec![0, 1, 2, 3], vec![0, 3]] {
+            let found = measure(&trial(tested), &Last).unwrap().figures;
+            for figure in ["auroc", "f1", "recall", "ap"] {
+                assert_eq!(found[figure], Figure::One(1.0), "{figure}");
+            }
+            assert_eq!(found["false_alarms"], Figure::One(0.0));
+        }
+    }
 
     #[test]
     fn one_in_twenty_held_out_sequences_is_called() {
