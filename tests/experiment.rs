@@ -170,7 +170,7 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
         "--out",
         out,
         "--methods",
-        "flag all,unseen hours,count table",
+        "flag all,unseen hours,unseen action,count table",
     ]);
     let lines = lines(dir.path());
     let figure = |dataset: &str, shift: &str, method: &str, figure: &str| {
@@ -186,7 +186,11 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
         }
         assert_eq!(figure(dataset, "TT", "unseen hours", "f1"), 1.0);
     }
-    // NDCG@10 and HR@10 of a count table P(action | device), which the device's leak is worth.
+    // The rule of an action that the synthetic set does not hold.
+    let unseen = figure("fr", "ST", "unseen action", "f1");
+    assert!((unseen - 0.8111).abs() < 5e-4, "{unseen}");
+    // NDCG@10 and HR@10 that a count table P(action | device) was measured to have: what the device's leak is worth. Ours
+    // knows the actions of devices that the set does not hold, so it may be better.
     for (dataset, shift, ndcg, hits) in [
         ("fr", "ST", 0.794, 1.0),
         ("fr", "TT", 0.749, 0.856),
@@ -197,12 +201,12 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
     ] {
         let found = figure(dataset, shift, "count table", "ndcg@10");
         assert!(
-            (found - ndcg).abs() < 0.05,
+            found > ndcg - 0.03,
             "{dataset} {shift}: NDCG {found}, not {ndcg}"
         );
         let found = figure(dataset, shift, "count table", "hr@10");
         assert!(
-            (found - hits).abs() < 0.05,
+            found > hits - 0.03,
             "{dataset} {shift}: HR {found}, not {hits}"
         );
     }

@@ -21,13 +21,20 @@ pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured>
         } else {
             (&trial.parts.0, &trial.parts.1)
         };
-        let scorer = method.fit(&Lesson {
-            catalog: &trial.material.catalog,
-            train,
-            held,
-            columns: trial.pair.shift.column(),
-            seed: trial.seed,
-        })?;
+        let fit = |train: &[Sequence]| {
+            method.fit(&Lesson {
+                catalog: &trial.material.catalog,
+                train,
+                held,
+                columns: trial.pair.shift.column(),
+                seed: trial.seed,
+            })
+        };
+        let mut scorer = fit(train)?;
+        if scorer.threshold().is_some() {
+            // A rule needs no validation, so it learns the whole set.
+            scorer = fit(&trial.set)?;
+        }
         let score = |sequence: &Sequence| scorer.score(sequence);
         let validation: Vec<f32> = held.iter().map(score).collect::<Result<_, _>>()?;
         let threshold = f64::from(quantile(&validation, percentile / 100.0));
