@@ -14,7 +14,7 @@ use super::tables::{Table, shot};
 const STYLE: &str = include_str!("style.css");
 
 /// Devices that a distribution shows: those that happen most.
-const DEVICES: usize = 12;
+const DEVICES: usize = 10;
 
 /// The whole page.
 pub(super) fn page(summary: &Summary, tables: &[Table]) -> String {
@@ -90,11 +90,11 @@ fn training_sets(summary: &Summary) -> Markup {
 
 fn bar(summary: &Summary, setting: &Setting, pair: &Pair, figure: &str) -> Option<Bar> {
     let mean = summary.mean(setting, pair, figure)?;
+    // These figures are shares; few seeds give margins that reach beyond.
+    let ends = |margin: f64| [(mean.mean - margin).max(0.0), (mean.mean + margin).min(1.0)];
     Some(Bar {
         value: mean.mean,
-        interval: mean
-            .margin
-            .map(|margin| [mean.mean - margin, mean.mean + margin]),
+        interval: mean.margin.map(ends),
     })
 }
 
@@ -226,7 +226,7 @@ fn devices(figures: &Figures) -> Vec<String> {
 
 /// Names that stand beside each other under a plot.
 fn abbreviated(names: &[String]) -> Vec<String> {
-    let short = |name: &String| match name.char_indices().nth(9) {
+    let short = |name: &String| match name.char_indices().nth(8) {
         Some((end, _)) => format!("{}…", &name[..end]),
         None => name.clone(),
     };

@@ -129,7 +129,7 @@ pub(super) fn histogram(title: &str, values: &[f64], bound: Option<f64>) -> Mark
             }
             @for part in 0..=4 {
                 @let value = low + (high - low) * f64::from(part) / 4.0;
-                (below(x(value).clamp(LEFT + 10.0, WIDTH - 14.0), &figure(value)))
+                (below(x(value).clamp(LEFT + 10.0, WIDTH - 16.0), &format!("{value:.1}")))
             }
         },
     )
@@ -139,9 +139,12 @@ fn names<T>(series: &[Series<T>]) -> Vec<&str> {
     series.iter().map(|s| s.name.as_str()).collect()
 }
 
+/// Colours of the page's style.
+const COLOURS: usize = 12;
+
 /// A series' colour is a class of the page's style.
 fn colour(series: usize) -> String {
-    format!("c{}", series % 8)
+    format!("c{}", series % COLOURS)
 }
 
 fn points(values: &[Option<f64>], x: impl Fn(usize) -> f64, axis: &Axis) -> String {

@@ -265,10 +265,13 @@ const QUESTIONS: [[(&str, &str); 2]; 11] = [
     [(OURS, "embedded"), ("n-gram", "embedded")],
 ];
 
+/// An interval over fewer pairs says too little of others.
+const SURE: usize = 3;
+
 fn differences(summary: &Summary) -> Table {
     let mut table = Table::new(
         "Honest: differences",
-        "Paired bootstrap over pairs and seeds, 95 % interval; * where it excludes 0.",
+        "Paired bootstrap over pairs and seeds, 95 % interval; * where it excludes 0 and speaks of three pairs at least.",
         &["question", "task", "figure", "difference", "pairs"],
     );
     for (task, figure, label) in [(Task::Ad, "auroc", "AD"), (Task::Bp, "ndcg@10", "BP")] {
@@ -280,7 +283,8 @@ fn differences(summary: &Summary) -> Table {
                 let Some((mean, [low, high], count)) = found else {
                     continue;
                 };
-                let sure = if low > 0.0 || high < 0.0 { " *" } else { "" };
+                let excludes = low > 0.0 || high < 0.0;
+                let sure = if excludes && count >= SURE { " *" } else { "" };
                 table.rows.push(vec![
                     format!("{}, {} − {}, {} ({world})", a.0, a.1, b.0, b.1),
                     label.to_owned(),
