@@ -10,6 +10,7 @@ use hearth_operators::split::Rules;
 use hearth_operators::words::{HomeId, Moment, Sequence, Shift};
 
 use super::{Attack, Kind, Material};
+use crate::models::WINDOW;
 use crate::simulate::{self, Event, PlantedShift, Sink};
 
 /// How many homes are simulated for each kind of shift.
@@ -29,7 +30,7 @@ pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
         days: DAYS.parse().map_err(anyhow::Error::msg)?,
         seed: 2024,
         shifts: kind.shift().name().parse().map_err(anyhow::Error::msg)?,
-        anomalies: "0.03".parse().map_err(anyhow::Error::msg)?,
+        anomalies: "0.01".parse().map_err(anyhow::Error::msg)?,
         late: Default::default(),
         late_by: "12h".parse().map_err(anyhow::Error::msg)?,
         duplicates: Default::default(),
@@ -47,10 +48,12 @@ pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
     home.moments.sort_unstable();
     let rules = Rules::new(catalog.clone());
     let (mut source, mut normal, mut attacks) = (Vec::new(), Vec::new(), Vec::new());
-    for segment in split(&home.moments, &rules) {
-        let sequence = Sequence(segment.iter().map(Moment::quadruple).collect());
-        let anomalous = segment.iter().any(|moment| home.anomalies.contains(moment));
-        if segment.first().is_some_and(|first| first.time < shift.time) {
+    // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day strange.
+    let segments = split(&home.moments, &rules);
+    for window in segments.iter().flat_map(|segment| segment.chunks(WINDOW)) {
+        let sequence = Sequence(window.iter().map(Moment::quadruple).collect());
+        let anomalous = window.iter().any(|moment| home.anomalies.contains(moment));
+        if window.first().is_some_and(|first| first.time < shift.time) {
             source.push(sequence);
         } else if anomalous {
             attacks.push(Attack { of: None, sequence });

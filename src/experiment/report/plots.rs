@@ -1,6 +1,6 @@
 //! Plots as SVG that stands in the page: no script, no file beside it; colours come from the page's style.
 
-use maud::{Markup, PreEscaped, html};
+use maud::{Markup, html};
 
 const WIDTH: f64 = 720.0;
 const HEIGHT: f64 = 260.0;
@@ -36,7 +36,7 @@ pub(super) fn bars(title: &str, groups: &[String], series: &[Series<Bar>]) -> Ma
         title,
         &axis,
         &names(series),
-        html! {
+        &html! {
             @for (g, name) in groups.iter().enumerate() {
                 @let from = LEFT + group * (g as f64 + 0.1);
                 @for (s, series) in series.iter().enumerate() {
@@ -76,7 +76,7 @@ pub(super) fn curves(title: &str, steps: &[String], series: &[Series<f64>]) -> M
         title,
         &axis,
         &names(series),
-        html! {
+        &html! {
             @for (s, series) in series.iter().enumerate() {
                 @let points = points(&series.values, x, &axis);
                 polyline class=(colour(s)) points=(points) {}
@@ -117,7 +117,7 @@ pub(super) fn histogram(title: &str, values: &[f64], bound: Option<f64>) -> Mark
         title,
         &axis,
         &[],
-        html! {
+        &html! {
             @for (bin, count) in counts.iter().enumerate() {
                 @let y = axis.y(*count);
                 rect class="c0" x=(short(LEFT + width * bin as f64)) y=(short(y)) width=(short(width * 0.92)) height=(short(axis.y(0.0) - y)) {}
@@ -162,7 +162,7 @@ fn below(x: f64, text: &str) -> Markup {
     }
 }
 
-fn frame(title: &str, axis: &Axis, legend: &[&str], inner: PreEscaped<String>) -> Markup {
+fn frame(title: &str, axis: &Axis, legend: &[&str], inner: &Markup) -> Markup {
     html! {
         figure {
             figcaption { (title) }
