@@ -102,6 +102,13 @@ pub struct Pair {
     pub shift: Kind,
 }
 
+impl Pair {
+    /// Whether it is a simulated home's: there are no recorded replies of such.
+    pub fn simulated(&self) -> bool {
+        self.dataset.starts_with("sim-")
+    }
+}
+
 impl fmt::Display for Pair {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {:?}", self.dataset, self.shift)

@@ -83,7 +83,8 @@ pub fn cells(plan: &Plan, store: &Store, roster: &Roster) -> Vec<Cell> {
                     _ if FEW_METHODS.contains(&method) => FEW.to_vec(),
                     _ => Vec::new(),
                 };
-                for set in sets.into_iter().filter(|set| chosen(set)) {
+                let there = |set: &&str| !(pair.simulated() && set.contains("gpt-4o"));
+                for set in sets.into_iter().filter(there).filter(|set| chosen(set)) {
                     for seed in 1..=plan.seeds {
                         cells.push(cell(task, method, set, k, seed));
                     }

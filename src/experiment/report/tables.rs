@@ -183,10 +183,8 @@ fn name(setting: &Setting) -> String {
 
 /// Pairs of the authors' data and simulated homes are different worlds: means are taken over either.
 fn worlds(pairs: &[Pair]) -> Vec<(&'static str, Vec<Pair>)> {
-    let (homes, recorded): (Vec<Pair>, Vec<Pair>) = pairs
-        .iter()
-        .cloned()
-        .partition(|pair| pair.dataset.starts_with("sim-"));
+    let (homes, recorded): (Vec<Pair>, Vec<Pair>) =
+        pairs.iter().cloned().partition(Pair::simulated);
     [("recorded", recorded), ("simulated", homes)]
         .into_iter()
         .filter(|(_, pairs)| !pairs.is_empty())
