@@ -11,6 +11,7 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
 use crate::replay;
 use crate::show::{self, ShowArgs};
@@ -53,6 +54,7 @@ pub enum Command {
     Simulate(SimulateArgs),
     Import(ImportArgs),
     Show(ShowArgs),
+    Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
     Templates(TemplatesArgs),
 }
@@ -228,6 +230,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Experiment(arguments) => experiment::run(&arguments),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));
             let text = describe(matches, file);

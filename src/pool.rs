@@ -197,7 +197,7 @@ fn work(soon: &Receiver<Job>, patient: &Receiver<Job>) {
 }
 
 /// CPU time of this thread so far.
-fn cpu_micros() -> u64 {
+pub(crate) fn cpu_micros() -> u64 {
     let time = clock_gettime(ClockId::ThreadCPUTime);
     time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_nsec.unsigned_abs() / 1_000
 }

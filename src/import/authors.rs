@@ -13,10 +13,10 @@ use super::pickle;
 use crate::catalog;
 
 /// A behaviour as the data has it: weekday, hours, device, action.
-pub(super) type Numbers = [i64; 4];
+pub(crate) type Numbers = [i64; 4];
 
 /// Where a data set lies.
-pub(super) enum DataSet {
+pub(crate) enum DataSet {
     /// The authors' repository: the folder that holds `dictionary.py` and `IoT_data`.
     Repository { folder: PathBuf, name: String },
     /// The conversion: the folder that holds `vocab.json` and `raw`.
@@ -99,47 +99,64 @@ impl DataSet {
                     .join(name)
                     .join(context)
                     .join(format!("{split}.pkl"));
-                let bytes = fs::read(&file).with_context(|| {
-                    format!("cannot read `{}`; check context and split", file.display())
-                })?;
-                let sequences = pickle::sequences(&bytes).map_err(|what| {
-                    anyhow!("`{}` is no pickle of sequences: {what}", file.display())
-                })?;
-                Ok(sequences.iter().map(|flat| quadruples(flat)).collect())
+                read_sequences(&file)
             }
             DataSet::Converted(folder) => {
-                let plain = folder.join("raw").join(format!("{context}.{split}.jsonl"));
-                let packed = folder
-                    .join("raw")
-                    .join(format!("{context}.{split}.jsonl.gz"));
-                let file = if plain.is_file() { plain } else { packed };
-                let bytes = fs::read(&file).with_context(|| {
-                    format!("cannot read `{}`; check context and split", file.display())
-                })?;
-                let mut text = String::new();
-                if bytes.starts_with(&[0x1f, 0x8b]) {
-                    flate2::read::MultiGzDecoder::new(&bytes[..])
-                        .read_to_string(&mut text)
-                        .with_context(|| format!("`{}` is damaged", file.display()))?;
-                } else {
-                    text = String::from_utf8(bytes)
-                        .with_context(|| format!("`{}` is no text", file.display()))?;
-                }
-                #[derive(Deserialize)]
-                struct Line {
-                    seq: Vec<Numbers>,
-                }
-                let lines = text.lines().filter(|line| !line.trim().is_empty());
-                Ok(lines
-                    .map(|line| {
-                        let line: Result<Line, _> = serde_json::from_str(line);
-                        line.map(|line| line.seq)
-                            .map_err(|_| "no list of four numbers each".to_owned())
-                    })
-                    .collect())
+                read_sequences(&folder.join("raw").join(format!("{context}.{split}.jsonl")))
             }
         }
     }
+}
+
+/// The sequences of a file: `.pkl`, or `.jsonl` (`{"seq":[[...]]}` a line), which may also lie there packed, as
+/// `.jsonl.gz`.
+pub(crate) fn read_sequences(file: &Path) -> Result<Vec<Result<Vec<Numbers>, String>>> {
+    if file.extension().is_some_and(|end| end == "pkl") {
+        let bytes = read(file)?;
+        let sequences = pickle::sequences(&bytes)
+            .map_err(|what| anyhow!("`{}` is no pickle of sequences: {what}", file.display()))?;
+        return Ok(sequences.iter().map(|flat| quadruples(flat)).collect());
+    }
+    #[derive(Deserialize)]
+    struct Line {
+        seq: Vec<Numbers>,
+    }
+    let text = read_lines(file)?;
+    let lines = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(lines
+        .map(|line| {
+            let line: Result<Line, _> = serde_json::from_str(line);
+            line.map(|line| line.seq)
+                .map_err(|_| "no list of four numbers each".to_owned())
+        })
+        .collect())
+}
+
+/// The text of a JSON Lines file, which may lie there packed, with `.gz` behind its name.
+pub(crate) fn read_lines(file: &Path) -> Result<String> {
+    let packed = PathBuf::from(format!("{}.gz", file.display()));
+    let file = if packed.is_file() { &packed } else { file };
+    let bytes = read(file)?;
+    if bytes.starts_with(&[0x1f, 0x8b]) {
+        let mut text = String::new();
+        flate2::read::MultiGzDecoder::new(&bytes[..])
+            .read_to_string(&mut text)
+            .with_context(|| format!("`{}` is damaged", file.display()))?;
+        Ok(text)
+    } else {
+        String::from_utf8(bytes).with_context(|| format!("`{}` is no text", file.display()))
+    }
+}
+
+/// The text of a pickle that holds one.
+pub(crate) fn read_text(file: &Path) -> Result<String> {
+    pickle::text(&read(file)?)
+        .map_err(|what| anyhow!("`{}` is no pickled text: {what}", file.display()))
+}
+
+fn read(file: &Path) -> Result<Vec<u8>> {
+    fs::read(file)
+        .with_context(|| format!("cannot read `{}`; check context and split", file.display()))
 }
 
 /// Cuts a flat list of numbers into behaviours.
@@ -154,7 +171,7 @@ fn quadruples(flat: &[i64]) -> Result<Vec<Numbers>, String> {
 
 /// A behaviour of the data.
 #[derive(Debug, PartialEq)]
-pub(super) struct Understood<'a> {
+pub(crate) struct Understood<'a> {
     /// Weekday and three-hour bucket.
     pub when: (Weekday, Hours),
     /// What was done.
@@ -165,7 +182,7 @@ pub(super) struct Understood<'a> {
 }
 
 /// The data's numbers and what they name.
-pub(super) struct Vocabulary {
+pub(crate) struct Vocabulary {
     /// The names with their ids, devices and actions in the order of their numbers.
     pub catalog: Catalog,
     /// By the data's number of an action.
@@ -211,6 +228,11 @@ impl Vocabulary {
             actions: ids,
             devices,
         })
+    }
+
+    /// The data's numbers of actions, with their ids.
+    pub fn actions(&self) -> impl Iterator<Item = (i64, ActionId)> {
+        self.actions.iter().map(|(&number, &id)| (number, id))
     }
 
     /// What a behaviour's numbers mean.

@@ -1,6 +1,6 @@
 //! `hearth import`: public data sets and recorders into an event log, a catalog and, where there are any, contexts.
 
-mod authors;
+pub(crate) mod authors;
 mod casas;
 mod home_assistant;
 mod kasteren;

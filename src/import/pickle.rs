@@ -53,6 +53,44 @@ pub(super) fn sequences(bytes: &[u8]) -> Result<Vec<Vec<i64>>, String> {
     Ok(out)
 }
 
+/// Reads a pickled text.
+///
+/// # Errors
+/// It holds something else, or is damaged.
+pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
+    let mut rest = bytes;
+    let mut text = None;
+    let truncated = || "it is truncated".to_owned();
+    loop {
+        let (&opcode, after) = rest.split_first().ok_or_else(truncated)?;
+        // How many bytes follow the opcode: as its argument, or as the length of the text behind them.
+        let (argument, is_text) = match opcode {
+            0x80 => (1, false), // PROTO
+            0x95 => (8, false), // FRAME
+            0x94 => (0, false), // MEMOIZE
+            b'q' => (1, false), // BINPUT
+            0x8c => (1, true),  // SHORT_BINUNICODE
+            b'X' => (4, true),  // BINUNICODE
+            0x8d => (8, true),  // BINUNICODE8
+            b'.' => return text.ok_or_else(|| "it holds no text".to_owned()),
+            _ => return Err("it holds something other than one text".to_owned()),
+        };
+        let (head, after) = after.split_at_checked(argument).ok_or_else(truncated)?;
+        rest = after;
+        if is_text {
+            let length = head
+                .iter()
+                .rev()
+                .fold(0u64, |n, &byte| n << 8 | u64::from(byte));
+            let length = usize::try_from(length).map_err(|_| truncated())?;
+            let (body, after) = after.split_at_checked(length).ok_or_else(truncated)?;
+            let body = std::str::from_utf8(body).map_err(|_| "its text is not UTF-8".to_owned())?;
+            text = Some(body.to_owned());
+            rest = after;
+        }
+    }
+}
+
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
@@ -279,6 +317,22 @@ mod tests {
             let error = sequences(&PROTOCOL_4[..cut]).unwrap_err();
             assert!(error.starts_with("it is truncated"), "{cut}: {error}");
         }
+    }
+
+    #[test]
+    fn a_text_is_read_and_anything_else_refused() {
+        // `pickle.dumps('hé', protocol)` of CPython 3.11, protocols 2 and 4.
+        let (old, new) = (
+            &b"\x80\x02X\x03\x00\x00\x00h\xc3\xa9q\x00."[..],
+            &b"\x80\x04\x95\x07\x00\x00\x00\x00\x00\x00\x00\x8c\x03h\xc3\xa9\x94."[..],
+        );
+        assert_eq!(text(old), Ok("hé".to_owned()));
+        assert_eq!(text(new), Ok("hé".to_owned()));
+        for cut in 0..new.len() {
+            assert!(text(&new[..cut]).is_err(), "{cut}");
+        }
+        assert!(text(PROTOCOL_4).is_err());
+        assert!(text(b"\x8d\xff\xff\xff\xff\xff\xff\xff\xff.").is_err());
     }
 
     #[test]

@@ -1,0 +1,196 @@
+//! Anomaly detection: weekday, hour, device and action together, one rule for the threshold.
+
+use anyhow::{Result, ensure};
+use hearth_operators::words::Sequence;
+
+use super::Trial;
+use super::attacks::{Harm, Usual};
+use crate::evaluate::statistics::Judged;
+use crate::experiment::cells::{Measured, timed};
+use crate::experiment::methods::{Detection, Lesson, Scorer};
+use crate::experiment::metrics::{Figures, detection};
+use crate::models::Columns;
+
+/// The share of normal sequences that may be called.
+const ALARMS: f64 = 0.05;
+
+/// Trains a method and looks at the authors' attack and at the harder ones.
+///
+/// The one rule: a sequence is called if at most one in twenty of the held-out training sequences scores as high. The
+/// held-out ones are a fifth of whatever is learnt; no label of the new context is needed or used. The trivial rules have
+/// thresholds of their own.
+pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
+    timed(|| {
+        let scorer = method.fit(&Lesson {
+            catalog: &trial.material.catalog,
+            train: &trial.train,
+            held: &trial.held,
+            columns: Columns::All,
+            seed: trial.seed,
+        })?;
+        let scores = |sequences: &mut dyn Iterator<Item = &Sequence>| -> Result<Vec<f64>> {
+            sequences.map(|s| score(scorer.as_ref(), s)).collect()
+        };
+        // A method with a rule of its own needs no held-out scores.
+        let threshold = match scorer.threshold() {
+            Some(threshold) => f64::from(threshold),
+            None => threshold(scores(&mut trial.held.iter())?)?,
+        };
+        let called = |score: f64| score > threshold;
+        let normal = &trial.material.normal;
+        let mut plain = vec![None; normal.len()];
+        for &at in &trial.tested {
+            plain[at] = Some(score(scorer.as_ref(), &normal[at])?);
+        }
+
+        let mut figures = Figures::new();
+        let mut items: Vec<Judged> = Vec::new();
+        let mut alone = vec![true; normal.len()];
+        for attack in &trial.material.attacks {
+            if let Some(of) = attack.of {
+                if plain[of].is_none() {
+                    continue;
+                }
+                // An attack that changed nothing is no anomaly, and its twin no normal sequence apart.
+                alone[of] = attack.sequence != normal[of];
+                if !alone[of] {
+                    continue;
+                }
+            }
+            items.push((score(scorer.as_ref(), &attack.sequence)?, true));
+        }
+        let apart = plain.iter().zip(&alone).filter(|(_, alone)| **alone);
+        items.extend(apart.filter_map(|(score, _)| Some(((*score)?, false))));
+        detection(&mut figures, "", &items, called);
+
+        let usual = Usual::of(&trial.material.catalog, normal);
+        for harm in Harm::ALL {
+            let mut items: Vec<Judged> = Vec::new();
+            for (at, plain) in plain.iter().enumerate() {
+                let Some(plain) = *plain else { continue };
+                if let Some(attacked) = usual.attack(harm, at, &normal[at], trial.seed) {
+                    items.push((plain, false));
+                    items.push((score(scorer.as_ref(), &attacked)?, true));
+                }
+            }
+            detection(&mut figures, harm.name(), &items, called);
+        }
+        Ok(figures)
+    })
+}
+
+fn score(scorer: &dyn Scorer, sequence: &Sequence) -> Result<f64> {
+    let score = f64::from(scorer.score(sequence)?);
+    ensure!(!score.is_nan(), "a score is no number");
+    Ok(score)
+}
+
+/// Above this, at most [`ALARMS`] of the held-out scores lie.
+fn threshold(mut held: Vec<f64>) -> Result<f64> {
+    ensure!(
+        !held.is_empty(),
+        "nothing is held out to set the threshold by"
+    );
+    held.sort_unstable_by(|a, b| b.total_cmp(a));
+    let allowed = (ALARMS * held.len() as f64) as usize;
+    Ok(held[allowed])
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use hearth_operators::words::{ActionId, Catalog, Quadruple, Shift, ShiftKind, Time};
+
+    use super::*;
+    use crate::catalog::device;
+    use crate::experiment::data::{Attack, Material};
+    use crate::experiment::metrics::Figure;
+    use crate::models::ModelError;
+
+    /// Finds every sequence with the last action strange.
+    struct Last;
+
+    impl Detection for Last {
+        fn name(&self) -> &'static str {
+            "last"
+        }
+        fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+            let last = lesson.catalog.actions() as u16 - 1;
+            Ok(Box::new(Holds(ActionId(last))))
+        }
+    }
+
+    struct Holds(ActionId);
+
+    impl Scorer for Holds {
+        fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
+            let held = sequence.0.iter().any(|q| q.action == self.0);
+            Ok(f32::from(u8::from(held)))
+        }
+    }
+
+    fn sequence(actions: &[u16]) -> Sequence {
+        let quadruple = |&action: &u16| Quadruple {
+            weekday: 0,
+            hours: 3,
+            action: ActionId(action),
+        };
+        Sequence(actions.iter().map(quadruple).collect())
+    }
+
+    /// Four normal sequences, each attacked by one more action; the attack on the first did nothing.
+    fn trial(tested: Vec<usize>) -> Trial {
+        let actions = ["on", "off", "dim", "alarm"].map(str::to_owned).to_vec();
+        let catalog = Catalog::new(vec![device("Light".into(), actions)]).unwrap();
+        let normal = vec![sequence(&[0, 1]); 4];
+        let attacks = (0..4).map(|of| Attack {
+            of: Some(of),
+            sequence: sequence(if of == 0 { &[0, 1] } else { &[0, 3] }),
+        });
+        Trial {
+            material: Arc::new(Material {
+                catalog: Arc::new(catalog),
+                shift: Shift {
+                    home: None,
+                    time: Time(0),
+                    offset: 0,
+                    kind: ShiftKind::Season,
+                    from: "winter".into(),
+                    to: "spring".into(),
+                },
+                source: Vec::new(),
+                attacks: attacks.collect(),
+                normal,
+                numbering: None,
+            }),
+            train: vec![sequence(&[0, 1])],
+            held: vec![sequence(&[0, 1])],
+            tested,
+            seed: 1,
+        }
+    }
+
+    #[test]
+    fn twins_that_are_equal_are_left_out() {
+        for tested in [vec![0, 1, 2, 3], vec![0, 3]] {
+            let found = measure(&trial(tested), &Last).unwrap().figures;
+            for figure in ["auroc", "f1", "recall", "ap"] {
+                assert_eq!(found[figure], Figure::One(1.0), "{figure}");
+            }
+            assert_eq!(found["false_alarms"], Figure::One(0.0));
+        }
+    }
+
+    #[test]
+    fn one_in_twenty_held_out_sequences_is_called() {
+        for (count, most) in [(1, 0), (19, 0), (20, 1), (100, 5)] {
+            let held: Vec<f64> = (0..count).map(f64::from).collect();
+            let threshold = threshold(held.clone()).unwrap();
+            assert_eq!(held.iter().filter(|s| **s > threshold).count(), most);
+        }
+        // Ties are not called together where that would be too many.
+        assert_eq!(threshold(vec![1.0; 50]).unwrap(), 1.0);
+        assert!(threshold(Vec::new()).is_err());
+    }
+}

@@ -1,0 +1,53 @@
+//! Behaviour prediction: the next action among all of the catalog, nothing of it given.
+
+use anyhow::Result;
+use hearth_operators::words::Sequence;
+
+use super::Trial;
+use crate::experiment::cells::{Measured, timed};
+use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::metrics::{Figures, Lists};
+use crate::models::Columns;
+
+/// Trains a method and asks it for the last action of each test sequence, from the behaviours before it. Sequences of one
+/// behaviour, of which nothing is known but that one begins, are counted apart (`:first`).
+pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured> {
+    timed(|| {
+        let ranker = method.fit(&Lesson {
+            catalog: &trial.material.catalog,
+            train: &trial.train,
+            held: &trial.held,
+            columns: Columns::All,
+            seed: trial.seed,
+        })?;
+        let (mut next, mut first) = (Lists::default(), Lists::default());
+        for &at in &trial.tested {
+            let sequence = &trial.material.normal[at];
+            let lists = if sequence.0.len() > 1 {
+                &mut next
+            } else {
+                &mut first
+            };
+            add(lists, ranker.as_ref(), sequence)?;
+        }
+        let mut figures = Figures::new();
+        next.report(&mut figures, "");
+        first.report(&mut figures, "first");
+        Ok(figures)
+    })
+}
+
+fn add(lists: &mut Lists, ranker: &dyn Ranker, sequence: &Sequence) -> Result<()> {
+    let Some((last, before)) = sequence.0.split_last() else {
+        return Ok(());
+    };
+    let scores = ranker.rank(before, &Given::default())?;
+    let truth = usize::from(last.action.0);
+    let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
+    let others = scores
+        .iter()
+        .enumerate()
+        .filter(|(action, _)| *action != truth);
+    lists.add_scores(own, others.map(|(_, score)| *score));
+    Ok(())
+}

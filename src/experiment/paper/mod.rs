@@ -1,0 +1,266 @@
+//! The paper's protocol, as its authors' code does it, leaks included: to compare with what was published, not to believe.
+
+mod compression;
+mod detection;
+mod prediction;
+pub mod published;
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result, ensure};
+use hearth_operators::words::Sequence;
+
+use super::cells::{Cell, Measured, Protocol, Task};
+use super::data::{Attack, Kind, Material, Pair, Store};
+use super::honest::{fidelity_of, verdicts};
+use super::roster::{OURS, Roster};
+use crate::trainer::{Purpose, Settings, split};
+
+/// A table or a figure of the paper.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
+pub enum Table {
+    /// Table 2: anomaly detection.
+    #[value(name = "2")]
+    Detection,
+    /// Table 3: behaviour prediction.
+    #[value(name = "3")]
+    Prediction,
+    /// Table 4: one part left out.
+    #[value(name = "4")]
+    Ablation,
+    /// Table 5: the filter's stages.
+    #[value(name = "5")]
+    Filter,
+    /// Table 9 and Figures 5 and 6: compression.
+    #[value(name = "9")]
+    Compression,
+    /// Figure 4: behaviour before, synthetic, after.
+    #[value(name = "f4")]
+    Distribution,
+    /// Figure 7: Δt_max and T_max.
+    #[value(name = "f7")]
+    Limits,
+    /// Figure 8: language models.
+    #[value(name = "f8")]
+    Models,
+}
+
+/// What a run is narrowed to.
+pub struct Plan {
+    /// Pairs of contexts.
+    pub pairs: Vec<Pair>,
+    /// Tables and figures; empty for all.
+    pub tables: Vec<Table>,
+    /// How often everything is repeated.
+    pub seeds: u64,
+}
+
+/// What the paper's own system learns: the authors' set, our filter's of the same replies, our synthesizer's.
+const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
+
+/// Trivial answers learn what the published system learnt; every other method the source, as the paper's baselines do.
+const TRIVIAL: [&str; 9] = [
+    "flag all",
+    "unseen action",
+    "unseen hours",
+    "unseen action at hours",
+    "surprisal",
+    "most frequent",
+    "count table",
+    "bigram",
+    "n-gram",
+];
+
+/// Δt_max and T_max of the authors' recorded sets, in hours.
+const LIMITS: [&str; 7] = [
+    "split-6-24",
+    "split-9-24",
+    "split-12-24",
+    "split-15-24",
+    "split-9-12",
+    "split-9-36",
+    "split-9-48",
+];
+
+/// All cells of a run, none twice: tables share some.
+pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
+    let wanted = |table| plan.tables.is_empty() || plan.tables.contains(&table);
+    let mut seen = BTreeSet::new();
+    let mut cells = Vec::new();
+    for pair in &plan.pairs {
+        let mut add = |task, method: &str, sets: &[&str], seeds: u64| {
+            for set in sets {
+                for seed in 1..=seeds {
+                    let cell = Cell {
+                        protocol: Protocol::Paper,
+                        task,
+                        dataset: pair.dataset.clone(),
+                        shift: pair.shift,
+                        method: method.to_owned(),
+                        training: (*set).to_owned(),
+                        k: 0,
+                        seed,
+                    };
+                    if seen.insert(cell.clone()) {
+                        cells.push(cell);
+                    }
+                }
+            }
+        };
+        let sets = |name: &str| -> &[&str] {
+            if name == OURS {
+                &OUR_SETS
+            } else if TRIVIAL.contains(&name) {
+                &OUR_SETS[..1]
+            } else {
+                &["source"]
+            }
+        };
+        if wanted(Table::Detection) {
+            for name in roster.detectors() {
+                add(Task::Ad, name, sets(name), plan.seeds);
+            }
+        }
+        if wanted(Table::Prediction) {
+            for name in roster.predictors() {
+                add(Task::Bp, name, sets(name), plan.seeds);
+            }
+        }
+        let mut both = |sets: &[&str]| {
+            if roster.detector(OURS).is_ok() {
+                add(Task::Ad, OURS, sets, plan.seeds);
+            }
+            if roster.predictor(OURS).is_ok() {
+                add(Task::Bp, OURS, sets, plan.seeds);
+            }
+        };
+        if wanted(Table::Ablation) && pair.dataset == "sp" && pair.shift == Kind::ST {
+            both(&[
+                "ablation-all",
+                "without-TSS",
+                "without-SSC",
+                "without-GSS",
+                "without-all",
+            ]);
+        }
+        if wanted(Table::Filter) {
+            both(&["candidates", "stage-1", "stage-2", "gpt-4o-filtered"]);
+        }
+        if wanted(Table::Limits) && pair.shift == Kind::ST {
+            both(&LIMITS);
+        }
+        if wanted(Table::Models) && pair.shift == Kind::ST {
+            both(&["gpt-4o-authors", "Llama_70B-authors", "Qwen2.5_72B-authors"]);
+        }
+        if wanted(Table::Filter) {
+            add(Task::Tof, OURS, &["gpt-4o"], plan.seeds);
+        }
+        if wanted(Table::Compression) {
+            for method in compression::METHODS {
+                add(Task::Ssc, method, &["source"], plan.seeds);
+            }
+        }
+        if wanted(Table::Distribution) {
+            add(Task::Fidelity, "set", &["gpt-4o-authors", "embedded"], 1);
+        }
+    }
+    cells
+}
+
+/// Computes a cell.
+///
+/// # Errors
+/// A file is missing, or a model cannot learn the set; the message says what.
+pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> {
+    let pair = Pair {
+        dataset: cell.dataset.clone(),
+        shift: cell.shift,
+    };
+    match cell.task {
+        Task::Ad => {
+            let trial = Trial::new(cell, &pair, store)?;
+            detection::measure(&trial, roster.detector(&cell.method)?)
+        }
+        Task::Bp => {
+            let trial = Trial::new(cell, &pair, store)?;
+            prediction::measure(&trial, roster.predictor(&cell.method)?)
+        }
+        Task::Ssc => compression::measure(cell, &pair, store),
+        Task::Tof => verdicts(cell, &pair, store),
+        Task::Fidelity => fidelity_of(cell, &pair, store),
+    }
+}
+
+/// What a cell learns and is tested on.
+struct Trial {
+    material: std::sync::Arc<Material>,
+    /// The whole set.
+    set: Vec<Sequence>,
+    /// Four fifths of it, drawn, and the rest.
+    parts: (Vec<Sequence>, Vec<Sequence>),
+    /// Whether the set is synthetic: the paper's baselines learn the source.
+    synthetic: bool,
+    pair: Pair,
+    seed: u64,
+}
+
+impl Trial {
+    fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
+        let set = store.training(pair, &cell.training, cell.seed)?;
+        ensure!(!set.is_empty(), "there is nothing to learn");
+        let mut material = store.material(pair)?;
+        if matches!(cell.training.as_str(), "without-TSS" | "without-all") {
+            // What was never split is tested unsplit.
+            let (normal, attacked) = store.repository(pair)?.unsplit()?;
+            ensure!(
+                normal.len() == attacked.len(),
+                "the unsplit test and its attacked copies differ in number"
+            );
+            let attacks = attacked
+                .into_iter()
+                .enumerate()
+                .map(|(of, sequence)| Attack {
+                    of: Some(of),
+                    sequence,
+                });
+            material = std::sync::Arc::new(Material {
+                catalog: material.catalog.clone(),
+                shift: material.shift.clone(),
+                source: Vec::new(),
+                normal,
+                attacks: attacks.collect(),
+                numbering: None,
+            });
+        }
+        let settings = Settings {
+            preset: store.preset(),
+            seed: cell.seed,
+        };
+        let parts = split(set.iter().collect(), settings.seed_for(Purpose::Split));
+        let owned = |part: Vec<&Sequence>| part.into_iter().cloned().collect();
+        Ok(Trial {
+            parts: (owned(parts.train), owned(parts.held)),
+            set: set.to_vec(),
+            synthetic: cell.training != "source",
+            material,
+            pair: pair.clone(),
+            seed: cell.seed,
+        })
+    }
+
+    /// The percentile of the validation losses that the authors set by hand for this pair.
+    fn percentile(&self) -> Result<f32> {
+        if !self.synthetic {
+            // Their baselines', the same everywhere.
+            return Ok(90.0);
+        }
+        let of = match (self.pair.dataset.as_str(), self.pair.shift) {
+            ("fr", Kind::ST) => Some(95.5),
+            ("fr" | "sp", Kind::TT) | ("sp" | "us", Kind::ST) => Some(95.0),
+            ("us", Kind::TT) => Some(93.0),
+            ("fr" | "sp" | "us", Kind::NT) => Some(99.0),
+            _ => None,
+        };
+        of.with_context(|| format!("the paper sets no threshold for {}", self.pair))
+    }
+}
