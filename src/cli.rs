@@ -10,8 +10,10 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::config::{Config, File, UsageError, check_environment, describe};
 use crate::import::{self, ImportArgs};
+use crate::pack::{self, PackArgs};
 use crate::replay;
 use crate::show::{self, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
@@ -51,6 +53,8 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     Simulate(SimulateArgs),
     Import(ImportArgs),
+    Pack(PackArgs),
+    Bench(BenchArgs),
     Show(ShowArgs),
     Config(Box<ConfigArgs>),
 }
@@ -192,6 +196,8 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
         }
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));
