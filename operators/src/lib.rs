@@ -11,6 +11,7 @@
 pub mod compress;
 pub mod embed;
 pub mod gather;
+mod homes;
 pub mod offload;
 pub mod reference;
 pub mod request;

@@ -1,16 +1,19 @@
 //! The behaviour graph (GSS): how often each action follows another inside a segment, and the hints drawn from it.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::homes::States;
 use crate::stash::Stash;
 use crate::words::{ActionId, Epoch, Hints, HomeId, Segment, ShiftKey};
 
@@ -38,8 +41,9 @@ pub trait Transitions<'s> {
     /// Maintains the graph of each home, and answers `asked` with the `k` most frequent successors of each action
     /// in that regime, ties broken by action id. A regime that was asked about is over, and its counts are dropped.
     ///
-    /// State per home: a sorted table of `(from, to)` with a count for each of its regimes. Cost per event:
-    /// a search in that table; changes leave consolidated, once an epoch.
+    /// Segments are expected where their home lives, as [`Shifts`](crate::shift::Shifts) leaves them. State per home: a
+    /// table of `(from, to)` with a count for each of its regimes, about 10 bytes an edge. Cost per event: a look into that
+    /// table; changes leave consolidated, once an epoch.
     ///
     /// # Examples
     /// ```
@@ -63,35 +67,61 @@ pub trait Transitions<'s> {
     fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s>;
 }
 
-/// One home's state: the counts of each regime that was not asked about yet.
+/// How often each action follows another in a regime; an edge is one number.
+type Counts = HashMap<u32, i32, FixedState>;
+
+fn edge(from: ActionId, to: ActionId) -> u32 {
+    u32::from(from.0) << 16 | u32::from(to.0)
+}
+
+fn actions(edge: u32) -> (ActionId, ActionId) {
+    (ActionId((edge >> 16) as u16), ActionId(edge as u16))
+}
+
+/// One home's state: the counts of each regime that was not asked about yet. Few of them, mostly one.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeGraph(BTreeMap<u32, BTreeMap<(ActionId, ActionId), i64>>);
+struct HomeGraph(Vec<(u32, Counts)>);
 
 impl HomeGraph {
-    fn update(
-        &mut self,
-        regime: u32,
-        segment: &Segment,
-        diff: i64,
-        changes: &mut Vec<(Transition, i64)>,
-    ) {
-        let home = segment.home;
-        let counts = self.0.entry(regime).or_default();
-        for pair in segment.moments.windows(2) {
-            let (from, to) = (pair[0].action, pair[1].action);
-            let count = counts.entry((from, to)).or_default();
-            *count += diff;
-            if *count == 0 {
-                counts.remove(&(from, to));
+    fn counts(&mut self, regime: u32) -> &mut Counts {
+        let place = match self.0.iter().position(|(r, _)| *r == regime) {
+            Some(place) => place,
+            None => {
+                self.0.push((regime, Counts::default()));
+                self.0.len() - 1
             }
-            changes.push((Transition { home, from, to }, diff));
+        };
+        &mut self.0[place].1
+    }
+
+    /// Counts the edges of a segment and notes how they change.
+    fn update(&mut self, regime: u32, segment: &Segment, diff: i64, changes: &mut Vec<(u32, i64)>) {
+        let counts = self.counts(regime);
+        for pair in segment.moments.windows(2) {
+            let edge = edge(pair[0].action, pair[1].action);
+            match counts.entry(edge) {
+                Entry::Vacant(vacant) => {
+                    vacant.insert(diff as i32);
+                }
+                Entry::Occupied(mut count) => {
+                    *count.get_mut() = count.get().saturating_add(diff as i32);
+                    if *count.get() == 0 {
+                        count.remove();
+                    }
+                }
+            }
+            changes.push((edge, diff));
         }
     }
 
     fn hints(&mut self, regime: u32, k: usize) -> Hints {
-        let counts = self.0.remove(&regime).unwrap_or_default();
+        let over = self.0.iter().position(|(r, _)| *r == regime);
+        let counts = over.map_or_else(Counts::default, |place| self.0.swap_remove(place).1);
+        let mut counts: Vec<(u32, i32)> = counts.into_iter().collect();
+        counts.sort_unstable();
         let mut hints: Vec<(ActionId, Vec<(ActionId, u32)>)> = Vec::new();
-        for ((from, to), count) in counts {
+        for (edge, count) in counts {
+            let (from, to) = actions(edge);
             let successor = (to, u32::try_from(count).unwrap_or(0));
             match hints.last_mut() {
                 Some((action, successors)) if *action == from => successors.push(successor),
@@ -116,6 +146,7 @@ struct Arrived {
 impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
     fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s> {
         let mut builder = OperatorBuilder::new("Transitions".to_owned(), self.scope());
+        let (index, peers) = (self.scope().index(), self.scope().peers());
         let mut segments = builder.new_input(self.inner, Pipeline);
         let mut asked = builder.new_input(asked, Pipeline);
         let (output, transitions) = builder.new_output::<Vec<_>>();
@@ -125,7 +156,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
 
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(2);
-            let mut homes: HashMap<HomeId, HomeGraph> = HashMap::new();
+            let mut homes = States::<HomeGraph>::new(index, peers);
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -139,19 +170,29 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                 });
                 while let Some((capabilities, arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut changes = Vec::new();
-                    for ((key, segment), _, diff) in arrived.segments {
-                        let graph = homes.entry(key.home).or_default();
-                        graph.update(key.regime, &segment, diff, &mut changes);
+                    let mut segments = arrived.segments;
+                    if !segments.is_sorted_by_key(|((key, _), _, _)| key.home) {
+                        segments.sort_by_key(|((key, _), _, _)| key.home);
                     }
-                    consolidate(&mut changes);
-                    let changes = changes.into_iter();
-                    transitions_out
-                        .activate()
-                        .session(&capabilities[0])
-                        .give_iterator(changes.map(|(edge, diff)| (edge, epoch, diff)));
+                    let mut transitions = transitions_out.activate();
+                    let mut session = transitions.session(&capabilities[0]);
+                    let mut changes = Vec::new();
+                    // A home at a time: what changes twice is found by sorting few, not many.
+                    for all in segments.chunk_by(|((a, _), _, _), ((b, _), _, _)| a.home == b.home)
+                    {
+                        let home = all[0].0.0.home;
+                        let graph = homes.of(home);
+                        for ((key, segment), _, diff) in all {
+                            graph.update(key.regime, segment, *diff, &mut changes);
+                        }
+                        consolidate(&mut changes);
+                        session.give_iterator(changes.drain(..).map(|(edge, diff)| {
+                            let (from, to) = actions(edge);
+                            (Transition { home, from, to }, epoch, diff)
+                        }));
+                    }
                     let answers = arrived.asked.into_iter().map(|key| {
-                        let graph = homes.entry(key.home).or_default();
+                        let graph = homes.of(key.home);
                         (key, Arc::new(graph.hints(key.regime, k)))
                     });
                     hints_out

@@ -73,7 +73,7 @@ impl Path {
         }
         let rejected = reader.join();
         let rejected = rejected.map_err(|_| anyhow!("the reader stopped unexpectedly"))??;
-        let mut totals = *all.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut totals = all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         totals.refused += rejected;
         Ok(totals)
     }
@@ -209,6 +209,14 @@ struct Share {
     all: Arc<Mutex<Totals>>,
 }
 
+impl Share {
+    fn count<D>(&mut self, batch: &[D], count: impl Fn(&mut Totals, Option<&mut Digest>, &D)) {
+        for datum in batch {
+            count(&mut self.own, self.digest.as_mut(), datum);
+        }
+    }
+}
+
 impl Drop for Share {
     fn drop(&mut self) {
         self.own.digest = self.digest.map_or(0, Digest::value);
@@ -238,9 +246,7 @@ impl Counted<'_> {
                     move |input, _output| {
                         input.for_each_stamp(|_, data| {
                             for batch in data {
-                                for datum in batch.iter() {
-                                    count(&mut share.own, share.digest.as_mut(), datum);
-                                }
+                                share.count(batch, &count);
                                 if let Some(rows) = &rows {
                                     let batch = std::mem::take(batch).into_iter();
                                     // The writer takes rows until the last sender is gone; what ends it sooner is

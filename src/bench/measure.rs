@@ -106,7 +106,10 @@ impl MeasureArgs {
         if let Some(folder) = &self.write {
             command.arg("--write").arg(folder);
         }
-        command.arg(&self.log).stdin(Stdio::null()).stderr(Stdio::inherit());
+        command
+            .arg(&self.log)
+            .stdin(Stdio::null())
+            .stderr(Stdio::inherit());
         let output = command.output().context("cannot start the measured run")?;
         anyhow::ensure!(
             output.status.success(),
@@ -206,7 +209,11 @@ fn each_batch(
     let (mut batch, mut rejected) = (Vec::new(), Vec::new());
     while log.read(lines, &mut batch, &mut rejected)? > 0 {
         if let Some(first) = rejected.first() {
-            anyhow::bail!("{}: {}; the plain loop knows no bad lines", first.source, first.reason);
+            anyhow::bail!(
+                "{}: {}; the plain loop knows no bad lines",
+                first.source,
+                first.reason
+            );
         }
         take(&mut batch)?;
         batch.clear();

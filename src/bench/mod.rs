@@ -14,7 +14,7 @@ mod totals;
 mod workload;
 
 pub use incremental::Path as IncrementalPath;
-pub use latency::LatencyArgs;
+pub use latency::{Latency, LatencyArgs};
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
 pub use report::{Machine, Report, Run};

@@ -8,6 +8,7 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::latency::{self, Latency};
 use super::{Measured, median};
 use crate::sinks::grouped;
 
@@ -22,6 +23,9 @@ pub struct Report {
     pub runs: Vec<Run>,
     /// One median over another, by what it says.
     pub ratios: BTreeMap<String, f64>,
+    /// How long events took, at what rate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Latency>,
 }
 
 /// The machine, as far as the system tells.
@@ -81,7 +85,11 @@ impl Machine {
             cores: std::thread::available_parallelism().map_or(1, usize::from),
             memory_bytes: memory.unwrap_or(0) * 1024,
             system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            load: load.split(' ').next().and_then(|l| l.parse().ok()).unwrap_or(0.0),
+            load: load
+                .split(' ')
+                .next()
+                .and_then(|l| l.parse().ok())
+                .unwrap_or(0.0),
         }
     }
 }
@@ -105,7 +113,13 @@ impl Run {
 
     /// Runs of equal keys measure the same.
     fn key(&self) -> (&str, &str, usize, u64, u64) {
-        (&self.what, &self.input, self.workers, self.homes, self.events)
+        (
+            &self.what,
+            &self.input,
+            self.workers,
+            self.homes,
+            self.events,
+        )
     }
 }
 
@@ -116,7 +130,9 @@ impl Report {
         let lock = include_str!("../../Cargo.lock");
         for name in ["timely", "differential-dataflow"] {
             let found = lock.split("[[package]]").find_map(|package| {
-                let rest = package.trim_start().strip_prefix(&format!("name = \"{name}\"\n"))?;
+                let rest = package
+                    .trim_start()
+                    .strip_prefix(&format!("name = \"{name}\"\n"))?;
                 rest.strip_prefix("version = \"")?.split('"').next()
             });
             versions.insert(name, found.unwrap_or("unknown").to_owned());
@@ -126,6 +142,7 @@ impl Report {
             versions,
             runs: Vec::new(),
             ratios: BTreeMap::new(),
+            latencies: Vec::new(),
         }
     }
 
@@ -153,16 +170,31 @@ impl Report {
             system,
             load,
         } = &self.machine;
-        let versions = self.versions.iter().map(|(name, version)| format!("{name} {version}"));
+        let versions = self
+            .versions
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"));
         let mut text = format!(
             "{cpu}, {cores} cores, {} GiB, {system}; load {load} before the runs\n{}\n\n",
             memory_bytes >> 30,
             versions.collect::<Vec<_>>().join(", ")
         );
+        if !self.latencies.is_empty() {
+            return text + &latency::table(&self.latencies);
+        }
         let _ = writeln!(
             text,
             "{:<28} {:<7} {:>7} {:>9} {:>11} {:>8} {:>8} {:>12} {:>9} {:>11}",
-            "what", "input", "workers", "homes", "events", "CPU s", "wall s", "events/CPU s", "RSS MiB", "segments"
+            "what",
+            "input",
+            "workers",
+            "homes",
+            "events",
+            "CPU s",
+            "wall s",
+            "events/CPU s",
+            "RSS MiB",
+            "segments"
         );
         let mut told = Vec::new();
         for run in &self.runs {

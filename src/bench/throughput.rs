@@ -36,11 +36,21 @@ pub struct ThroughputArgs {
     pub events: u64,
 
     /// Its formats
-    #[arg(long, value_name = "FORMAT,..", default_value = "binary", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "FORMAT,..",
+        default_value = "binary",
+        value_delimiter = ','
+    )]
     pub input: Vec<Input>,
 
     /// Shares of its events that come up to twelve hours late
-    #[arg(long, value_name = "SHARE,..", default_value = "0", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "SHARE,..",
+        default_value = "0",
+        value_delimiter = ','
+    )]
     pub late: Vec<f64>,
 
     /// Exponent of its homes' activity: 0 all alike, 1 the second half as active as the first
@@ -52,7 +62,12 @@ pub struct ThroughputArgs {
     pub seed: u64,
 
     /// Workers of Hearth
-    #[arg(long, value_name = "NUMBER,..", default_value = "1", value_delimiter = ',')]
+    #[arg(
+        long,
+        value_name = "NUMBER,..",
+        default_value = "1",
+        value_delimiter = ','
+    )]
     pub workers: Vec<usize>,
 
     /// Lines of an epoch
@@ -62,6 +77,10 @@ pub struct ThroughputArgs {
     /// Runs of each program; the median counts
     #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = count)]
     pub runs: u64,
+
+    /// Fail if Hearth takes more than so many times the plain loop's CPU
+    #[arg(long, value_name = "RATIO")]
+    pub at_most: Option<f64>,
 
     /// Also run Hearth with its outputs written to files
     #[arg(long)]
@@ -122,11 +141,19 @@ pub fn run(args: &ThroughputArgs) -> anyhow::Result<()> {
         }
     }
     print!("{}", report.table());
-    match &args.json {
-        Some(file) => report.write(file),
-        None => Ok(()),
+    if let Some(file) = &args.json {
+        report.write(file)?;
     }
+    let most = args.at_most.unwrap_or(f64::INFINITY);
+    let beyond = |(what, ratio): &(&String, &f64)| what.starts_with(CPU) && **ratio > most;
+    if let Some((what, ratio)) = report.ratios.iter().find(beyond) {
+        anyhow::bail!("{what}: {ratio:.2} is more than --at-most {most}");
+    }
+    Ok(())
 }
+
+/// How ratios of CPU seconds are named.
+const CPU: &str = "CPU: ";
 
 /// A log of the user's own. Its catalog is inferred.
 fn given(log: &Path, dir: &Path) -> anyhow::Result<Case> {
@@ -251,7 +278,10 @@ fn measure(
     for (program, (what, order)) in programs.iter().enumerate().skip(1) {
         let about = about(&medians[program]);
         let cpu = |m: &Measured| m.cpu_seconds;
-        let name = format!("CPU: {what} / {} ({about}, {} workers)", plain.1, order.workers);
+        let name = format!(
+            "{CPU}{what} / {} ({about}, {} workers)",
+            plain.1, order.workers
+        );
         report
             .ratios
             .insert(name, median(program, cpu) / median(0, cpu).max(1e-9));

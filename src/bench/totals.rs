@@ -6,7 +6,7 @@ use hearth_operators::words::{ActionId, HomeId, Moment};
 use serde::{Deserialize, Serialize};
 
 /// What a run handed over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
     /// Events that took part.
     pub applied: u64,
@@ -50,8 +50,12 @@ impl Totals {
 
     /// Whether both hold the same at the end, whatever updates led there.
     pub fn same(&self, other: &Totals) -> bool {
-        let held = |t: &Totals| Totals { updates: 0, ..*t };
-        held(self) == held(other)
+        let updates = self.updates;
+        *self
+            == Totals {
+                updates,
+                ..other.clone()
+            }
     }
 }
 

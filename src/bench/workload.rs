@@ -74,11 +74,12 @@ pub fn catalog() -> anyhow::Result<Catalog> {
     catalog.map_err(|error| anyhow::anyhow!("the measured vocabulary: {error}"))
 }
 
-/// An event, as the formats write it.
-struct Event {
-    time: i64,
-    home: u32,
-    action: ActionId,
+/// An event of the measured work.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Event {
+    pub time: Time,
+    pub home: u32,
+    pub action: ActionId,
 }
 
 impl Workload {
@@ -100,7 +101,7 @@ impl Workload {
                     write!(home, "h-{}", event.home)?;
                     Ok(writer.event(&sources::Event {
                         home: (&*home).into(),
-                        time: Time(event.time),
+                        time: event.time,
                         offset: 0,
                         device: Some(catalog.device_name(event.action).into()),
                         action: catalog.action_name(event.action).into(),
@@ -112,7 +113,7 @@ impl Workload {
             Input::Jsonl => {
                 self.each(|Event { time, home, action }| {
                     let (device, action) = (catalog.device_name(action), catalog.action_name(action));
-                    let time = time::format(Time(time), 0);
+                    let time = time::format(time, 0);
                     Ok(writeln!(
                         out,
                         r#"{{"home":"h-{home}","time":"{time}","device":"{device}","action":"{action}"}}"#
@@ -123,8 +124,9 @@ impl Workload {
             Input::Csv => {
                 writeln!(out, "home,time,device,action").with_context(failed)?;
                 self.each(|Event { time, home, action }| {
-                    let (device, action) = (catalog.device_name(action), catalog.action_name(action));
-                    let time = time::format(Time(time), 0);
+                    let (device, action) =
+                        (catalog.device_name(action), catalog.action_name(action));
+                    let time = time::format(time, 0);
                     Ok(writeln!(out, "h-{home},{time},{device},{action}")?)
                 })?;
                 out.flush().with_context(failed)?;
@@ -134,7 +136,10 @@ impl Workload {
     }
 
     /// Makes the events one by one, in the order of the log.
-    fn each(&self, mut give: impl FnMut(Event) -> anyhow::Result<()>) -> anyhow::Result<()> {
+    pub(super) fn each(
+        &self,
+        mut give: impl FnMut(Event) -> anyhow::Result<()>,
+    ) -> anyhow::Result<()> {
         let mut chance = ChaCha8Rng::seed_from_u64(self.seed);
         let choice = Choice::new();
         // When each home acts next; and the events that are held back.
@@ -149,7 +154,7 @@ impl Workload {
             while let Some(&Reverse((due, time, home, action))) = held.peek()
                 && due <= now
             {
-                let action = ActionId(action);
+                let (time, action) = (Time(time), ActionId(action));
                 give(Event { time, home, action })?;
                 held.pop();
             }
@@ -158,7 +163,7 @@ impl Workload {
                 let due = now + chance.random_range(MINUTE..12 * Time::HOUR);
                 held.push(Reverse((due, now, home, action.0)));
             } else {
-                let time = now;
+                let time = Time(now);
                 give(Event { time, home, action })?;
             }
             let slower = f64::from(home + 1).powf(self.skew).min(SLOWEST);
@@ -175,7 +180,7 @@ impl Workload {
             next.push(Reverse((at, home)));
         }
         while let Some(Reverse((_, time, home, action))) = held.pop() {
-            let action = ActionId(action);
+            let (time, action) = (Time(time), ActionId(action));
             give(Event { time, home, action })?;
         }
         Ok(())
@@ -203,7 +208,10 @@ impl Choice {
     fn action(&self, chance: &mut ChaCha8Rng) -> ActionId {
         let all = self.sums.last().copied().unwrap_or(0.0);
         let drawn = chance.random::<f64>() * all;
-        let rank = self.sums.partition_point(|sum| *sum < drawn).min(ACTIONS - 1);
+        let rank = self
+            .sums
+            .partition_point(|sum| *sum < drawn)
+            .min(ACTIONS - 1);
         // Frequent actions are spread over the devices: 83 and 220 have no common factor.
         ActionId((rank * 83 % ACTIONS) as u16)
     }

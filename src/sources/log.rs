@@ -321,7 +321,7 @@ impl Events {
         match format {
             Format::JsonLines => {
                 let event =
-                    records::json(&self.line).and_then(|record| Event::check(record, timezone));
+                    records::event(&self.line).and_then(|record| Event::check(record, timezone));
                 take(event, place, &self.line, name);
             }
             // Without a header there is no line that could get here.
@@ -368,7 +368,10 @@ impl Open {
         if start == MAGIC {
             return Ok(Open::Packed(Box::new(PackReader::new(Box::new(input)))));
         }
-        if start.starts_with(&MAGIC[..MAGIC.len() - 1]) {
+        let named_packed = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("hlog"));
+        if named_packed || start.starts_with(&MAGIC[..MAGIC.len() - 1]) {
             return Err(SourceError::Version {
                 file: name.to_owned(),
             });

@@ -107,8 +107,8 @@ pub enum SourceError {
         /// How many lines it held, where its header tells.
         lost: Option<usize>,
     },
-    /// A packed log of another version.
-    #[error("`{file}` is packed in a form that this version cannot read; pack it again from its source")]
+    /// What should be a packed log is none, or one of another version.
+    #[error("`{file}` is no packed log that this version can read; pack it again from its source")]
     Version {
         /// The file.
         file: String,
@@ -122,7 +122,9 @@ pub enum SourceError {
 }
 
 fn lost_lines(lost: Option<usize>) -> String {
-    lost.map_or(String::new(), |lines| format!("{lines} lines in it are lost;"))
+    lost.map_or(String::new(), |lines| {
+        format!("{lines} lines in it are lost;")
+    })
 }
 
 /// Writes all of `reader` to a temporary file, so that it can be read twice; the file goes with the returned path.

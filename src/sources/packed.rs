@@ -9,15 +9,18 @@
 //! Integers are little-endian. A block of kind 1 names homes, one of kind 2 actions: `rows` names, the ids of which count
 //! from `first`. One of kind 3 holds `rows` lines of the log, numbered from `first`: columns of home ids, action ids,
 //! times, offsets and the events' own ids; and, as they stood, the lines that were no event. A name stands before the
-//! lines that need it. A body is plain (packing 0) or one zstd frame (1).
+//! lines that need it. One of kind 4 ends the file. A body is plain (packing 0) or one zstd frame (1).
 //!
 //! A damaged block is an error that names the file and the block; reading goes on with the next one. Of a damaged
 //! dictionary only the lines that need it are rejected.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read, Write};
 
+use foldhash::fast::RandomState;
 use hearth_operators::words::{ActionId, Behavior, Catalog, HomeId, Line, Moment, Time};
+use serde::Serialize;
 
 use super::event::{Event, LONGEST_NAME, POSSIBLE};
 use super::{Rejected, SourceError};
@@ -42,6 +45,7 @@ const MOST_EAST: u16 = 26 * 60;
 const HOMES: u8 = 1;
 const ACTIONS: u8 = 2;
 const EVENTS: u8 = 3;
+const END: u8 = 4;
 
 /// How the bodies of blocks are stored.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -67,7 +71,7 @@ pub struct PackWriter<W: Write> {
 
 /// Names by id, and those that are not written yet.
 struct Dictionary<N> {
-    ids: HashMap<N, u32>,
+    ids: HashMap<N, u32, RandomState>,
     fresh: Vec<u8>,
     written: u32,
 }
@@ -75,7 +79,7 @@ struct Dictionary<N> {
 impl<N> Default for Dictionary<N> {
     fn default() -> Self {
         Dictionary {
-            ids: HashMap::new(),
+            ids: HashMap::default(),
             fresh: Vec::new(),
             written: 0,
         }
@@ -170,6 +174,7 @@ impl<W: Write> PackWriter<W> {
     /// `out` fails.
     pub fn finish(mut self) -> io::Result<W> {
         self.flush_block()?;
+        self.put(END, 0, self.first, &[])?;
         self.out.flush()?;
         Ok(self.out)
     }
@@ -183,22 +188,26 @@ impl<W: Write> PackWriter<W> {
 
     fn flush_block(&mut self) -> io::Result<()> {
         let (first, rows, body) = self.homes.take();
-        self.put(HOMES, rows, first, &body)?;
+        if rows > 0 {
+            self.put(HOMES, rows, first, &body)?;
+        }
         let (first, rows, body) = self.actions.take();
-        self.put(ACTIONS, rows, first, &body)?;
+        if rows > 0 {
+            self.put(ACTIONS, rows, first, &body)?;
+        }
         let block = std::mem::take(&mut self.block);
         let rows = block.rows();
+        if rows == 0 {
+            return Ok(());
+        }
         let body = block.to_bytes();
         self.put(EVENTS, rows as u32, self.first, &body)?;
         self.first += rows as u64;
         Ok(())
     }
 
-    /// Writes a block; nothing where it would be empty.
+    /// Writes a block.
     fn put(&mut self, kind: u8, rows: u32, first: u64, raw: &[u8]) -> io::Result<()> {
-        if rows == 0 {
-            return Ok(());
-        }
         let packed;
         let (packing, body) = match self.packing {
             Packing::Plain => (0, raw),
@@ -296,6 +305,8 @@ pub(super) struct PackReader {
     decompressor: Option<zstd::bulk::Decompressor<'static>>,
     /// A header that was found in place of a damaged one: the next to be read.
     found: Option<[u8; HEADER]>,
+    /// Whether the block that ends the file was read, or is known to be missing.
+    ended: bool,
 }
 
 /// A name, and what it came to once it was looked up.
@@ -342,6 +353,7 @@ impl PackReader {
             raw: Vec::new(),
             decompressor: None,
             found: None,
+            ended: false,
         }
     }
 
@@ -467,17 +479,36 @@ impl PackReader {
 
     /// An event that is rejected, written as JSON Lines write it, as far as it is known.
     fn refused(&self, event: usize, place: (&str, u64), reason: String) -> Rejected {
+        #[derive(Default, Serialize)]
+        struct Shown<'a> {
+            #[serde(skip_serializing_if = "Option::is_none")]
+            home: Option<Cow<'a, str>>,
+            time: String,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            device: Option<Cow<'a, str>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            action: Option<Cow<'a, str>>,
+            #[serde(skip_serializing_if = "Option::is_none")]
+            id: Option<Cow<'a, str>>,
+        }
         let block = &self.block;
         let time = time::format(Time(block.times[event]), block.offset(event));
-        let mut fields = serde_json::Map::new();
-        fields.insert("time".into(), time.into());
-        if let Ok(event) = self.event(event) {
-            fields.insert("home".into(), event.home.into());
-            fields.extend(event.device.map(|device| ("device".into(), device.into())));
-            fields.insert("action".into(), event.action.into());
-            fields.extend(event.id.map(|id| ("id".into(), id.into())));
-        }
-        refused(serde_json::Value::Object(fields).to_string(), place, reason)
+        let shown = match self.event(event) {
+            Ok(known) => Shown {
+                home: Some(known.home),
+                time,
+                device: known.device,
+                action: Some(known.action),
+                id: known.id,
+            },
+            Err(_) => Shown {
+                time,
+                ..Shown::default()
+            },
+        };
+        // Texts and nothing else: it cannot fail.
+        let line = serde_json::to_string(&shown).unwrap_or_default();
+        refused(line, place, reason)
     }
 
     /// Reads on to the next block of lines; dictionaries on the way are taken in. False at the end.
@@ -491,16 +522,20 @@ impl PackReader {
                 }
                 None => fill(&mut self.input, &mut header).map_err(|e| self.broken(name, e))?,
             };
-            if got == 0 {
+            if got == 0 && self.ended {
                 return Ok(false);
             }
             self.blocks += 1;
+            if got == 0 {
+                self.ended = true;
+                return Err(self.damaged(name, "the file ends before it", None));
+            }
             if got < HEADER {
+                self.ended = true;
                 return Err(self.damaged(name, "the file ends inside its header", None));
             }
             let Some(header) = Header::read(&header) else {
-                self.seek_header(header)
-                    .map_err(|e| self.broken(name, e))?;
+                self.seek_header(header).map_err(|e| self.broken(name, e))?;
                 return Err(self.damaged(name, "its header is not what was written", None));
             };
             self.stored.resize(header.stored, 0);
@@ -508,10 +543,15 @@ impl PackReader {
             let got = got.map_err(|e| self.broken(name, e))?;
             let lost = (header.kind == EVENTS).then_some(header.rows);
             if got < header.stored {
+                self.ended = true;
                 return Err(self.damaged(name, "the file ends inside it", lost));
             }
             if crc32fast::hash(&self.stored) != header.body_crc {
                 return Err(self.damaged(name, "its checksum does not agree", lost));
+            }
+            if header.kind == END {
+                self.ended = true;
+                continue;
             }
             match self.take_block(&header) {
                 Some(false) => {}
@@ -580,6 +620,7 @@ impl PackReader {
         loop {
             window.rotate_left(1);
             if fill(&mut self.input, &mut window[HEADER - 1..])? == 0 {
+                self.ended = true;
                 return Ok(());
             }
             if Header::read(&window).is_some() {
@@ -664,21 +705,25 @@ impl Decoded {
         let events = body.u32()? as usize;
         self.homes.clear();
         let column = body.take(events.checked_mul(4)?)?.chunks_exact(4);
-        self.homes.extend(column.map(|v| u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
+        self.homes
+            .extend(column.map(|v| u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
         self.actions.clear();
         let column = body.take(events * 4)?.chunks_exact(4);
-        self.actions.extend(column.map(|v| u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
+        self.actions
+            .extend(column.map(|v| u32::from_le_bytes([v[0], v[1], v[2], v[3]])));
         self.times.clear();
         let column = body.take(events.checked_mul(8)?)?.chunks_exact(8);
         let time = |v: &[u8]| [v[0], v[1], v[2], v[3], v[4], v[5], v[6], v[7]];
-        self.times.extend(column.map(|v| i64::from_le_bytes(time(v))));
+        self.times
+            .extend(column.map(|v| i64::from_le_bytes(time(v))));
         let offsets = match body.take(1)? {
             [0] => 1,
             _ => events,
         };
         self.offsets.clear();
         let column = body.take(offsets * 2)?.chunks_exact(2);
-        self.offsets.extend(column.map(|v| i16::from_le_bytes([v[0], v[1]])));
+        self.offsets
+            .extend(column.map(|v| i16::from_le_bytes([v[0], v[1]])));
         let possible = self.times.iter().all(|time| POSSIBLE.contains(time));
         if !possible || self.offsets.iter().any(|o| o.unsigned_abs() > MOST_EAST) {
             return None;
@@ -700,7 +745,8 @@ impl Decoded {
                 return None;
             }
             after = row + 1;
-            self.rejected.push_back((row, body.text()?.to_owned(), body.text()?.to_owned()));
+            self.rejected
+                .push_back((row, body.text()?.to_owned(), body.text()?.to_owned()));
         }
         if events + rejected != header.rows || !body.0.is_empty() {
             return None;
@@ -741,7 +787,8 @@ impl Header {
             stored: fields.u32()? as usize,
             body_crc: fields.u32()?,
         };
-        (header.raw <= LARGEST && header.stored <= LARGEST).then_some(header)
+        let sizes = [header.raw, header.stored, header.rows];
+        sizes.iter().all(|size| *size <= LARGEST).then_some(header)
     }
 }
 

@@ -40,7 +40,12 @@ pub fn dir() -> &'static Path {
 
 /// Replays the log into the folder `out`, with these options beside those that keep it short.
 pub fn replay(out: &str, options: &str) -> Folder {
-    let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+    replay_log("events.jsonl", out, options)
+}
+
+/// The same with another file of the same events.
+pub fn replay_log(log: &str, out: &str, options: &str) -> Folder {
+    let files = format!("{log} --contexts contexts.jsonl --catalog catalog.json");
     let short = "--warm-up 100 --warm-up-span 1d --max-gap 2h";
     let command = format!("replay {files} --out {out} {short} --epoch-events {EPOCH} {options}");
     hearth(dir(), &command).fine();

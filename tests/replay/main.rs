@@ -9,6 +9,7 @@ mod contexts;
 mod formats;
 mod household;
 mod interrupt;
+mod packed;
 mod program;
 mod reproducible;
 mod show;
