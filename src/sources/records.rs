@@ -171,6 +171,19 @@ impl Columns {
             count: names.len(),
         })
     }
+
+    /// Puts a field where its column belongs.
+    fn put<'a>(&self, column: usize, field: Cow<'a, str>, record: &mut Record<'a>) {
+        let place = match Some(column) {
+            column if column == Some(self.home) => &mut record.home,
+            column if column == Some(self.time) => &mut record.time,
+            column if column == self.device => &mut record.device,
+            column if column == Some(self.action) => &mut record.action,
+            column if column == self.id => &mut record.id,
+            _ => return,
+        };
+        *place = Field((!field.is_empty()).then_some(field));
+    }
 }
 
 /// A CSV record: its text (several lines where a quoted field holds line breaks) or why it is none.
@@ -242,29 +255,19 @@ impl CsvRecord {
         }
         let mut record = Record::default();
         let mut count = 0;
-        let mut take = |field: Cow<'_, str>| {
-            let place = count;
-            count += 1;
-            let field = Field((!field.is_empty()).then_some(field));
-            let columns = [
-                (Some(columns.home), &mut record.home),
-                (Some(columns.time), &mut record.time),
-                (columns.device, &mut record.device),
-                (Some(columns.action), &mut record.action),
-                (columns.id, &mut record.id),
-            ];
-            let mut columns = columns.into_iter();
-            if let Some((_, wanted)) = columns.find(|(column, _)| *column == Some(place)) {
-                *wanted = field;
-            }
-        };
         if text.contains('"') {
             let Some(fields) = split(text) else {
                 return Err("malformed CSV: a quoted field is not closed".into());
             };
-            fields.into_iter().for_each(&mut take);
+            for field in fields {
+                columns.put(count, field, &mut record);
+                count += 1;
+            }
         } else {
-            text.split(',').map(Cow::Borrowed).for_each(&mut take);
+            for field in text.split(',') {
+                columns.put(count, Cow::Borrowed(field), &mut record);
+                count += 1;
+            }
         }
         if count != columns.count {
             return Err(format!(
