@@ -1,4 +1,4 @@
-//! States of the homes that live on a worker, found by position.
+//! The homes that live on a worker: their states, found by position, and those that an epoch touches.
 
 use crate::words::HomeId;
 
@@ -52,6 +52,49 @@ impl<S: Default> States<S> {
     }
 }
 
+/// The homes of a worker that the open epoch touches, each once.
+pub(crate) struct Touched {
+    index: u32,
+    peers: u32,
+    /// A bit for each home, by its place.
+    words: Vec<u64>,
+}
+
+impl Touched {
+    /// None yet, of worker `index` among `peers`.
+    pub fn new(index: usize, peers: usize) -> Self {
+        Touched {
+            index: index as u32,
+            peers: peers.max(1) as u32,
+            words: Vec::new(),
+        }
+    }
+
+    /// Adds a home that lives here.
+    pub fn insert(&mut self, home: HomeId) {
+        let place = home.0 / self.peers;
+        let word = (place / 64) as usize;
+        if word >= self.words.len() {
+            self.words.resize(word + 1, 0);
+        }
+        self.words[word] |= 1 << (place % 64);
+    }
+
+    /// Takes them all, in order of their ids.
+    pub fn take(&mut self) -> Vec<HomeId> {
+        let mut homes = Vec::new();
+        for (word, first) in self.words.iter_mut().zip((0..).step_by(64)) {
+            let mut bits = std::mem::take(word);
+            while bits != 0 {
+                let place = first + bits.trailing_zeros();
+                homes.push(HomeId(place * self.peers + self.index));
+                bits &= bits - 1;
+            }
+        }
+        homes
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -69,5 +112,16 @@ mod tests {
         let met: Vec<_> = states.iter_mut().filter(|(_, state)| **state > 0).collect();
         assert!(met.iter().all(|(home, state)| home.0 == **state));
         assert_eq!(met.len(), homes.len());
+    }
+
+    #[test]
+    fn touched_homes_come_once_and_in_order() {
+        let mut touched = Touched::new(1, 3);
+        let homes = [700, 1, 4, 700, 193, 4].map(HomeId);
+        for home in homes {
+            touched.insert(home);
+        }
+        assert_eq!(touched.take(), [1, 4, 193, 700].map(HomeId));
+        assert!(touched.take().is_empty());
     }
 }

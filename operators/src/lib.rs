@@ -9,6 +9,7 @@
 #![forbid(missing_docs)]
 
 pub mod compress;
+mod edges;
 pub mod embed;
 pub mod gather;
 mod homes;

@@ -1,18 +1,16 @@
 //! The behaviour graph (GSS): how often each action follows another inside a segment, and the hints drawn from it.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
-use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::edges::{Edge, Edges};
 use crate::homes::States;
 use crate::stash::Stash;
 use crate::words::{ActionId, Epoch, Hints, HomeId, Segment, ShiftKey};
@@ -42,7 +40,7 @@ pub trait Transitions<'s> {
     /// in that regime, ties broken by action id. A regime that was asked about is over, and its counts are dropped.
     ///
     /// Segments are expected where their home lives, as [`Shifts`](crate::shift::Shifts) leaves them. State per home: a
-    /// table of `(from, to)` with a count for each of its regimes, about 10 bytes an edge. Cost per event: a look into that
+    /// table of `(from, to)` with a count for each of its regimes, about 14 bytes an edge. Cost per event: a look into that
     /// table; changes leave consolidated, once an epoch.
     ///
     /// # Examples
@@ -67,61 +65,56 @@ pub trait Transitions<'s> {
     fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s>;
 }
 
-/// How often each action follows another in a regime; an edge is one number.
-type Counts = HashMap<u32, i32, FixedState>;
-
-fn edge(from: ActionId, to: ActionId) -> u32 {
-    u32::from(from.0) << 16 | u32::from(to.0)
-}
-
-fn actions(edge: u32) -> (ActionId, ActionId) {
-    (ActionId((edge >> 16) as u16), ActionId(edge as u16))
-}
-
-/// One home's state: the counts of each regime that was not asked about yet. Few of them, mostly one.
+/// One home's state: the counts of each regime that was not asked about yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeGraph(Vec<(u32, Counts)>);
+struct HomeGraph {
+    /// The regime that was last looked at, which most homes have alone, with its counts.
+    regime: u32,
+    edges: Edges,
+    others: Vec<(u32, Edges)>,
+}
 
 impl HomeGraph {
-    fn counts(&mut self, regime: u32) -> &mut Counts {
-        let place = match self.0.iter().position(|(r, _)| *r == regime) {
-            Some(place) => place,
-            None => {
-                self.0.push((regime, Counts::default()));
-                self.0.len() - 1
-            }
-        };
-        &mut self.0[place].1
+    /// The counts of a regime.
+    fn edges(&mut self, regime: u32) -> &mut Edges {
+        if regime != self.regime {
+            let edges = self.take(regime);
+            let before = std::mem::replace(&mut self.edges, edges);
+            self.others.push((self.regime, before));
+            self.regime = regime;
+        }
+        &mut self.edges
+    }
+
+    /// Takes the counts of a regime out.
+    fn take(&mut self, regime: u32) -> Edges {
+        if regime == self.regime {
+            return std::mem::take(&mut self.edges);
+        }
+        let place = self.others.iter().position(|(r, _)| *r == regime);
+        place.map_or_else(Edges::default, |place| self.others.swap_remove(place).1)
     }
 
     /// Counts the edges of a segment and notes how they change.
-    fn update(&mut self, regime: u32, segment: &Segment, diff: i64, changes: &mut Vec<(u32, i64)>) {
-        let counts = self.counts(regime);
+    fn update(
+        &mut self,
+        regime: u32,
+        segment: &Segment,
+        diff: i64,
+        changes: &mut Vec<(Edge, i64)>,
+    ) {
+        let edges = self.edges(regime);
         for pair in segment.moments.windows(2) {
-            let edge = edge(pair[0].action, pair[1].action);
-            match counts.entry(edge) {
-                Entry::Vacant(vacant) => {
-                    vacant.insert(diff as i32);
-                }
-                Entry::Occupied(mut count) => {
-                    *count.get_mut() = count.get().saturating_add(diff as i32);
-                    if *count.get() == 0 {
-                        count.remove();
-                    }
-                }
-            }
+            let edge = Edge::new(pair[0].action, pair[1].action);
+            edges.add(edge, diff);
             changes.push((edge, diff));
         }
     }
 
     fn hints(&mut self, regime: u32, k: usize) -> Hints {
-        let over = self.0.iter().position(|(r, _)| *r == regime);
-        let counts = over.map_or_else(Counts::default, |place| self.0.swap_remove(place).1);
-        let mut counts: Vec<(u32, i32)> = counts.into_iter().collect();
-        counts.sort_unstable();
         let mut hints: Vec<(ActionId, Vec<(ActionId, u32)>)> = Vec::new();
-        for (edge, count) in counts {
-            let (from, to) = actions(edge);
+        for (edge, count) in self.take(regime).sorted() {
+            let (from, to) = edge.actions();
             let successor = (to, u32::try_from(count).unwrap_or(0));
             match hints.last_mut() {
                 Some((action, successors)) if *action == from => successors.push(successor),
@@ -187,7 +180,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                         }
                         consolidate(&mut changes);
                         session.give_iterator(changes.drain(..).map(|(edge, diff)| {
-                            let (from, to) = actions(edge);
+                            let (from, to) = edge.actions();
                             (Transition { home, from, to }, epoch, diff)
                         }));
                     }

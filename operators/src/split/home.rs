@@ -57,27 +57,25 @@ impl Entry {
 /// An event that follows its home's newest is appended at once, which is all that a log in order asks for. The others
 /// wait for the end of the epoch: late ones to be merged, those that jump ahead to be confirmed. What changed is handed
 /// over at the end of the epoch too, so that nothing of it cancels.
+/// Small enough for one line of the processor's cache, as each event is for another home.
 #[derive(Debug, Serialize, Deserialize)]
+#[repr(align(64))]
 pub(super) struct HomeSplit {
     /// Behaviours in order.
     entries: Vec<Entry>,
     /// The first that counts: it starts the segment that holds the last one before the horizon. Those before it are
     /// forgotten, and go when their room is needed.
-    first: usize,
+    first: u32,
     /// Where the last segment starts: it can still grow.
-    last: usize,
+    last: u32,
     /// Segments that start before this are handed over.
-    unsent: usize,
-    /// Newest accepted event time.
-    newest: Option<Time>,
+    unsent: u32,
+    /// Where the segment after the first one starts; 0 where there is none.
+    second: u32,
     /// Events before it are late. Moves at the end of an epoch.
     horizon: Time,
     /// How far the finality of this home was told.
     pub settled: Time,
-    /// Whether the log has ended.
-    ended: bool,
-    /// Whether the open epoch brought something.
-    touched: bool,
     /// What most homes do not have.
     rare: Option<Box<Rare>>,
 }
@@ -101,11 +99,9 @@ impl Default for HomeSplit {
             first: 0,
             last: 0,
             unsent: 0,
-            newest: None,
+            second: 0,
             horizon: Time(i64::MIN),
             settled: Time(i64::MIN),
-            ended: false,
-            touched: false,
             rare: None,
         }
     }
@@ -114,12 +110,7 @@ impl Default for HomeSplit {
 impl HomeSplit {
     /// Whether any event of this home was seen.
     pub fn met(&self) -> bool {
-        self.newest.is_some() || self.rare.is_some()
-    }
-
-    /// Marks the home as one that the open epoch touches. Whether it was not, until now.
-    pub fn touch(&mut self) -> bool {
-        !std::mem::replace(&mut self.touched, true)
+        !self.entries.is_empty() || self.rare.is_some()
     }
 
     /// Takes in an event, in the order of ingestion.
@@ -131,7 +122,7 @@ impl HomeSplit {
         }
         let newest = self.entries.last().map(Entry::moment);
         let waiting = self.rare.as_ref().is_some_and(|r| !r.waiting.is_empty());
-        let follows = !(waiting || self.ended)
+        let follows = !(waiting || self.ended())
             && newest.is_some_and(|newest| {
                 newest < *moment && moment.time.0 - newest.time.0 <= rules.max_jump
             });
@@ -159,20 +150,20 @@ impl HomeSplit {
 
     /// The epoch is complete: merges what waited for that, hands over what changed, and moves the horizon.
     pub fn finish(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
-        self.touched = false;
         self.merge_waiting(home, rules, updates);
-        self.hand_over(home, updates);
+        self.hand_over(home, self.last, updates);
         self.advance(rules);
     }
 
     /// The log has ended: nothing waits any more, and the last segment is complete.
     pub fn end(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
+        let mut newest = self.newest();
         if let Some(rare) = &mut self.rare {
             for behavior in std::mem::take(&mut rare.waiting) {
                 // A home of which nothing was ever confirmed has a lone first event, not a broken clock.
-                let newest = *self.newest.get_or_insert(behavior.moment.time);
-                if behavior.moment.time.0.saturating_sub(newest.0) <= rules.max_jump {
-                    self.newest = Some(behavior.moment.time);
+                let last = *newest.get_or_insert(behavior.moment.time);
+                if behavior.moment.time.0.saturating_sub(last.0) <= rules.max_jump {
+                    newest = Some(behavior.moment.time);
                     rare.late
                         .push(Entry::new(&behavior.moment, behavior.id.is_some()));
                 } else {
@@ -181,17 +172,31 @@ impl HomeSplit {
             }
         }
         self.merge_late(home, rules, updates);
-        self.ended = true;
-        self.hand_over(home, updates);
+        self.hand_over(home, self.entries.len() as u32, updates);
     }
 
     /// All segments that start before this are final.
     pub fn final_until(&self) -> Time {
-        match self.entries.get(self.first) {
-            _ if self.ended => Time(i64::MAX),
+        match self.entries.get(self.first as usize) {
+            _ if self.ended() => Time(i64::MAX),
             Some(first) => first.time.min(self.horizon),
             None => self.horizon,
         }
+    }
+
+    /// Newest accepted event time, but for what waits for the end of the epoch.
+    fn newest(&self) -> Option<Time> {
+        self.entries.last().map(|e| e.time)
+    }
+
+    /// Whether the log has ended: only then the last segment is handed over.
+    fn ended(&self) -> bool {
+        self.unsent > self.last
+    }
+
+    /// The entries that count.
+    fn retained(&self) -> &[Entry] {
+        &self.entries[self.first as usize..]
     }
 
     fn rare_mut(&mut self) -> &mut Rare {
@@ -202,7 +207,7 @@ impl HomeSplit {
     fn holds(&self, moment: &Moment) -> bool {
         let key = |e: &Entry| (e.time, e.action);
         let wanted = (moment.time, moment.action);
-        let entries = &self.entries[self.first..];
+        let entries = self.retained();
         let from = entries.partition_point(|e| key(e) < wanted);
         let mut equal = entries[from..].iter().take_while(|e| key(e) == wanted);
         equal.any(|e| !e.named)
@@ -216,30 +221,35 @@ impl HomeSplit {
 
     /// Appends a behaviour that follows all others.
     fn append(&mut self, mut entry: Entry, rules: &Rules) {
-        if self.entries.len() == self.entries.capacity() && self.first * 4 >= self.entries.len() {
+        let length = self.entries.len();
+        if length == self.entries.capacity() && self.first as usize * 4 >= length {
             self.forget();
         }
-        if starts_new(&self.entries[self.last..], &entry, rules) {
+        if starts_new(&self.entries[self.last as usize..], &entry, rules) {
             entry.starts = true;
-            self.last = self.entries.len();
+            self.last = self.entries.len() as u32;
+            if self.second == 0 {
+                self.second = self.last;
+            }
         }
-        self.newest = Some(entry.time);
         self.entries.push(entry);
     }
 
     /// Removes the entries before the first that counts.
     fn forget(&mut self) {
-        self.entries.drain(..self.first);
+        self.entries.drain(..self.first as usize);
         self.last -= self.first;
         self.unsent -= self.first;
+        self.second = self.second.saturating_sub(self.first);
         self.first = 0;
     }
 
     /// Merges what is late or confirmed, and leaves waiting what is not.
     fn merge_waiting(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
+        let newest = self.newest();
         let Some(rare) = &mut self.rare else { return };
         if !rare.waiting.is_empty() {
-            self.newest = rare.admit(self.newest, rules, updates);
+            rare.admit(newest, rules, updates);
         }
         self.merge_late(home, rules, updates);
     }
@@ -255,10 +265,12 @@ impl HomeSplit {
         updates.applied += accepted.len() as u64;
         // The boundary before a behaviour depends on earlier ones alone: what comes before the segment of the
         // first new one's predecessor stays as it is.
-        let entries = &self.entries[self.first..];
+        let entries = self.retained();
         let before = entries.partition_point(|e| e.moment() <= earliest);
         let touched = entries[..before].iter().rposition(|e| e.starts);
-        let from = (self.first + touched.unwrap_or(0)).min(self.unsent);
+        let from = self.first as usize + touched.unwrap_or(0);
+        let from = from.min(self.unsent as usize);
+        let ended = self.ended();
         let old = self.entries.split_off(from);
 
         let mut new = accepted.iter().peekable();
@@ -289,7 +301,7 @@ impl HomeSplit {
         }
         let end = self.entries.len();
         let added = accepted.len();
-        let sent = self.unsent - from;
+        let sent = self.unsent as usize - from;
         let have_met = met < old.len();
         self.entries.extend_from_slice(&old[met..]);
 
@@ -297,7 +309,7 @@ impl HomeSplit {
         for range in segments(&old[..met]).take_while(|range| range.start < sent) {
             changes.push((segment(home, &old[range]), -1));
         }
-        let whole = match have_met || self.ended {
+        let whole = match have_met || ended {
             true => end,
             false => current,
         };
@@ -307,37 +319,42 @@ impl HomeSplit {
         updates.segments.append(&mut changes);
 
         if have_met {
-            self.last += added;
-            self.unsent = whole.max(from + sent + added);
+            self.last += added as u32;
+            self.unsent = whole.max(from + sent + added) as u32;
         } else {
-            self.last = current;
-            self.unsent = whole;
+            self.last = current as u32;
+            self.unsent = whole as u32;
         }
+        self.second = self.next_start(self.first);
     }
 
-    /// Emits the segments that are complete and were not handed over.
-    fn hand_over(&mut self, home: HomeId, updates: &mut Updates) {
-        let until = match self.ended {
-            true => self.entries.len(),
-            false => self.last,
-        };
+    /// Emits the segments before `until` that were not handed over.
+    fn hand_over(&mut self, home: HomeId, until: u32, updates: &mut Updates) {
         if self.unsent < until {
-            let entries = &self.entries[self.unsent..until];
+            let entries = &self.entries[self.unsent as usize..until as usize];
             let whole = segments(entries).map(|range| (segment(home, &entries[range]), 1));
             updates.segments.extend(whole);
             self.unsent = until;
         }
     }
 
+    /// Where the segment after the one at `start` starts; 0 where there is none.
+    fn next_start(&self, start: u32) -> u32 {
+        let after = self.entries.get(start as usize + 1..).unwrap_or_default();
+        let next = after.iter().position(|e| e.starts);
+        next.map_or(0, |next| start + 1 + next as u32)
+    }
+
     /// Moves the horizon and forgets what is final.
     fn advance(&mut self, rules: &Rules) {
-        let Some(newest) = self.newest else { return };
+        let Some(newest) = self.newest() else {
+            return;
+        };
         let horizon = Time(newest.0.saturating_sub(rules.lateness)).max(self.horizon);
         self.horizon = horizon;
-        let entries = &self.entries[self.first..];
-        let before = entries.partition_point(|e| e.time < horizon);
-        if let Some(start) = entries[..before].iter().rposition(|e| e.starts) {
-            self.first += start;
+        while self.second > 0 && self.entries[self.second as usize].time < horizon {
+            self.first = self.second;
+            self.second = self.next_start(self.first);
         }
         if let Some(rare) = &mut self.rare
             && rare.forget(horizon)
@@ -361,13 +378,8 @@ impl Rare {
     }
 
     /// Takes from the waiting, in event-time order, all up to the last that lies at most `max_jump` ahead of the newest
-    /// accepted event, or that the next one confirms. Returns the newest then.
-    fn admit(
-        &mut self,
-        mut newest: Option<Time>,
-        rules: &Rules,
-        updates: &mut Updates,
-    ) -> Option<Time> {
+    /// accepted event, or that the next one confirms.
+    fn admit(&mut self, mut newest: Option<Time>, rules: &Rules, updates: &mut Updates) {
         self.waiting.sort_by_key(|b| b.moment);
         let near = |from: Time, to: Time| to.0.saturating_sub(from.0) <= rules.max_jump;
         let mut admitted = 0;
@@ -386,7 +398,6 @@ impl Rare {
         for behavior in self.waiting.split_off(self.waiting.len().min(MAX_WAITING)) {
             updates.accounts.push(Account::Rejected(behavior));
         }
-        newest
     }
 
     /// Forgets ids from before the horizon once they are many. Whether nothing is left.

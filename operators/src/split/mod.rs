@@ -12,7 +12,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::homes::States;
+use crate::homes::{States, Touched};
 use crate::stash::Stash;
 use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
 use home::HomeSplit;
@@ -209,6 +209,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(3);
             let mut homes = States::<HomeSplit>::new(index, peers);
+            let mut touched = Touched::new(index, peers);
             let mut marks = Marks::default();
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
@@ -226,16 +227,13 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     let mut updates = home::Updates::default();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
 
-                    let mut touched: Vec<HomeId> = Vec::new();
                     for behavior in arrived.in_order() {
+                        touched.insert(behavior.home);
                         let home = homes.of(behavior.home);
-                        if home.touch() {
-                            touched.push(behavior.home);
-                        }
                         home.take(behavior, &rules, &mut updates);
                     }
                     // Home by home, so that operators behind this one find all of a home together.
-                    touched.sort_unstable();
+                    let touched = touched.take();
                     for &id in &touched {
                         homes.of(id).finish(id, &rules, &mut updates);
                     }
