@@ -11,7 +11,7 @@ pub const EPOCH: usize = 100;
 /// Lines that are no events; one of them stands after every 300 that are.
 const BAD: [&str; 3] = [
     "this is no event",
-    r#"{"home":"h-1","time":"2025-01-08T08:00:00Z","device":"Gramophone","action":"play"}"#,
+    r#"{"home":"h-1","time":"2025-01-08T08:00:00+00:00","device":"Gramophone","action":"play"}"#,
     r#"{"home":"h-1","time":"2025-02-31T08:00:00Z","device":"Kettle","action":"switch on"}"#,
 ];
 
