@@ -98,7 +98,7 @@ pub fn infer(files: &[PathBuf], timezone: &TimeZone) -> Result<Catalog, CatalogF
     let mut vocabulary = Vocabulary::default();
     let mut more = true;
     while more && vocabulary.actions <= usize::from(u16::MAX) {
-        more = match events.next(timezone, |event, _, _, _| {
+        more = match events.next(timezone, |event| {
             // What is wrong with a line is said when its events are read.
             if let Ok(event) = event
                 && let Ok((device, action)) = event.names()
@@ -108,7 +108,7 @@ pub fn infer(files: &[PathBuf], timezone: &TimeZone) -> Result<Catalog, CatalogF
         }) {
             Ok(more) => more,
             // A file that breaks off counts as far as it is readable, here as there.
-            Err(SourceError::Broken { .. }) => true,
+            Err(SourceError::Broken { .. } | SourceError::Damaged { .. }) => true,
             Err(error) => return Err(error.into()),
         };
     }

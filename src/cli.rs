@@ -10,9 +10,11 @@ use std::process::ExitCode;
 use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
+use crate::bench::{self, BenchArgs};
 use crate::config::{Config, File, UsageError, check_environment, describe};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
+use crate::pack::{self, PackArgs};
 use crate::replay;
 use crate::show::{self, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
@@ -53,6 +55,8 @@ pub enum Command {
     Replay(Box<ReplayArgs>),
     Simulate(SimulateArgs),
     Import(ImportArgs),
+    Pack(PackArgs),
+    Bench(BenchArgs),
     Show(ShowArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
@@ -229,6 +233,8 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File) -> anyhow::Result<()> {
         }
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments),
         Command::Config(_) => {

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError, RwLock};
 
+use foldhash::fast::RandomState;
 use hearth_operators::words::HomeId;
 
 /// The names of the homes met so far. Clones share the table.
@@ -12,7 +13,7 @@ pub struct Homes(Arc<RwLock<Table>>);
 #[derive(Debug, Default)]
 struct Table {
     names: Vec<Arc<str>>,
-    ids: HashMap<Arc<str>, HomeId>,
+    ids: HashMap<Arc<str>, HomeId, RandomState>,
 }
 
 impl Homes {

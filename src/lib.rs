@@ -3,6 +3,7 @@
 //! The dataflow and its words live in [`hearth_operators`]; this crate is what surrounds them: sources, sinks,
 //! synthesizers, models, the outlier filter and the command line.
 
+pub mod bench;
 pub mod catalog;
 pub mod cli;
 pub mod config;
@@ -13,6 +14,7 @@ pub mod filter;
 pub mod homes;
 pub mod import;
 pub mod models;
+pub mod pack;
 pub mod pool;
 pub mod replay;
 pub mod services;

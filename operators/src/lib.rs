@@ -9,8 +9,10 @@
 #![forbid(missing_docs)]
 
 pub mod compress;
+mod edges;
 pub mod embed;
 pub mod gather;
+mod homes;
 pub mod offload;
 pub mod reference;
 pub mod request;

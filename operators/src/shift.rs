@@ -1,6 +1,5 @@
 //! Shifts: which regime each segment belongs to, and the regimes that have ended.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
@@ -11,6 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::homes::States;
 use crate::split::{Notice, Settled};
 use crate::stash::Stash;
 use crate::words::{Epoch, HomeId, Regime, Segment, Shift, ShiftKey, Time};
@@ -71,22 +71,30 @@ pub trait Shifts<'s> {
 #[derive(Debug, Serialize, Deserialize)]
 struct HomeShifts {
     /// In order of time; those of all homes among them.
-    shifts: Vec<Shift>,
+    shifts: Vec<Arc<Shift>>,
     /// How many of them have ended a regime.
     ended: u32,
     /// How far the home is final.
     until: Time,
-    /// Segments of the regimes that have not ended, with their regime.
-    segments: BTreeMap<Arc<Segment>, u32>,
+    /// Segments of the regimes that have not ended, with their regime, in order.
+    segments: Vec<Placed>,
+}
+
+/// A segment in its regime. Its start stands beside it, so that most comparisons need not look further.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+struct Placed {
+    start: Time,
+    segment: Arc<Segment>,
+    regime: u32,
 }
 
 impl HomeShifts {
-    fn new(shifts: &[Shift]) -> Self {
+    fn new(shifts: &[Arc<Shift>]) -> Self {
         HomeShifts {
             shifts: shifts.to_vec(),
             ended: 0,
             until: Time(i64::MIN),
-            segments: BTreeMap::new(),
+            segments: Vec::new(),
         }
     }
 
@@ -95,7 +103,7 @@ impl HomeShifts {
     }
 
     /// Adds a shift and relabels. `false` if it comes too late.
-    fn declare(&mut self, home: HomeId, shift: &Shift, changes: &mut Changes) -> bool {
+    fn declare(&mut self, home: HomeId, shift: &Arc<Shift>, changes: &mut Changes) -> bool {
         if self.shifts.contains(shift) {
             return true;
         }
@@ -106,13 +114,13 @@ impl HomeShifts {
         self.shifts.push(shift.clone());
         self.shifts.sort_by(in_time);
         let mut relabelled = std::mem::take(&mut self.segments);
-        for (segment, regime) in &mut relabelled {
-            let now = self.regime(segment.start());
-            if now != *regime {
+        for placed in &mut relabelled {
+            let now = self.regime(placed.start);
+            if now != placed.regime {
                 let key = |regime| ShiftKey { home, regime };
-                changes.push(((key(*regime), segment.clone()), -1));
-                changes.push(((key(now), segment.clone()), 1));
-                *regime = now;
+                changes.push(((key(placed.regime), placed.segment.clone()), -1));
+                changes.push(((key(now), placed.segment.clone()), 1));
+                placed.regime = now;
             }
         }
         self.segments = relabelled;
@@ -120,11 +128,27 @@ impl HomeShifts {
     }
 
     fn update(&mut self, home: HomeId, segment: Arc<Segment>, diff: i64, changes: &mut Changes) {
-        let regime = self.regime(segment.start());
-        if diff > 0 {
-            self.segments.insert(segment.clone(), regime);
+        let start = segment.start();
+        let regime = self.regime(start);
+        let placed = Placed {
+            start,
+            segment: segment.clone(),
+            regime,
+        };
+        if self.segments.last().is_none_or(|last| last.start < start) {
+            if diff > 0 {
+                self.segments.push(placed);
+            }
         } else {
-            self.segments.remove(&segment);
+            let order = |p: &Placed| p.start.cmp(&start).then_with(|| p.segment.cmp(&segment));
+            match (self.segments.binary_search_by(order), diff > 0) {
+                (Ok(place), true) => self.segments[place] = placed,
+                (Err(place), true) => self.segments.insert(place, placed),
+                (Ok(place), false) => {
+                    self.segments.remove(place);
+                }
+                (Err(_), false) => {}
+            }
         }
         changes.push(((ShiftKey { home, regime }, segment), diff));
     }
@@ -139,13 +163,12 @@ impl HomeShifts {
             let regime = self.ended;
             self.ended += 1;
             let of = |regime: u32| {
-                let mine = self.segments.iter().filter(move |(_, r)| **r == regime);
-                mine.map(|(segment, _)| segment.sequence())
-                    .collect::<Vec<_>>()
+                let mine = self.segments.iter().filter(|p| p.regime == regime);
+                mine.map(|p| p.segment.sequence()).collect::<Vec<_>>()
             };
             let (source, target) = (of(regime), of(regime + 1));
             if !source.is_empty() {
-                let shift = shift.clone();
+                let shift = Shift::clone(shift);
                 let ended = Regime {
                     shift,
                     source,
@@ -153,14 +176,14 @@ impl HomeShifts {
                 };
                 result.push((ShiftKey { home, regime }, Arc::new(ended)));
             }
-            self.segments.retain(|_, r| *r > regime);
+            self.segments.retain(|p| p.regime > regime);
         }
         result
     }
 }
 
 /// By time, then by the rest.
-fn in_time(a: &Shift, b: &Shift) -> std::cmp::Ordering {
+fn in_time(a: &Arc<Shift>, b: &Arc<Shift>) -> std::cmp::Ordering {
     a.time.cmp(&b.time).then_with(|| a.cmp(b))
 }
 
@@ -193,9 +216,9 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
 
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(3);
-            let mut homes: HashMap<HomeId, HomeShifts> = HashMap::new();
+            let mut homes = States::<Option<HomeShifts>>::new(index, peers);
             // Shifts of all homes, for those that appear later.
-            let mut all: Vec<Shift> = Vec::new();
+            let mut all: Vec<Arc<Shift>> = Vec::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -217,27 +240,29 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     let epoch = *capabilities[0].time();
                     let mut changes = Changes::new();
                     let mut late = Vec::new();
+                    let mut declared = false;
                     for notice in arrived.notices {
                         let Notice::Shift(shift) = notice else {
                             continue;
                         };
+                        declared = true;
+                        let shift = Arc::new(shift);
                         match shift.home {
                             Some(home) if home.0 as usize % peers == index => {
-                                let state =
-                                    homes.entry(home).or_insert_with(|| HomeShifts::new(&all));
+                                let state = homes.of(home);
+                                let state = state.get_or_insert_with(|| HomeShifts::new(&all));
                                 if !state.declare(home, &shift, &mut changes) {
-                                    late.push(shift);
+                                    late.push(Arc::unwrap_or_clone(shift));
                                 }
                             }
                             Some(_) => {}
                             None => {
-                                for (&home, state) in &mut homes {
+                                for (home, state) in homes.iter_mut() {
+                                    let Some(state) = state else { continue };
                                     if !state.declare(home, &shift, &mut changes) {
                                         let home = Some(home);
-                                        late.push(Shift {
-                                            home,
-                                            ..shift.clone()
-                                        });
+                                        let shift = Shift::clone(&shift);
+                                        late.push(Shift { home, ..shift });
                                     }
                                 }
                                 if !all.contains(&shift) {
@@ -249,17 +274,22 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     }
                     for (segment, diff) in arrived.segments {
                         let home = segment.home;
-                        let state = homes.entry(home).or_insert_with(|| HomeShifts::new(&all));
+                        let state = homes.of(home);
+                        let state = state.get_or_insert_with(|| HomeShifts::new(&all));
                         state.update(home, segment, diff, &mut changes);
                     }
                     let mut ended = ended_out.activate();
                     let mut session = ended.session(&capabilities[1]);
                     for Settled { home, until } in arrived.settled {
-                        let state = homes.entry(home).or_insert_with(|| HomeShifts::new(&all));
+                        let state = homes.of(home);
+                        let state = state.get_or_insert_with(|| HomeShifts::new(&all));
                         state.until = state.until.max(until);
                         session.give_iterator(state.end(home).into_iter());
                     }
-                    consolidate(&mut changes);
+                    // Segments come consolidated; only with what is relabelled can they cancel.
+                    if declared {
+                        consolidate(&mut changes);
+                    }
                     let changes = changes.into_iter();
                     regimes_out
                         .activate()

@@ -1,6 +1,5 @@
 //! The behaviour graph (GSS): how often each action follows another inside a segment, and the hints drawn from it.
 
-use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
@@ -11,6 +10,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::edges::{Edge, Edges};
+use crate::homes::States;
 use crate::stash::Stash;
 use crate::words::{ActionId, Epoch, Hints, HomeId, Segment, ShiftKey};
 
@@ -38,8 +39,9 @@ pub trait Transitions<'s> {
     /// Maintains the graph of each home, and answers `asked` with the `k` most frequent successors of each action
     /// in that regime, ties broken by action id. A regime that was asked about is over, and its counts are dropped.
     ///
-    /// State per home: a sorted table of `(from, to)` with a count for each of its regimes. Cost per event:
-    /// a search in that table; changes leave consolidated, once an epoch.
+    /// Segments are expected where their home lives, as [`Shifts`](crate::shift::Shifts) leaves them. State per home: a
+    /// table of `(from, to)` with a count for each of its regimes, about 14 bytes an edge. Cost per event: a look into that
+    /// table; changes leave consolidated, once an epoch.
     ///
     /// # Examples
     /// ```
@@ -65,33 +67,54 @@ pub trait Transitions<'s> {
 
 /// One home's state: the counts of each regime that was not asked about yet.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeGraph(BTreeMap<u32, BTreeMap<(ActionId, ActionId), i64>>);
+struct HomeGraph {
+    /// The regime that was last looked at, which most homes have alone, with its counts.
+    regime: u32,
+    edges: Edges,
+    others: Vec<(u32, Edges)>,
+}
 
 impl HomeGraph {
+    /// The counts of a regime.
+    fn edges(&mut self, regime: u32) -> &mut Edges {
+        if regime != self.regime {
+            let edges = self.take(regime);
+            let before = std::mem::replace(&mut self.edges, edges);
+            self.others.push((self.regime, before));
+            self.regime = regime;
+        }
+        &mut self.edges
+    }
+
+    /// Takes the counts of a regime out.
+    fn take(&mut self, regime: u32) -> Edges {
+        if regime == self.regime {
+            return std::mem::take(&mut self.edges);
+        }
+        let place = self.others.iter().position(|(r, _)| *r == regime);
+        place.map_or_else(Edges::default, |place| self.others.swap_remove(place).1)
+    }
+
+    /// Counts the edges of a segment and notes how they change.
     fn update(
         &mut self,
         regime: u32,
         segment: &Segment,
         diff: i64,
-        changes: &mut Vec<(Transition, i64)>,
+        changes: &mut Vec<(Edge, i64)>,
     ) {
-        let home = segment.home;
-        let counts = self.0.entry(regime).or_default();
+        let edges = self.edges(regime);
         for pair in segment.moments.windows(2) {
-            let (from, to) = (pair[0].action, pair[1].action);
-            let count = counts.entry((from, to)).or_default();
-            *count += diff;
-            if *count == 0 {
-                counts.remove(&(from, to));
-            }
-            changes.push((Transition { home, from, to }, diff));
+            let edge = Edge::new(pair[0].action, pair[1].action);
+            edges.add(edge, diff);
+            changes.push((edge, diff));
         }
     }
 
     fn hints(&mut self, regime: u32, k: usize) -> Hints {
-        let counts = self.0.remove(&regime).unwrap_or_default();
         let mut hints: Vec<(ActionId, Vec<(ActionId, u32)>)> = Vec::new();
-        for ((from, to), count) in counts {
+        for (edge, count) in self.take(regime).sorted() {
+            let (from, to) = edge.actions();
             let successor = (to, u32::try_from(count).unwrap_or(0));
             match hints.last_mut() {
                 Some((action, successors)) if *action == from => successors.push(successor),
@@ -116,6 +139,7 @@ struct Arrived {
 impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
     fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s> {
         let mut builder = OperatorBuilder::new("Transitions".to_owned(), self.scope());
+        let (index, peers) = (self.scope().index(), self.scope().peers());
         let mut segments = builder.new_input(self.inner, Pipeline);
         let mut asked = builder.new_input(asked, Pipeline);
         let (output, transitions) = builder.new_output::<Vec<_>>();
@@ -125,7 +149,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
 
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(2);
-            let mut homes: HashMap<HomeId, HomeGraph> = HashMap::new();
+            let mut homes = States::<HomeGraph>::new(index, peers);
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -139,19 +163,29 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                 });
                 while let Some((capabilities, arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut changes = Vec::new();
-                    for ((key, segment), _, diff) in arrived.segments {
-                        let graph = homes.entry(key.home).or_default();
-                        graph.update(key.regime, &segment, diff, &mut changes);
+                    let mut segments = arrived.segments;
+                    if !segments.is_sorted_by_key(|((key, _), _, _)| key.home) {
+                        segments.sort_by_key(|((key, _), _, _)| key.home);
                     }
-                    consolidate(&mut changes);
-                    let changes = changes.into_iter();
-                    transitions_out
-                        .activate()
-                        .session(&capabilities[0])
-                        .give_iterator(changes.map(|(edge, diff)| (edge, epoch, diff)));
+                    let mut transitions = transitions_out.activate();
+                    let mut session = transitions.session(&capabilities[0]);
+                    let mut changes = Vec::new();
+                    // A home at a time: what changes twice is found by sorting few, not many.
+                    for all in segments.chunk_by(|((a, _), _, _), ((b, _), _, _)| a.home == b.home)
+                    {
+                        let home = all[0].0.0.home;
+                        let graph = homes.of(home);
+                        for ((key, segment), _, diff) in all {
+                            graph.update(key.regime, segment, *diff, &mut changes);
+                        }
+                        consolidate(&mut changes);
+                        session.give_iterator(changes.drain(..).map(|(edge, diff)| {
+                            let (from, to) = edge.actions();
+                            (Transition { home, from, to }, epoch, diff)
+                        }));
+                    }
                     let answers = arrived.asked.into_iter().map(|key| {
-                        let graph = homes.entry(key.home).or_default();
+                        let graph = homes.of(key.home);
                         (key, Arc::new(graph.hints(key.regime, k)))
                     });
                     hints_out

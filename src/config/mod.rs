@@ -255,7 +255,7 @@ impl fmt::Display for Span {
     }
 }
 
-fn zone(name: &str) -> Result<TimeZone, String> {
+pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name)
         .map_err(|_| format!("`{name}` is no time zone; write an IANA name like Europe/Berlin"))
 }

@@ -2,7 +2,6 @@
 //! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
 
 use std::path::Path;
-use std::sync::Arc;
 
 use hearth_operators::words::{Shift, ShiftKind};
 use jiff::tz::TimeZone;
@@ -40,7 +39,7 @@ pub fn read_contexts(
     timezone: &TimeZone,
 ) -> Result<(Vec<Shift>, Vec<Rejected>), SourceError> {
     let name = display_name(file);
-    let mut lines = Lines::open(file, Arc::default()).map_err(|error| SourceError::Unreadable {
+    let mut lines = Lines::open(file).map_err(|error| SourceError::Unreadable {
         file: name.clone(),
         error,
     })?;

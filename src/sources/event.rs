@@ -12,7 +12,8 @@ use crate::time;
 pub const LONGEST_NAME: usize = 256;
 
 /// The instants that count as possible: 1900-01-01 to 2200-01-01. Anything else is a broken clock.
-const POSSIBLE: std::ops::Range<i64> = -2_208_988_800 * Time::SECOND..7_258_118_400 * Time::SECOND;
+pub(super) const POSSIBLE: std::ops::Range<i64> =
+    -2_208_988_800 * Time::SECOND..7_258_118_400 * Time::SECOND;
 
 /// An event whose fields are in order, its names not looked up yet.
 pub(crate) struct Event<'a> {

@@ -4,8 +4,6 @@ use std::collections::VecDeque;
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -45,18 +43,14 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
-    /// Opens a file, or standard input for `-`. Bytes read, before decompression, are added to `progress`.
-    pub fn open(file: &Path, progress: Arc<AtomicU64>) -> io::Result<Self> {
-        if file == Path::new("-") {
-            Self::new(io::stdin(), progress)
-        } else {
-            Self::new(File::open(file)?, progress)
-        }
+    /// Opens a file, or standard input for `-`.
+    pub fn open(file: &Path) -> io::Result<Self> {
+        Self::new(input(file)?)
     }
 
     /// Reads from any source of bytes.
-    pub fn new(input: impl Read + Send + 'static, progress: Arc<AtomicU64>) -> io::Result<Self> {
-        let mut raw = BufReader::with_capacity(BUFFER, Counted { input, progress });
+    pub fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
+        let mut raw = BufReader::with_capacity(BUFFER, input);
         let magic = peek(&mut raw, 4)?;
         let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(&[0x1f, 0x8b]) {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
@@ -151,25 +145,20 @@ impl Lines {
     }
 }
 
+/// The bytes of a file, or of standard input for `-`.
+pub(super) fn input(file: &Path) -> io::Result<Box<dyn Read + Send>> {
+    if file == Path::new("-") {
+        Ok(Box::new(io::stdin()))
+    } else {
+        Ok(Box::new(File::open(file)?))
+    }
+}
+
 /// Up to `n` first bytes of what the reader holds next, without consuming them. Fewer than `n` only where the input
 /// is shorter or arrives in pieces smaller than that.
 fn peek(reader: &mut impl BufRead, n: usize) -> io::Result<Vec<u8>> {
     let buffer = reader.fill_buf()?;
     Ok(buffer[..buffer.len().min(n)].to_vec())
-}
-
-/// Counts the bytes that pass.
-struct Counted<R> {
-    input: R,
-    progress: Arc<AtomicU64>,
-}
-
-impl<R: Read> Read for Counted<R> {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.progress.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
 }
 
 #[cfg(test)]
@@ -181,7 +170,7 @@ mod tests {
     use super::*;
 
     fn all(input: Vec<u8>) -> io::Result<Vec<Text>> {
-        let mut lines = Lines::new(io::Cursor::new(input), Arc::default())?;
+        let mut lines = Lines::new(io::Cursor::new(input))?;
         let (mut line, mut out) = (Text::default(), Vec::new());
         while lines.read(&mut line)? {
             out.push(line.clone());

@@ -1,6 +1,7 @@
 //! Event logs: several files, read in the order given, as one log.
 
 use std::fs;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -9,7 +10,8 @@ use hearth_operators::words::{Behavior, Catalog, Line};
 use jiff::tz::TimeZone;
 
 use super::event::Event;
-use super::lines::{Lines, Text};
+use super::lines::{self, Lines, Text};
+use super::packed::{MAGIC, PackReader, PackWriter};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
@@ -84,34 +86,59 @@ impl EventLog {
         if let Some(error) = self.postponed.take() {
             return Err(error);
         }
+        let mut read = 0;
+        while read < n {
+            match self.read_some(n - read, behaviors, rejected) {
+                Ok(0) => break,
+                Ok(some) => read += some,
+                Err(error) if read == 0 => return Err(error),
+                Err(error) => {
+                    self.postponed = Some(error);
+                    break;
+                }
+            }
+        }
+        Ok(read)
+    }
+
+    /// Reads at least one and at most `n` lines, where there are any.
+    fn read_some(
+        &mut self,
+        n: usize,
+        behaviors: &mut Vec<Behavior>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<usize, SourceError> {
         let Options {
             catalog,
             homes,
             timezone,
         } = &self.options;
-        for read in 0..n {
-            let next = self.events.next(timezone, |outcome, line, text, file| {
-                let behavior = outcome.and_then(|event| {
-                    let action = event.action(catalog)?;
-                    let home = homes.intern(&event.home);
-                    Ok(event.behavior(home, action, line))
-                });
-                match behavior {
-                    Ok(behavior) => behaviors.push(behavior),
-                    Err(reason) => rejected.push(Rejected::new(text, file, reason)),
+        while let Some((file, name, open)) = self.events.current()? {
+            let read = match open {
+                Open::Packed(log) => {
+                    log.read(n, (catalog, homes), (file, name), behaviors, rejected)?
                 }
-            });
-            match next {
-                Ok(true) => {}
-                Ok(false) => return Ok(read),
-                Err(error) if read == 0 => return Err(error),
-                Err(error) => {
-                    self.postponed = Some(error);
-                    return Ok(read);
+                Open::Text { .. } => {
+                    let read = self.events.line(timezone, |outcome, line, text, file| {
+                        let behavior = outcome.and_then(|event| {
+                            let action = event.action(catalog)?;
+                            let home = homes.intern(&event.home);
+                            Ok(event.behavior(home, action, line))
+                        });
+                        match behavior {
+                            Ok(behavior) => behaviors.push(behavior),
+                            Err(reason) => rejected.push(Rejected::new(text, file, reason)),
+                        }
+                    });
+                    usize::from(read?)
                 }
+            };
+            if read > 0 {
+                return Ok(read);
             }
+            self.events.finish_file();
         }
-        Ok(n)
+        Ok(0)
     }
 
     /// The name of a file, as messages write it.
@@ -153,9 +180,9 @@ struct LogFile {
     pipe: Option<Open>,
 }
 
-struct Open {
-    lines: Lines,
-    format: Format,
+enum Open {
+    Text { lines: Lines, format: Format },
+    Packed(Box<PackReader>),
 }
 
 #[derive(Clone, Copy)]
@@ -212,66 +239,105 @@ impl Events {
         })
     }
 
-    /// Reads the next counted line and gives `take` its event (or what is wrong with it), its place, its text and the
-    /// file's name. Returns false at the end of the log.
+    /// Reads the next counted line and gives `take` its event (or what is wrong with it). Returns false at the end of
+    /// the log.
     pub fn next(
+        &mut self,
+        timezone: &TimeZone,
+        take: impl FnOnce(Result<Event<'_>, String>),
+    ) -> Result<bool, SourceError> {
+        let mut take = Some(take);
+        let mut give = |event: Result<Event<'_>, String>| {
+            if let Some(take) = take.take() {
+                take(event);
+            }
+        };
+        while let Some((_, name, open)) = self.current()? {
+            let read = match open {
+                Open::Packed(log) => log.next(name, |event| give(event.map_err(|r| r.reason)))?,
+                Open::Text { .. } => self.line(timezone, |event, _, _, _| give(event))?,
+            };
+            if read {
+                return Ok(true);
+            }
+            self.finish_file();
+        }
+        Ok(false)
+    }
+
+    /// The file being read, opened: its index, its name and its reader. `None` at the end of the log.
+    fn current(&mut self) -> Result<Option<(u32, &str, &mut Open)>, SourceError> {
+        let Some(file) = self.files.get_mut(self.current) else {
+            return Ok(None);
+        };
+        if self.open.is_none() {
+            let opened = match file.pipe.take() {
+                Some(pipe) => Ok(pipe),
+                None => Open::new(&file.path, &file.name, true, self.progress.clone()),
+            };
+            match opened {
+                Ok(open) => self.open = Some(open),
+                Err(error) => {
+                    self.current += 1;
+                    return Err(error);
+                }
+            }
+        }
+        let open = self.open.as_mut();
+        Ok(open.map(|open| (self.current as u32, &*file.name, open)))
+    }
+
+    /// Reads the next counted line of the file being read, a file of text, and gives `take` its event (or what is wrong
+    /// with it), its place, its text and the file's name. Returns false at the end of the file.
+    fn line(
         &mut self,
         timezone: &TimeZone,
         take: impl FnOnce(Result<Event<'_>, String>, Line, &Text, &str),
     ) -> Result<bool, SourceError> {
-        while self.current < self.files.len() {
-            let file = &mut self.files[self.current];
-            let open = match &mut self.open {
-                Some(open) => open,
-                none => {
-                    let opened = match file.pipe.take() {
-                        Some(pipe) => Ok(pipe),
-                        None => Open::new(&file.path, &file.name, true, self.progress.clone()),
-                    };
-                    if opened.is_err() {
-                        self.current += 1;
-                    }
-                    none.insert(opened?)
-                }
-            };
-            match open.lines.read(&mut self.line) {
+        let file = self.current as u32;
+        let (Some(LogFile { name, .. }), Some(Open::Text { lines, format })) =
+            (self.files.get(self.current), &mut self.open)
+        else {
+            return Ok(false);
+        };
+        loop {
+            match lines.read(&mut self.line) {
                 Err(error) => {
-                    let line = open.lines.number();
-                    let file = file.name.clone();
-                    self.finish_file();
-                    return Err(SourceError::Broken { file, line, error });
-                }
-                Ok(false) => self.finish_file(),
-                Ok(true) if self.line.is_blank() && !self.line.too_long => {}
-                Ok(true) => {
-                    let place = Line {
-                        file: self.current as u32,
-                        line: self.line.number,
+                    let broken = SourceError::Broken {
+                        file: name.clone(),
+                        line: lines.number(),
+                        error,
                     };
-                    match open.format {
-                        Format::JsonLines => {
-                            let event = records::json(&self.line)
-                                .and_then(|record| Event::check(record, timezone));
-                            take(event, place, &self.line, &file.name);
-                        }
-                        // Without a header there is no line that could get here.
-                        Format::Csv(None) => continue,
-                        Format::Csv(Some(columns)) => {
-                            let first = std::mem::take(&mut self.line);
-                            let record = CsvRecord::complete(first, &mut open.lines);
-                            let event = record
-                                .fields(&columns)
-                                .and_then(|fields| Event::check(fields, timezone));
-                            take(event, place, &record.text, &file.name);
-                            // Its buffer serves again.
-                            self.line = record.text;
-                        }
-                    }
-                    return Ok(true);
+                    self.finish_file();
+                    return Err(broken);
                 }
+                Ok(false) => return Ok(false),
+                Ok(true) if self.line.is_blank() && !self.line.too_long => {}
+                Ok(true) => break,
             }
         }
-        Ok(false)
+        let line = self.line.number;
+        let place = Line { file, line };
+        match format {
+            Format::JsonLines => {
+                let event =
+                    records::event(&self.line).and_then(|record| Event::check(record, timezone));
+                take(event, place, &self.line, name);
+            }
+            // Without a header there is no line that could get here.
+            Format::Csv(None) => return Ok(false),
+            Format::Csv(Some(columns)) => {
+                let first = std::mem::take(&mut self.line);
+                let record = CsvRecord::complete(first, lines);
+                let event = record
+                    .fields(columns)
+                    .and_then(|fields| Event::check(fields, timezone));
+                take(event, place, &record.text, name);
+                // Its buffer serves again.
+                self.line = record.text;
+            }
+        }
+        Ok(true)
     }
 
     fn finish_file(&mut self) {
@@ -293,6 +359,23 @@ impl Open {
             file: name.to_owned(),
             error,
         };
+        let input = lines::input(path).map_err(unreadable)?;
+        let mut input = Counted { input, progress };
+        let mut start = Vec::new();
+        let magic = MAGIC.len() as u64;
+        let sniffed = input.by_ref().take(magic).read_to_end(&mut start);
+        sniffed.map_err(unreadable)?;
+        if start == MAGIC {
+            return Ok(Open::Packed(Box::new(PackReader::new(Box::new(input)))));
+        }
+        let named_packed = path
+            .extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case("hlog"));
+        if named_packed || start.starts_with(&MAGIC[..MAGIC.len() - 1]) {
+            return Err(SourceError::Version {
+                file: name.to_owned(),
+            });
+        }
         // A name without an ending (a spooled copy of standard input, say) tells nothing; then the content does.
         let by_name = if named && path.extension().is_some() {
             Some(is_csv(path).ok_or_else(|| SourceError::UnknownFormat {
@@ -301,7 +384,7 @@ impl Open {
         } else {
             None
         };
-        let mut lines = Lines::open(path, progress).map_err(unreadable)?;
+        let mut lines = Lines::new(io::Cursor::new(start).chain(input)).map_err(unreadable)?;
         let csv = match by_name {
             Some(csv) => csv,
             None => lines
@@ -310,7 +393,7 @@ impl Open {
                 .is_some_and(|b| b != b'{'),
         };
         if !csv {
-            return Ok(Open {
+            return Ok(Open::Text {
                 lines,
                 format: Format::JsonLines,
             });
@@ -329,10 +412,79 @@ impl Open {
                 break Some(columns);
             }
         };
-        Ok(Open {
+        Ok(Open::Text {
             lines,
             format: Format::Csv(columns),
         })
+    }
+}
+
+/// Counts the bytes that pass.
+struct Counted {
+    input: Box<dyn Read + Send>,
+    progress: Arc<AtomicU64>,
+}
+
+impl Read for Counted {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = self.input.read(buffer)?;
+        self.progress.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
+    }
+}
+
+/// Packs logs into one, in the order given: events with the times, offsets and ids that they have, names as they are
+/// written, and the lines that are no event with the reason. Returns how many lines of each kind.
+///
+/// # Errors
+/// A log breaks off, or `out` fails.
+pub fn pack<W: Write>(
+    files: &[PathBuf],
+    timezone: &TimeZone,
+    out: &mut PackWriter<W>,
+) -> Result<(u64, u64), SourceError> {
+    let mut events = Events::open(files)?;
+    let (mut packed, mut refused) = (0, 0);
+    let mut failed = Ok(());
+    while let Some((_, name, open)) = events.current()? {
+        let name = name.to_owned();
+        let mut give = |event: Result<Event<'_>, Rejected>| {
+            let written = match event {
+                Ok(event) => {
+                    packed += 1;
+                    out.event(&event)
+                }
+                Err(rejected) => {
+                    refused += 1;
+                    out.rejected(rejected)
+                }
+            };
+            if failed.is_ok() {
+                failed = written;
+            }
+        };
+        let more = match open {
+            Open::Packed(log) => log.next(&name, give)?,
+            Open::Text { .. } => events.line(timezone, |event, _, text, file| {
+                give(event.map_err(|reason| Rejected::new(text, file, reason)));
+            })?,
+        };
+        if let Err(error) = failed {
+            return Err(SourceError::Unwritten(error));
+        }
+        if !more {
+            events.finish_file();
+        }
+    }
+    Ok((packed, refused))
+}
+
+/// The format of a log as its name tells it: `csv`, `jsonl` or `binary`.
+pub fn format_name(file: &Path) -> &'static str {
+    match is_csv(file) {
+        Some(true) => "csv",
+        Some(false) => "jsonl",
+        None => "binary",
     }
 }
 

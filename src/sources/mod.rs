@@ -1,4 +1,4 @@
-//! Sources: event logs (JSON Lines and CSV; plain, gzip or zstd; files or standard input) and contexts.
+//! Sources: event logs (JSON Lines and CSV; plain, gzip or zstd; packed; files or standard input) and contexts.
 //!
 //! Whatever a log holds, reading it goes on: each counted line becomes one [`Behavior`] or one [`Rejected`]. Limits:
 //! a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
@@ -7,6 +7,7 @@ mod contexts;
 mod event;
 mod lines;
 mod log;
+mod packed;
 mod records;
 #[cfg(test)]
 mod tests;
@@ -17,9 +18,10 @@ use std::path::Path;
 pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
-pub(crate) use event::instant;
+pub(crate) use event::{Event, instant};
 pub(crate) use log::Events;
-pub use log::{EventLog, Options};
+pub use log::{EventLog, Options, format_name, pack};
+pub use packed::{PackWriter, Packing};
 
 /// A line that gave no behaviour, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -62,7 +64,7 @@ pub enum SourceError {
     },
     /// The file's name does not tell its format.
     #[error(
-        "cannot tell the format of `{file}`; name it .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind"
+        "cannot tell the format of `{file}`; name it .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind, or .hlog"
     )]
     UnknownFormat {
         /// The file.
@@ -90,9 +92,39 @@ pub enum SourceError {
         /// What the system or the decompressor says.
         error: io::Error,
     },
+    /// A block of a packed log is not as it was written. Reading goes on behind it.
+    #[error(
+        "{file}: block {block} is damaged: {what}; {} the blocks behind it are read; pack the log again, or restore the file",
+        lost_lines(*.lost)
+    )]
+    Damaged {
+        /// The file.
+        file: String,
+        /// Which block, from 1.
+        block: u64,
+        /// How that shows.
+        what: &'static str,
+        /// How many lines it held, where its header tells.
+        lost: Option<usize>,
+    },
+    /// What should be a packed log is none, or one of another version.
+    #[error("`{file}` is no packed log that this version can read; pack it again from its source")]
+    Version {
+        /// The file.
+        file: String,
+    },
+    /// What was read cannot be written on.
+    #[error("writing the packed log failed: {0}")]
+    Unwritten(io::Error),
     /// Standard input was named more than once.
     #[error("standard input (`-`) is named twice; it can be read once")]
     StdinTwice,
+}
+
+fn lost_lines(lost: Option<usize>) -> String {
+    lost.map_or(String::new(), |lines| {
+        format!("{lines} lines in it are lost;")
+    })
 }
 
 /// Writes all of `reader` to a temporary file, so that it can be read twice; the file goes with the returned path.

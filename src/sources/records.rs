@@ -48,6 +48,61 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
     }
 }
 
+/// Reads an event's record from the JSON object that a line holds.
+///
+/// # Errors
+/// What is wrong with the line.
+pub(crate) fn event(line: &Text) -> Result<Record<'_>, String> {
+    match quick(line) {
+        Some(record) => Ok(record),
+        None => json(line),
+    }
+}
+
+/// The usual form, the known keys once each with texts that need no unescaping: several times quicker than [`json`], which
+/// decides wherever this is in doubt (`None`).
+fn quick(line: &Text) -> Option<Record<'_>> {
+    let text = utf8(line).ok()?;
+    // One pass without a branch, so that it is done many bytes at a time.
+    let odd = |odd: bool, byte: u8| odd | (byte < b' ') | (byte == b'\\');
+    if text.bytes().fold(false, odd) {
+        return None;
+    }
+    let mut record = Record::default();
+    let mut rest = text.trim_start_matches(' ').strip_prefix('{')?;
+    loop {
+        let (key, after) = quoted(rest)?;
+        let after = after.trim_start_matches(' ').strip_prefix(':')?;
+        let (value, after) = quoted(after)?;
+        let field = match key {
+            "home" => &mut record.home,
+            "time" => &mut record.time,
+            "device" => &mut record.device,
+            "action" => &mut record.action,
+            "id" => &mut record.id,
+            _ => return None,
+        };
+        if field.0.replace(Cow::Borrowed(value)).is_some() {
+            return None;
+        }
+        let after = after.trim_start_matches(' ');
+        match after.strip_prefix(',') {
+            Some(next) => rest = next,
+            None => {
+                let end = after.strip_prefix('}')?;
+                return end.trim_start_matches(' ').is_empty().then_some(record);
+            }
+        }
+    }
+}
+
+/// A text in quotes, and what follows it.
+fn quoted(text: &str) -> Option<(&str, &str)> {
+    text.trim_start_matches(' ')
+        .strip_prefix('"')?
+        .split_once('"')
+}
+
 /// Reads the JSON object that a line holds.
 ///
 /// # Errors
@@ -115,6 +170,19 @@ impl Columns {
             id: find("id")?,
             count: names.len(),
         })
+    }
+
+    /// Puts a field where its column belongs.
+    fn put<'a>(&self, column: usize, field: Cow<'a, str>, record: &mut Record<'a>) {
+        let place = match Some(column) {
+            column if column == Some(self.home) => &mut record.home,
+            column if column == Some(self.time) => &mut record.time,
+            column if column == self.device => &mut record.device,
+            column if column == Some(self.action) => &mut record.action,
+            column if column == self.id => &mut record.id,
+            _ => return,
+        };
+        *place = Field((!field.is_empty()).then_some(field));
     }
 }
 
@@ -185,30 +253,29 @@ impl CsvRecord {
         if let Some(reason) = self.quoting {
             return Err(format!("malformed CSV: {reason}"));
         }
-        let Some(mut fields) = split(text) else {
-            return Err("malformed CSV: a quoted field is not closed".into());
-        };
-        if fields.len() != columns.count {
+        let mut record = Record::default();
+        let mut count = 0;
+        if text.contains('"') {
+            let Some(fields) = split(text) else {
+                return Err("malformed CSV: a quoted field is not closed".into());
+            };
+            for field in fields {
+                columns.put(count, field, &mut record);
+                count += 1;
+            }
+        } else {
+            for field in text.split(',') {
+                columns.put(count, Cow::Borrowed(field), &mut record);
+                count += 1;
+            }
+        }
+        if count != columns.count {
             return Err(format!(
-                "malformed CSV: {} fields where the header has {}",
-                fields.len(),
+                "malformed CSV: {count} fields where the header has {}",
                 columns.count
             ));
         }
-        let mut take = |column: Option<usize>| {
-            Field(
-                column
-                    .map(|c| std::mem::take(&mut fields[c]))
-                    .filter(|f| !f.is_empty()),
-            )
-        };
-        Ok(Record {
-            home: take(Some(columns.home)),
-            time: take(Some(columns.time)),
-            device: take(columns.device),
-            action: take(Some(columns.action)),
-            id: take(columns.id),
-        })
+        Ok(record)
     }
 }
 
@@ -252,4 +319,42 @@ fn split(text: &str) -> Option<Vec<Cow<'_, str>>> {
     let record = records.next()?.ok()?;
     let owned = record.iter().map(|field| Cow::Owned(field.to_owned()));
     records.next().is_none().then(|| owned.collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn line() -> impl Strategy<Value = String> {
+        let text = "[ -~é\\t]{0,5}";
+        let key = prop::sample::select(vec!["home", "time", "device", "action", "id", "note"]);
+        let blank = prop::sample::select(vec!["", "", " ", "  ", "\t"]);
+        let pair = (key, text, blank.clone(), blank.clone())
+            .prop_map(|(key, text, a, b)| format!("{a}\"{key}\"{b}:{a}\"{text}\"{b}"));
+        (prop::collection::vec(pair, 0..6), blank, "(.{0,3})?")
+            .prop_map(|(pairs, blank, rest)| format!("{blank}{{{}}}{blank}{rest}", pairs.join(",")))
+    }
+
+    proptest! {
+        /// Wherever the quick reader answers, it answers as serde does.
+        #[test]
+        fn quick_equals_thorough(line in line()) {
+            let text = Text { bytes: line.into_bytes(), ..Text::default() };
+            if let Some(record) = quick(&text) {
+                prop_assert_eq!(Ok(record), json(&text));
+            }
+        }
+    }
+
+    #[test]
+    fn the_usual_line_is_read_quickly() {
+        let line = r#"{"home": "h-1", "time":"2022-08-04T18:30:00Z","action":"Light:on"}"#;
+        let text = Text {
+            bytes: line.into(),
+            ..Text::default()
+        };
+        assert!(quick(&text).is_some());
+    }
 }

@@ -330,7 +330,109 @@ fn event() -> impl Strategy<Value = (String, i64, usize, Option<String>)> {
     (home, -2_000_000_000_i64..7_000_000_000, 0_usize..4, id)
 }
 
+/// A log packed, as bytes.
+fn packed(files: &[PathBuf], packing: Packing) -> Vec<u8> {
+    let mut writer = PackWriter::new(Vec::new(), packing).unwrap();
+    pack(files, &TimeZone::UTC, &mut writer).unwrap();
+    writer.finish().unwrap()
+}
+
+/// Enough lines for several blocks, with a bad one now and then.
+fn many() -> String {
+    let line = |n: u32| match n % 1000 {
+        999 => "no event\n".to_owned(),
+        _ => GOOD.replace("\"h\"", &format!("\"h{}\"", n % 300)) + "\n",
+    };
+    (0..50_000).map(line).collect()
+}
+
+#[test]
+fn a_damaged_block_costs_its_lines_and_is_named() {
+    let (folder, files) = folder_with(&[("a.jsonl", many().as_bytes())]);
+    let (whole, refused, lines, _) = read_all(&files, 1000);
+    let good = packed(&files, Packing::Zstd);
+    let file = folder.path().join("a.hlog");
+    // Somewhere in each part of the file: in a dictionary, in headers, in lines, in the end mark.
+    for at in (8..good.len())
+        .step_by(good.len() / 60)
+        .chain([good.len() - 1])
+    {
+        let mut bytes = good.clone();
+        bytes[at] ^= 0x10;
+        fs::write(&file, bytes).unwrap();
+        let (behaviors, rejected, read, errors) = read_all(&[file.clone()], 1000);
+        assert!(!errors.is_empty(), "byte {at}");
+        let told = errors[0].to_string();
+        assert!(
+            told.contains("a.hlog: block ") && told.contains("is damaged"),
+            "{told}"
+        );
+        assert!(read <= lines && behaviors.len() <= whole.len());
+        // The lines of at most one block are missing; those whose home is not known are rejected.
+        assert!(lines - read <= 16 * 1024, "byte {at}: {read} of {lines}");
+        assert!(read < lines || rejected.len() >= refused.len());
+    }
+    for end in [9, good.len() / 2, good.len() - 36] {
+        fs::write(&file, &good[..end]).unwrap();
+        let (.., errors) = read_all(&[file.clone()], 1000);
+        assert!(
+            errors[0].to_string().contains("the file ends"),
+            "{errors:?}"
+        );
+    }
+}
+
+#[test]
+fn another_version_of_the_packed_log_is_refused() {
+    let (_folder, files) = folder_with(&[("a.hlog", b"HEARTHL\x02"), ("b.hlog", b"")]);
+    for file in &files {
+        let refused = EventLog::open(&[file.clone()], options()).err().unwrap();
+        assert!(refused.to_string().contains("pack it again"), "{refused}");
+    }
+}
+
 proptest! {
+    /// A packed log gives what the log gives: events with everything, bad lines with text and reason; packed again, too.
+    #[test]
+    fn packing_changes_nothing(jsonl in soup(), csv in soup(), plain: bool, n in 1_usize..9) {
+        let csv = [b"home,time,device,action\n", &csv[..]].concat();
+        let (folder, files) = folder_with(&[("a.jsonl", &jsonl), ("b.csv", &csv)]);
+        let (mut expected, refused, lines, _) = read_all(&files, n);
+        let numbered = |behaviors: &mut Vec<Behavior>| behaviors.iter_mut().for_each(|b| b.line = Default::default());
+        numbered(&mut expected);
+        let refused: Vec<_> = refused.into_iter().map(|r| r.reason).collect();
+        let packing = if plain { Packing::Plain } else { Packing::Zstd };
+        let mut from = files;
+        for name in ["one.hlog", "two.hlog"] {
+            let file = folder.path().join(name);
+            fs::write(&file, packed(&from, packing)).unwrap();
+            from = vec![file];
+            let (mut behaviors, rejected, read, errors) = read_all(&from, n);
+            prop_assert!(errors.is_empty(), "{:?}", errors);
+            numbered(&mut behaviors);
+            prop_assert_eq!((&behaviors, read), (&expected, lines));
+            let reasons: Vec<_> = rejected.into_iter().map(|r| r.reason).collect();
+            prop_assert_eq!(&reasons, &refused);
+        }
+    }
+
+    /// Whatever stands in a packed log, it is read or refused.
+    #[test]
+    fn any_packed_bytes_are_read_or_refused(
+        soup in soup(),
+        edits in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 0..6),
+    ) {
+        let (folder, files) = folder_with(&[("a.jsonl", &soup)]);
+        let mut bytes = packed(&files, Packing::Plain);
+        for (at, byte) in edits {
+            let at = 8 + at.index(bytes.len() - 8);
+            bytes[at] = byte;
+        }
+        let file = folder.path().join("a.hlog");
+        fs::write(&file, bytes).unwrap();
+        read_all(&[file], 7);
+    }
+
     /// Nothing panics, and each line that is not blank gives exactly one behaviour or reject, in whatever batches.
     #[test]
     fn any_bytes_are_accounted_for(jsonl in soup(), csv in soup(), n in 1_usize..9) {

@@ -11,7 +11,7 @@ pub const EPOCH: usize = 100;
 /// Lines that are no events; one of them stands after every 300 that are.
 const BAD: [&str; 3] = [
     "this is no event",
-    r#"{"home":"h-1","time":"2025-01-08T08:00:00Z","device":"Gramophone","action":"play"}"#,
+    r#"{"home":"h-1","time":"2025-01-08T08:00:00+00:00","device":"Gramophone","action":"play"}"#,
     r#"{"home":"h-1","time":"2025-02-31T08:00:00Z","device":"Kettle","action":"switch on"}"#,
 ];
 
@@ -40,7 +40,12 @@ pub fn dir() -> &'static Path {
 
 /// Replays the log into the folder `out`, with these options beside those that keep it short.
 pub fn replay(out: &str, options: &str) -> Folder {
-    let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+    replay_log("events.jsonl", out, options)
+}
+
+/// The same with another file of the same events.
+pub fn replay_log(log: &str, out: &str, options: &str) -> Folder {
+    let files = format!("{log} --contexts contexts.jsonl --catalog catalog.json");
     let short = "--warm-up 100 --warm-up-span 1d --max-gap 2h";
     let command = format!("replay {files} --out {out} {short} --epoch-events {EPOCH} {options}");
     hearth(dir(), &command).fine();

@@ -10,6 +10,7 @@ mod formats;
 mod household;
 mod interrupt;
 mod llm;
+mod packed;
 mod program;
 mod reproducible;
 mod show;

@@ -1,6 +1,7 @@
 //! The split of one home: what is retained of its behaviours, and how new ones change its segments.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
+use std::ops::Range;
 
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
@@ -23,119 +24,362 @@ pub(super) struct Updates {
 /// A retained behaviour; `named` where it has an id, which then is its identity.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
 struct Entry {
-    moment: Moment,
+    time: Time,
+    action: ActionId,
+    offset: i16,
     named: bool,
+    /// Whether a segment starts with it.
+    starts: bool,
+}
+
+impl Entry {
+    fn new(moment: &Moment, named: bool) -> Self {
+        Entry {
+            time: moment.time,
+            action: moment.action,
+            offset: moment.offset,
+            named,
+            starts: false,
+        }
+    }
+
+    fn moment(&self) -> Moment {
+        Moment {
+            time: self.time,
+            action: self.action,
+            offset: self.offset,
+        }
+    }
 }
 
 /// One home's state: plain data.
+///
+/// An event that follows its home's newest is appended at once, which is all that a log in order asks for. The others
+/// wait for the end of the epoch: late ones to be merged, those that jump ahead to be confirmed. What changed is handed
+/// over at the end of the epoch too, so that nothing of it cancels.
+/// Small enough for one line of the processor's cache, as each event is for another home.
 #[derive(Debug, Serialize, Deserialize)]
+#[repr(align(64))]
 pub(super) struct HomeSplit {
-    /// Behaviours in order, from the start of the segment that holds the last one before the horizon.
+    /// Behaviours in order.
     entries: Vec<Entry>,
-    /// Where each segment starts in `entries`; the last one can still grow.
-    starts: Vec<usize>,
-    /// Ids of behaviours at or after the horizon.
-    ids: BTreeMap<Box<str>, Time>,
-    /// Behaviours that jumped ahead, in event-time order.
-    waiting: Vec<Behavior>,
-    /// Newest accepted event time.
-    newest: Option<Time>,
+    /// The first that counts: it starts the segment that holds the last one before the horizon. Those before it are
+    /// forgotten, and go when their room is needed.
+    first: u32,
+    /// Where the last segment starts: it can still grow.
+    last: u32,
+    /// Segments that start before this are handed over.
+    unsent: u32,
+    /// Where the segment after the first one starts; 0 where there is none.
+    second: u32,
     /// Events before it are late. Moves at the end of an epoch.
     horizon: Time,
     /// How far the finality of this home was told.
     pub settled: Time,
-    /// Whether the log has ended.
-    ended: bool,
+    /// What most homes do not have.
+    rare: Option<Box<Rare>>,
+}
+
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Rare {
+    /// Ids of behaviours at or after the horizon, and of some before it.
+    ids: BTreeMap<Box<str>, Time>,
+    /// How many there were when those before the horizon were last removed.
+    ids_kept: usize,
+    /// Accepted behaviours of the open epoch that are older than the newest one.
+    late: Vec<Entry>,
+    /// Behaviours that jumped ahead, in event-time order, and those of the open epoch that came after them.
+    waiting: Vec<Behavior>,
 }
 
 impl Default for HomeSplit {
     fn default() -> Self {
         HomeSplit {
             entries: Vec::new(),
-            starts: Vec::new(),
-            ids: BTreeMap::new(),
-            waiting: Vec::new(),
-            newest: None,
+            first: 0,
+            last: 0,
+            unsent: 0,
+            second: 0,
             horizon: Time(i64::MIN),
             settled: Time(i64::MIN),
-            ended: false,
+            rare: None,
         }
     }
 }
 
 impl HomeSplit {
-    /// Takes in what one epoch brings for this home, in the order of ingestion.
-    pub fn ingest(&mut self, batch: &[Behavior], rules: &Rules, updates: &mut Updates) {
-        let unnamed = |b: &&Behavior| b.id.is_none();
-        let key = |b: &Behavior| (b.moment.time, b.moment.action);
-        let mut fresh: BTreeSet<_> = self.waiting.iter().filter(unnamed).map(key).collect();
-        for behavior in batch {
-            if behavior.moment.time < self.horizon {
-                updates.accounts.push(Account::Late(behavior.clone()));
-                continue;
-            }
-            let new = match &behavior.id {
-                Some(id) if self.ids.contains_key(id) => false,
-                Some(id) => {
-                    self.ids.insert(id.clone(), behavior.moment.time);
-                    true
-                }
-                None => !self.holds(&behavior.moment) && fresh.insert(key(behavior)),
-            };
-            if new {
-                self.waiting.push(behavior.clone());
-            } else {
-                updates.duplicate += 1;
-            }
+    /// Whether any event of this home was seen.
+    pub fn met(&self) -> bool {
+        !self.entries.is_empty() || self.rare.is_some()
+    }
+
+    /// Takes in an event, in the order of ingestion.
+    pub fn take(&mut self, behavior: &Behavior, rules: &Rules, updates: &mut Updates) {
+        let moment = &behavior.moment;
+        if moment.time < self.horizon {
+            updates.accounts.push(Account::Late(behavior.clone()));
+            return;
         }
-        let accepted = self.admit(rules, updates);
-        self.apply(batch[0].home, &accepted, rules, updates);
+        let newest = self.entries.last().map(Entry::moment);
+        let waiting = self.rare.as_ref().is_some_and(|r| !r.waiting.is_empty());
+        let follows = !(waiting || self.ended())
+            && newest.is_some_and(|newest| {
+                newest < *moment && moment.time.0 - newest.time.0 <= rules.max_jump
+            });
+        let new = match &behavior.id {
+            Some(id) => {
+                let horizon = self.horizon;
+                self.rare_mut().remember(id, moment.time, horizon)
+            }
+            // What comes after everything that was accepted is new.
+            None if follows && newest.is_some_and(|n| !same(&n, moment)) => true,
+            None => !self.holds(moment),
+        };
+        if !new {
+            updates.duplicate += 1;
+        } else if follows {
+            updates.applied += 1;
+            self.append(Entry::new(moment, behavior.id.is_some()), rules);
+        } else if !waiting && newest.is_some_and(|newest| *moment <= newest) {
+            let entry = Entry::new(moment, behavior.id.is_some());
+            self.rare_mut().late.push(entry);
+        } else {
+            self.rare_mut().waiting.push(behavior.clone());
+        }
+    }
+
+    /// The epoch is complete: merges what waited for that, hands over what changed, and moves the horizon.
+    pub fn finish(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
+        self.merge_waiting(home, rules, updates);
+        self.hand_over(home, self.last, updates);
         self.advance(rules);
     }
 
     /// The log has ended: nothing waits any more, and the last segment is complete.
     pub fn end(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
-        let mut accepted = Vec::new();
-        for behavior in std::mem::take(&mut self.waiting) {
-            // A home of which nothing was ever confirmed has a lone first event, not a broken clock.
-            let newest = *self.newest.get_or_insert(behavior.moment.time);
-            if behavior.moment.time.0.saturating_sub(newest.0) <= rules.max_jump {
-                self.newest = Some(behavior.moment.time);
-                accepted.push(entry(&behavior));
-            } else {
-                updates.accounts.push(Account::Rejected(behavior));
+        let mut newest = self.newest();
+        if let Some(rare) = &mut self.rare {
+            for behavior in std::mem::take(&mut rare.waiting) {
+                // A home of which nothing was ever confirmed has a lone first event, not a broken clock.
+                let last = *newest.get_or_insert(behavior.moment.time);
+                if behavior.moment.time.0.saturating_sub(last.0) <= rules.max_jump {
+                    newest = Some(behavior.moment.time);
+                    rare.late
+                        .push(Entry::new(&behavior.moment, behavior.id.is_some()));
+                } else {
+                    updates.accounts.push(Account::Rejected(behavior));
+                }
             }
         }
-        self.apply(home, &accepted, rules, updates);
-        if let (false, Some(&last)) = (self.ended, self.starts.last()) {
-            updates
-                .segments
-                .push((self.segment(home, last..self.entries.len()), 1));
-        }
-        self.ended = true;
+        self.merge_late(home, rules, updates);
+        self.hand_over(home, self.entries.len() as u32, updates);
     }
 
     /// All segments that start before this are final.
     pub fn final_until(&self) -> Time {
-        match self.entries.first() {
-            _ if self.ended => Time(i64::MAX),
-            Some(first) => first.moment.time.min(self.horizon),
+        match self.entries.get(self.first as usize) {
+            _ if self.ended() => Time(i64::MAX),
+            Some(first) => first.time.min(self.horizon),
             None => self.horizon,
         }
     }
 
-    /// Whether the same time and action (without an id) is retained.
+    /// Newest accepted event time, but for what waits for the end of the epoch.
+    fn newest(&self) -> Option<Time> {
+        self.entries.last().map(|e| e.time)
+    }
+
+    /// Whether the log has ended: only then the last segment is handed over.
+    fn ended(&self) -> bool {
+        self.unsent > self.last
+    }
+
+    /// The entries that count.
+    fn retained(&self) -> &[Entry] {
+        &self.entries[self.first as usize..]
+    }
+
+    fn rare_mut(&mut self) -> &mut Rare {
+        self.rare.get_or_insert_default()
+    }
+
+    /// Whether the same time and action (without an id) is retained or waits.
     fn holds(&self, moment: &Moment) -> bool {
-        let key = |e: &Entry| (e.moment.time, e.moment.action);
+        let key = |e: &Entry| (e.time, e.action);
         let wanted = (moment.time, moment.action);
-        let from = self.entries.partition_point(|e| key(e) < wanted);
-        let equal = self.entries[from..].iter().take_while(|e| key(e) == wanted);
-        equal.into_iter().any(|e| !e.named)
+        let entries = self.retained();
+        let from = entries.partition_point(|e| key(e) < wanted);
+        let mut equal = entries[from..].iter().take_while(|e| key(e) == wanted);
+        equal.any(|e| !e.named)
+            || self.rare.as_ref().is_some_and(|rare| {
+                let mut late = rare.late.iter();
+                let mut waiting = rare.waiting.iter();
+                late.any(|e| key(e) == wanted && !e.named)
+                    || waiting.any(|b| same(&b.moment, moment) && b.id.is_none())
+            })
+    }
+
+    /// Appends a behaviour that follows all others.
+    fn append(&mut self, mut entry: Entry, rules: &Rules) {
+        let length = self.entries.len();
+        if length == self.entries.capacity() && self.first as usize * 4 >= length {
+            self.forget();
+        }
+        if starts_new(&self.entries[self.last as usize..], &entry, rules) {
+            entry.starts = true;
+            self.last = self.entries.len() as u32;
+            if self.second == 0 {
+                self.second = self.last;
+            }
+        }
+        self.entries.push(entry);
+    }
+
+    /// Removes the entries before the first that counts.
+    fn forget(&mut self) {
+        self.entries.drain(..self.first as usize);
+        self.last -= self.first;
+        self.unsent -= self.first;
+        self.second = self.second.saturating_sub(self.first);
+        self.first = 0;
+    }
+
+    /// Merges what is late or confirmed, and leaves waiting what is not.
+    fn merge_waiting(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
+        let newest = self.newest();
+        let Some(rare) = &mut self.rare else { return };
+        if !rare.waiting.is_empty() {
+            rare.admit(newest, rules, updates);
+        }
+        self.merge_late(home, rules, updates);
+    }
+
+    /// Merges `late` into the entries and emits how the segments change that were handed over.
+    fn merge_late(&mut self, home: HomeId, rules: &Rules, updates: &mut Updates) {
+        let Some(rare) = &mut self.rare else { return };
+        let mut accepted = std::mem::take(&mut rare.late);
+        accepted.sort_by_key(Entry::moment);
+        let Some(earliest) = accepted.first().map(Entry::moment) else {
+            return;
+        };
+        updates.applied += accepted.len() as u64;
+        // The boundary before a behaviour depends on earlier ones alone: what comes before the segment of the
+        // first new one's predecessor stays as it is.
+        let entries = self.retained();
+        let before = entries.partition_point(|e| e.moment() <= earliest);
+        let touched = entries[..before].iter().rposition(|e| e.starts);
+        let from = self.first as usize + touched.unwrap_or(0);
+        let from = from.min(self.unsent as usize);
+        let ended = self.ended();
+        let old = self.entries.split_off(from);
+
+        let mut new = accepted.iter().peekable();
+        // How many of the old ones are through; what is left when the boundaries have met stays as it was.
+        let mut met = 0;
+        let mut current = from;
+        loop {
+            let (mut entry, is_old) = match (old.get(met), new.peek()) {
+                (Some(old), Some(new)) if new.moment() < old.moment() => (**new, false),
+                (Some(old), _) => (*old, true),
+                (None, Some(new)) => (**new, false),
+                (None, None) => break,
+            };
+            let starts = starts_new(&self.entries[current..], &entry, rules);
+            if starts && is_old && entry.starts && new.peek().is_none() {
+                break;
+            }
+            if is_old {
+                met += 1;
+            } else {
+                new.next();
+            }
+            if starts {
+                current = self.entries.len();
+            }
+            entry.starts = starts;
+            self.entries.push(entry);
+        }
+        let end = self.entries.len();
+        let added = accepted.len();
+        let sent = self.unsent as usize - from;
+        let have_met = met < old.len();
+        self.entries.extend_from_slice(&old[met..]);
+
+        let mut changes = Vec::new();
+        for range in segments(&old[..met]).take_while(|range| range.start < sent) {
+            changes.push((segment(home, &old[range]), -1));
+        }
+        let whole = match have_met || ended {
+            true => end,
+            false => current,
+        };
+        let region = &self.entries[from..whole];
+        changes.extend(segments(region).map(|range| (segment(home, &region[range]), 1)));
+        consolidate(&mut changes);
+        updates.segments.append(&mut changes);
+
+        if have_met {
+            self.last += added as u32;
+            self.unsent = whole.max(from + sent + added) as u32;
+        } else {
+            self.last = current as u32;
+            self.unsent = whole as u32;
+        }
+        self.second = self.next_start(self.first);
+    }
+
+    /// Emits the segments before `until` that were not handed over.
+    fn hand_over(&mut self, home: HomeId, until: u32, updates: &mut Updates) {
+        if self.unsent < until {
+            let entries = &self.entries[self.unsent as usize..until as usize];
+            let whole = segments(entries).map(|range| (segment(home, &entries[range]), 1));
+            updates.segments.extend(whole);
+            self.unsent = until;
+        }
+    }
+
+    /// Where the segment after the one at `start` starts; 0 where there is none.
+    fn next_start(&self, start: u32) -> u32 {
+        let after = self.entries.get(start as usize + 1..).unwrap_or_default();
+        let next = after.iter().position(|e| e.starts);
+        next.map_or(0, |next| start + 1 + next as u32)
+    }
+
+    /// Moves the horizon and forgets what is final.
+    fn advance(&mut self, rules: &Rules) {
+        let Some(newest) = self.newest() else {
+            return;
+        };
+        let horizon = Time(newest.0.saturating_sub(rules.lateness)).max(self.horizon);
+        self.horizon = horizon;
+        while self.second > 0 && self.entries[self.second as usize].time < horizon {
+            self.first = self.second;
+            self.second = self.next_start(self.first);
+        }
+        if let Some(rare) = &mut self.rare
+            && rare.forget(horizon)
+        {
+            self.rare = None;
+        }
+    }
+}
+
+impl Rare {
+    /// Keeps an id. Whether it is new: one from before the horizon is forgotten.
+    fn remember(&mut self, id: &str, time: Time, horizon: Time) -> bool {
+        match self.ids.get_mut(id) {
+            Some(known) if *known >= horizon => return false,
+            Some(known) => *known = time,
+            None => {
+                self.ids.insert(id.into(), time);
+            }
+        }
+        true
     }
 
     /// Takes from the waiting, in event-time order, all up to the last that lies at most `max_jump` ahead of the newest
     /// accepted event, or that the next one confirms.
-    fn admit(&mut self, rules: &Rules, updates: &mut Updates) -> Vec<Entry> {
+    fn admit(&mut self, mut newest: Option<Time>, rules: &Rules, updates: &mut Updates) {
         self.waiting.sort_by_key(|b| b.moment);
         let near = |from: Time, to: Time| to.0.saturating_sub(from.0) <= rules.max_jump;
         let mut admitted = 0;
@@ -143,158 +387,74 @@ impl HomeSplit {
             let time = behavior.moment.time;
             let next = self.waiting.get(index + 1);
             let confirmed = next.is_some_and(|next| near(time, next.moment.time));
-            if confirmed || self.newest.is_some_and(|newest| near(newest, time)) {
-                self.newest = self.newest.max(Some(time));
+            if confirmed || newest.is_some_and(|newest| near(newest, time)) {
+                newest = newest.max(Some(time));
                 admitted = index + 1;
             }
         }
-        let accepted = self.waiting.drain(..admitted).map(|b| entry(&b)).collect();
+        let accepted = self.waiting.drain(..admitted);
+        self.late
+            .extend(accepted.map(|b| Entry::new(&b.moment, b.id.is_some())));
         for behavior in self.waiting.split_off(self.waiting.len().min(MAX_WAITING)) {
             updates.accounts.push(Account::Rejected(behavior));
         }
-        accepted
     }
 
-    /// Merges accepted behaviours (in order) and emits how the segments change.
-    fn apply(&mut self, home: HomeId, accepted: &[Entry], rules: &Rules, updates: &mut Updates) {
-        let (Some(first), Some(last)) = (accepted.first(), accepted.last()) else {
-            return;
-        };
-        updates.applied += accepted.len() as u64;
-        // The boundary before a behaviour depends on earlier ones alone: what comes before the segment of the
-        // first new one's predecessor stays as it is.
-        let position = self.entries.partition_point(|e| e.moment <= first.moment);
-        let touched = self
-            .starts
-            .partition_point(|&s| s < position)
-            .saturating_sub(1);
-        let from = self.starts.get(touched).copied().unwrap_or(0);
-
-        let old_entries = self.entries.split_off(from);
-        let old_starts = self.starts.split_off(touched.min(self.starts.len()));
-        let old_end = from + old_entries.len();
-        self.entries.extend_from_slice(&old_entries);
-        self.entries.extend_from_slice(accepted);
-        // Stable, and nearly sorted: old and new are each in order already.
-        self.entries[from..].sort_by_key(|b| b.moment);
-        let past_last = self.entries.partition_point(|e| e.moment <= last.moment);
-
-        let mut current = Current::default();
-        let mut met = old_starts.len();
-        for index in from..self.entries.len() {
-            let moment = self.entries[index].moment;
-            if current.ends_before(&moment, rules) {
-                let was = index.checked_sub(accepted.len());
-                if let (true, Some(was)) = (index >= past_last, was)
-                    && let Ok(same) = old_starts.binary_search(&was)
-                {
-                    // From here on nothing is new and the boundaries have met: the rest stays as it was.
-                    met = same;
-                    break;
-                }
-                self.starts.push(index);
-                current = Current::default();
-            }
-            current.append(&moment, rules);
+    /// Forgets ids from before the horizon once they are many. Whether nothing is left.
+    fn forget(&mut self, horizon: Time) -> bool {
+        if self.ids.len() > 2 * self.ids_kept + 8 {
+            self.ids.retain(|_, time| *time >= horizon);
+            self.ids_kept = self.ids.len();
         }
-        let shift = accepted.len();
-        let rest = old_starts[met..].iter().map(|start| start + shift);
-        let new_starts_end = self.starts.len();
-        self.starts.extend(rest);
-
-        // The last segment of a home is not out yet, before the log has ended.
-        let out = |count: usize| {
-            if self.ended {
-                count
-            } else {
-                count.saturating_sub(1)
-            }
-        };
-        let mut changes = Vec::new();
-        let old_out = out(old_starts.len()).min(met);
-        for index in 0..old_out {
-            let end = old_starts.get(index + 1).copied().unwrap_or(old_end);
-            let moments = old_entries[old_starts[index] - from..end - from].iter();
-            let moments = moments.map(|e| e.moment).collect();
-            changes.push((Segment { home, moments }, -1));
-        }
-        for index in touched..out(self.starts.len()).min(new_starts_end) {
-            let end = self
-                .starts
-                .get(index + 1)
-                .copied()
-                .unwrap_or(self.entries.len());
-            changes.push((self.segment(home, self.starts[index]..end), 1));
-        }
-        consolidate(&mut changes);
-        updates.segments.append(&mut changes);
-    }
-
-    /// Moves the horizon and forgets what is final.
-    fn advance(&mut self, rules: &Rules) {
-        let Some(newest) = self.newest else { return };
-        let horizon = Time(newest.0.saturating_sub(rules.lateness)).max(self.horizon);
-        self.horizon = horizon;
-        let before = self.entries.partition_point(|e| e.moment.time < horizon);
-        let segment = self
-            .starts
-            .partition_point(|&s| s < before)
-            .saturating_sub(1);
-        if segment > 0 {
-            let cut = self.starts[segment];
-            self.entries.drain(..cut);
-            self.starts.drain(..segment);
-            for start in &mut self.starts {
-                *start -= cut;
-            }
-        }
-        self.ids.retain(|_, time| *time >= horizon);
-    }
-
-    fn segment(&self, home: HomeId, range: std::ops::Range<usize>) -> Segment {
-        let moments = self.entries[range].iter().map(|e| e.moment).collect();
-        Segment { home, moments }
+        self.ids.is_empty() && self.waiting.is_empty()
     }
 }
 
-fn entry(behavior: &Behavior) -> Entry {
-    Entry {
-        moment: behavior.moment,
-        named: behavior.id.is_some(),
+/// Whether the behaviour starts a new segment after the current one (Algorithm 1; an empty one ends before any).
+fn starts_new(current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
+    let (Some(first), Some(last)) = (current.first(), current.last()) else {
+        return true;
+    };
+    let far =
+        entry.time.0 - last.time.0 > rules.max_gap || entry.time.0 - first.time.0 > rules.max_span;
+    far && !belongs(current, entry, rules)
+}
+
+/// The semantic checker: whether the behaviour belongs to the current segment whatever the clock says. Asked only where
+/// the clock says no, so it reads back in the segment instead of keeping track of what is open.
+fn belongs(current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
+    let closes = |action: ActionId| rules.catalog.closes(action);
+    match rules.checker {
+        Checker::Off => false,
+        Checker::Closing => !closes(entry.action).is_empty(),
+        Checker::Paired => closes(entry.action).iter().any(|opened| {
+            let latest = current.iter().rev().find_map(|e| {
+                let again = e.action == *opened;
+                (again || closes(e.action).contains(opened)).then_some(again)
+            });
+            latest == Some(true)
+        }),
     }
 }
 
-/// The segment that is being filled.
-#[derive(Default)]
-struct Current {
-    start: Time,
-    last: Option<Time>,
-    open: Vec<ActionId>,
+/// Where segments lie in entries, the first of which starts one.
+fn segments(entries: &[Entry]) -> impl Iterator<Item = Range<usize>> {
+    let mut from = 0;
+    std::iter::from_fn(move || {
+        let (_, rest) = entries.get(from..)?.split_first()?;
+        let length = rest.iter().position(|e| e.starts).unwrap_or(rest.len());
+        let range = from..from + 1 + length;
+        from = range.end;
+        Some(range)
+    })
 }
 
-impl Current {
-    /// Whether the behaviour starts a new segment (Algorithm 1; an empty segment ends before any behaviour).
-    fn ends_before(&self, moment: &Moment, rules: &Rules) -> bool {
-        let Some(last) = self.last else { return true };
-        let closes = rules.catalog.closes(moment.action);
-        let belongs = match rules.checker {
-            Checker::Paired => closes.iter().any(|a| self.open.contains(a)),
-            Checker::Closing => !closes.is_empty(),
-            Checker::Off => false,
-        };
-        !belongs
-            && (moment.time.0 - last.0 > rules.max_gap
-                || moment.time.0 - self.start.0 > rules.max_span)
-    }
+fn segment(home: HomeId, entries: &[Entry]) -> Segment {
+    let moments = entries.iter().map(Entry::moment).collect();
+    Segment { home, moments }
+}
 
-    fn append(&mut self, moment: &Moment, rules: &Rules) {
-        if self.last.is_none() {
-            self.start = moment.time;
-        }
-        self.last = Some(moment.time);
-        let closes = rules.catalog.closes(moment.action);
-        self.open
-            .retain(|a| !closes.contains(a) && *a != moment.action);
-        self.open.push(moment.action);
-    }
+/// Whether two behaviours without ids are one.
+fn same(one: &Moment, other: &Moment) -> bool {
+    (one.time, one.action) == (other.time, other.action)
 }

@@ -2,7 +2,7 @@
 
 mod home;
 
-use std::collections::{BTreeMap, BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
@@ -12,6 +12,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::homes::{States, Touched};
 use crate::stash::Stash;
 use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
 use home::HomeSplit;
@@ -109,9 +110,9 @@ pub trait Split<'s> {
     /// ([`reference::split`](crate::reference::split)) on all events of this and earlier epochs in event-time order.
     ///
     /// `notices` must reach every worker (broadcast). State per home: the behaviours from the segment that holds the
-    /// last one before the horizon on, 24 bytes each, and the ids among them. Cost per event: amortised constant where
+    /// last one before the horizon on, 16 bytes each, and the ids among them. Cost per event: amortised constant where
     /// events come in order; a late one re-splits its home's segments from the one it touches until old and new
-    /// boundaries meet.
+    /// boundaries meet. The homes' ids are dense: a home's state is found by position.
     ///
     /// # Examples
     /// ```
@@ -173,13 +174,28 @@ impl Marks {
 
 #[derive(Default)]
 struct Arrived {
-    behaviors: Vec<Behavior>,
+    /// As messages brought them.
+    behaviors: Vec<Vec<Behavior>>,
     notices: Vec<Notice>,
+}
+
+impl Arrived {
+    /// The behaviours in the order of ingestion, which decides which of two duplicates counts.
+    fn in_order(&mut self) -> impl Iterator<Item = &Behavior> {
+        let arrived = self.behaviors.iter().flatten();
+        if !arrived.map(|b| b.line).is_sorted() {
+            let mut all: Vec<_> = self.behaviors.drain(..).flatten().collect();
+            all.sort_by_key(|b| b.line);
+            self.behaviors = vec![all];
+        }
+        self.behaviors.iter().flatten()
+    }
 }
 
 impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
     fn split(self, notices: StreamVec<'s, Epoch, Notice>, rules: Rules) -> SplitStreams<'s> {
         let mut builder = OperatorBuilder::new("Split".to_owned(), self.scope());
+        let (index, peers) = (self.scope().index(), self.scope().peers());
         let by_home = Exchange::new(|b: &Behavior| u64::from(b.home.0));
         let mut behaviors = builder.new_input(self, by_home);
         let mut notices = builder.new_input(notices, Pipeline);
@@ -192,12 +208,13 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
 
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(3);
-            let mut homes: HashMap<HomeId, HomeSplit> = HashMap::new();
+            let mut homes = States::<HomeSplit>::new(index, peers);
+            let mut touched = Touched::new(index, peers);
             let mut marks = Marks::default();
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
-                        arrived.behaviors.extend(data.flat_map(std::mem::take));
+                        arrived.behaviors.extend(data.map(std::mem::take));
                     }
                 });
                 notices.for_each_stamp(|capability, data| {
@@ -205,20 +222,23 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         arrived.notices.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
                     let mut updates = home::Updates::default();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
 
-                    // Ingestion order decides which of two duplicates counts, so it is kept within a home.
-                    let mut batch = arrived.behaviors;
-                    batch.sort_by_key(|b| (b.home, b.line));
-                    for behaviors in batch.chunk_by(|a, b| a.home == b.home) {
-                        let home = homes.entry(behaviors[0].home).or_default();
-                        home.ingest(behaviors, &rules, &mut updates);
+                    for behavior in arrived.in_order() {
+                        touched.insert(behavior.home);
+                        let home = homes.of(behavior.home);
+                        home.take(behavior, &rules, &mut updates);
+                    }
+                    // Home by home, so that operators behind this one find all of a home together.
+                    let touched = touched.take();
+                    for &id in &touched {
+                        homes.of(id).finish(id, &rules, &mut updates);
                     }
                     if ended {
-                        for (&id, home) in &mut homes {
+                        for (id, home) in homes.iter_mut().filter(|(_, home)| home.met()) {
                             home.end(id, &rules, &mut updates);
                         }
                     }
@@ -238,7 +258,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                             continue;
                         };
                         let mut again = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
-                            if shift.time <= state.settled {
+                            if state.met() && shift.time <= state.settled {
                                 state.settled = Time(shift.time.0.saturating_sub(1));
                                 announce(id, state, marks);
                             }
@@ -246,28 +266,25 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         match shift.home {
                             Some(id) => {
                                 marks.own.entry(id).or_default().insert(shift.time);
-                                if let Some(state) = homes.get_mut(&id) {
-                                    again(id, state, &marks);
+                                if id.0 as usize % peers == index {
+                                    again(id, homes.of(id), &marks);
                                 }
                             }
                             None => {
                                 marks.all.insert(shift.time);
-                                for (&id, state) in &mut homes {
+                                for (id, state) in homes.iter_mut() {
                                     again(id, state, &marks);
                                 }
                             }
                         }
                     }
                     if ended {
-                        for (&id, state) in &mut homes {
+                        for (id, state) in homes.iter_mut().filter(|(_, home)| home.met()) {
                             announce(id, state, &marks);
                         }
                     } else {
-                        for behaviors in batch.chunk_by(|a, b| a.home == b.home) {
-                            let id = behaviors[0].home;
-                            if let Some(state) = homes.get_mut(&id) {
-                                announce(id, state, &marks);
-                            }
+                        for &id in &touched {
+                            announce(id, homes.of(id), &marks);
                         }
                     }
 

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
 
 /// A device of the catalog, by position.
@@ -81,8 +82,11 @@ pub struct Catalog {
     /// By action: the actions that it closes.
     closes: Vec<Vec<ActionId>>,
     /// `Device:action` to id, and by device name the ids of its actions by name.
-    by_name: HashMap<String, HashMap<String, ActionId>>,
+    by_name: Names<Names<ActionId>>,
 }
+
+/// A table by name; asked at every event.
+type Names<T> = HashMap<String, T, RandomState>;
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -112,10 +116,10 @@ impl Catalog {
     /// A name that stands twice, a `closes` that names nothing, or more than 65,535 actions.
     pub fn new(devices: Vec<Device>) -> Result<Self, CatalogError> {
         let (mut device_of, mut within, mut closes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut by_name = HashMap::new();
+        let mut by_name = Names::default();
         for (d, device) in devices.iter().enumerate() {
             let device_id = DeviceId(u16::try_from(d).map_err(|_| CatalogError::TooMany)?);
-            let mut actions = HashMap::new();
+            let mut actions = Names::default();
             for (a, action) in device.actions.iter().enumerate() {
                 let id = u16::try_from(device_of.len()).map_err(|_| CatalogError::TooMany)?;
                 device_of.push(device_id);

@@ -1,0 +1,201 @@
+//! One bench an operator of the incremental path, each with the claim that it shows.
+//!
+//! `cargo bench -p hearth-operators` runs them; the log is seeded and in memory, so that nothing but the operators and
+//! timely's channels is measured. Events a second over the whole path are `hearth bench throughput`.
+
+use std::hint::black_box;
+use std::sync::Arc;
+
+use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
+use differential_dataflow::AsCollection;
+use hearth_operators::shift::Shifts;
+use hearth_operators::split::{Notice, Rules, Split};
+use hearth_operators::transitions::Transitions;
+use hearth_operators::words::{
+    Action, ActionId, Behavior, Catalog, Device, Epoch, HomeId, Line, Moment, Segment, ShiftKey,
+    Time,
+};
+use timely::dataflow::ProbeHandle;
+use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::{Input, Probe, ToStream};
+
+const HOMES: u32 = 1_000;
+const EVENTS: usize = 100_000;
+const EPOCH: usize = 10_000;
+
+fn rules() -> Rules {
+    let action = |name: &str, closes: &[&str]| Action {
+        name: name.into(),
+        closes: closes.iter().map(|c| (*c).into()).collect(),
+    };
+    let devices = (0..40).map(|device| Device {
+        name: format!("Device{device}"),
+        actions: vec![
+            action("on", &[]),
+            action("off", &["on"]),
+            action("dim", &[]),
+        ],
+    });
+    let catalog = Catalog::new(devices.collect()).expect("a good catalog");
+    Rules::new(Arc::new(catalog))
+}
+
+/// Events of all homes in time order; a share of `late` in a thousand comes up to six hours later.
+fn log(late: u64) -> Vec<Behavior> {
+    let mut seed = 2024u64;
+    let mut random = move |below: u64| {
+        seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+        (seed >> 33) % below
+    };
+    let mut events: Vec<(i64, Behavior)> = (0..EVENTS)
+        .map(|n| {
+            // Eight events close together, then more than nine hours of nothing.
+            let (round, home) = (n as i64 / i64::from(HOMES), n as u32 % HOMES);
+            let session = round / 8 * 12 * Time::HOUR;
+            let time =
+                session + round % 8 * 600 * Time::SECOND + i64::from(home) * Time::SECOND / 4;
+            let delay = match random(1000) < late {
+                true => random(6 * 3600) as i64 * Time::SECOND,
+                false => 0,
+            };
+            let moment = Moment {
+                time: Time(time),
+                action: ActionId((random(120) * random(120) / 120) as u16),
+                offset: 0,
+            };
+            let line = Line::default();
+            let home = HomeId(home);
+            (
+                time + delay,
+                Behavior {
+                    home,
+                    moment,
+                    id: None,
+                    line,
+                },
+            )
+        })
+        .collect();
+    events.sort_by_key(|(arrives, _)| *arrives);
+    let numbered = events.into_iter().zip(1..).map(|((_, mut event), line)| {
+        event.line.line = line;
+        event
+    });
+    numbered.collect()
+}
+
+/// Feeds a log, an epoch at a time, to whatever `build` makes of it.
+fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
+    let rules = rules.clone();
+    timely::execute_directly(move |worker| {
+        let probe = ProbeHandle::new();
+        let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
+            let (behaviors, stream) = scope.new_input::<Vec<_>>();
+            let (notices, told) = scope.new_input::<Vec<_>>();
+            let split = stream.split(told.clone(), rules);
+            if whole {
+                let shifts = split.segments.shifts(split.settled, told);
+                let over = shifts.ended.map(|(key, _)| key);
+                let graph = shifts.regimes.transitions(over, 5);
+                graph.transitions.inner.probe_with(&probe);
+            } else {
+                split.segments.inner.probe_with(&probe);
+            }
+            (behaviors, notices)
+        });
+        for (batch, epoch) in log.chunks(EPOCH).zip(1..) {
+            behaviors.send_batch(&mut batch.to_vec());
+            behaviors.advance_to(epoch);
+            notices.advance_to(epoch);
+            while probe.less_than(&epoch) {
+                worker.step();
+            }
+        }
+        notices.send(Notice::LogEnd);
+    });
+}
+
+/// Claim: an event in order costs an append; late ones cost a re-split of their segment, not of their home.
+fn splitting(c: &mut Criterion) {
+    let mut group = c.benchmark_group("split");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let rules = rules();
+    for (name, late) in [("in order", 0), ("5 % late", 50)] {
+        let log = log(late);
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || log.clone(),
+                |log| split(log, &rules, false),
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Claim: shifts and transition counts add less to an event than the split costs.
+fn whole_path(c: &mut Criterion) {
+    let mut group = c.benchmark_group("split, shifts, transitions");
+    group.throughput(Throughput::Elements(EVENTS as u64));
+    let rules = rules();
+    for (name, late) in [("in order", 0), ("5 % late", 50)] {
+        let log = log(late);
+        group.bench_function(name, |b| {
+            b.iter_batched(
+                || log.clone(),
+                |log| split(log, &rules, true),
+                BatchSize::LargeInput,
+            );
+        });
+    }
+    group.finish();
+}
+
+/// Claim: a transition costs a look into its home's table and its share of a sort of one home's changes.
+fn counting(c: &mut Criterion) {
+    let segments: Vec<_> = log(0)
+        .chunk_by(|a, b| a.home == b.home)
+        .map(|of| of[0].home)
+        .zip(0..)
+        .map(|(home, n): (HomeId, u16)| {
+            let moments = (0..8).map(|i: u16| Moment {
+                time: Time(i64::from(i)),
+                action: ActionId(n.wrapping_mul(31).wrapping_add(i * 7) % 120),
+                offset: 0,
+            });
+            let key = ShiftKey { home, regime: 0 };
+            let segment = Segment {
+                home,
+                moments: moments.collect(),
+            };
+            ((key, Arc::new(segment)), 0, 1i64)
+        })
+        .take(EVENTS / 8)
+        .collect();
+    let mut group = c.benchmark_group("transitions");
+    group.throughput(Throughput::Elements(segments.len() as u64 * 7));
+    group.bench_function("counts", |b| {
+        b.iter_batched(
+            || segments.clone(),
+            |segments| {
+                timely::example(move |scope| {
+                    let nothing = Vec::<ShiftKey>::new().to_stream(scope);
+                    let counted = segments
+                        .to_stream(scope)
+                        .as_collection()
+                        .transitions(nothing, 5);
+                    black_box(counted.transitions.inner.probe());
+                });
+            },
+            BatchSize::LargeInput,
+        );
+    });
+    group.finish();
+}
+
+criterion_group! {
+    name = operators;
+    config = Criterion::default().sample_size(10);
+    targets = splitting, counting, whole_path
+}
+criterion_main!(operators);

@@ -1,0 +1,235 @@
+//! What a measurement tells: the machine, the versions, every run, and the ratios of their medians.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::fs;
+use std::path::Path;
+
+use anyhow::Context;
+use serde::Serialize;
+
+use super::latency::{self, Latency};
+use super::{Measured, median};
+use crate::sinks::grouped;
+
+/// What was measured where, as `--json` writes it.
+#[derive(Clone, Debug, Serialize)]
+pub struct Report {
+    /// Where.
+    pub machine: Machine,
+    /// Of Hearth and of what carries its dataflow.
+    pub versions: BTreeMap<&'static str, String>,
+    /// Every run, in the order in which they were made.
+    pub runs: Vec<Run>,
+    /// One median over another, by what it says.
+    pub ratios: BTreeMap<String, f64>,
+    /// How long events took, at what rate.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub latencies: Vec<Latency>,
+}
+
+/// The machine, as far as the system tells.
+#[derive(Clone, Debug, Serialize)]
+pub struct Machine {
+    /// The processor's name.
+    pub cpu: String,
+    /// How many threads it runs at a time.
+    pub cores: usize,
+    /// Bytes of memory.
+    pub memory_bytes: u64,
+    /// Operating system and architecture.
+    pub system: String,
+    /// Load average over the last minute, before the first run.
+    pub load: f64,
+}
+
+/// A run.
+#[derive(Clone, Debug, Serialize)]
+pub struct Run {
+    /// Which program, on what kind of log.
+    pub what: String,
+    /// Format of the log.
+    pub input: String,
+    /// Workers.
+    pub workers: usize,
+    /// Homes of the log.
+    pub homes: u64,
+    /// Lines of the log.
+    pub events: u64,
+    /// Of the whole process.
+    pub cpu_seconds: f64,
+    /// From the first line on.
+    pub wall_seconds: f64,
+    /// The most memory that was held.
+    pub peak_rss_bytes: u64,
+    /// Segments that hold at the end.
+    pub segments: i64,
+    /// Transitions that hold at the end.
+    pub transitions: i64,
+}
+
+impl Machine {
+    /// This one, now.
+    pub fn here() -> Self {
+        let read = |file| fs::read_to_string(file).unwrap_or_default();
+        let after = |text: &str, key: &str| {
+            let line = text.lines().find(|line| line.starts_with(key));
+            let value = line.and_then(|line| line.split_once(':'));
+            value.map(|(_, value)| value.trim().to_owned())
+        };
+        let memory = after(&read("/proc/meminfo"), "MemTotal");
+        let memory = memory.and_then(|kib| kib.split(' ').next()?.parse::<u64>().ok());
+        let load = read("/proc/loadavg");
+        Machine {
+            cpu: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".into()),
+            cores: std::thread::available_parallelism().map_or(1, usize::from),
+            memory_bytes: memory.unwrap_or(0) * 1024,
+            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
+            load: load
+                .split(' ')
+                .next()
+                .and_then(|l| l.parse().ok())
+                .unwrap_or(0.0),
+        }
+    }
+}
+
+impl Run {
+    /// What a process measured.
+    pub fn new(what: String, input: &str, workers: usize, measured: &Measured) -> Self {
+        Run {
+            what,
+            input: input.to_owned(),
+            workers,
+            homes: measured.homes,
+            events: measured.events,
+            cpu_seconds: measured.cpu_seconds,
+            wall_seconds: measured.wall_seconds,
+            peak_rss_bytes: measured.peak_rss_bytes,
+            segments: measured.totals.segments,
+            transitions: measured.totals.transitions,
+        }
+    }
+
+    /// Runs of equal keys measure the same.
+    fn key(&self) -> (&str, &str, usize, u64, u64) {
+        (
+            &self.what,
+            &self.input,
+            self.workers,
+            self.homes,
+            self.events,
+        )
+    }
+}
+
+impl Report {
+    /// A report without a run, of this machine.
+    pub fn new() -> Self {
+        let mut versions = BTreeMap::from([("hearth", env!("CARGO_PKG_VERSION").to_owned())]);
+        let lock = include_str!("../../Cargo.lock");
+        for name in ["timely", "differential-dataflow"] {
+            let found = lock.split("[[package]]").find_map(|package| {
+                let rest = package
+                    .trim_start()
+                    .strip_prefix(&format!("name = \"{name}\"\n"))?;
+                rest.strip_prefix("version = \"")?.split('"').next()
+            });
+            versions.insert(name, found.unwrap_or("unknown").to_owned());
+        }
+        Report {
+            machine: Machine::here(),
+            versions,
+            runs: Vec::new(),
+            ratios: BTreeMap::new(),
+            latencies: Vec::new(),
+        }
+    }
+
+    /// The median over the runs that measure what `run` does.
+    pub fn median(&self, run: &Run, of: impl Fn(&Run) -> f64) -> f64 {
+        let same = self.runs.iter().filter(|other| other.key() == run.key());
+        median(same.map(of).collect())
+    }
+
+    /// Writes the report as JSON.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
+        let text = serde_json::to_string_pretty(self)? + "\n";
+        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    }
+
+    /// The report as a table: a line for all runs of a kind, with their medians.
+    pub fn table(&self) -> String {
+        let Machine {
+            cpu,
+            cores,
+            memory_bytes,
+            system,
+            load,
+        } = &self.machine;
+        let versions = self
+            .versions
+            .iter()
+            .map(|(name, version)| format!("{name} {version}"));
+        let mut text = format!(
+            "{cpu}, {cores} cores, {} GiB, {system}; load {load} before the runs\n{}\n\n",
+            memory_bytes >> 30,
+            versions.collect::<Vec<_>>().join(", ")
+        );
+        if !self.latencies.is_empty() {
+            return text + &latency::table(&self.latencies);
+        }
+        let _ = writeln!(
+            text,
+            "{:<28} {:<7} {:>7} {:>9} {:>11} {:>8} {:>8} {:>12} {:>9} {:>11}",
+            "what",
+            "input",
+            "workers",
+            "homes",
+            "events",
+            "CPU s",
+            "wall s",
+            "events/CPU s",
+            "RSS MiB",
+            "segments"
+        );
+        let mut told = Vec::new();
+        for run in &self.runs {
+            if told.contains(&run.key()) {
+                continue;
+            }
+            told.push(run.key());
+            let cpu = self.median(run, |run| run.cpu_seconds);
+            let _ = writeln!(
+                text,
+                "{:<28} {:<7} {:>7} {:>9} {:>11} {:>8.2} {:>8.2} {:>12} {:>9} {:>11}",
+                run.what,
+                run.input,
+                run.workers,
+                grouped(run.homes),
+                grouped(run.events),
+                cpu,
+                self.median(run, |run| run.wall_seconds),
+                grouped((run.events as f64 / cpu.max(1e-9)) as u64),
+                grouped(self.median(run, |run| run.peak_rss_bytes as f64) as u64 >> 20),
+                grouped(run.segments.unsigned_abs()),
+            );
+        }
+        if !self.ratios.is_empty() {
+            text.push('\n');
+        }
+        for (what, ratio) in &self.ratios {
+            let _ = writeln!(text, "{ratio:>8.2}  {what}");
+        }
+        text
+    }
+}
+
+impl Default for Report {
+    fn default() -> Self {
+        Report::new()
+    }
+}

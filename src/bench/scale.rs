@@ -1,0 +1,146 @@
+//! `hearth bench scale`: CPU an event and bytes a home, as homes and their history grow.
+
+use std::path::PathBuf;
+
+use super::measure::{MeasureArgs, Measured, Program};
+use super::report::{Report, Run};
+use super::workload::{self, Workload};
+use super::{Input, count, homes};
+use crate::catalog;
+
+/// Measure CPU an event and bytes a home, as homes and their history grow
+///
+/// The same number of events is spread over more and more homes: the CPU of an event should hardly change. Then the homes
+/// have two events each: what memory grows by is what an idle home costs. Last, the history of the first number of homes
+/// grows fourfold and sixteenfold.
+#[derive(clap::Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  hearth bench scale
+  hearth bench scale --homes 10k,100k,1M --events 10M --json scale.json")]
+pub struct ScaleArgs {
+    /// Homes, from few to many
+    #[arg(long, value_name = "NUMBER,..", default_value = "10k,100k", value_delimiter = ',', value_parser = homes)]
+    pub homes: Vec<u32>,
+
+    /// Events over all homes
+    #[arg(long, value_name = "NUMBER", default_value = "1M", value_parser = count)]
+    pub events: u64,
+
+    /// Runs of each; the median counts
+    #[arg(long, value_name = "NUMBER", default_value = "3", value_parser = count)]
+    pub runs: u64,
+
+    /// Lines of an epoch
+    #[arg(long, value_name = "NUMBER", default_value = "10000", value_parser = count)]
+    pub epoch_events: u64,
+
+    /// Where all chance comes from
+    #[arg(long, value_name = "SEED", default_value = "2024")]
+    pub seed: u64,
+
+    /// Write every run and the ratios as JSON
+    #[arg(long, value_name = "FILE")]
+    pub json: Option<PathBuf>,
+}
+
+/// Events of an idle home: the second confirms the first.
+const IDLE: u64 = 2;
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
+    let mut report = Report::new();
+    let dir = tempfile::Builder::new().prefix("hearth-bench-").tempdir()?;
+    let catalog_file = dir.path().join("catalog.json");
+    catalog::save(&workload::catalog()?, &catalog_file)?;
+    let mut measure = |what: &str, homes: u32, events: u64| -> anyhow::Result<Median> {
+        let log = dir.path().join("scale.hlog");
+        let workload = Workload {
+            homes,
+            events,
+            late: 0.0,
+            skew: 0.0,
+            seed: args.seed,
+        };
+        workload.write(Input::Binary, &log)?;
+        let order = MeasureArgs {
+            program: Program::Hearth,
+            log,
+            catalog: catalog_file.clone(),
+            workers: 1,
+            epoch_events: usize::try_from(args.epoch_events).unwrap_or(usize::MAX),
+            digest: false,
+            write: None,
+        };
+        let mut all = Vec::new();
+        for _ in 0..args.runs {
+            let measured = order.spawn()?;
+            let input = Input::Binary.name();
+            report
+                .runs
+                .push(Run::new(what.to_owned(), input, 1, &measured));
+            all.push(measured);
+        }
+        let median = |of: fn(&Measured) -> f64| super::median(all.iter().map(of).collect());
+        let (cpu, rss) = (
+            median(|m| m.cpu_seconds),
+            median(|m| m.peak_rss_bytes as f64),
+        );
+        let events = all.first().map_or(0, |m| m.events);
+        Ok(Median { events, cpu, rss })
+    };
+
+    let mut ratios = Vec::new();
+    let Some((&few, more)) = args.homes.split_first() else {
+        anyhow::bail!("no homes are given; write --homes 10k,100k");
+    };
+    let first = measure("hearth, same events", few, args.events)?;
+    let idle = measure("hearth, idle homes", few, u64::from(few) * IDLE)?;
+    for &homes in more {
+        let same = measure("hearth, same events", homes, args.events)?;
+        ratios.push((
+            format!(
+                "CPU an event: {homes} homes / {few} homes ({} events)",
+                args.events
+            ),
+            per_event(&same) / per_event(&first),
+        ));
+        let many = measure("hearth, idle homes", homes, u64::from(homes) * IDLE)?;
+        let grown = many.rss - idle.rss;
+        ratios.push((
+            format!("bytes an idle home: {few} to {homes} homes, {IDLE} events each"),
+            grown / (f64::from(homes) - f64::from(few)),
+        ));
+    }
+    for times in [4, 16] {
+        let longer = measure("hearth, longer history", few, args.events * times)?;
+        ratios.push((
+            format!("CPU an event: history of {times} times the events / once ({few} homes)"),
+            per_event(&longer) / per_event(&first),
+        ));
+        let grown = longer.rss - first.rss;
+        ratios.push((
+            format!("bytes an event of history: {times} times the events ({few} homes)"),
+            grown / (longer.events as f64 - first.events as f64),
+        ));
+    }
+    report.ratios.extend(ratios);
+    print!("{}", report.table());
+    match &args.json {
+        Some(file) => report.write(file),
+        None => Ok(()),
+    }
+}
+
+/// The medians of some runs.
+struct Median {
+    events: u64,
+    cpu: f64,
+    rss: f64,
+}
+
+fn per_event(median: &Median) -> f64 {
+    median.cpu / (median.events.max(1) as f64)
+}
