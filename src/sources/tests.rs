@@ -386,7 +386,9 @@ fn a_damaged_block_costs_its_lines_and_is_named() {
 fn another_version_of_the_packed_log_is_refused() {
     let (_folder, files) = folder_with(&[("a.hlog", b"HEARTHL\x02"), ("b.hlog", b"")]);
     for file in &files {
-        let refused = EventLog::open(std::slice::from_ref(file), options()).err().unwrap();
+        let refused = EventLog::open(std::slice::from_ref(file), options())
+            .err()
+            .unwrap();
         assert!(refused.to_string().contains("pack it again"), "{refused}");
     }
 }
