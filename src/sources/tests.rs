@@ -360,7 +360,7 @@ fn a_damaged_block_costs_its_lines_and_is_named() {
         let mut bytes = good.clone();
         bytes[at] ^= 0x10;
         fs::write(&file, bytes).unwrap();
-        let (behaviors, rejected, read, errors) = read_all(&[file.clone()], 1000);
+        let (behaviors, rejected, read, errors) = read_all(std::slice::from_ref(&file), 1000);
         assert!(!errors.is_empty(), "byte {at}");
         let told = errors[0].to_string();
         assert!(
@@ -374,7 +374,7 @@ fn a_damaged_block_costs_its_lines_and_is_named() {
     }
     for end in [9, good.len() / 2, good.len() - 36] {
         fs::write(&file, &good[..end]).unwrap();
-        let (.., errors) = read_all(&[file.clone()], 1000);
+        let (.., errors) = read_all(std::slice::from_ref(&file), 1000);
         assert!(
             errors[0].to_string().contains("the file ends"),
             "{errors:?}"
@@ -386,7 +386,9 @@ fn a_damaged_block_costs_its_lines_and_is_named() {
 fn another_version_of_the_packed_log_is_refused() {
     let (_folder, files) = folder_with(&[("a.hlog", b"HEARTHL\x02"), ("b.hlog", b"")]);
     for file in &files {
-        let refused = EventLog::open(&[file.clone()], options()).err().unwrap();
+        let refused = EventLog::open(std::slice::from_ref(file), options())
+            .err()
+            .unwrap();
         assert!(refused.to_string().contains("pack it again"), "{refused}");
     }
 }
