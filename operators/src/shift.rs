@@ -137,6 +137,10 @@ impl HomeShifts {
         };
         if self.segments.last().is_none_or(|last| last.start < start) {
             if diff > 0 {
+                if self.segments.is_empty() {
+                    // Of many homes no second one comes for a long time.
+                    self.segments.reserve_exact(1);
+                }
                 self.segments.push(placed);
             }
         } else {

@@ -10,9 +10,9 @@ use crate::catalog;
 
 /// Measure CPU an event and bytes a home, as homes and their history grow
 ///
-/// The same number of events is spread over more and more homes: the CPU of an event should hardly change. Then the homes
-/// have two events each: what memory grows by is what an idle home costs. Last, the history of the first number of homes
-/// grows fourfold and sixteenfold.
+/// The same number of events is spread over more and more homes: the CPU of an event should hardly change. Then the log
+/// ends within a day, after a handful of events of each home that had any: what memory grows by is what an idle home
+/// costs, its name included. Last, the history of the first number of homes grows fourfold and sixteenfold.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth bench scale
@@ -43,7 +43,7 @@ pub struct ScaleArgs {
     pub json: Option<PathBuf>,
 }
 
-/// Events of an idle home: the second confirms the first.
+/// Events of the log of idle homes, for each of them. Not every one has had its first then; those count that had.
 const IDLE: u64 = 2;
 
 /// Runs the command.
@@ -88,8 +88,14 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
             median(|m| m.cpu_seconds),
             median(|m| m.peak_rss_bytes as f64),
         );
-        let events = all.first().map_or(0, |m| m.events);
-        Ok(Median { events, cpu, rss })
+        let (events, homes) = all.first().map_or((0, 0), |m| (m.events, m.homes));
+        let homes = homes as f64;
+        Ok(Median {
+            events,
+            homes,
+            cpu,
+            rss,
+        })
     };
 
     let mut ratios = Vec::new();
@@ -110,8 +116,11 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
         let many = measure("hearth, idle homes", homes, u64::from(homes) * IDLE)?;
         let grown = many.rss - idle.rss;
         ratios.push((
-            format!("bytes an idle home: {few} to {homes} homes, {IDLE} events each"),
-            grown / (f64::from(homes) - f64::from(few)),
+            format!(
+                "bytes an idle home: {} to {} homes with few events",
+                idle.homes, many.homes
+            ),
+            grown / (many.homes - idle.homes),
         ));
     }
     for times in [4, 16] {
@@ -137,6 +146,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
 /// The medians of some runs.
 struct Median {
     events: u64,
+    homes: f64,
     cpu: f64,
     rss: f64,
 }

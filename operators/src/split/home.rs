@@ -57,9 +57,9 @@ impl Entry {
 /// An event that follows its home's newest is appended at once, which is all that a log in order asks for. The others
 /// wait for the end of the epoch: late ones to be merged, those that jump ahead to be confirmed. What changed is handed
 /// over at the end of the epoch too, so that nothing of it cancels.
-/// Small enough for one line of the processor's cache, as each event is for another home.
+/// Each event is for another home, whose memory is not in the processor's cache: what an event in order asks for is kept
+/// here and not looked for in `entries`, which are only written to.
 #[derive(Debug, Serialize, Deserialize)]
-#[repr(align(64))]
 pub(super) struct HomeSplit {
     /// Behaviours in order.
     entries: Vec<Entry>,
@@ -72,6 +72,14 @@ pub(super) struct HomeSplit {
     unsent: u32,
     /// Where the segment after the first one starts; 0 where there is none.
     second: u32,
+    /// The last entry's moment.
+    newest: Moment,
+    /// When the first segment starts.
+    began: Time,
+    /// When the last segment starts.
+    start: Time,
+    /// When the segment after the first one starts; the end of time where there is none.
+    due: Time,
     /// Events before it are late. Moves at the end of an epoch.
     horizon: Time,
     /// How far the finality of this home was told.
@@ -100,6 +108,14 @@ impl Default for HomeSplit {
             last: 0,
             unsent: 0,
             second: 0,
+            newest: Moment {
+                time: Time(i64::MIN),
+                action: ActionId(0),
+                offset: 0,
+            },
+            began: Time(i64::MAX),
+            start: Time(i64::MIN),
+            due: Time(i64::MAX),
             horizon: Time(i64::MIN),
             settled: Time(i64::MIN),
             rare: None,
@@ -120,7 +136,7 @@ impl HomeSplit {
             updates.accounts.push(Account::Late(behavior.clone()));
             return;
         }
-        let newest = self.entries.last().map(Entry::moment);
+        let newest = (!self.entries.is_empty()).then_some(self.newest);
         let waiting = self.rare.as_ref().is_some_and(|r| !r.waiting.is_empty());
         let follows = !(waiting || self.ended())
             && newest.is_some_and(|newest| {
@@ -177,16 +193,15 @@ impl HomeSplit {
 
     /// All segments that start before this are final.
     pub fn final_until(&self) -> Time {
-        match self.entries.get(self.first as usize) {
-            _ if self.ended() => Time(i64::MAX),
-            Some(first) => first.time.min(self.horizon),
-            None => self.horizon,
+        match self.ended() {
+            true => Time(i64::MAX),
+            false => self.began.min(self.horizon),
         }
     }
 
     /// Newest accepted event time, but for what waits for the end of the epoch.
     fn newest(&self) -> Option<Time> {
-        self.entries.last().map(|e| e.time)
+        (!self.entries.is_empty()).then_some(self.newest.time)
     }
 
     /// Whether the log has ended: only then the last segment is handed over.
@@ -225,13 +240,16 @@ impl HomeSplit {
         if length == self.entries.capacity() && self.first as usize * 4 >= length {
             self.forget();
         }
-        if starts_new(&self.entries[self.last as usize..], &entry, rules) {
+        let far = is_far(self.start, self.newest.time, entry.time, rules);
+        if far && !belongs(&self.entries[self.last as usize..], &entry, rules) {
             entry.starts = true;
             self.last = self.entries.len() as u32;
+            self.start = entry.time;
             if self.second == 0 {
-                self.second = self.last;
+                (self.second, self.due) = (self.last, entry.time);
             }
         }
+        self.newest = entry.moment();
         self.entries.push(entry);
     }
 
@@ -325,7 +343,12 @@ impl HomeSplit {
             self.last = current as u32;
             self.unsent = whole as u32;
         }
-        self.second = self.next_start(self.first);
+        if let Some(newest) = self.entries.last() {
+            self.newest = newest.moment();
+        }
+        self.began = self.entries[self.first as usize].time;
+        self.start = self.entries[self.last as usize].time;
+        self.find_second();
     }
 
     /// Emits the segments before `until` that were not handed over.
@@ -338,11 +361,14 @@ impl HomeSplit {
         }
     }
 
-    /// Where the segment after the one at `start` starts; 0 where there is none.
-    fn next_start(&self, start: u32) -> u32 {
-        let after = self.entries.get(start as usize + 1..).unwrap_or_default();
-        let next = after.iter().position(|e| e.starts);
-        next.map_or(0, |next| start + 1 + next as u32)
+    /// Finds the segment after the first one.
+    fn find_second(&mut self) {
+        let after = self.retained().get(1..).unwrap_or_default();
+        let next = after.iter().zip(1..).find(|(e, _)| e.starts);
+        (self.second, self.due) = match next {
+            Some((entry, distance)) => (self.first + distance, entry.time),
+            None => (0, Time(i64::MAX)),
+        };
     }
 
     /// Moves the horizon and forgets what is final.
@@ -352,9 +378,9 @@ impl HomeSplit {
         };
         let horizon = Time(newest.0.saturating_sub(rules.lateness)).max(self.horizon);
         self.horizon = horizon;
-        while self.second > 0 && self.entries[self.second as usize].time < horizon {
-            self.first = self.second;
-            self.second = self.next_start(self.first);
+        while self.due < horizon {
+            (self.first, self.began) = (self.second, self.due);
+            self.find_second();
         }
         if let Some(rare) = &mut self.rare
             && rare.forget(horizon)
@@ -415,9 +441,12 @@ fn starts_new(current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
     let (Some(first), Some(last)) = (current.first(), current.last()) else {
         return true;
     };
-    let far =
-        entry.time.0 - last.time.0 > rules.max_gap || entry.time.0 - first.time.0 > rules.max_span;
-    far && !belongs(current, entry, rules)
+    is_far(first.time, last.time, entry.time, rules) && !belongs(current, entry, rules)
+}
+
+/// Whether the clock says that a time lies beyond the segment from `start` to `last`.
+fn is_far(start: Time, last: Time, time: Time, rules: &Rules) -> bool {
+    time.0 - last.0 > rules.max_gap || time.0 - start.0 > rules.max_span
 }
 
 /// The semantic checker: whether the behaviour belongs to the current segment whatever the clock says. Asked only where
