@@ -3,7 +3,6 @@
 //! `cargo bench -p hearth-operators` runs them; the log is seeded and in memory, so that nothing but the operators and
 //! timely's channels is measured. Events a second over the whole path are `hearth bench throughput`.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
-#![allow(missing_docs, reason = "what criterion's macro writes has none")]
 
 use std::hint::black_box;
 use std::sync::Arc;

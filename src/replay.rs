@@ -31,7 +31,7 @@ use crate::synthesizers::llm::{self, Prompts};
 use crate::trainer;
 use driver::{Batch, Driver};
 use progress::{Position, Progress};
-use synthesis::Chosen;
+use synthesis::{Begun, Chosen};
 
 /// Batches that may be decoded ahead of the first worker.
 const DECODED: usize = 4;
@@ -92,8 +92,9 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         seed: config.seed,
     };
     let quoted = synthesizer.quoted();
-    let synthesis = synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
-    let services = Services::new(&pool, &workload, &catalog, settings, synthesis.answers());
+    let Begun { answers, llm } =
+        synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
+    let services = Services::new(&pool, &workload, &catalog, settings, answers);
     let position = Arc::new(Position::default());
     let progress = Progress::start(
         position.clone(),
@@ -174,7 +175,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             work: work.into_iter().collect(),
         },
     };
-    let summary = Summary::new(&counts, &run, synthesis.summary());
+    let summary = Summary::new(&counts, &run, llm.map(|llm| llm.summary()));
     summary.write(&args.out)?;
     println!("{summary}");
     if let Some(failure) = stop.failure() {

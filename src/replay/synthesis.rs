@@ -10,9 +10,7 @@ use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
 use crate::pool::{Pool, Stop};
 use crate::services::{self, Answers, Workload};
-use crate::synthesizers::llm::{
-    self, Calls, Cassette, Engine, Llm, LlmSummary, Mode, Prompts, Quote,
-};
+use crate::synthesizers::llm::{self, Calls, Cassette, Engine, Llm, Mode, Prompts, Quote};
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 
 /// Chosen and checked, but not begun.
@@ -28,13 +26,11 @@ pub enum Chosen {
 }
 
 /// At work.
-pub enum Begun {
-    /// The rules inside, as jobs of the pool.
-    Embedded(Answers),
-    /// A language model.
-    Llm(Arc<Llm>),
-    /// Nobody.
-    Nobody,
+pub struct Begun {
+    /// For the dataflow; nobody answers where there are none. Not to be kept: the pool ends when nobody can ask it any more.
+    pub answers: Option<Answers>,
+    /// The language model, where one answers.
+    pub llm: Option<Arc<Llm>>,
 }
 
 /// Checks what the configuration says of the synthesizer.
@@ -100,34 +96,23 @@ impl Chosen {
         stop: &Stop,
     ) -> anyhow::Result<Begun> {
         Ok(match self {
-            Chosen::Embedded(embedded) => {
-                Begun::Embedded(services::answers(pool, workload, embedded))
-            }
+            Chosen::Embedded(embedded) => Begun {
+                answers: Some(services::answers(pool, workload, embedded)),
+                llm: None,
+            },
             Chosen::Llm { calls, engine } => {
                 let parts = llm::parts(config, calls, engine, homes, out, stop)?;
-                Begun::Llm(Arc::new(Llm::start(parts, workload.synthesize.clone())?))
+                let llm = Arc::new(Llm::start(parts, workload.synthesize.clone())?);
+                Begun {
+                    answers: Some(llm.clone()),
+                    llm: Some(llm),
+                }
             }
-            Chosen::Quoted(_) | Chosen::Nobody => Begun::Nobody,
+            Chosen::Quoted(_) | Chosen::Nobody => Begun {
+                answers: None,
+                llm: None,
+            },
         })
-    }
-}
-
-impl Begun {
-    /// For the dataflow.
-    pub fn answers(&self) -> Option<Answers> {
-        match self {
-            Begun::Embedded(answers) => Some(answers.clone()),
-            Begun::Llm(llm) => Some(llm.clone()),
-            Begun::Nobody => None,
-        }
-    }
-
-    /// What a language model was asked, and for how much.
-    pub fn summary(&self) -> Option<LlmSummary> {
-        match self {
-            Begun::Llm(llm) => Some(llm.summary()),
-            Begun::Embedded(_) | Begun::Nobody => None,
-        }
     }
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::household::{SHORT, asking, dir};
 use super::server::{Act, Server};
-use crate::program::{Folder, end, start};
+use crate::program::{Folder, end, hearth, start};
 
 /// Prices in millionths of the currency a token, so that a sum is exact in whole numbers.
 const INPUT: u64 = 2;
@@ -33,6 +33,8 @@ fn the_budget_holds_under_faults_and_kills() {
         .ok()
         .and_then(|n| n.parse().ok())
         .unwrap_or(3);
+    // One home: so many runs are to be short.
+    hearth(dir(), "simulate --homes 1 --days 10 --seed 5 --out one").fine();
     let (mut unaccounted, mut killed) = (0, 0);
     for run in 0..runs {
         let server = Server::start(move |number| fate(run, number));
@@ -43,11 +45,11 @@ fn the_budget_holds_under_faults_and_kills() {
             "{} --llm-attempts 3 --llm-max-tokens 900 --llm-price-input {INPUT} --llm-price-output {OUTPUT} --llm-budget 0.{budget:06}",
             asking(&server)
         );
-        let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+        let files = "one/events.jsonl --contexts one/contexts.jsonl --catalog one/catalog.json";
         let command = format!("replay {files} --out {out} {SHORT} {options}");
         let mut child = start(dir(), &command);
         // Killed once a drawn number of calls has arrived, or left to its end.
-        let fatal = 1 + (run * 7 % 13) as usize;
+        let fatal = 1 + (run * 5 % 9) as usize;
         while child.try_wait().unwrap().is_none() {
             if server.calls().len() >= fatal {
                 child.kill().unwrap();
