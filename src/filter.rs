@@ -23,10 +23,10 @@ const ENOUGH: usize = 8;
 /// Q3 + 1.5·IQR is an outlier, the others are retained.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
-/// - `small`: five models learn the inliers, each without another fifth of them. `trial` is the outlier's own loss, the mean over the
-///   five. `baseline` is what guessing costs, or the loss that 95 % of the inliers stay within while they are held out,
-///   whichever is more. So an outlier is deleted if the inliers make it less likely than no knowledge at all would, and
-///   than they make each other.
+/// - `small`: five models learn the inliers, each without another fifth of them. `trial` is the outlier's own loss: the mean
+///   over the five less two standard errors, so that doubt retains. `baseline` is what guessing costs, or the loss that 95 % of
+///   the inliers stay within while they are held out, whichever is more. So an outlier is deleted if the inliers make it
+///   less likely than no knowledge at all would, and than they make each other.
 /// - `paper`: the inliers are split 8:2 (drawn). `baseline` is the loss on the smaller part of a model that learns the larger
 ///   one; `trial` is that of a model that starts from the same weights and learns the same batches in the same order
 ///   with the same draws, the outlier joining one batch of each pass.

@@ -31,6 +31,7 @@ pub(super) fn judge(
     inliers.shuffle(&mut generator(settings.seed_for(Purpose::Split), 0));
     let asked: Vec<&Sequence> = outliers.keys().copied().collect();
     let mut harmless = Vec::with_capacity(inliers.len());
+    let mut found = Vec::with_capacity(PARTS);
     let mut guess = 0.0;
     for part in 0..PARTS {
         let (mut held, mut train) = (Vec::new(), Vec::new());
@@ -46,16 +47,23 @@ pub(super) fn judge(
         let model = start.learnt(&train, seed)?;
         guess = model.guess();
         harmless.extend(strangeness(&model, &held)?);
-        for (loss, evidence) in strangeness(&model, &asked)?
-            .iter()
-            .zip(outliers.values_mut())
-        {
-            evidence.trial += loss / PARTS as f32;
-        }
+        found.push(strangeness(&model, &asked)?);
     }
     let baseline = quantile(&harmless, HARMLESS).max(guess);
-    for evidence in outliers.values_mut() {
-        evidence.baseline = baseline;
+    for (place, evidence) in outliers.values_mut().enumerate() {
+        let losses: Vec<f32> = found.iter().map(|losses| losses[place]).collect();
+        *evidence = Evidence {
+            baseline,
+            trial: at_least(&losses),
+        };
     }
     Ok(())
+}
+
+/// What a mean is at least: two standard errors less than what was found.
+fn at_least(losses: &[f32]) -> f32 {
+    let count = losses.len() as f32;
+    let mean = losses.iter().sum::<f32>() / count;
+    let square: f32 = losses.iter().map(|loss| (loss - mean).powi(2)).sum();
+    mean - 2.0 * (square / (count * (count - 1.0))).sqrt()
 }
