@@ -212,6 +212,23 @@ impl Autoencoder {
         Ok(losses.reshape((rows, places))?)
     }
 
+    /// The loss of a behaviour for somebody who knows nothing: each column guessed among all its values.
+    pub fn guess(&self) -> f32 {
+        let among = |values: usize| (values as f64).ln();
+        let loss = match self.shape.columns {
+            Columns::All => {
+                among(self.vocabulary.actions())
+                    + among(HOURS.len()) * HOURS_WEIGHT
+                    + among(WEEKDAYS.len()) * WEEKDAY_WEIGHT
+            }
+            Columns::Weekday => among(WEEKDAYS.len()),
+            Columns::Hours => among(HOURS.len()),
+            Columns::Device => among(self.vocabulary.devices()),
+            Columns::Action => among(self.vocabulary.actions()),
+        };
+        loss as f32
+    }
+
     /// The latent of each window, everything visible.
     pub fn embed(&self, windows: &[Window]) -> Result<Vec<Vec<f32>>, ModelError> {
         let batch = Batch::new(&self.vocabulary, windows)?;

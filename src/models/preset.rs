@@ -125,27 +125,12 @@ impl Preset {
         }
     }
 
-    /// How the filter's first model is trained on the candidates.
+    /// How the filter's models are trained.
     pub(crate) fn filter_plan(self) -> Plan {
         match self {
             Preset::Small => Plan {
                 epochs: 4,
                 least: 20,
-                ..SHORT
-            },
-            Preset::Paper => Plan {
-                epochs: 10,
-                ..PAPER
-            },
-        }
-    }
-
-    /// How the filter's second stage trains its base and its trials.
-    pub(crate) fn trial_plan(self) -> Plan {
-        match self {
-            Preset::Small => Plan {
-                epochs: 8,
-                least: 24,
                 ..SHORT
             },
             Preset::Paper => Plan {

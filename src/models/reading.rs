@@ -49,6 +49,10 @@ impl Vocabulary {
         }
     }
 
+    pub fn devices(&self) -> usize {
+        self.devices
+    }
+
     pub fn actions(&self) -> usize {
         self.device_of.len()
     }

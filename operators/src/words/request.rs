@@ -93,9 +93,9 @@ pub struct Verdict {
     pub loss: f32,
     /// Stage 1: Q3 + 1.5·IQR of all candidates' losses.
     pub bound: f32,
-    /// Stage 2: held-out loss of the model without the candidate.
+    /// Stage 2: what the trial may be at most, a loss.
     pub baseline: Option<f32>,
-    /// Stage 2: held-out loss of the model with it.
+    /// Stage 2: the loss that decides; the filter says of what.
     pub trial: Option<f32>,
 }
 
