@@ -25,8 +25,12 @@ fn canaries_stay_at_home() {
     };
     rename("events.jsonl");
     rename("catalog.json");
-    let shift = r#"{"home":"*","time":"2025-01-12T06:45:07Z","kind":"text","from":"as usual","to":"on 2025-01-12 at 06:45:07 Canarina moved to Canary Road 17, Berlin, with the Canary-Heater-0815; another person in the home"}"#;
-    write(dir(), "canary-contexts.jsonl", shift);
+    let shifts = [
+        r#"{"home":"Canary Road 17, Berlin","time":"2025-01-12T06:45:07Z","kind":"text","from":"as usual","to":"on 2025-01-12 at 06:45:07 Canarina moved to Canary Road 17, Berlin, with the Canary-Heater-0815; another person in the home"}"#,
+        r#"{"home":"h-2","time":"2025-01-12T06:45:07Z","kind":"season","from":"winter","to":"spring"}"#,
+        r#"{"home":"h-3","time":"2025-01-12T06:45:07Z","kind":"occupancy","from":"single","to":"multiple"}"#,
+    ];
+    write(dir(), "canary-contexts.jsonl", shifts.join("\n"));
     let server = Server::start(|_| Act::Answer);
     let files =
         "canary-events.jsonl --contexts canary-contexts.jsonl --catalog canary-catalog.json";
