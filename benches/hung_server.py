@@ -18,7 +18,7 @@ import sys
 import tempfile
 import threading
 
-ENOUGH = 30  # seconds in which ingestion is surely over
+ENOUGH = 15  # seconds in which ingestion is surely over
 
 HEARTH = pathlib.Path(__file__).resolve().parent.parent / "target" / "release" / "hearth"
 
