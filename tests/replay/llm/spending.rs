@@ -40,10 +40,12 @@ fn the_budget_holds_under_faults_and_kills() {
         let server = Server::start(move |number| fate(run, number));
         let out = format!("spend-{run}");
         // From far too little to plenty.
-        let budget = 3_000 * (1 + run % 40);
+        let budget = 40_000 * (1 + run * 7 % 30);
         let options = format!(
-            "{} --llm-attempts 3 --llm-max-tokens 900 --llm-price-input {INPUT} --llm-price-output {OUTPUT} --llm-budget 0.{budget:06}",
-            asking(&server)
+            "{} --llm-attempts 3 --llm-max-tokens 900 --llm-price-input {INPUT} --llm-price-output {OUTPUT} --llm-budget {}.{:06}",
+            asking(&server),
+            budget / 1_000_000,
+            budget % 1_000_000
         );
         let files = "one/events.jsonl --contexts one/contexts.jsonl --catalog one/catalog.json";
         let command = format!("replay {files} --out {out} {SHORT} {options}");
@@ -75,6 +77,7 @@ fn the_budget_holds_under_faults_and_kills() {
         unaccounted += summary["llm"]["unaccounted"]["calls"].as_u64().unwrap();
         let _ = std::fs::remove_dir_all(dir().join(&out));
     }
+    assert!(killed > 0, "no run had calls to be killed at");
     println!(
         "{runs} runs, {killed} of them killed: within the budget; {unaccounted} calls of unknown end, counted in full"
     );
