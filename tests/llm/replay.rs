@@ -43,7 +43,7 @@ fn log(dir: &Path) -> String {
     hearth(dir, "simulate --homes 1 --days 9 --seed 5 --out .");
     let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
     let short = "--warm-up 100 --warm-up-span 1d --max-gap 2h --similarity 0.5 --top-k 1 --epoch-events 100";
-    format!("{files} {short} --llm-max-tokens 600 --llm-model smollm2")
+    format!("{files} {short} --llm-model smollm2")
 }
 
 /// Whether each request of a run has a verdict: an answer's sequence, or the reason why there is none.
@@ -90,7 +90,10 @@ fn a_replay_with_a_real_server_is_recorded_and_replayed_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     easy_prompts(dir);
-    let replay = format!("{} --llm-templates prompts --llm-format paper", log(dir));
+    let replay = format!(
+        "{} --llm-templates prompts --llm-format paper --llm-max-tokens 600",
+        log(dir)
+    );
     let asking = format!(
         "--synthesizer openai --llm-url {} --llm-concurrency 1 --llm-timeout 5m",
         server.url
