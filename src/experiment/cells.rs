@@ -12,7 +12,7 @@ use anyhow::{Context, Result, bail};
 use indicatif::{ProgressBar, ProgressStyle};
 use serde::{Deserialize, Serialize};
 
-use super::data::Kind;
+use super::data::{Kind, Pair};
 use super::metrics::Figures;
 use crate::pool::cpu_micros;
 
@@ -61,6 +61,16 @@ pub struct Cell {
     pub k: usize,
     /// Seed of everything drawn.
     pub seed: u64,
+}
+
+impl Cell {
+    /// The data set and the shift that it is about.
+    pub fn pair(&self) -> Pair {
+        Pair {
+            dataset: self.dataset.clone(),
+            shift: self.shift,
+        }
+    }
 }
 
 /// A line of `results.jsonl`.

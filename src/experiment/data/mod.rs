@@ -11,6 +11,8 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Sequence, Shift, ShiftKind};
 use serde::{Deserialize, Serialize};
 
+#[cfg(test)]
+pub(crate) use repository::real_source;
 pub use repository::{Numbering, Repository};
 pub use sets::Store;
 pub use simulated::HOMES;

@@ -64,11 +64,7 @@ impl Repository {
     /// A file is missing or damaged; the message names it.
     pub fn material(&self, kind: Kind) -> Result<Material> {
         let vocabulary = self.data.vocabulary()?;
-        let source = self.data.sequences(kind.from(), "split_trn")?;
-        let source = source
-            .into_iter()
-            .filter_map(|numbers| sequence(&vocabulary, &numbers.ok()?))
-            .collect();
+        let source = self.source(&vocabulary, kind)?;
         let tested = self.data.sequences(kind.to(), "split_test")?;
         let file = format!("{}_{}_attack_{}", self.name, kind.to(), kind.attack());
         let attacks = match &self.data {
@@ -115,6 +111,14 @@ impl Repository {
             }),
             catalog: Arc::new(vocabulary.catalog),
         })
+    }
+
+    fn source(&self, vocabulary: &Vocabulary, kind: Kind) -> Result<Vec<Sequence>> {
+        let source = self.data.sequences(kind.from(), "split_trn")?;
+        let source = source
+            .into_iter()
+            .filter_map(|numbers| sequence(vocabulary, &numbers.ok()?));
+        Ok(source.collect())
     }
 
     /// Models with recorded replies for a shift, each once.
@@ -401,6 +405,29 @@ fn shift(kind: Kind) -> Shift {
         from: kind.from().to_owned(),
         to: kind.to().to_owned(),
     }
+}
+
+/// The source of a shift from the public data, for tests: what lies behind the shift is not read. `None`, and loudly so, where
+/// the data is not.
+#[cfg(test)]
+pub(crate) fn real_source(
+    dataset: &str,
+    kind: Kind,
+) -> Option<(hearth_operators::words::Catalog, Vec<Sequence>)> {
+    let data = std::env::var_os("HEARTH_DATA").map_or_else(
+        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
+        Into::into,
+    );
+    let Ok(repository) = Repository::find(&data.join("smartgen"), dataset) else {
+        eprintln!(
+            "SKIPPED: no {dataset} in {} (set HEARTH_DATA)",
+            data.display()
+        );
+        return None;
+    };
+    let vocabulary = repository.data.vocabulary().unwrap();
+    let source = repository.source(&vocabulary, kind).unwrap();
+    Some((vocabulary.catalog, source))
 }
 
 #[cfg(test)]

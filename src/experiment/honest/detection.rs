@@ -7,9 +7,8 @@ use super::Trial;
 use super::attacks::{Harm, Usual};
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
-use crate::experiment::methods::{Detection, Lesson, Scorer};
+use crate::experiment::methods::{Detection, Scorer};
 use crate::experiment::metrics::{Figures, detection};
-use crate::models::Columns;
 
 /// The share of normal sequences that may be called.
 const ALARMS: f64 = 0.05;
@@ -21,13 +20,7 @@ const ALARMS: f64 = 0.05;
 /// thresholds of their own.
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     timed(|| {
-        let scorer = method.fit(&Lesson {
-            catalog: &trial.material.catalog,
-            train: &trial.train,
-            held: &trial.held,
-            columns: Columns::All,
-            seed: trial.seed,
-        })?;
+        let scorer = method.fit(&trial.lesson())?;
         let scores = |sequences: &mut dyn Iterator<Item = &Sequence>| -> Result<Vec<f64>> {
             sequences.map(|s| score(scorer.as_ref(), s)).collect()
         };
@@ -105,6 +98,7 @@ mod tests {
     use super::*;
     use crate::catalog::device;
     use crate::experiment::data::{Attack, Material};
+    use crate::experiment::methods::Lesson;
     use crate::experiment::metrics::Figure;
     use crate::models::ModelError;
 

@@ -14,8 +14,10 @@ use hearth_operators::words::Sequence;
 
 use super::cells::{Cell, Measured, Protocol, Task, timed};
 use super::data::{Material, Pair, Store};
+use super::methods::Lesson;
 use super::metrics::{Figure, Figures};
 use super::roster::{OURS, Roster};
+use crate::models::Columns;
 use crate::trainer::{Purpose, Settings, split};
 use shots::Shots;
 
@@ -117,10 +119,7 @@ fn sets(pair: &Pair, store: &Store) -> Vec<String> {
 /// # Errors
 /// A file is missing, too little is left to test on, or a model cannot learn the set; the message says what.
 pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> {
-    let pair = Pair {
-        dataset: cell.dataset.clone(),
-        shift: cell.shift,
-    };
+    let pair = cell.pair();
     match cell.task {
         Task::Ad => {
             let trial = Trial::new(cell, &pair, store)?;
@@ -147,6 +146,17 @@ struct Trial {
 }
 
 impl Trial {
+    /// What a method learns: all columns, because nothing says in which one an attack will be.
+    fn lesson(&self) -> Lesson<'_> {
+        Lesson {
+            catalog: &self.material.catalog,
+            train: &self.train,
+            held: &self.held,
+            columns: Columns::All,
+            seed: self.seed,
+        }
+    }
+
     fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
         let material = store.material(pair)?;
         let set = store.training(pair, &cell.training, cell.seed)?;

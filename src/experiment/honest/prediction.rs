@@ -5,21 +5,14 @@ use hearth_operators::words::Sequence;
 
 use super::Trial;
 use crate::experiment::cells::{Measured, timed};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker};
 use crate::experiment::metrics::{Figures, Lists};
-use crate::models::Columns;
 
 /// Trains a method and asks it for the last action of each test sequence, from the behaviours before it. Sequences of one
 /// behaviour, of which nothing is known but that one begins, are counted apart (`:first`).
 pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured> {
     timed(|| {
-        let ranker = method.fit(&Lesson {
-            catalog: &trial.material.catalog,
-            train: &trial.train,
-            held: &trial.held,
-            columns: Columns::All,
-            seed: trial.seed,
-        })?;
+        let ranker = method.fit(&trial.lesson())?;
         let (mut next, mut first) = (Lists::default(), Lists::default());
         for &at in &trial.tested {
             let sequence = &trial.material.normal[at];

@@ -172,10 +172,7 @@ pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
 /// # Errors
 /// A file is missing, or a model cannot learn the set; the message says what.
 pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> {
-    let pair = Pair {
-        dataset: cell.dataset.clone(),
-        shift: cell.shift,
-    };
+    let pair = cell.pair();
     match cell.task {
         Task::Ad => {
             let trial = Trial::new(cell, &pair, store)?;

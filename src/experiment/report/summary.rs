@@ -59,10 +59,7 @@ impl Summary {
         let mut summary = Summary::default();
         let mut failed = BTreeMap::new();
         for line in lines {
-            let pair = Pair {
-                dataset: line.cell.dataset.clone(),
-                shift: line.cell.shift,
-            };
+            let pair = line.cell.pair();
             if let Some(reason) = line.error {
                 failed.insert(line.cell, reason);
                 continue;

@@ -95,7 +95,7 @@ fn schema_bytes(schema: &Value) -> u64 {
     text.chars()
         .map(|c| match c {
             _ if c.is_ascii() => 1,
-            // `\uXXXX` for each UTF-16 unit.
+            // A backslash, `u` and four digits for each UTF-16 unit.
             _ => 6 * c.len_utf16() as u64,
         })
         .sum()

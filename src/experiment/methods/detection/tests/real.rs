@@ -1,54 +1,12 @@
 //! On the paper's source data: skipped where the data is not. Nothing here reads a test set.
 
-use std::collections::BTreeMap;
-use std::path::Path;
-
 use super::*;
-use rustix::time::{ClockId, clock_gettime};
+use crate::experiment::data::{Kind, real_source};
+use crate::pool::cpu_micros;
 
 /// FR winter after the authors' split, shuffled, if it is there.
 fn winter() -> Option<(Catalog, Vec<Sequence>)> {
-    let data = std::env::var_os("HEARTH_DATA").map_or_else(
-        || Path::new(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        Into::into,
-    );
-    let folder = data.join("smartgen/fr");
-    let Ok(vocab) = std::fs::read_to_string(folder.join("vocab.json")) else {
-        eprintln!("SKIPPED: no {} (set HEARTH_DATA)", folder.display());
-        return None;
-    };
-    let vocab: serde_json::Value = serde_json::from_str(&vocab).unwrap();
-    let names = vocab["actions"].as_object().unwrap();
-    let mut devices = BTreeMap::<&str, Vec<Action>>::new();
-    for name in names.values() {
-        let (device, action) = name.as_str().unwrap().split_once(':').unwrap();
-        devices.entry(device).or_default().push(Action {
-            name: action.into(),
-            closes: Vec::new(),
-        });
-    }
-    let devices = devices.into_iter().map(|(name, actions)| Device {
-        name: name.into(),
-        actions,
-    });
-    let catalog = Catalog::new(devices.collect()).unwrap();
-    let lines = std::fs::read_to_string(folder.join("raw/winter.split_trn.jsonl")).unwrap();
-    let mut sequences: Vec<Sequence> = lines
-        .lines()
-        .map(|line| {
-            let line: serde_json::Value = serde_json::from_str(line).unwrap();
-            let behaviors = line["seq"].as_array().unwrap().iter().map(|q| {
-                let name = names[&q[3].to_string()].as_str().unwrap();
-                let (device, action) = name.split_once(':').unwrap();
-                Quadruple {
-                    weekday: q[0].as_u64().unwrap() as u8,
-                    hours: q[1].as_u64().unwrap() as u8,
-                    action: catalog.lookup(device, action).unwrap(),
-                }
-            });
-            Sequence(behaviors.collect())
-        })
-        .collect();
+    let (catalog, mut sequences) = real_source("fr", Kind::ST)?;
     sequences.shuffle(&mut generator(1, 0));
     Some((catalog, sequences))
 }
@@ -76,10 +34,7 @@ fn swapped_actions_are_found_in_a_real_home() {
     let (normal, train) = sequences.split_at(sequences.len() / 5);
     let any: Vec<ActionId> = catalog.action_ids().collect();
     let known: Vec<ActionId> = train.iter().flat_map(|s| &s.0).map(|q| q.action).collect();
-    let cpu = || {
-        let now = clock_gettime(ClockId::ThreadCPUTime);
-        now.tv_sec as f64 * 1e3 + now.tv_nsec as f64 / 1e6
-    };
+    let cpu = || cpu_micros() as f64 / 1e3;
     let mut results = Vec::new();
     eprintln!("method | any action | known action | fit ms | score us");
     for method in all(Preset::Small) {

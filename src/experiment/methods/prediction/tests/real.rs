@@ -1,68 +1,11 @@
 //! On the paper's source contexts, a fifth of whose sequences is held out: skipped where the data is not.
 
-use std::path::PathBuf;
-
 use rand::seq::SliceRandom;
-use rustix::time::{ClockId, clock_gettime};
 
 use super::super::super::Ranker;
 use super::*;
-
-/// A source context after the authors' split, if it is there: the catalog and the sequences.
-fn source(set: &str, context: &str) -> Option<(Catalog, Vec<Sequence>)> {
-    let data = std::env::var_os("HEARTH_DATA").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../shared/data"),
-        Into::into,
-    );
-    let folder = data.join("smartgen").join(set);
-    let Ok(vocab) = std::fs::read_to_string(folder.join("vocab.json")) else {
-        eprintln!("SKIPPED: no {} (set HEARTH_DATA)", folder.display());
-        return None;
-    };
-    let vocab: serde_json::Value = serde_json::from_str(&vocab).unwrap();
-    let names = vocab["actions"].as_object().unwrap();
-    let mut devices: Vec<Device> = Vec::new();
-    for name in names.values() {
-        let (device, action) = name.as_str().unwrap().split_once(':').unwrap();
-        let action = Action {
-            name: action.into(),
-            closes: Vec::new(),
-        };
-        match devices.iter_mut().find(|d| d.name == device) {
-            Some(known) => known.actions.push(action),
-            None => devices.push(Device {
-                name: device.into(),
-                actions: vec![action],
-            }),
-        }
-    }
-    let catalog = Catalog::new(devices).unwrap();
-    let plain = folder.join(format!("raw/{context}.split_trn.jsonl"));
-    let mut lines = String::new();
-    if plain.is_file() {
-        lines = std::fs::read_to_string(plain).unwrap();
-    } else {
-        let packed = std::fs::File::open(plain.with_extension("jsonl.gz")).unwrap();
-        let mut reader = flate2::read::MultiGzDecoder::new(packed);
-        std::io::Read::read_to_string(&mut reader, &mut lines).unwrap();
-    }
-    let sequences = lines.lines().map(|line| {
-        let line: serde_json::Value = serde_json::from_str(line).unwrap();
-        let behaviors = line["seq"].as_array().unwrap().iter().map(|q| {
-            let number = |i: usize| q[i].as_u64().unwrap();
-            let name = names[&number(3).to_string()].as_str().unwrap();
-            let (device, action) = name.split_once(':').unwrap();
-            Quadruple {
-                weekday: number(0) as u8,
-                hours: number(1) as u8,
-                action: catalog.lookup(device, action).unwrap(),
-            }
-        });
-        Sequence(behaviors.collect())
-    });
-    let sequences = sequences.collect();
-    Some((catalog, sequences))
-}
+use crate::experiment::data::{Kind, real_source};
+use crate::pool::cpu_micros;
 
 /// HR@1, HR@10, NDCG@10 and MRR over the behaviours of some sequences; those that tie share their places.
 fn figures(
@@ -94,16 +37,10 @@ fn figures(
     sums.map(|sum: f64| sum / count)
 }
 
-/// CPU milliseconds of this thread.
-fn cpu() -> f64 {
-    let t = clock_gettime(ClockId::ThreadCPUTime);
-    t.tv_sec as f64 * 1e3 + t.tv_nsec as f64 / 1e6
-}
-
 /// Learns four fifths of a source context (a quarter of them to choose epochs by) and prints how the held-out fifth is
 /// predicted, nothing being told: behaviours that have one before them, means over the seeds.
-fn measured(set: &str, context: &str, preset: Preset, seeds: u64) -> Vec<(&'static str, [f64; 4])> {
-    let Some((catalog, sequences)) = source(set, context) else {
+fn measured(set: &str, kind: Kind, preset: Preset, seeds: u64) -> Vec<(&'static str, [f64; 4])> {
+    let Some((catalog, sequences)) = real_source(set, kind) else {
         return Vec::new();
     };
     let mut rows = Vec::new();
@@ -115,9 +52,9 @@ fn measured(set: &str, context: &str, preset: Preset, seeds: u64) -> Vec<(&'stat
             let (rest, test) = drawn.split_at(sequences.len() * 4 / 5);
             let (train, held) = rest.split_at(rest.len() * 4 / 5);
             let lesson = lesson(&catalog, train, held, seed);
-            let before = cpu();
+            let before = cpu_micros() as f64 / 1e3;
             let ranker = method.fit(&lesson).unwrap();
-            spent += cpu() - before;
+            spent += cpu_micros() as f64 / 1e3 - before;
             let add = |sums: &mut [f64; 4], found: [f64; 4]| {
                 for (sum, found) in sums.iter_mut().zip(found) {
                     *sum += found / seeds as f64;
@@ -138,7 +75,8 @@ fn measured(set: &str, context: &str, preset: Preset, seeds: u64) -> Vec<(&'stat
         }
         let print = |of: [f64; 4]| of.map(|f| format!("{f:.3}")).join(" ");
         eprintln!(
-            "{set} {context} | {} | {} | first {} | all told, last {} | {:.0} ms",
+            "{set} {} | {} | {} | first {} | all told, last {} | {:.0} ms",
+            kind.from(),
             method.name(),
             print(sums),
             print(first),
@@ -155,11 +93,8 @@ fn measured(set: &str, context: &str, preset: Preset, seeds: u64) -> Vec<(&'stat
 fn better_than_a_constant(preset: Preset, seeds: u64) {
     let mut sums: Vec<(&str, f64)> = Vec::new();
     for set in ["fr", "sp"] {
-        for context in ["winter", "daytime", "single"] {
-            for (i, (name, found)) in measured(set, context, preset, seeds)
-                .into_iter()
-                .enumerate()
-            {
+        for kind in [Kind::ST, Kind::TT, Kind::NT] {
+            for (i, (name, found)) in measured(set, kind, preset, seeds).into_iter().enumerate() {
                 if sums.len() == i {
                     sums.push((name, 0.0));
                 }
@@ -176,12 +111,14 @@ fn better_than_a_constant(preset: Preset, seeds: u64) {
     }
 }
 
+/// `HEARTH_DATA=… cargo test --release --lib real_homes_are -- --ignored --nocapture`
 #[test]
 #[ignore = "trains every method on six contexts: minutes"]
 fn real_homes_are_predicted_better_than_by_a_constant() {
     better_than_a_constant(Preset::Small, 5);
 }
 
+/// `HEARTH_DATA=… cargo test --release --lib with_the_papers_sizes -- --ignored --nocapture`
 #[test]
 #[ignore = "trains every method for the paper's epochs on six contexts: an hour"]
 fn so_they_are_with_the_papers_sizes() {
@@ -191,7 +128,7 @@ fn so_they_are_with_the_papers_sizes() {
 /// On one context, in the time that a test may take.
 #[test]
 fn the_yardstick_beats_the_bigram_on_a_real_home() {
-    let Some((catalog, mut sequences)) = source("fr", "winter") else {
+    let Some((catalog, mut sequences)) = real_source("fr", Kind::ST) else {
         return;
     };
     sequences.shuffle(&mut generator(1, 0));
