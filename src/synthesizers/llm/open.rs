@@ -182,6 +182,11 @@ pub fn parts(
                     found.unaccounted.len()
                 );
             }
+            if found.torn {
+                eprintln!(
+                    "hearth: the last line of {LEDGER} was written in part only and is dropped; no call had gone out for it"
+                );
+            }
             Some(ledger)
         }
     };

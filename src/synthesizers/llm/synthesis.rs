@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hearth_operators::offload::{Answer, Outside};
 use hearth_operators::words::{Reply, Request, Written};
@@ -83,6 +83,8 @@ struct Shared {
 struct Tally {
     asked: AtomicU64,
     recorded: AtomicU64,
+    changed: AtomicU64,
+    first_change: OnceLock<String>,
     failed: AtomicU64,
     unaffordable: AtomicU64,
     refused: Mutex<Option<String>>,
@@ -97,6 +99,10 @@ pub struct LlmSummary {
     pub requests: u64,
     /// Of these, answered from the cassette.
     pub recorded: u64,
+    /// Requests that were asked anew because their call is another than the recorded one.
+    pub changed: u64,
+    /// What is different in the first of these.
+    pub first_change: Option<String>,
     /// Requests that got no answer, for whatever reason.
     pub failed: u64,
     /// Of these, because the budget did not allow for them.
@@ -116,6 +122,13 @@ impl fmt::Display for LlmSummary {
             self.model,
             grouped(self.recorded)
         )?;
+        if self.changed > 0 {
+            let changed = grouped(self.changed);
+            write!(
+                f,
+                ", {changed} recorded otherwise and asked anew (summary.json says how)"
+            )?;
+        }
         if self.failed > 0 {
             write!(f, ", {} without an answer", grouped(self.failed))?;
         }
@@ -180,6 +193,8 @@ impl Llm {
             model: parts.calls.model().to_owned(),
             requests: count(&tally.asked),
             recorded: count(&tally.recorded),
+            changed: count(&tally.changed),
+            first_change: tally.first_change.get().cloned(),
             failed: count(&tally.failed),
             unaffordable: count(&tally.unaffordable),
             refused: lock(&tally.refused).clone(),
@@ -292,6 +307,12 @@ impl Shared {
         let answer = cassette.once(label, &engine.place(), call, ask).await?;
         if answer.recorded {
             self.tally.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        if let Some(changed) = answer.changed {
+            self.tally.changed.fetch_add(1, Ordering::Relaxed);
+            self.tally
+                .first_change
+                .get_or_init(|| format!("{label}: {changed}"));
         }
         Ok(answer.completion)
     }

@@ -102,10 +102,7 @@ impl Told {
     /// long numbers.
     pub fn sentence(&self, text: &str, home: &str) -> String {
         // First, because parts of the home's name may be names that are hidden too.
-        let text = match home.is_empty() {
-            true => text.to_owned(),
-            false => text.replace(home, HIDDEN),
-        };
+        let text = without(text, home);
         let mut shown = String::with_capacity(text.len());
         let mut end = 0;
         for found in self.finder.find_iter(&text) {
@@ -190,6 +187,17 @@ fn is_public(word: &str) -> bool {
         return word.len() <= DIGITS;
     }
     WORDS.contains(word)
+}
+
+/// Hides a home's name, in whatever case it is written.
+fn without(text: &str, home: &str) -> String {
+    let finder = AhoCorasick::builder()
+        .ascii_case_insensitive(true)
+        .build([home]);
+    match finder {
+        Ok(finder) if !home.is_empty() => finder.replace_all(text, &[HIDDEN]),
+        _ => text.to_owned(),
+    }
 }
 
 /// Hides dates, clock times and numbers of three digits or more, however they are written.
@@ -283,7 +291,7 @@ mod tests {
             ),
             ("from 2022-06-01, 18:30 on", "from …, … on"),
             ("2 people more, 10 in all.", "2 people more, 10 in all."),
-            ("h-17 is let; call 0049.30.1234", "… is let; call …"),
+            ("H-17 is let; call 0049.30.1234", "… is let; call …"),
         ] {
             assert_eq!(names.sentence(written, "h-17"), told);
         }

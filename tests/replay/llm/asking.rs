@@ -74,6 +74,19 @@ fn a_changed_request_is_not_answered_from_the_cassette_and_says_what_changed() {
 }
 
 #[test]
+fn a_changed_request_is_asked_anew_and_told() {
+    let server = Server::start(|_| Act::Answer);
+    let asking = asking(&server);
+    replay("anew", &asking).0.fine();
+    let (ended, output) = replay("anew", &format!("{asking} --llm-temperature 0.5"));
+    ended.fine();
+    let llm = &output.summary()["llm"];
+    assert_eq!(llm["changed"], llm["requests"], "{llm}");
+    assert_eq!(llm["recorded"], 0);
+    assert!(text(&llm["first_change"]).contains("temperature"), "{llm}");
+}
+
+#[test]
 fn a_server_that_knows_no_schema_is_asked_as_in_the_paper() {
     let server = Server::start(|_| Act::AnswerWithoutSchema);
     let (ended, output) = replay("paper", &format!("{} --llm-concurrency 1", asking(&server)));
