@@ -109,13 +109,20 @@ pub fn prices(config: &LlmConfig) -> Prices {
 /// Who completes the calls of a run.
 ///
 /// # Errors
-/// Server, key or model file cannot be used.
+/// Server, key or model file cannot be used, or a budget is set but no price.
 pub fn engine(config: &Config) -> Result<Engine, UsageError> {
+    let llm = &config.llm;
+    let limited = llm.llm_budget.is_some() || llm.llm_home_budget.is_some();
+    if limited && prices(llm) == Prices::default() {
+        return Err(UsageError(
+            "a budget without prices would limit nothing: give --llm-price-input and --llm-price-output as well".to_owned(),
+        ));
+    }
     match config.synthesizer {
-        Synthesizer::Openai if config.llm.llm_cassette != Mode::Replay => {
-            Ok(Engine::Server(Box::new(client(&config.llm)?)))
+        Synthesizer::Openai if llm.llm_cassette != Mode::Replay => {
+            Ok(Engine::Server(Box::new(client(llm)?)))
         }
-        Synthesizer::Gguf => local(config.llm.llm_gguf.as_deref()),
+        Synthesizer::Gguf => local(llm.llm_gguf.as_deref()),
         _ => Ok(Engine::Nobody),
     }
 }

@@ -83,6 +83,18 @@ fn the_budget_holds_under_faults_and_kills() {
     );
 }
 
+#[test]
+fn a_budget_that_would_limit_nothing_is_refused() {
+    let options = "--synthesizer openai --llm-url http://127.0.0.1:9 --llm-model m --llm-budget 5";
+    let ended = hearth(dir(), &format!("replay events.jsonl --out never {options}"));
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("--llm-price-input"),
+        "{}",
+        ended.stderr
+    );
+}
+
 /// An amount of money in millionths.
 fn millionths(money: &serde_json::Value) -> u64 {
     let text = money.as_str().unwrap();
