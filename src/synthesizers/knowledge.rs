@@ -67,6 +67,7 @@ pub(super) struct Usage {
     /// Empty: any action.
     pub actions: Vec<Phrase>,
     pub seasons: BTreeSet<String>,
+    pub sometimes: BTreeSet<String>,
     pub against: BTreeSet<String>,
     pub stays: bool,
     pub begins: Vec<Phrase>,
@@ -91,6 +92,8 @@ pub(super) struct Occupancy {
     pub multiple: Called,
     /// What a second person is likely to use.
     pub devices: Vec<Phrase>,
+    /// What nobody uses: it senses and meters by itself.
+    pub except: Vec<Phrase>,
 }
 
 /// How free text speaks of devices.
@@ -144,6 +147,7 @@ impl Knowledge {
         self.occupancy.single.join(file.occupancy.single);
         self.occupancy.multiple.join(file.occupancy.multiple);
         replace(&mut self.occupancy.devices, file.occupancy.devices);
+        replace(&mut self.occupancy.except, file.occupancy.except);
         self.text.extend(file.text);
 
         let known = |names: &BTreeMap<String, Called>, name: &Spanned<String>, what: &str| {
@@ -171,6 +175,11 @@ impl Knowledge {
                 except: usage.except,
                 actions: usage.actions,
                 seasons: usage.seasons.iter().map(season).collect::<Result<_, _>>()?,
+                sometimes: usage
+                    .sometimes
+                    .iter()
+                    .map(season)
+                    .collect::<Result<_, _>>()?,
                 against: usage.against.iter().map(season).collect::<Result<_, _>>()?,
                 stays: usage.stays,
                 begins: usage.begins,
@@ -257,6 +266,8 @@ struct UsageFile {
     actions: Vec<Phrase>,
     seasons: Vec<Spanned<String>>,
     #[serde(default)]
+    sometimes: Vec<Spanned<String>>,
+    #[serde(default)]
     against: Vec<Spanned<String>>,
     #[serde(default)]
     stays: bool,
@@ -284,6 +295,7 @@ struct OccupancyFile {
     single: Called,
     multiple: Called,
     devices: Option<Vec<Phrase>>,
+    except: Option<Vec<Phrase>>,
 }
 
 #[derive(Default, Deserialize)]
@@ -371,7 +383,13 @@ mod tests {
         let seasons: Vec<_> = knowledge.seasons.keys().map(String::as_str).collect();
         assert_eq!(seasons, ["autumn", "spring", "summer", "winter"]);
         for usage in &knowledge.usages {
-            assert!(usage.against.is_disjoint(&usage.seasons), "{}", usage.name);
+            let some = usage.seasons.union(&usage.sometimes).cloned().collect();
+            assert!(usage.against.is_disjoint(&some), "{}", usage.name);
+            assert!(
+                usage.seasons.is_disjoint(&usage.sometimes),
+                "{}",
+                usage.name
+            );
             assert!(usage.share == 0.0 || !usage.begins.is_empty() && !usage.hours.is_empty());
         }
         assert!(knowledge.schedules.contains_key("night") && knowledge.moves.len() == 2);

@@ -4,8 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_operators::words::{ActionId, Hours, Quadruple, Sequence};
 use rand::Rng;
+use rand::seq::IndexedRandom;
 
 use super::vocabulary::{Pair, Vocabulary};
+
+/// In how many of the times that something begins something else is done with it too: how a device is used that a home never
+/// used nobody knows, but seldom is it switched on and off alone.
+const BESIDES: f64 = 0.5;
 
 /// Behaviours that end, those that take their place, and those that begin.
 #[derive(Debug, Default)]
@@ -27,6 +32,8 @@ pub struct Addition {
     pub hours: BTreeSet<Hours>,
     /// In how many of the sequences that touch these hours, from 0 to 1.
     pub share: f64,
+    /// What else may be done with it while it goes on.
+    pub besides: Vec<ActionId>,
     /// Where one of these occurs it is done already.
     pub same: BTreeSet<ActionId>,
 }
@@ -103,7 +110,13 @@ impl Addition {
             let at = sequence[end];
             sequence.insert(end + 1, Quadruple { action, ..at });
         }
-        let (action, at) = (self.pair.open, sequence[start]);
+        let at = sequence[start];
+        if let Some(&action) = self.besides.choose(rng)
+            && rng.random_bool(BESIDES)
+        {
+            sequence.insert(start + 1, Quadruple { action, ..at });
+        }
+        let action = self.pair.open;
         sequence.insert(start + 1, Quadruple { action, ..at });
     }
 }

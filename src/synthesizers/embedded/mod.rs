@@ -113,7 +113,7 @@ impl Embedded {
                     &request.hints,
                     routines.to_vec(),
                     used,
-                    &self.knowledge.occupancy.devices,
+                    &self.knowledge.occupancy,
                     &self.begins,
                 );
                 for sequence in sequences {

@@ -4,10 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_operators::words::{ActionId, DeviceId, Hints, Quadruple, Sequence};
 use rand::Rng;
+use rand::seq::IndexedRandom;
 
 use super::graph::{Graph, weighted};
 use super::schedule::timeline;
-use super::vocabulary::{Used, Vocabulary};
+use super::vocabulary::{Pair, Used, Vocabulary};
+use crate::synthesizers::knowledge::Occupancy;
 use crate::synthesizers::phrases::Phrase;
 
 /// In how many of a home's sequences the second person takes part.
@@ -25,6 +27,16 @@ const TRIES: usize = 6;
 /// How long a walk over the graph a second person takes, in steps.
 const STEPS: usize = 2;
 
+/// How often a second person uses something that the first does not, where the catalog has it. A house is used as a whole by
+/// those who live in it.
+const OTHERS: f64 = 0.5;
+
+/// How much likelier than another device is one that a second person is likely to use.
+const LIKELIER: u32 = 3;
+
+/// In how many of these uses something else is done than to begin, and in how many it is ended within the routine.
+const GOES_ON: f64 = 0.5;
+
 /// The odds that a device stays in use when a person leaves: one that a second person is likely to use, and another.
 const STAYS: (f64, f64) = (0.45, 0.8);
 
@@ -38,20 +50,30 @@ pub struct Household<'a> {
     starts: Vec<(ActionId, u32)>,
     /// What a second person is likely to use.
     devices: &'a [Phrase],
+    /// The devices that the home does not use, each with its weight.
+    others: Vec<(Other, u32)>,
+}
+
+/// A device that the home does not use.
+struct Other {
+    actions: Vec<ActionId>,
+    /// How it is begun and ended, where its names say so.
+    pair: Option<Pair>,
 }
 
 impl<'a> Household<'a> {
-    /// A home with its graph and all its routines of a weekday. Walks begin at what it uses of `devices`; where it
-    /// uses none of these, at how one of the catalog would begin (`begins`).
+    /// A home with its graph and all its routines of a weekday. Walks begin at what it uses of the devices that a second person
+    /// likes; where it uses none of these, at how one of the catalog would begin (`begins`).
     pub fn new(
         vocabulary: &'a Vocabulary,
         hints: &'a Hints,
         routines: Vec<&'a Sequence>,
         used: &Used,
-        devices: &'a [Phrase],
+        occupancy: &'a Occupancy,
         begins: &[Phrase],
     ) -> Self {
         let catalog = &vocabulary.catalog;
+        let devices = &occupancy.devices[..];
         let likely = |action: ActionId| vocabulary.device_is(catalog.device_of(action), devices);
         let mut starts: Vec<_> = used.iter().filter(|&(action, _)| likely(action)).collect();
         if starts.is_empty() {
@@ -69,6 +91,7 @@ impl<'a> Household<'a> {
             routines,
             starts,
             devices,
+            others: others(vocabulary, used, occupancy, begins),
         }
     }
 
@@ -83,7 +106,16 @@ impl<'a> Household<'a> {
             None => own.0.clone(),
         };
         let left = (own.0.len() + most).saturating_sub(joined.len());
-        let walk = self.walk(&joined, left, rng);
+        let other = self.others.choose_weighted(rng, |(_, weight)| *weight);
+        let walk = match other {
+            Ok((other, _)) if rng.random_bool(OTHERS) => {
+                let mut used = other.used(rng);
+                used.truncate(left);
+                used
+            }
+            // A house without such devices, or an evening without them.
+            _ => self.walk(&joined, left, rng),
+        };
         let at = rng.random_range(0..joined.len());
         let place = joined[at];
         let walk = walk.into_iter().map(|action| Quadruple { action, ..place });
@@ -154,6 +186,49 @@ impl<'a> Household<'a> {
         let device = |q: &Quadruple| self.vocabulary.catalog.device_of(q.action);
         behaviors.iter().map(device).collect()
     }
+}
+
+impl Other {
+    /// One use of it.
+    fn used(&self, rng: &mut impl Rng) -> Vec<ActionId> {
+        let any = |rng: &mut _| self.actions.choose(rng).copied();
+        let mut used: Vec<ActionId> = match self.pair {
+            Some(pair) => vec![pair.open],
+            None => any(rng).into_iter().collect(),
+        };
+        if rng.random_bool(GOES_ON) {
+            used.extend(any(rng).filter(|action| !used.contains(action)));
+        }
+        let close = self.pair.and_then(|pair| pair.close);
+        if rng.random_bool(GOES_ON) {
+            used.extend(close.filter(|action| !used.contains(action)));
+        }
+        used
+    }
+}
+
+/// The devices of the catalog that the home does not use, but for those that nobody does.
+fn others(
+    vocabulary: &Vocabulary,
+    used: &Used,
+    occupancy: &Occupancy,
+    begins: &[Phrase],
+) -> Vec<(Other, u32)> {
+    let mut by_device = BTreeMap::<DeviceId, Vec<ActionId>>::new();
+    for action in vocabulary.catalog.action_ids() {
+        let device = vocabulary.catalog.device_of(action);
+        by_device.entry(device).or_default().push(action);
+    }
+    let of = |(device, actions): (DeviceId, Vec<ActionId>)| {
+        let idle = actions.iter().all(|&action| used.times(action) == 0);
+        if !idle || vocabulary.device_is(device, &occupancy.except) {
+            return None;
+        }
+        let likely = vocabulary.device_is(device, &occupancy.devices);
+        let pair = vocabulary.pair(actions.iter().copied(), begins, used);
+        Some((Other { actions, pair }, if likely { LIKELIER } else { 1 }))
+    };
+    by_device.into_iter().filter_map(of).collect()
 }
 
 /// Two routines of a weekday as one, in order of hours; of the other at most `most` behaviours, and none that would

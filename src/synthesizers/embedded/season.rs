@@ -10,7 +10,10 @@ use crate::synthesizers::knowledge::Usage;
 use crate::synthesizers::phrases::Phrase;
 
 /// How many usages that a home never had a season may bring: a catalog names the devices of a whole cohort.
-const STRANGERS: usize = 2;
+const STRANGERS: usize = 3;
+
+/// What begins in a season where it happens only sometimes begins in so much of its share.
+const SOMETIMES: f64 = 1.0 / 3.0;
 
 /// In how many of a home's sequences a device is used that is new in it.
 const NEW_DEVICE_SHARE: f64 = 0.3;
@@ -55,10 +58,12 @@ impl Usages {
     /// What changes in a home when the season becomes `to`; without `from`, it was any other.
     pub fn edit(&self, vocabulary: &Vocabulary, used: &Used, from: Option<&str>, to: &str) -> Edit {
         let mut edit = Edit::default();
-        let was_usual = |usage: &Usage| from.map(|from| usage.seasons.contains(from));
+        let happens = |usage: &Usage, season: &str| {
+            usage.seasons.contains(season) || usage.sometimes.contains(season)
+        };
+        let was_usual = |usage: &Usage| from.map(|from| happens(usage, from));
         for (i, usage) in self.usages.iter().enumerate() {
-            let left =
-                !usage.stays && was_usual(usage) != Some(false) && !usage.seasons.contains(to);
+            let left = !usage.stays && was_usual(usage) != Some(false) && !happens(usage, to);
             if usage.against.contains(to) || left {
                 edit.gone.extend(self.actions(i));
             }
@@ -69,7 +74,7 @@ impl Usages {
                 let serving = self.actions(i).filter(|a| !edit.gone.contains(a));
                 let mut pair = vocabulary.pair(serving, &usage.begins, used)?;
                 pair.close = pair.close.filter(|close| !edit.gone.contains(close));
-                usage.seasons.contains(to).then_some(pair)
+                happens(usage, to).then_some(pair)
             })
             .collect();
         let mut strangers = 0;
@@ -101,7 +106,12 @@ impl Usages {
             edit.additions.push(Addition {
                 pair,
                 hours: usage.hours.clone(),
-                share: usage.share,
+                share: if usage.sometimes.contains(to) {
+                    usage.share * SOMETIMES
+                } else {
+                    usage.share
+                },
+                besides: besides(&same, pair, |action| edit.gone.contains(&action)),
                 same,
             });
         }
@@ -127,10 +137,12 @@ pub fn devices_new(
     let additions = devices.iter().filter_map(|&device| {
         let actions: BTreeSet<ActionId> =
             actions_of(vocabulary, &BTreeSet::from([device])).collect();
+        let pair = vocabulary.pair(actions.iter().copied(), begins, used)?;
         Some(Addition {
-            pair: vocabulary.pair(actions.iter().copied(), begins, used)?,
+            pair,
             hours: (0..HOURS.len() as Hours).collect(),
             share: NEW_DEVICE_SHARE,
+            besides: besides(&actions, pair, |_| false),
             same: actions,
         })
     });
@@ -138,6 +150,17 @@ pub fn devices_new(
         additions: additions.collect(),
         ..Edit::default()
     }
+}
+
+/// What else can be done with a thing than to begin and to end it.
+fn besides(
+    actions: &BTreeSet<ActionId>,
+    pair: Pair,
+    gone: impl Fn(ActionId) -> bool,
+) -> Vec<ActionId> {
+    let ends = |action| action == pair.open || Some(action) == pair.close;
+    let others = actions.iter().copied();
+    others.filter(|&a| !ends(a) && !gone(a)).collect()
 }
 
 fn actions_of(

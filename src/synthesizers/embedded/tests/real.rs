@@ -87,7 +87,9 @@ fn real_homes_change_as_their_shift_says() {
         );
         assert!(heater(&winter) > 0 && heater(&answer) == 0);
         assert!(answer.len() * 100 >= winter.len() * 98);
-        assert!(to != "spring" || same * 100 >= answer.len() * 98);
+        // A spring needs cooling now and then, and leaves the rest alone.
+        assert!(to != "spring" || same * 100 >= answer.len() * 75);
+        assert!(same < answer.len());
     }
     for set in ["fr", "sp"] {
         let Some((catalog, daytime)) = smartgen(set, "daytime") else {
