@@ -31,7 +31,7 @@ const ENOUGH: usize = 8;
 ///   one; `trial` is that of a model that starts from the same weights and learns the same batches in the same order
 ///   with the same draws, the outlier joining one batch of each pass.
 ///
-/// In the `small` preset models start from the cohort's detector and learn shortly, in `paper` each is trained from scratch.
+/// In the `small` preset models start from the cohort's encoder and learn shortly, in `paper` each is trained from scratch.
 /// Equal candidates share their stage 2. Fewer than 8 candidates are all retained at stage 1, with a loss of 0 and an
 /// infinite bound: there is nothing to compare with.
 ///
@@ -67,7 +67,7 @@ fn judge(
     }
     let start = Start {
         catalog,
-        cohort: &candidates.foundation.detector.weights,
+        cohort: &candidates.foundation.encoder,
         settings,
     };
     let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
@@ -116,7 +116,7 @@ struct Evidence {
 /// What the filter's models start from.
 struct Start<'a> {
     catalog: &'a Catalog,
-    /// Weights of the cohort's detector.
+    /// Weights of the cohort's encoder.
     cohort: &'a Weights,
     settings: &'a Settings,
 }

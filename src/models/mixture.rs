@@ -15,6 +15,8 @@ use super::ngram::{Ngram, Situation, mixed};
 use super::parameters::Source;
 use super::sasrec::{SasRec, Shape};
 
+/// What the names of the counts' tensors begin with.
+const COUNTS: &str = "counts";
 /// Name of the tensor of the network's shares.
 const SHARE: &str = "network.share";
 
@@ -44,7 +46,7 @@ impl Mixture {
         train: bool,
     ) -> Result<Self, ModelError> {
         let mut source = Source::stored(SasRec::label(shape), weights, train)?;
-        let counts = Ngram::stored(catalog.actions(), &mut source)?;
+        let counts = Ngram::stored(COUNTS, catalog.actions(), &mut source)?;
         let share: Vec<f32> = source
             .take_stored(SHARE, DType::F32)?
             .flatten_all()?
@@ -64,7 +66,8 @@ impl Mixture {
 
     /// All of it: equal models give equal bytes. Its network must be one that was trained, not only used.
     pub fn weights(&self) -> Result<Weights, ModelError> {
-        let mut beside: HashMap<String, Tensor> = self.counts.tensors()?.into_iter().collect();
+        let mut beside: HashMap<String, Tensor> =
+            self.counts.tensors(COUNTS)?.into_iter().collect();
         let share = Tensor::new(&self.share, &Device::Cpu)?;
         beside.insert(SHARE.to_owned(), share);
         self.network.parameters().weights_beside(beside)

@@ -1,7 +1,7 @@
 //! The models: what reads behaviours and says how alike, how strange and what next.
 //!
 //! - [`Embedder`] compresses a sequence to a vector (autoencoder),
-//! - [`Detector`] gives each behaviour a loss, higher is stranger (autoencoder),
+//! - [`Detector`] gives each behaviour a loss, higher is stranger (counted habits; the paper's autoencoder in its preset),
 //! - [`Predictor`] gives each behaviour the probabilities of all actions, from those before it (SASRec beside counts).
 //!
 //! They are loaded from weights that [`crate::trainer`] makes. Everything here is a function of its arguments: no
@@ -9,7 +9,10 @@
 
 mod adam;
 mod autoencoder;
+mod counts;
+mod detector;
 mod fit;
+mod habits;
 mod layers;
 mod mixture;
 mod ngram;
@@ -22,8 +25,12 @@ mod tests;
 mod threads;
 
 pub(crate) use adam::Adam;
-pub(crate) use autoencoder::Autoencoder;
+pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
+pub(crate) use counts::{Context, Counts};
+pub use detector::Detector;
+pub(crate) use detector::as_a_whole;
 pub(crate) use fit::{Learner, Plan, batches, fit, generator, mean, quantile, windows};
+pub(crate) use habits::Habits;
 pub(crate) use layers::{
     Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy, softmax,
 };
@@ -100,31 +107,6 @@ impl Embedder {
         // The memory is normalised, so its mean is zero only for weights that were never trained.
         let length = if length > 0.0 { length } else { 1.0 };
         Ok(sum.into_iter().map(|x| x / length).collect())
-    }
-}
-
-/// Says how strange each behaviour of a sequence is.
-pub struct Detector(Autoencoder);
-
-impl Detector {
-    /// Loads a detector [`Version`](hearth_operators::words::Version).
-    ///
-    /// # Errors
-    /// The weights are of another model, preset or catalog.
-    pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
-        let model = Autoencoder::stored(catalog, preset.detector(), w, false)?;
-        Ok(Detector(model))
-    }
-
-    /// One loss a behaviour, in nats: minus the log probability of its action at its time, plus a weighted
-    /// share of that of its time, from the rest of its window.
-    ///
-    /// # Errors
-    /// The sequence is empty or not of this catalog.
-    pub fn losses(&self, s: &Sequence) -> Result<Vec<f32>, ModelError> {
-        readable(&self.0, s)?;
-        let windows: Vec<Window> = s.windows(WINDOW).collect();
-        Ok(self.0.scores(&windows)?.concat())
     }
 }
 

@@ -15,6 +15,7 @@ use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 
 use super::ModelError;
+use super::counts::{Context, Count, Counts, Seen};
 use super::parameters::Source;
 
 /// How many chains are mixed.
@@ -35,7 +36,7 @@ pub(crate) struct When {
 
 impl When {
     /// The time of a behaviour.
-    fn of(q: &Quadruple) -> Self {
+    pub fn of(q: &Quadruple) -> Self {
         When {
             hours: q.hours,
             weekday: Some(q.weekday),
@@ -82,20 +83,18 @@ impl Situation {
         }
         [order, rhythm, clock]
     }
+
+    /// The contexts of all chains, each once.
+    fn contexts(&self) -> Vec<Context> {
+        let mut contexts = self.chains().concat();
+        contexts.sort_unstable();
+        contexts.dedup();
+        contexts
+    }
 }
 
-/// What a count is of: its kind and two numbers. Plain, because there are many and they are stored.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Context(i64);
-
+/// The contexts that an action is counted in.
 impl Context {
-    /// Bits of a number: an action or none.
-    const BITS: u32 = 17;
-
-    fn new(kind: i64, [a, b]: [i64; 2]) -> Self {
-        Context((((kind << Self::BITS) | a) << Self::BITS) | b)
-    }
-
     /// Anything.
     fn any() -> Self {
         Self::new(0, [0, 0])
@@ -130,49 +129,6 @@ impl Context {
 /// An action or none as a number.
 fn number(action: Option<ActionId>) -> i64 {
     action.map_or(0, |a| i64::from(a.0) + 1)
-}
-
-/// How often an action came in a context.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-struct Count {
-    context: Context,
-    action: ActionId,
-    times: u32,
-}
-
-/// Counts in order of context and action, one each.
-#[derive(Clone, Debug, Default, PartialEq)]
-struct Counts(Vec<Count>);
-
-impl Counts {
-    /// Counts some examples. A context that stands in several chains counts once.
-    fn of(examples: &[(Situation, ActionId)]) -> Self {
-        let mut all = Vec::new();
-        for (situation, action) in examples {
-            let mut contexts = situation.chains().concat();
-            contexts.sort_unstable();
-            contexts.dedup();
-            all.extend(contexts.into_iter().map(|context| Count {
-                context,
-                action: *action,
-                times: 1,
-            }));
-        }
-        all.sort_unstable();
-        all.dedup_by(|next, kept| {
-            let same = (next.context, next.action) == (kept.context, kept.action);
-            kept.times += if same { next.times } else { 0 };
-            same
-        });
-        Counts(all)
-    }
-
-    /// What came in a context.
-    fn followers(&self, context: Context) -> &[Count] {
-        let start = self.0.partition_point(|c| c.context < context);
-        let rest = &self.0[start..];
-        &rest[..rest.partition_point(|c| c.context == context)]
-    }
 }
 
 /// The model.
@@ -215,7 +171,10 @@ impl Ngram {
                 })
             })
             .collect();
-        layers.push(Counts::of(&examples));
+        let counted = examples
+            .iter()
+            .map(|(at, action)| (at.contexts(), action.0));
+        layers.push(Counts::of(counted));
         let mut model = Ngram {
             actions,
             layers,
@@ -249,7 +208,7 @@ impl Ngram {
                     *p *= kinds / (total + kinds);
                 }
                 for count in followers {
-                    probabilities[usize::from(count.action.0)] +=
+                    probabilities[usize::from(count.outcome)] +=
                         f64::from(count.times) / (total + kinds);
                 }
             }
@@ -258,6 +217,20 @@ impl Ngram {
             }
         }
         mixture
+    }
+
+    /// The probability of one action, as [`Ngram::predict`] gives it.
+    pub fn probability(&self, situation: &Situation, action: ActionId) -> f64 {
+        let chains = situation.chains();
+        let weighted = chains.iter().zip(self.weights[situation.class()]);
+        let of = |chain: &[Context]| {
+            let found = self.found(chain);
+            let seen: Vec<Seen> = found.map(|all| Seen::of(all, action.0)).collect();
+            smoothed(&seen, self.strength, self.actions)
+        };
+        weighted
+            .map(|(chain, weight)| f64::from(weight) * of(chain))
+            .sum()
     }
 
     /// The counts of a chain's contexts, those of each in all layers, where there are any.
@@ -282,20 +255,13 @@ impl Ngram {
             for context in chain {
                 for (layer, counts) in self.layers.iter().enumerate() {
                     let followers = counts.followers(context);
-                    let mut total: u32 = followers.iter().map(|c| c.times).sum();
-                    let mut kinds = followers.len();
-                    let of = followers.iter().find(|c| c.action == action);
-                    let mut times = of.map_or(0, |c| c.times);
+                    let mut seen = Seen::of(followers, action.0);
                     if layer == own {
-                        kinds -= usize::from(times == 1);
-                        (total, times) = (total - 1, times - 1);
+                        seen.kinds -= f64::from(u8::from(seen.times == 1.0));
+                        (seen.total, seen.times) = (seen.total - 1.0, seen.times - 1.0);
                     }
-                    if total > 0 {
-                        all.push(Seen {
-                            times: f64::from(times),
-                            total: f64::from(total),
-                            kinds: kinds as f64,
-                        });
+                    if seen.total > 0.0 {
+                        all.push(seen);
                     }
                 }
             }
@@ -303,67 +269,41 @@ impl Ngram {
         })
     }
 
-    /// As tensors, by name.
-    pub fn tensors(&self) -> Result<Vec<(String, Tensor)>, ModelError> {
+    /// As tensors, their names beginning with `name`.
+    pub fn tensors(&self, name: &str) -> Result<Vec<(String, Tensor)>, ModelError> {
         let mut mix = self.weights.concat();
         mix.push(self.strength);
-        let mut tensors = vec![(MIX.to_owned(), Tensor::new(mix, &Device::Cpu)?)];
-        for (layer, Counts(counts)) in self.layers.iter().enumerate() {
-            let rows: Vec<i64> = counts
-                .iter()
-                .flat_map(|c| [c.context.0, i64::from(c.action.0), i64::from(c.times)])
-                .collect();
-            let rows = Tensor::from_vec(rows, (counts.len(), 3), &Device::Cpu)?;
-            tensors.push((counts_name(layer), rows));
+        let mut tensors = vec![(mix_of(name), Tensor::new(mix, &Device::Cpu)?)];
+        for (layer, counts) in self.layers.iter().enumerate() {
+            tensors.push((counts_of(name, layer), counts.tensor()?));
         }
         Ok(tensors)
     }
 
-    /// From the tensors of stored weights.
-    pub fn stored(actions: usize, source: &mut Source) -> Result<Self, ModelError> {
-        let wrong = |name: &str| {
-            ModelError::Weights(format!(
-                "the tensor `{name}` holds no counts of this catalog"
-            ))
-        };
-        let mix = source.take_stored(MIX, DType::F32)?.flatten_all()?;
+    /// From the tensors of stored weights whose names begin with `name`.
+    pub fn stored(name: &str, actions: usize, source: &mut Source) -> Result<Self, ModelError> {
+        let mix_name = mix_of(name);
+        let wrong = || ModelError::Weights(format!("the tensor `{mix_name}` mixes no counts"));
+        let mix = source.take_stored(&mix_name, DType::F32)?.flatten_all()?;
         let mix: Vec<f32> = mix.to_vec1()?;
         let [first, later, strength] = mix.chunks(CHAINS).collect::<Vec<_>>()[..] else {
-            return Err(wrong(MIX));
+            return Err(wrong());
         };
         let sound = |values: &[f32]| values.iter().all(|v| v.is_finite() && *v >= 0.0);
         let (Ok(first), Ok(later), &[strength]) = (first.try_into(), later.try_into(), strength)
         else {
-            return Err(wrong(MIX));
+            return Err(wrong());
         };
         if !sound(&mix) {
-            return Err(wrong(MIX));
+            return Err(wrong());
         }
         let mut layers = Vec::new();
-        while layers.len() < LAYERS && source.holds(&counts_name(layers.len())) {
-            let name = counts_name(layers.len());
-            let rows = source.take_stored(&name, DType::I64)?;
-            if rows.rank() != 2 || rows.dim(1)? != 3 {
-                return Err(wrong(&name));
-            }
-            let rows: Vec<Vec<i64>> = rows.to_vec2()?;
-            let counts = rows.iter().map(|row| {
-                let &[context, action, times] = row.as_slice() else {
-                    return None;
-                };
-                let action = u16::try_from(action).ok()?;
-                let times = u32::try_from(times).ok().filter(|&times| times > 0)?;
-                (usize::from(action) < actions).then_some(Count {
-                    context: Context(context),
-                    action: ActionId(action),
-                    times,
-                })
-            });
-            let counts: Option<Vec<Count>> = counts.collect();
-            let counts = counts
-                .filter(|c| c.is_sorted())
-                .ok_or_else(|| wrong(&name))?;
-            layers.push(Counts(counts));
+        while layers.len() < LAYERS && source.holds(&counts_of(name, layers.len())) {
+            layers.push(Counts::stored(
+                &counts_of(name, layers.len()),
+                actions,
+                source,
+            )?);
         }
         Ok(Ngram {
             actions,
@@ -374,22 +314,11 @@ impl Ngram {
     }
 }
 
-/// What was seen in a context.
-struct Seen {
-    /// How often the action in question.
-    times: f64,
-    /// How often any.
-    total: f64,
-    /// How many different ones.
-    kinds: f64,
-}
-
 /// The probability of an action from what was seen in a chain's contexts.
 fn smoothed(chain: &[Seen], strength: f32, actions: usize) -> f64 {
-    chain.iter().fold(1.0 / actions as f64, |lower, seen| {
-        let trust = f64::from(strength) * seen.kinds;
-        (seen.times + trust * lower) / (seen.total + trust)
-    })
+    let uniform = 1.0 / actions as f64;
+    let seen = chain.iter();
+    seen.fold(uniform, |lower, seen| seen.smoothed(lower, strength))
 }
 
 /// The best weights of the chains by class, for a strength; and the log likelihood of what was seen.
@@ -415,11 +344,13 @@ fn tuned(
 }
 
 /// Name of the tensor of weights and strength.
-const MIX: &str = "counts.mix";
+fn mix_of(name: &str) -> String {
+    format!("{name}.mix")
+}
 
-/// Name of a layer's tensor: a row `[context, action, times]` each.
-fn counts_name(layer: usize) -> String {
-    format!("counts.{layer}")
+/// Name of a layer's tensor.
+fn counts_of(name: &str, layer: usize) -> String {
+    format!("{name}.{layer}")
 }
 
 /// The weights under which a mixture makes its examples likeliest, from the probability that each part gives each example.

@@ -167,6 +167,12 @@ pub(crate) struct Parameters {
 }
 
 impl Parameters {
+    /// Of a model that has none to train.
+    pub fn none(label: String) -> Self {
+        let taken = BTreeMap::new();
+        Parameters { label, taken }
+    }
+
     /// Name and variable, ordered by name.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &Var)> {
         self.taken.iter().map(|(name, var)| (name.as_str(), var))

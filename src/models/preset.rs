@@ -14,8 +14,8 @@ pub(crate) const WINDOW: usize = 10;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
 #[serde(rename_all = "snake_case")]
 pub enum Preset {
-    /// As small as was measured to be as good: width 32, one block each in encoder and decoder. The encoder of compression and the
-    /// detector are one training; a home's models start from its cohort's.
+    /// As small as was measured to be as good: the detector counts; networks have width 32 and one block each in encoder and
+    /// decoder, and a home's start from its cohort's.
     #[default]
     Small,
     /// The paper's sizes: compression d 256, 4 heads, 2 + 2 layers; detection and filter d 512, 8 heads, 2 + 2
@@ -41,7 +41,7 @@ impl Preset {
         }
     }
 
-    /// The detector, and the filter's model.
+    /// The filter's model, and the detector where that is an autoencoder.
     pub(crate) fn detector(self) -> autoencoder::Shape {
         let (width, heads, inner, dropout, blocks) = match self {
             Preset::Small => (32, 1, 64, 0.1, 1),
@@ -109,14 +109,6 @@ impl Preset {
         }
     }
 
-    /// How a home's detector is trained from its cohort's (`Small`), or from scratch (`Paper`).
-    pub(crate) fn detector_adaptation(self) -> Plan {
-        match self {
-            Preset::Small => SHORT,
-            Preset::Paper => self.detector_plan(),
-        }
-    }
-
     /// How a home's predictor is trained from its cohort's (`Small`), or from scratch (`Paper`).
     pub(crate) fn predictor_adaptation(self) -> Plan {
         match self {
@@ -140,8 +132,8 @@ impl Preset {
         }
     }
 
-    /// Whether the encoder of compression is the detector's autoencoder, so that one training gives both.
-    pub(crate) fn one_autoencoder(self) -> bool {
+    /// Whether the detector counts habits; else it is the paper's autoencoder.
+    pub(crate) fn counts(self) -> bool {
         self == Preset::Small
     }
 

@@ -9,8 +9,8 @@ use proptest::prelude::*;
 
 use super::layers::Measures;
 use super::{
-    Autoencoder, Columns, Detector, Embedder, Learner, Mixture, ModelError, Ngram, Plan, Predictor,
-    Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
+    Autoencoder, Columns, Detector, Embedder, Habits, Learner, Mixture, ModelError, Ngram, Plan,
+    Predictor, Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
 };
 
 /// Four devices of three actions each.
@@ -209,16 +209,24 @@ fn a_strange_behaviour_scores_above_the_others() {
     let sequences = routines();
     let model = autoencoder(Columns::All, 5);
     fit(&model, &windows(&sequences, WINDOW), &[], &PLAN, 5).unwrap();
-    let weights = model.parameters().weights().unwrap();
-    let detector = Detector::load(&catalog(), Preset::Small, &weights).unwrap();
     // The heater in the middle of the evening; and an evening action at dawn.
-    for (place, strange) in [(2, (4, 7, 0)), (3, (4, 1, 4))] {
-        let mut s = sequences[1].clone();
-        s.0[place] = sequence(&[strange]).0[0];
-        let losses = detector.losses(&s).unwrap();
-        let worst = (0..5).max_by(|&a, &b| losses[a].total_cmp(&losses[b]));
-        assert_eq!(worst, Some(place), "{losses:?}");
+    for detector in [Detector::of(model), habits(&sequences)] {
+        for (place, strange) in [(2, (4, 7, 0)), (3, (4, 1, 4))] {
+            let mut s = sequences[1].clone();
+            s.0[place] = sequence(&[strange]).0[0];
+            let losses = detector.losses(&s).unwrap();
+            let worst = (0..5).max_by(|&a, &b| losses[a].total_cmp(&losses[b]));
+            assert_eq!(worst, Some(place), "{losses:?}");
+            assert!(
+                detector.strangeness(&s).unwrap() > detector.strangeness(&sequences[1]).unwrap()
+            );
+        }
     }
+}
+
+fn habits(sequences: &[Sequence]) -> Detector {
+    let learnt = Habits::learn(&catalog(), &sequences.iter().collect::<Vec<_>>());
+    Detector::counted(learnt.unwrap())
 }
 
 #[test]
@@ -280,7 +288,7 @@ fn what_does_not_fit_is_refused() {
     let small = Preset::Small;
     let refused = |weights: &Weights| {
         matches!(
-            Detector::load(&catalog(), small, weights),
+            Embedder::load(&catalog(), small, weights),
             Err(ModelError::Weights(_))
         )
     };
@@ -288,8 +296,8 @@ fn what_does_not_fit_is_refused() {
     assert!(refused(&Weights(Arc::new(Vec::new()))));
     assert!(refused(&Weights(Arc::new(vec![0xff; 64]))));
     let cut = weights.0[..weights.0.len() - 4].to_vec();
-    assert!(Detector::load(&catalog(), small, &Weights(Arc::new(cut))).is_err());
-    assert!(Detector::load(&catalog(), Preset::Paper, &weights).is_err());
+    assert!(Embedder::load(&catalog(), small, &Weights(Arc::new(cut))).is_err());
+    assert!(Embedder::load(&catalog(), Preset::Paper, &weights).is_err());
     assert!(Predictor::load(&catalog(), small, &weights).is_err());
     assert!(refused(&trained(&autoencoder(Columns::Action, 2), 2)));
     // A network without counts, and counts without a network.
@@ -304,16 +312,30 @@ fn what_does_not_fit_is_refused() {
     let fewer = Catalog::new(catalog().devices()[1..].to_vec()).unwrap();
     let error = Predictor::load(&fewer, small, &whole).err().unwrap();
     assert!(error.to_string().contains("`counts.0`"), "{error}");
-    let error = Detector::load(&fewer, small, &weights).err().unwrap();
+    let error = Embedder::load(&fewer, small, &weights).err().unwrap();
     assert!(error.to_string().contains("`table`"), "{error}");
 
-    let detector = Detector::load(&catalog(), small, &weights).unwrap();
-    for strange in [(0, 0, 12), (7, 0, 0), (0, 8, 0)] {
-        let error = detector.losses(&sequence(&[strange])).unwrap_err();
-        assert!(matches!(error, ModelError::Unknown { .. }));
+    let habits = habits(&routines()).weights().unwrap();
+    for (catalog, preset, weights) in [
+        (catalog(), Preset::Paper, &habits),
+        (catalog(), small, &weights),
+        (fewer, small, &habits),
+    ] {
+        let error = Detector::load(&catalog, preset, weights).err().unwrap();
+        assert!(matches!(error, ModelError::Weights(_)), "{error}");
     }
-    let error = detector.losses(&Sequence(Vec::new())).unwrap_err();
-    assert!(matches!(error, ModelError::Empty));
+    let detectors = [
+        Detector::load(&catalog(), small, &habits).unwrap(),
+        Detector::of(autoencoder(Columns::All, 2)),
+    ];
+    for detector in detectors {
+        for strange in [(0, 0, 12), (7, 0, 0), (0, 8, 0)] {
+            let error = detector.losses(&sequence(&[strange])).unwrap_err();
+            assert!(matches!(error, ModelError::Unknown { .. }));
+        }
+        let error = detector.losses(&Sequence(Vec::new())).unwrap_err();
+        assert!(matches!(error, ModelError::Empty));
+    }
 }
 
 /// Equal but for rounding.
@@ -343,9 +365,11 @@ proptest! {
         let weights = autoencoder(Columns::All, 1).parameters().weights().unwrap();
         let embedding = Embedder::load(&catalog, Preset::Small, &weights).unwrap().embed(&s).unwrap();
         prop_assert!((embedding.iter().map(|x| x * x).sum::<f32>() - 1.0).abs() < 1e-4);
-        let losses = Detector::load(&catalog, Preset::Small, &weights).unwrap().losses(&s).unwrap();
-        prop_assert_eq!(losses.len(), s.0.len());
-        prop_assert!(losses.iter().all(|l| l.is_finite() && *l >= 0.0));
+        for detector in [Detector::of(autoencoder(Columns::All, 1)), habits(&routines())] {
+            let losses = detector.losses(&s).unwrap();
+            prop_assert_eq!(losses.len(), s.0.len());
+            prop_assert!(losses.iter().all(|l| l.is_finite() && *l >= 0.0));
+        }
         let weights = mixed(predictor(sasrec::Aim::Softmax, 1));
         let predictions = Predictor::load(&catalog, Preset::Small, &weights).unwrap().predict(&s).unwrap();
         prop_assert_eq!(predictions.len(), s.0.len());

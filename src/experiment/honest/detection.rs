@@ -91,16 +91,19 @@ fn threshold(mut held: Vec<f64>) -> Result<f64> {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeMap;
     use std::sync::Arc;
 
     use hearth_operators::words::{ActionId, Catalog, Quadruple, Shift, ShiftKind, Time};
 
     use super::*;
     use crate::catalog::device;
-    use crate::experiment::data::{Attack, Material};
+    use crate::experiment::data::{Attack, Kind, Material, real_source};
     use crate::experiment::methods::Lesson;
     use crate::experiment::metrics::Figure;
-    use crate::models::ModelError;
+    use crate::experiment::roster::Roster;
+    use crate::models::{ModelError, Preset};
+    use crate::trainer::split;
 
     /// Finds every sequence with the last action strange.
     struct Last;
@@ -133,6 +136,17 @@ mod tests {
         Sequence(actions.iter().map(quadruple).collect())
     }
 
+    fn season() -> Shift {
+        Shift {
+            home: None,
+            time: Time(0),
+            offset: 0,
+            kind: ShiftKind::Season,
+            from: "winter".into(),
+            to: "spring".into(),
+        }
+    }
+
     /// Four normal sequences, each attacked by one more action; the attack on the first did nothing.
     fn trial(tested: Vec<usize>) -> Trial {
         let actions = ["on", "off", "dim", "alarm"].map(str::to_owned).to_vec();
@@ -145,14 +159,7 @@ mod tests {
         Trial {
             material: Arc::new(Material {
                 catalog: Arc::new(catalog),
-                shift: Shift {
-                    home: None,
-                    time: Time(0),
-                    offset: 0,
-                    kind: ShiftKind::Season,
-                    from: "winter".into(),
-                    to: "spring".into(),
-                },
+                shift: season(),
                 source: Vec::new(),
                 attacks: attacks.collect(),
                 normal,
@@ -174,6 +181,57 @@ mod tests {
             }
             assert_eq!(found["false_alarms"], Figure::One(0.0));
         }
+    }
+
+    /// Held-out source sequences of the paper's homes against the harder attacks: what the detector was chosen by. No test set is read.
+    #[test]
+    #[ignore = "a measurement: cargo test --release --lib harms_in_real_homes -- --ignored --nocapture"]
+    fn harms_in_real_homes() {
+        let names = ["SmartGen", "SmartGen's network", "surprisal", "Aegis"].map(str::to_owned);
+        let roster = Roster::new(Preset::Small, &names).unwrap();
+        let mut sums = BTreeMap::<(&str, &str), Vec<f64>>::new();
+        for (dataset, shift) in ["fr", "sp"]
+            .into_iter()
+            .flat_map(|dataset| Kind::ALL.map(|shift| (dataset, shift)))
+        {
+            let Some((catalog, source)) = real_source(dataset, shift) else {
+                return;
+            };
+            for seed in 1..=3 {
+                let parts = split(source.iter().collect(), seed);
+                let owned = |part: &[&Sequence]| part.iter().map(|s| (*s).clone()).collect();
+                let trial = Trial {
+                    material: Arc::new(Material {
+                        catalog: Arc::new(catalog.clone()),
+                        shift: season(),
+                        source: Vec::new(),
+                        attacks: Vec::new(),
+                        normal: owned(&parts.held),
+                        numbering: None,
+                    }),
+                    train: owned(&parts.train),
+                    held: owned(&parts.held),
+                    tested: (0..parts.held.len()).collect(),
+                    seed,
+                };
+                for name in roster.detectors() {
+                    let found = measure(&trial, roster.detector(name).unwrap()).unwrap();
+                    for harm in Harm::ALL {
+                        if let Some(Figure::One(auroc)) =
+                            found.figures.get(&format!("auroc:{}", harm.name()))
+                        {
+                            sums.entry((name, harm.name())).or_default().push(*auroc);
+                        }
+                    }
+                }
+            }
+        }
+        let mean = |of: &[f64]| of.iter().sum::<f64>() / of.len() as f64;
+        for ((name, harm), of) in &sums {
+            eprintln!("{name} {harm}: AUROC {:.3}", mean(of));
+        }
+        let all = |name: &str| mean(&Harm::ALL.map(|harm| mean(&sums[&(name, harm.name())])));
+        assert!(all("SmartGen") > all("SmartGen's network") && all("SmartGen") > all("surprisal"));
     }
 
     #[test]

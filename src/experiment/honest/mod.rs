@@ -108,6 +108,7 @@ fn sets(pair: &Pair, store: &Store) -> Vec<String> {
     if models.iter().any(|model| model == "gpt-4o") {
         sets.push("gpt-4o-authors".to_owned());
         sets.push("source+gpt-4o".to_owned());
+        sets.push("embedded+gpt-4o".to_owned());
     }
     sets.push("embedded".to_owned());
     sets.push("source+embedded".to_owned());

@@ -40,6 +40,7 @@ pub fn all(preset: Preset) -> Vec<Box<dyn Detection>> {
         Box::new(argus::Argus(preset)),
         Box::new(transae::TransAe(preset)),
         Box::new(smartgen::SmartGen(preset)),
+        Box::new(smartgen::Network(preset)),
         Box::new(trivial::FlagAll),
         Box::new(trivial::Rule::UnseenAction),
         Box::new(trivial::Rule::UnseenHours),

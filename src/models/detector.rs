@@ -1,0 +1,88 @@
+//! Says how strange behaviours are: by habits, or by the paper's autoencoder.
+
+use hearth_operators::words::{Catalog, Sequence, Weights};
+
+use super::autoencoder::Autoencoder;
+use super::fit::{Learner, mean};
+use super::habits::Habits;
+use super::preset::{Preset, WINDOW};
+use super::reading::Window;
+use super::{ModelError, readable};
+
+/// How much a sequence's strangest behaviour counts for the sequence, beside the mean of all.
+const STRANGEST: f32 = 0.5;
+
+/// Says how strange each behaviour of a sequence is.
+pub struct Detector(Kind);
+
+enum Kind {
+    Habits(Habits),
+    Network(Autoencoder),
+}
+
+impl Detector {
+    /// Loads a detector [`Version`](hearth_operators::words::Version).
+    ///
+    /// # Errors
+    /// The weights are of another model, preset or catalog.
+    pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
+        Ok(Detector(if preset.counts() {
+            Kind::Habits(Habits::stored(catalog, w)?)
+        } else {
+            Kind::Network(Autoencoder::stored(catalog, preset.detector(), w, false)?)
+        }))
+    }
+
+    /// One that was trained.
+    pub(crate) fn of(network: Autoencoder) -> Self {
+        Detector(Kind::Network(network))
+    }
+
+    /// One that was counted.
+    pub(crate) fn counted(habits: Habits) -> Self {
+        Detector(Kind::Habits(habits))
+    }
+
+    /// All of it: equal detectors give equal bytes. A network must be one that was trained, not only loaded.
+    pub(crate) fn weights(&self) -> Result<Weights, ModelError> {
+        match &self.0 {
+            Kind::Habits(habits) => habits.weights(),
+            Kind::Network(network) => network.parameters().weights(),
+        }
+    }
+
+    /// One loss a behaviour, in nats. By habits: how surprising what it does, when and how often are. By the autoencoder: minus the
+    /// log probability of its action at its time, plus a weighted share of that of its time, from the rest of its window.
+    ///
+    /// # Errors
+    /// The sequence is empty or not of this catalog.
+    pub fn losses(&self, s: &Sequence) -> Result<Vec<f32>, ModelError> {
+        match &self.0 {
+            Kind::Habits(habits) => habits.losses(s),
+            Kind::Network(network) => {
+                readable(network, s)?;
+                let windows: Vec<Window> = s.windows(WINDOW).collect();
+                Ok(network.scores(&windows)?.concat())
+            }
+        }
+    }
+
+    /// How strange a sequence is as a whole: by habits the mean of its behaviours' losses and half the greatest, so that one
+    /// strange behaviour is noticed among many; by the autoencoder the mean, as the paper has it.
+    ///
+    /// # Errors
+    /// As [`Detector::losses`].
+    pub fn strangeness(&self, s: &Sequence) -> Result<f32, ModelError> {
+        let losses = self.losses(s)?;
+        Ok(match &self.0 {
+            Kind::Habits(_) => as_a_whole(&losses),
+            Kind::Network(_) => mean(&[losses]),
+        })
+    }
+}
+
+/// How strange a sequence is as a whole whose behaviours have these losses, counted: the mean and half the greatest.
+pub(crate) fn as_a_whole(losses: &[f32]) -> f32 {
+    let greatest = losses.iter().copied().fold(f32::MIN, f32::max);
+    losses.iter().sum::<f32>() / losses.len() as f32 + STRANGEST * greatest
+}
