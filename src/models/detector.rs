@@ -75,14 +75,12 @@ impl Detector {
     pub fn strangeness(&self, s: &Sequence) -> Result<f32, ModelError> {
         let losses = self.losses(s)?;
         Ok(match &self.0 {
-            Kind::Habits(_) => as_a_whole(&losses),
+            Kind::Habits(_) => mean(std::slice::from_ref(&losses)) + STRANGEST * greatest(&losses),
             Kind::Network(_) => mean(&[losses]),
         })
     }
 }
 
-/// How strange a sequence is as a whole whose behaviours have these losses, counted: the mean and half the greatest.
-pub(crate) fn as_a_whole(losses: &[f32]) -> f32 {
-    let greatest = losses.iter().copied().fold(f32::MIN, f32::max);
-    losses.iter().sum::<f32>() / losses.len() as f32 + STRANGEST * greatest
+fn greatest(losses: &[f32]) -> f32 {
+    losses.iter().copied().fold(f32::MIN, f32::max)
 }

@@ -26,9 +26,7 @@ mod threads;
 
 pub(crate) use adam::Adam;
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
-pub(crate) use counts::{Context, Counts};
 pub use detector::Detector;
-pub(crate) use detector::as_a_whole;
 pub(crate) use fit::{Learner, Plan, batches, fit, generator, mean, quantile, windows};
 pub(crate) use habits::Habits;
 pub(crate) use layers::{

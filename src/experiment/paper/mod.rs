@@ -58,6 +58,9 @@ pub struct Plan {
 /// What the paper's own system learns: the authors' set, our filter's of the same replies, our synthesizer's.
 const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
 
+/// The detector that the paper's SmartGen trains on synthetic sequences, and as a baseline on the source.
+const THEIRS: &str = "TransAE";
+
 /// Trivial answers learn what the published system learnt; every other method the source, as the paper's baselines do.
 const TRIVIAL: [&str; 9] = [
     "flag all",
@@ -110,6 +113,8 @@ pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
         let sets = |name: &str| -> &[&str] {
             if name == OURS {
                 &OUR_SETS
+            } else if name == THEIRS {
+                &["source", "gpt-4o-authors"]
             } else if TRIVIAL.contains(&name) {
                 &OUR_SETS[..1]
             } else {

@@ -2,20 +2,18 @@
 //! rebuilds each behaviour from the others; and that autoencoder in every preset as a row of its own, because it is what the habits
 //! were weighed against.
 //!
-//! Where one column is shown, habits have nothing to hold on to but how rare a value is. Order within one column was tried on
-//! shifts between the paper's source contexts and found no more.
+//! Where one column is shown, its values are what habits are of.
 //!
 //! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is the
 //! lesson's affair. Sizes and schedule are those of the preset, trained from scratch.
 
-use hearth_operators::words::Sequence;
+use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequence};
 
 use super::losses::Losses;
 use super::reader::Reader;
 use super::{Detection, Lesson, Scorer};
 use crate::models::{
-    Autoencoder, Columns, Context, Counts, Detector, Habits, ModelError, Preset, WINDOW,
-    as_a_whole, generator,
+    Autoencoder, Columns, Detector, Habits, ModelError, Preset, WINDOW, generator,
 };
 use crate::trainer::learn;
 
@@ -32,7 +30,7 @@ impl Detection for SmartGen {
             return Network(self.0).fit(lesson);
         }
         if lesson.columns != Columns::All {
-            return Ok(Box::new(Rarity::learn(lesson)?));
+            return Ok(Box::new(Column::learn(lesson)?));
         }
         let train: Vec<&Sequence> = lesson.train.iter().collect();
         let habits = Habits::learn(lesson.catalog, &train)?;
@@ -46,35 +44,48 @@ impl Scorer for Detector {
     }
 }
 
-/// How rare the values of one column are.
-struct Rarity {
+/// Habits of one column: each value is what is done, and all happens at one time.
+struct Column {
     reader: Reader,
-    counts: Counts,
+    habits: Detector,
 }
 
-/// The one context of a value.
-const ANY: [Context; 1] = [Context::new(0, [0, 0])];
-
-impl Rarity {
+impl Column {
     fn learn(lesson: &Lesson) -> Result<Self, ModelError> {
         let reader = Reader::new(lesson.catalog, lesson.columns);
-        let train = reader.train(lesson)?.into_iter().flat_map(|s| &s.0);
-        let values = train.flat_map(|q| reader.numbers(q));
-        let counts = Counts::of(values.map(|value| (ANY.to_vec(), value as u16)));
-        Ok(Rarity { reader, counts })
+        let values = (0..reader.sizes().iter().sum()).map(|value| Action {
+            name: value.to_string(),
+            closes: Vec::new(),
+        });
+        let column = Device {
+            name: "column".to_owned(),
+            actions: values.collect(),
+        };
+        let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
+        let train = reader.train(lesson)?;
+        let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();
+        let habits = Habits::learn(&values, &train.iter().collect::<Vec<_>>())?;
+        Ok(Column {
+            reader,
+            habits: Detector::counted(habits),
+        })
     }
 }
 
-impl Scorer for Rarity {
+fn read(reader: &Reader, sequence: &Sequence) -> Sequence {
+    let values = sequence.0.iter().flat_map(|q| reader.numbers(q));
+    let behaviors = values.map(|value| Quadruple {
+        weekday: 0,
+        hours: 0,
+        action: ActionId(value as u16),
+    });
+    Sequence(behaviors.collect())
+}
+
+impl Scorer for Column {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
         self.reader.check(sequence)?;
-        let values = sequence.0.iter().flat_map(|q| self.reader.numbers(q));
-        let among = self.reader.sizes().iter().sum();
-        let losses = values.map(|value| {
-            let p = self.counts.probability(&ANY, value as u16, among);
-            -p.ln() as f32
-        });
-        Ok(as_a_whole(&losses.collect::<Vec<_>>()))
+        self.habits.strangeness(&read(&self.reader, sequence))
     }
 }
 
