@@ -93,6 +93,10 @@ pub struct ThroughputArgs {
     /// Write every run and the ratios as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Draw the figures
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// One log, and what it is.
@@ -140,10 +144,7 @@ pub fn run(args: &ThroughputArgs) -> anyhow::Result<()> {
             }
         }
     }
-    print!("{}", report.table());
-    if let Some(file) = &args.json {
-        report.write(file)?;
-    }
+    report.publish(args.json.as_deref(), args.svg.as_deref())?;
     let most = args.at_most.unwrap_or(f64::INFINITY);
     let beyond = |(what, ratio): &(&String, &f64)| what.starts_with(CPU) && **ratio > most;
     if let Some((what, ratio)) = report.ratios.iter().find(beyond) {
