@@ -26,6 +26,8 @@ pub use throughput::ThroughputArgs;
 pub use totals::{Digest, Totals};
 pub use workload::{Workload, catalog};
 
+use crate::sources::LogFormat;
+
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
 /// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes. The path is: read, split with revisions, duplicates and horizon, shifts, transition counts, all
@@ -83,6 +85,8 @@ pub enum Input {
     Jsonl,
     /// CSV.
     Csv,
+    /// Parquet.
+    Parquet,
 }
 
 impl Input {
@@ -92,15 +96,17 @@ impl Input {
             Input::Binary => "binary",
             Input::Jsonl => "jsonl",
             Input::Csv => "csv",
+            Input::Parquet => "parquet",
         }
     }
 
-    /// How its files are called.
-    fn extension(self) -> &'static str {
+    /// The format that its logs are written in.
+    fn format(self) -> LogFormat {
         match self {
-            Input::Binary => "hlog",
-            Input::Jsonl => "jsonl",
-            Input::Csv => "csv",
+            Input::Binary => LogFormat::Hlog,
+            Input::Jsonl => LogFormat::Jsonl,
+            Input::Csv => LogFormat::Csv,
+            Input::Parquet => LogFormat::Parquet,
         }
     }
 }

@@ -20,7 +20,7 @@ use crate::sources;
 #[command(after_help = "Examples:
   hearth bench throughput
   hearth bench throughput --events 10M --homes 10k,1M --json bench.json
-  hearth bench throughput --input binary,jsonl,csv --workers 1,2 --late 0,0.05
+  hearth bench throughput --input binary,jsonl,csv,parquet --workers 1,2 --late 0,0.05
   hearth bench throughput my-log.jsonl.gz --runs 5")]
 pub struct ThroughputArgs {
     /// A log to measure with; none: one is made
@@ -188,7 +188,7 @@ fn made(
     };
     let log = dir
         .join(format!("{homes}-{}-{late}-{}", args.events, args.skew))
-        .with_added_extension(input.extension());
+        .with_added_extension(input.format().extension());
     workload.write(input, &log)?;
     let catalog = dir.join("catalog.json");
     catalog::save(&workload::catalog()?, &catalog)?;
