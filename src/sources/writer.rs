@@ -114,3 +114,66 @@ impl<W: Write + Send> LogWriter<W> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use hearth_operators::words::Time;
+    use jiff::tz::TimeZone;
+    use proptest::prelude::*;
+
+    use super::super::copy;
+    use super::*;
+
+    type Known = (String, i64, i16, Option<String>, String, Option<String>);
+
+    /// Fields as logs have them: any text that is no NUL; whole microseconds between 1970 and 2100.
+    fn events() -> impl Strategy<Value = Vec<Known>> {
+        let text = || "[a-zé:,\"\n ]{1,9}x";
+        let time = 0..4_102_444_800_000_000i64;
+        let optional = |s| prop::option::of(s);
+        let event = (
+            text(),
+            time,
+            -840i16..=840,
+            optional(text()),
+            text(),
+            optional(text()),
+        );
+        prop::collection::vec(event, 0..40)
+    }
+
+    proptest! {
+        /// Whatever the format, what is read is what was written, in its order.
+        #[test]
+        fn every_format_keeps_every_event(events in events()) {
+            let folder = tempfile::tempdir().unwrap();
+            for format in [LogFormat::Jsonl, LogFormat::Csv, LogFormat::Hlog, LogFormat::Parquet] {
+                let file = folder.path().join("log").with_extension(format.extension());
+                let out = std::fs::File::create(&file).unwrap();
+                let mut out = LogWriter::new(format, Packing::default(), out).unwrap();
+                for (home, time, offset, device, action, id) in &events {
+                    out.event(&Event {
+                        home: home.into(),
+                        time: Time(*time),
+                        offset: *offset,
+                        device: device.as_deref().map(Into::into),
+                        action: action.into(),
+                        id: id.as_deref().map(Into::into),
+                    }).unwrap();
+                }
+                out.finish().unwrap();
+                let mut read = Vec::new();
+                copy(&[file], &TimeZone::UTC, |line| {
+                    let event = line.map_err(|r| io::Error::other(r.reason))?;
+                    let text = |field: Option<std::borrow::Cow<'_, str>>| field.map(|f| f.into_owned());
+                    read.push((
+                        event.home.into_owned(), event.time.0, event.offset,
+                        text(event.device), event.action.into_owned(), text(event.id),
+                    ));
+                    Ok(())
+                }).unwrap();
+                prop_assert_eq!(&read, &events, "{:?}", format);
+            }
+        }
+    }
+}

@@ -6,6 +6,8 @@
 //! `offset` a timestamp of UTC is shown in the zone of times without one, and one of no zone is local there. Other columns are ignored.
 
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 pub(super) use read::ParquetReader;
