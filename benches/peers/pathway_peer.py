@@ -17,7 +17,7 @@ class Event(pw.Schema):
 
 @pw.reducers.stateful_many
 def split(state, rows):
-    home, segments, transitions = state or (Home(), 0, 0)
+    home, segments, transitions = state.value if state else (Home(), 0, 0)
     # Rows of one batch come in any order.
     for (time, device, action), diff in sorted(rows):
         assert diff == 1
@@ -25,7 +25,7 @@ def split(state, rows):
         begins, pair = home.step(at, device, action)
         segments += begins
         transitions += pair is not None
-    return home, segments, transitions
+    return pw.wrap_py_object((home, segments, transitions))
 
 
 totals = {}
@@ -33,12 +33,12 @@ totals = {}
 
 def note(key, row, time, is_addition):
     if is_addition:
-        totals[key] = row["found"]
+        totals[key] = row["found"].value[1:]
 
 
 log = pw.io.csv.read(sys.argv[1], schema=Event, mode="static")
 found = log.groupby(pw.this.home).reduce(
-    found=pw.apply(lambda s: (s[1], s[2]), split(pw.this.time, pw.this.device, pw.this.action))
+    found=split(pw.this.time, pw.this.device, pw.this.action)
 )
 pw.io.subscribe(found, note)
 pw.run(monitoring_level=pw.MonitoringLevel.NONE)

@@ -204,11 +204,11 @@ impl Report {
             let bars: Vec<Bar> = stages
                 .map(|stage| Bar {
                     name: stage.what.to_owned(),
-                    value: stage.median,
-                    told: format!("{:.3}", stage.median),
+                    value: stage.mean,
+                    told: format!("{:.3}", stage.mean),
                 })
                 .collect();
-            return plot::bars(&format!("CPU seconds a home, median, {machine}"), &bars);
+            return plot::bars(&format!("CPU seconds a home, mean, {machine}"), &bars);
         }
         let bars: Vec<Bar> = self
             .kinds()
