@@ -22,10 +22,7 @@ fn what_cannot_work_is_refused_before_any_work() {
             "log.jsonl none.jsonl --out out",
             "cannot read the log none.jsonl",
         ),
-        (
-            "log.avro --out out",
-            "cannot tell the format of `log.avro`",
-        ),
+        ("log.avro --out out", "cannot tell the format of `log.avro`"),
         ("header.csv --out out", "header.csv:1"),
         ("- - --out out", "twice"),
         (

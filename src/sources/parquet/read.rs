@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fs::File;
 use std::io;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -13,6 +14,7 @@ use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
 use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
 use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
 use parquet::errors::ParquetError;
+use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 use serde::Serialize;
@@ -108,8 +110,13 @@ impl ParquetReader {
             file: name.to_owned(),
             reason,
         };
-        let file = SerializedFileReader::new(file)
-            .map_err(|error| refused(format!("it is damaged: {error}")))?;
+        let length = file.metadata().map_or(0, |file| file.len());
+        let file = guarded(|| {
+            let file = SerializedFileReader::new(file)?;
+            within(&file, length)?;
+            Ok(file)
+        });
+        let file = file.map_err(|error| refused(format!("it is damaged: {error}")))?;
         let columns = Columns::find(file.metadata().file_metadata().schema_descr());
         Ok(ParquetReader {
             columns: columns.map_err(refused)?,
@@ -134,11 +141,14 @@ impl ParquetReader {
         }
         self.before += self.batch.rows as u64;
         (self.row, self.batch.rows) = (0, 0);
-        self.decode().map_err(|error| SourceError::Broken {
-            file: name.to_owned(),
-            line: self.before + 1,
-            error: io::Error::other(error),
-        })?;
+        if let Err(error) = guarded(|| self.decode()) {
+            (self.group, self.next) = (None, self.file.num_row_groups());
+            return Err(SourceError::Broken {
+                file: name.to_owned(),
+                line: self.before + 1,
+                error: io::Error::other(error),
+            });
+        }
         Ok(self.batch.rows > 0)
     }
 
@@ -219,6 +229,32 @@ impl ParquetReader {
             self.group = Some(Group::open(group.as_ref(), &self.columns)?);
         }
     }
+}
+
+/// Reads of a file, of which the library's own checks may panic if it is damaged; that is an error like others.
+fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
+    // What was being read is given up after an error, so nothing half-done is seen.
+    catch_unwind(AssertUnwindSafe(read))
+        .unwrap_or_else(|_| Err(ParquetError::General("its content makes no sense".into())))
+}
+
+/// Insists that all columns lie within the file.
+fn within(file: &SerializedFileReader<File>, length: u64) -> Result<(), ParquetError> {
+    let columns = file.metadata().row_groups().iter();
+    for column in columns.flat_map(RowGroupMetaData::columns) {
+        let start = column
+            .dictionary_page_offset()
+            .unwrap_or_else(|| column.data_page_offset());
+        let end = start.checked_add(column.compressed_size());
+        let sound = start >= 0 && column.compressed_size() >= 0;
+        if !sound || end.is_none_or(|end| end.cast_unsigned() > length) {
+            let name = column.column_path().string();
+            return Err(ParquetError::General(format!(
+                "the column `{name}` lies outside the file"
+            )));
+        }
+    }
+    Ok(())
 }
 
 impl Columns {
