@@ -93,10 +93,10 @@ impl Folder {
             shifts,
         } = counts;
         let homes = self.homes;
-        write!(
+        writeln!(
             self.truth,
             "{{\"truth\":\"counts\",\"homes\":{homes},\"lines\":{lines},\"unique\":{unique},\"duplicates\":{duplicates},\
-             \"late\":{late},\"reordered\":{reordered},\"anomalies\":{anomalies},\"shifts\":{shifts}}}\n"
+             \"late\":{late},\"reordered\":{reordered},\"anomalies\":{anomalies},\"shifts\":{shifts}}}"
         )?;
         self.contexts.flush()?;
         self.truth.flush()?;

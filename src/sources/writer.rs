@@ -165,7 +165,7 @@ mod tests {
                 let mut read = Vec::new();
                 copy(&[file], &TimeZone::UTC, |line| {
                     let event = line.map_err(|r| io::Error::other(r.reason))?;
-                    let text = |field: Option<std::borrow::Cow<'_, str>>| field.map(|f| f.into_owned());
+                    let text = |field: Option<std::borrow::Cow<'_, str>>| field.map(std::borrow::Cow::into_owned);
                     read.push((
                         event.home.into_owned(), event.time.0, event.offset,
                         text(event.device), event.action.into_owned(), text(event.id),
