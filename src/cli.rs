@@ -70,7 +70,7 @@ pub enum Command {
 /// summary.json. The same logs, configuration and seed give the same lines, for any number of workers.
 ///
 /// An event is {"home":"h-17","time":"2022-08-04T18:30:00+02:00","device":"Light","action":"switch on"} on a line of
-/// its own, optionally with an "id"; or CSV with that header.
+/// its own, optionally with an "id"; or CSV with that header; or Parquet with those columns.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth replay events.jsonl --out out
@@ -84,7 +84,7 @@ pub enum Command {
 Durations are written like 90s, 10m, 9h, 2days or 1day 12h. Every option of the Configuration is also a key of
 hearth.toml and an environment variable; a flag precedes the environment, that precedes the file.")]
 pub struct ReplayArgs {
-    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; - is the standard input
+    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; packed (.hlog); Parquet; - is the standard input
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 

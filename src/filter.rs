@@ -42,67 +42,94 @@ pub fn filter(
     candidates: &Candidates,
     settings: &Settings,
 ) -> Result<Filtered, ModelError> {
-    let verdicts = if candidates.candidates.len() < ENOUGH {
-        let of = |c: &Candidate| first_stage(c, 0.0, f32::INFINITY);
-        candidates.candidates.iter().map(of).collect()
-    } else {
-        judge(catalog, candidates, settings)?
-    };
-    Ok(Filtered {
-        key: candidates.key,
-        regime: candidates.regime.clone(),
-        verdicts,
-        foundation: candidates.foundation.clone(),
-    })
+    first_stage(catalog, candidates, settings)?.second_stage()
 }
 
-fn judge(
-    catalog: &Catalog,
-    candidates: &Candidates,
-    settings: &Settings,
-) -> Result<Vec<Verdict>, ModelError> {
-    let all: Vec<&Sequence> = candidates.candidates.iter().map(|c| &c.sequence).collect();
-    if all.iter().any(|s| s.0.is_empty()) {
-        return Err(ModelError::Empty);
-    }
+/// Candidates after stage 1.
+pub(crate) struct Sifted<'a> {
+    start: Start<'a>,
+    candidates: &'a Candidates,
+    /// One a candidate, as if stage 1 had decided all.
+    verdicts: Vec<Verdict>,
+}
+
+/// Stage 1 of [`filter`].
+pub(crate) fn first_stage<'a>(
+    catalog: &'a Catalog,
+    candidates: &'a Candidates,
+    settings: &'a Settings,
+) -> Result<Sifted<'a>, ModelError> {
     let start = Start {
         catalog,
         cohort: &candidates.foundation.encoder,
         settings,
     };
-    let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
-    let found = strangeness(&model, &all)?;
-    let bound = fence(&found);
+    let all: Vec<&Sequence> = candidates.candidates.iter().map(|c| &c.sequence).collect();
+    let (found, bound) = if all.len() < ENOUGH {
+        (vec![0.0; all.len()], f32::INFINITY)
+    } else if all.iter().any(|s| s.0.is_empty()) {
+        return Err(ModelError::Empty);
+    } else {
+        let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
+        let found = strangeness(&model, &all)?;
+        let bound = fence(&found);
+        (found, bound)
+    };
     let judged = candidates.candidates.iter().zip(&found);
-    let mut verdicts: Vec<Verdict> = judged
-        .map(|(candidate, &loss)| first_stage(candidate, loss, bound))
-        .collect();
+    let verdict = |(candidate, &loss): (&Candidate, &f32)| Verdict {
+        candidate: candidate.clone(),
+        retain: true,
+        stage: 1,
+        loss,
+        bound,
+        baseline: None,
+        trial: None,
+    };
+    Ok(Sifted {
+        start,
+        candidates,
+        verdicts: judged.map(verdict).collect(),
+    })
+}
 
-    let mut inliers = Vec::new();
-    let mut outliers: BTreeMap<&Sequence, Evidence> = BTreeMap::new();
-    for (sequence, &loss) in all.iter().zip(&found) {
-        if loss > bound {
-            outliers.insert(sequence, Evidence::default());
-        } else {
-            inliers.push(*sequence);
+impl Sifted<'_> {
+    /// Stage 2 of [`filter`].
+    pub(crate) fn second_stage(self) -> Result<Filtered, ModelError> {
+        let Sifted {
+            start,
+            candidates,
+            mut verdicts,
+        } = self;
+        let mut inliers = Vec::new();
+        let mut outliers: BTreeMap<&Sequence, Evidence> = BTreeMap::new();
+        for (candidate, verdict) in candidates.candidates.iter().zip(&verdicts) {
+            if verdict.loss > verdict.bound {
+                outliers.insert(&candidate.sequence, Evidence::default());
+            } else {
+                inliers.push(&candidate.sequence);
+            }
         }
-    }
-    if outliers.is_empty() {
-        return Ok(verdicts);
-    }
-    match settings.preset {
-        Preset::Small => unseen::judge(&start, inliers, &mut outliers)?,
-        Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
-    }
-    for (verdict, sequence) in verdicts.iter_mut().zip(&all) {
-        if let Some(Evidence { baseline, trial }) = outliers.get(sequence) {
-            verdict.stage = 2;
-            verdict.retain = trial <= baseline;
-            verdict.baseline = Some(*baseline);
-            verdict.trial = Some(*trial);
+        if !outliers.is_empty() {
+            match start.settings.preset {
+                Preset::Small => unseen::judge(&start, inliers, &mut outliers)?,
+                Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
+            }
         }
+        for verdict in &mut verdicts {
+            if let Some(Evidence { baseline, trial }) = outliers.get(&verdict.candidate.sequence) {
+                verdict.stage = 2;
+                verdict.retain = trial <= baseline;
+                verdict.baseline = Some(*baseline);
+                verdict.trial = Some(*trial);
+            }
+        }
+        Ok(Filtered {
+            key: candidates.key,
+            regime: candidates.regime.clone(),
+            verdicts,
+            foundation: candidates.foundation.clone(),
+        })
     }
-    Ok(verdicts)
 }
 
 /// What stage 2 finds of an outlier.
@@ -152,18 +179,6 @@ fn strangeness(model: &Autoencoder, sequences: &[&Sequence]) -> Result<Vec<f32>,
     let each = sequences.iter();
     each.map(|s| Ok(mean(&losses(model, &[s], WINDOW)?)))
         .collect()
-}
-
-fn first_stage(candidate: &Candidate, loss: f32, bound: f32) -> Verdict {
-    Verdict {
-        candidate: candidate.clone(),
-        retain: true,
-        stage: 1,
-        loss,
-        bound,
-        baseline: None,
-        trial: None,
-    }
 }
 
 /// Q3 + 1.5·IQR: what lies above is an outlier (Tukey).

@@ -1,33 +1,37 @@
-//! `hearth pack`: event logs into one packed log, which is read many times as fast.
+//! `hearth pack`: event logs into one packed log, which is read many times as fast, or into one Parquet file.
 
 use std::fs::File;
 use std::io::BufWriter;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use jiff::tz::TimeZone;
 
 use crate::config::{UsageError, zone};
 use crate::sinks::grouped;
-use crate::sources::{self, PackWriter, Packing, SourceError};
+use crate::sources::{self, LogFormat, LogWriter, Packing, SourceError};
 
-/// Pack event logs into one binary log, which is read many times as fast
+/// Pack event logs into one binary log, which is read many times as fast, or into one Parquet file
 ///
 /// A packed log holds everything that its logs hold, in their order: events with times, offsets and ids, and the lines
 /// that are no event. Every command that reads logs reads it, and gives the same outputs; only that `late` and `rejected`
 /// name the packed file and the number of the line among all that count. Its blocks are checksummed: where one is damaged,
 /// the others are read.
+///
+/// Where the file is called .parquet it is one: columns home, time, offset, device, action, id, for other programs too. It
+/// cannot hold lines that are no event; they are left out, counted, and the first one is shown.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth pack events.jsonl.gz --out events.hlog
+  hearth pack events.hlog --out events.parquet
   hearth pack 2022.csv 2023.csv --timezone Europe/Berlin --out years.hlog
   hearth replay years.hlog --out out")]
 pub struct PackArgs {
-    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; packed ones; - is the standard input
+    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; packed ones; Parquet; - is the standard input
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 
-    /// The packed log; replaced if it exists
+    /// The packed log, or a Parquet file if it is called .parquet; replaced if it exists
     #[arg(long, value_name = "FILE")]
     pub out: PathBuf,
 
@@ -59,10 +63,21 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
         true => Packing::Plain,
         false => Packing::Zstd,
     };
+    let format = format(out);
     let handle: File = file.as_file().try_clone().with_context(unwritable)?;
-    let mut writer = PackWriter::new(BufWriter::with_capacity(1 << 20, handle), packing)
-        .with_context(unwritable)?;
-    let packed = sources::pack(logs, &args.timezone, &mut writer);
+    let handle = BufWriter::with_capacity(1 << 20, handle);
+    let mut writer = LogWriter::new(format, packing, handle).with_context(unwritable)?;
+    let mut left_out = None;
+    let packed = sources::copy(logs, &args.timezone, |line| match line {
+        Ok(event) => writer.event(&event),
+        Err(rejected) => match &mut writer {
+            LogWriter::Hlog(out) => out.rejected(rejected),
+            _ => {
+                left_out.get_or_insert(rejected);
+                Ok(())
+            }
+        },
+    });
     let (events, rejected) = packed.map_err(|error| match error {
         SourceError::Broken { .. } | SourceError::Damaged { .. } | SourceError::Unwritten(_) => {
             anyhow::Error::from(error)
@@ -70,6 +85,14 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
         before_any_work => UsageError(before_any_work.to_string()).into(),
     })?;
     writer.finish().with_context(unwritable)?;
+    if let Some(first) = left_out {
+        eprintln!(
+            "left out {} lines that are no event, the first: {}: {}",
+            grouped(rejected),
+            first.source,
+            first.reason
+        );
+    }
     let bytes = file.as_file().metadata().with_context(unwritable)?.len();
     file.persist(out).with_context(unwritable)?;
     println!(
@@ -80,4 +103,12 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
         out.display()
     );
     Ok(())
+}
+
+/// What a file is to be, by its name.
+fn format(out: &Path) -> LogFormat {
+    match out.extension() {
+        Some(end) if end.eq_ignore_ascii_case("parquet") => LogFormat::Parquet,
+        _ => LogFormat::Hlog,
+    }
 }

@@ -22,7 +22,6 @@ use crate::cli::ReplayArgs;
 use crate::config::{Checker, Config, UsageError};
 use crate::dataflow;
 use crate::homes::Homes;
-use crate::models;
 use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
 use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
@@ -58,7 +57,6 @@ struct Input {
 /// A file, an option or the output folder cannot be used ([`UsageError`], before any work); the input breaks off; a
 /// line is rejected under `--strict`; a model or the disk fails; the accounting does not agree.
 pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
-    models::single_threaded();
     let config = &args.config;
     let Input {
         mut log,
@@ -332,7 +330,8 @@ fn context_row(rejected: Rejected) -> Row {
     }
 }
 
-fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Settings {
+/// What the dataflow is built with where this is configured.
+pub(crate) fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Settings {
     let rules = Rules {
         max_gap: config.max_gap.micros(),
         max_span: config.max_span.micros(),

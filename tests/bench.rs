@@ -24,8 +24,8 @@ fn json(dir: &Path, file: &str) -> Value {
 #[test]
 fn throughput_runs_every_input_and_insists_on_equal_outputs() {
     let dir = tempfile::tempdir().unwrap();
-    let options = "--events 3k --homes 20 --input binary,jsonl,csv --workers 1,2 --late 0,0.1 --runs 2 --epoch-events 500";
-    let options = format!("throughput {options} --json bench.json");
+    let options = "--events 3k --homes 20 --input binary,jsonl,csv,parquet --workers 1,2 --late 0,0.1 --runs 2 --epoch-events 500";
+    let options = format!("throughput {options} --json bench.json --svg bench.svg");
     let table = fine(&bench(dir.path(), &options));
     assert!(
         table.contains("hearth, 10 % late") && table.contains("plain loop"),
@@ -41,8 +41,8 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
         );
     }
     let runs = report["runs"].as_array().unwrap();
-    // Three inputs, in order and late; twice the plain loop and Hearth with one and two workers.
-    assert_eq!(runs.len(), 3 * 2 * 2 * 3);
+    // Four inputs, in order and late; twice the plain loop and Hearth with one and two workers.
+    assert_eq!(runs.len(), 4 * 2 * 2 * 3);
     for run in runs {
         let keys: Vec<&str> = run
             .as_object()
@@ -70,7 +70,14 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
         let held = |of: &str| run[of].as_i64().unwrap();
         assert_eq!(held("segments") + held("transitions"), 3000);
     }
-    assert_eq!(report["ratios"].as_object().unwrap().len(), 3 * 2 * 3);
+    assert_eq!(report["ratios"].as_object().unwrap().len(), 4 * 2 * 3);
+    let drawn = std::fs::read_to_string(dir.path().join("bench.svg")).unwrap();
+    // A bar for each line of the table, and nothing that refers to another file.
+    assert_eq!(drawn.matches("<rect").count(), 4 * 2 * 3);
+    assert!(
+        drawn.starts_with("<svg") && !drawn.contains("href"),
+        "{drawn}"
+    );
 }
 
 #[test]
@@ -126,4 +133,29 @@ fn latency_and_scale_report() {
     ));
     let ratios = json(dir.path(), "scale.json")["ratios"].clone();
     assert_eq!(ratios.as_object().unwrap().len(), 6);
+}
+
+#[test]
+fn adaptations_are_told_by_stage() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = "adapt --homes 3 --json adapt.json --svg adapt.svg";
+    let table = fine(&bench(dir.path(), options));
+    assert!(table.contains("homes a CPU minute"), "{table}");
+    let adapted = &json(dir.path(), "adapt.json")["adaptations"][0];
+    assert_eq!(adapted["homes"], 3);
+    let stages = adapted["stages"].as_array().unwrap();
+    let of = |stage: &Value, key: &str| stage[key].as_f64().unwrap();
+    let (all, parts) = stages.split_last().unwrap();
+    let sum: f64 = parts.iter().map(|stage| of(stage, "mean")).sum();
+    assert!(
+        (sum - of(all, "mean")).abs() < 1e-6 && sum > 0.0,
+        "{stages:?}"
+    );
+    assert!(
+        stages
+            .iter()
+            .all(|stage| of(stage, "median") <= of(stage, "p90"))
+    );
+    let drawn = std::fs::read_to_string(dir.path().join("adapt.svg")).unwrap();
+    assert_eq!(drawn.matches("<rect").count(), stages.len());
 }

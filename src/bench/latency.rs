@@ -64,6 +64,10 @@ pub struct LatencyArgs {
     /// Write the report as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Draw the figures
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// What was measured at a rate.
@@ -127,11 +131,7 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<()> {
             report.latencies.push(measure(epoch_events, Some(rate))?);
         }
     }
-    print!("{}", report.table());
-    match &args.json {
-        Some(file) => report.write(file),
-        None => Ok(()),
-    }
+    report.publish(args.json.as_deref(), args.svg.as_deref())
 }
 
 /// The measured work in memory.

@@ -15,10 +15,10 @@ use serde::{Deserialize, Serialize};
 use super::incremental;
 use super::plain::Plain;
 use super::totals::Totals;
+use crate::catalog;
 use crate::homes::Homes;
 use crate::sinks::{Names, Writer, peak_rss};
 use crate::sources::{EventLog, Options};
-use crate::{catalog, models};
 
 /// One run: used by the other measurements, which start it as a process
 #[derive(clap::Args, Clone, Debug)]
@@ -126,7 +126,6 @@ impl MeasureArgs {
 /// # Errors
 /// The log or the catalog cannot be read, or the run fails.
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
-    models::single_threaded();
     let catalog = Arc::new(catalog::load(&args.catalog)?);
     let homes = Homes::default();
     let options = Options {

@@ -3,16 +3,19 @@
 //! A measurement makes its log (or takes one), then runs the programs in turns, each in a process of its own, and
 //! compares medians. Before it measures it insists that the programs hold the same segments and transitions in the end.
 
+mod adapt;
 mod incremental;
 mod latency;
 mod measure;
 mod plain;
+mod plot;
 mod report;
 mod scale;
 mod throughput;
 mod totals;
 mod workload;
 
+pub use adapt::{AdaptArgs, Adaptation, Share};
 pub use incremental::Path as IncrementalPath;
 pub use latency::{Latency, LatencyArgs};
 pub use measure::{MeasureArgs, Measured, Program};
@@ -23,9 +26,11 @@ pub use throughput::ThroughputArgs;
 pub use totals::{Digest, Totals};
 pub use workload::{Workload, catalog};
 
+use crate::sources::LogFormat;
+
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
-/// The incremental path is measured: read, split with revisions, duplicates and horizon, shifts, transition counts, all
+/// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes. The path is: read, split with revisions, duplicates and horizon, shifts, transition counts, all
 /// changes handed over and counted. Each run is a process of its own; programs alternate; figures are medians. The load of
 /// the machine is said, and CPU seconds beside those of the clock: on a busy machine only the former tell anything.
 #[derive(clap::Args, Clone, Debug)]
@@ -34,7 +39,8 @@ pub use workload::{Workload, catalog};
   hearth bench throughput --events 10000000 --input binary,jsonl,csv --json bench.json
   hearth bench throughput my-log.jsonl.gz --workers 1,2
   hearth bench latency --rates 50000,100000,200000
-  hearth bench scale --homes 10000,1000000")]
+  hearth bench scale --homes 10000,1000000
+  hearth bench adapt --homes 200")]
 pub struct BenchArgs {
     /// What to measure.
     #[command(subcommand)]
@@ -51,6 +57,7 @@ pub enum Measurement {
     Throughput(ThroughputArgs),
     Latency(LatencyArgs),
     Scale(ScaleArgs),
+    Adapt(AdaptArgs),
     #[command(hide = true)]
     Measure(MeasureArgs),
 }
@@ -64,6 +71,7 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Measurement::Throughput(args) => throughput::run(args),
         Measurement::Latency(args) => latency::run(args),
         Measurement::Scale(args) => scale::run(args),
+        Measurement::Adapt(args) => adapt::run(args),
         Measurement::Measure(args) => measure::run(args),
     }
 }
@@ -77,6 +85,8 @@ pub enum Input {
     Jsonl,
     /// CSV.
     Csv,
+    /// Parquet.
+    Parquet,
 }
 
 impl Input {
@@ -86,15 +96,17 @@ impl Input {
             Input::Binary => "binary",
             Input::Jsonl => "jsonl",
             Input::Csv => "csv",
+            Input::Parquet => "parquet",
         }
     }
 
-    /// How its files are called.
-    fn extension(self) -> &'static str {
+    /// The format that its logs are written in.
+    fn format(self) -> LogFormat {
         match self {
-            Input::Binary => "hlog",
-            Input::Jsonl => "jsonl",
-            Input::Csv => "csv",
+            Input::Binary => LogFormat::Hlog,
+            Input::Jsonl => LogFormat::Jsonl,
+            Input::Csv => LogFormat::Csv,
+            Input::Parquet => LogFormat::Parquet,
         }
     }
 }

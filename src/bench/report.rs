@@ -8,7 +8,9 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
+use super::adapt::{self, Adaptation};
 use super::latency::{self, Latency};
+use super::plot::{self, Bar, Curve};
 use super::{Measured, median};
 use crate::sinks::grouped;
 
@@ -26,6 +28,9 @@ pub struct Report {
     /// How long events took, at what rate.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub latencies: Vec<Latency>,
+    /// What a home's adaptation took.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adaptations: Vec<Adaptation>,
 }
 
 /// The machine, as far as the system tells.
@@ -143,6 +148,7 @@ impl Report {
             runs: Vec::new(),
             ratios: BTreeMap::new(),
             latencies: Vec::new(),
+            adaptations: Vec::new(),
         }
     }
 
@@ -152,13 +158,94 @@ impl Report {
         median(same.map(of).collect())
     }
 
-    /// Writes the report as JSON.
+    /// Prints the report as a table, and writes it as JSON and as a plot where that is asked for.
     ///
     /// # Errors
-    /// The file cannot be written.
-    pub fn write(&self, file: &Path) -> anyhow::Result<()> {
-        let text = serde_json::to_string_pretty(self)? + "\n";
-        fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+    /// A file cannot be written.
+    pub fn publish(&self, json: Option<&Path>, svg: Option<&Path>) -> anyhow::Result<()> {
+        print!("{}", self.table());
+        let write = |file: &Path, text: String| {
+            fs::write(file, text).with_context(|| format!("cannot write {}", file.display()))
+        };
+        if let Some(file) = json {
+            write(file, serde_json::to_string_pretty(self)? + "\n")?;
+        }
+        if let Some(file) = svg {
+            write(file, self.plot())?;
+        }
+        Ok(())
+    }
+
+    /// The report as an SVG: latencies by rate, CPU seconds by stage, or events a CPU second by program.
+    fn plot(&self) -> String {
+        let machine = &self.machine.cpu;
+        if !self.latencies.is_empty() {
+            let due: Vec<&Latency> = self.latencies.iter().filter(|l| l.open_loop).collect();
+            let step = |l: &&Latency| {
+                let rate = grouped(l.rate as u64);
+                format!("{rate}/s by {}", grouped(l.epoch_events as u64))
+            };
+            let curve = |name: &str, of: fn(&Latency) -> f64| Curve {
+                name: name.to_owned(),
+                values: due.iter().map(|l| of(l)).collect(),
+            };
+            let steps: Vec<String> = due.iter().map(step).collect();
+            let series = [
+                curve("p50", |l| l.p50),
+                curve("p99", |l| l.p99),
+                curve("p99.9", |l| l.p999),
+                curve("p99.99", |l| l.p9999),
+            ];
+            let title = format!("Microseconds from an event's due time, {machine}");
+            return plot::curves(&title, &steps, &series);
+        }
+        if !self.adaptations.is_empty() {
+            let stages = self.adaptations.iter().flat_map(|a| &a.stages);
+            let bars: Vec<Bar> = stages
+                .map(|stage| Bar {
+                    name: stage.what.to_owned(),
+                    value: stage.mean,
+                    told: format!("{:.3}", stage.mean),
+                })
+                .collect();
+            return plot::bars(&format!("CPU seconds a home, mean, {machine}"), &bars);
+        }
+        let bars: Vec<Bar> = self
+            .kinds()
+            .map(|run| {
+                let Run {
+                    what,
+                    input,
+                    workers,
+                    homes,
+                    ..
+                } = run;
+                let rate = self.rate(run);
+                Bar {
+                    name: format!("{what}, {input}, {workers} w, {} homes", grouped(*homes)),
+                    value: rate,
+                    told: grouped(rate as u64),
+                }
+            })
+            .collect();
+        plot::bars(&format!("Events a CPU second, {machine}"), &bars)
+    }
+
+    /// A run of each kind, in order.
+    fn kinds(&self) -> impl Iterator<Item = &Run> {
+        let mut told = Vec::new();
+        self.runs.iter().filter(move |run| {
+            let new = !told.contains(&run.key());
+            if new {
+                told.push(run.key());
+            }
+            new
+        })
+    }
+
+    /// Events a CPU second, by the median of the runs that measure what `run` does.
+    fn rate(&self, run: &Run) -> f64 {
+        run.events as f64 / self.median(run, |run| run.cpu_seconds).max(1e-9)
     }
 
     /// The report as a table: a line for all runs of a kind, with their medians.
@@ -182,6 +269,9 @@ impl Report {
         if !self.latencies.is_empty() {
             return text + &latency::table(&self.latencies);
         }
+        if !self.adaptations.is_empty() {
+            return text + &adapt::table(&self.adaptations);
+        }
         let _ = writeln!(
             text,
             "{:<28} {:<7} {:>7} {:>9} {:>11} {:>8} {:>8} {:>12} {:>9} {:>11}",
@@ -196,12 +286,7 @@ impl Report {
             "RSS MiB",
             "segments"
         );
-        let mut told = Vec::new();
-        for run in &self.runs {
-            if told.contains(&run.key()) {
-                continue;
-            }
-            told.push(run.key());
+        for run in self.kinds() {
             let cpu = self.median(run, |run| run.cpu_seconds);
             let _ = writeln!(
                 text,
@@ -213,7 +298,7 @@ impl Report {
                 grouped(run.events),
                 cpu,
                 self.median(run, |run| run.wall_seconds),
-                grouped((run.events as f64 / cpu.max(1e-9)) as u64),
+                grouped(self.rate(run) as u64),
                 grouped(self.median(run, |run| run.peak_rss_bytes as f64) as u64 >> 20),
                 grouped(run.segments.unsigned_abs()),
             );

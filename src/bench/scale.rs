@@ -41,6 +41,10 @@ pub struct ScaleArgs {
     /// Write every run and the ratios as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Draw the figures
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// Events of the log of idle homes, for each of them. Not every one has had its first then; those count that had.
@@ -136,11 +140,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
         ));
     }
     report.ratios.extend(ratios);
-    print!("{}", report.table());
-    match &args.json {
-        Some(file) => report.write(file),
-        None => Ok(()),
-    }
+    report.publish(args.json.as_deref(), args.svg.as_deref())
 }
 
 /// The medians of some runs.

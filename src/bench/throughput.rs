@@ -20,7 +20,7 @@ use crate::sources;
 #[command(after_help = "Examples:
   hearth bench throughput
   hearth bench throughput --events 10M --homes 10k,1M --json bench.json
-  hearth bench throughput --input binary,jsonl,csv --workers 1,2 --late 0,0.05
+  hearth bench throughput --input binary,jsonl,csv,parquet --workers 1,2 --late 0,0.05
   hearth bench throughput my-log.jsonl.gz --runs 5")]
 pub struct ThroughputArgs {
     /// A log to measure with; none: one is made
@@ -93,6 +93,10 @@ pub struct ThroughputArgs {
     /// Write every run and the ratios as JSON
     #[arg(long, value_name = "FILE")]
     pub json: Option<PathBuf>,
+
+    /// Draw the figures
+    #[arg(long, value_name = "FILE")]
+    pub svg: Option<PathBuf>,
 }
 
 /// One log, and what it is.
@@ -140,10 +144,7 @@ pub fn run(args: &ThroughputArgs) -> anyhow::Result<()> {
             }
         }
     }
-    print!("{}", report.table());
-    if let Some(file) = &args.json {
-        report.write(file)?;
-    }
+    report.publish(args.json.as_deref(), args.svg.as_deref())?;
     let most = args.at_most.unwrap_or(f64::INFINITY);
     let beyond = |(what, ratio): &(&String, &f64)| what.starts_with(CPU) && **ratio > most;
     if let Some((what, ratio)) = report.ratios.iter().find(beyond) {
@@ -187,7 +188,7 @@ fn made(
     };
     let log = dir
         .join(format!("{homes}-{}-{late}-{}", args.events, args.skew))
-        .with_added_extension(input.extension());
+        .with_added_extension(input.format().extension());
     workload.write(input, &log)?;
     let catalog = dir.join("catalog.json");
     catalog::save(&workload::catalog()?, &catalog)?;

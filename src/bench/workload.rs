@@ -7,7 +7,7 @@ use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 use std::fmt::Write as _;
 use std::fs::File;
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::path::Path;
 
 use anyhow::Context;
@@ -17,8 +17,7 @@ use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
 use super::Input;
-use crate::sources::{self, PackWriter, Packing};
-use crate::time;
+use crate::sources::{self, LogWriter, Packing};
 
 /// A log to be made.
 #[derive(Clone, Debug)]
@@ -90,49 +89,24 @@ impl Workload {
     pub fn write(&self, input: Input, file: &Path) -> anyhow::Result<()> {
         let failed = || format!("cannot write {}", file.display());
         let out = File::create(file).with_context(failed)?;
-        let mut out = BufWriter::with_capacity(1 << 20, out);
+        let out = BufWriter::with_capacity(1 << 20, out);
         let catalog = catalog()?;
-        match input {
-            Input::Binary => {
-                let mut writer = PackWriter::new(out, Packing::Plain).with_context(failed)?;
-                let mut home = String::new();
-                self.each(|event| {
-                    home.clear();
-                    write!(home, "h-{}", event.home)?;
-                    Ok(writer.event(&sources::Event {
-                        home: (&*home).into(),
-                        time: event.time,
-                        offset: 0,
-                        device: Some(catalog.device_name(event.action).into()),
-                        action: catalog.action_name(event.action).into(),
-                        id: None,
-                    })?)
-                })?;
-                writer.finish().with_context(failed)?;
-            }
-            Input::Jsonl => {
-                self.each(|Event { time, home, action }| {
-                    let (device, action) = (catalog.device_name(action), catalog.action_name(action));
-                    let time = time::format(time, 0);
-                    Ok(writeln!(
-                        out,
-                        r#"{{"home":"h-{home}","time":"{time}","device":"{device}","action":"{action}"}}"#
-                    )?)
-                })?;
-                out.flush().with_context(failed)?;
-            }
-            Input::Csv => {
-                writeln!(out, "home,time,device,action").with_context(failed)?;
-                self.each(|Event { time, home, action }| {
-                    let (device, action) =
-                        (catalog.device_name(action), catalog.action_name(action));
-                    let time = time::format(time, 0);
-                    Ok(writeln!(out, "h-{home},{time},{device},{action}")?)
-                })?;
-                out.flush().with_context(failed)?;
-            }
-        }
-        Ok(())
+        let log = LogWriter::new(input.format(), Packing::Plain, out);
+        let mut log = log.with_context(failed)?;
+        let mut home = String::new();
+        self.each(|event| {
+            home.clear();
+            write!(home, "h-{}", event.home)?;
+            Ok(log.event(&sources::Event {
+                home: (&*home).into(),
+                time: event.time,
+                offset: 0,
+                device: Some(catalog.device_name(event.action).into()),
+                action: catalog.action_name(event.action).into(),
+                id: None,
+            })?)
+        })?;
+        log.finish().with_context(failed)
     }
 
     /// Makes the events one by one, in the order of the log.

@@ -82,7 +82,8 @@ pub struct Line {
     /// What was found.
     #[serde(default, rename = "metrics")]
     pub figures: Figures,
-    /// CPU time of training and evaluation; what cells share (data sets, filtering) is not in it.
+    /// CPU time of training and evaluation; what cells share (data sets, filtering) is not in it, but in
+    /// the cells of the filter itself.
     pub cpu_seconds: f64,
     /// Why there are no figures.
     #[serde(default, skip_serializing_if = "Option::is_none")]

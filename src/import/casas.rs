@@ -13,7 +13,7 @@ use anyhow::{Context, Result};
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 
-use super::output::Output;
+use super::output::{Destination, Output};
 use super::{home_of, time_zone};
 use crate::sources::instant;
 
@@ -31,9 +31,8 @@ pub struct Args {
     /// Time zone of the homes.
     #[arg(long, default_value = "UTC", value_parser = time_zone)]
     timezone: TimeZone,
-    /// Folder to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 /// Runs the import.
@@ -44,7 +43,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
         inputs.push((file, BufReader::new(input)));
     }
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(&args.destination)?;
     for (file, mut input) in inputs {
         let home = args.home.clone().unwrap_or_else(|| home_of(file));
         let mut line = Vec::new();

@@ -11,7 +11,7 @@ use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags};
 
-use super::output::Output;
+use super::output::{Destination, Output};
 use super::time_zone;
 use crate::time;
 
@@ -45,9 +45,8 @@ pub struct Args {
     /// Time zone of the home.
     #[arg(long, default_value = "UTC", value_parser = time_zone)]
     timezone: TimeZone,
-    /// Folder to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 fn attribute(text: &str) -> Result<(String, String), String> {
@@ -88,7 +87,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     })?;
     let broken = || format!("`{}` cannot be read to its end", args.database.display());
     let mut statement = database.prepare(&query).with_context(broken)?;
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(&args.destination)?;
     let mut entities: HashMap<String, Known> = HashMap::new();
     let rows = statement
         .query_map([], |row| {

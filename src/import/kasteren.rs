@@ -8,7 +8,7 @@ use anyhow::{Context, Result};
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 
-use super::output::Output;
+use super::output::{Destination, Output};
 use super::{home_of, time_zone};
 use crate::time;
 
@@ -24,9 +24,8 @@ pub struct Args {
     /// Time zone of the houses.
     #[arg(long, default_value = "UTC", value_parser = time_zone)]
     timezone: TimeZone,
-    /// Folder to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 /// Runs the import.
@@ -40,7 +39,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
             names(file)?,
         ));
     }
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(&args.destination)?;
     // By time, so that the log reads as it happened; at one instant `off` comes before `on`, as an interval's end before
     // the next one's start.
     let mut events = BTreeSet::new();

@@ -11,7 +11,7 @@ mod smartgen;
 
 /// Turn a data set or a recorder's database into an event log, a catalog and contexts
 ///
-/// Writes events.jsonl and catalog.json into the output folder, and contexts.jsonl where the source implies a shift; then says
+/// Writes events.jsonl (or another --format) and catalog.json into the output folder, and contexts.jsonl where the source implies a shift; then says
 /// how many behaviours there are and what was left out, and why. Each format has options and examples of its own:
 /// hearth import FORMAT --help.
 #[derive(Debug, clap::Args)]

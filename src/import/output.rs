@@ -1,26 +1,27 @@
-//! What an import writes: `events.jsonl`, `catalog.json` and, where the source implies shifts, `contexts.jsonl`.
+//! What an import writes: the event log, `catalog.json` and, where the source implies shifts, `contexts.jsonl`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::{BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::BufWriter;
+use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use hearth_operators::words::{Catalog, ShiftKind, Time};
 use serde::Serialize;
 
 use crate::catalog::{self, Vocabulary};
+use crate::sources::{Event, LogFormat, LogWriter, Packing};
 use crate::time;
 
-/// An event as the log has it.
-#[derive(Serialize)]
-struct EventLine<'a> {
-    home: &'a str,
-    time: String,
-    device: &'a str,
-    action: &'a str,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    id: Option<&'a str>,
+/// Where an import goes.
+#[derive(Debug, clap::Args)]
+pub(super) struct Destination {
+    /// Folder to write.
+    #[arg(long, value_name = "DIR")]
+    out: PathBuf,
+    /// Format of the event log.
+    #[arg(long, value_enum, default_value_t)]
+    format: LogFormat,
 }
 
 /// A shift as the contexts' file has it.
@@ -36,7 +37,9 @@ struct ShiftLine<'a> {
 /// The folder that an import fills, and the account of what went into it.
 pub(super) struct Output {
     folder: PathBuf,
-    events: BufWriter<File>,
+    events: LogWriter<BufWriter<File>>,
+    /// The log's name, for messages.
+    log: String,
     vocabulary: Vocabulary,
     homes: BTreeSet<String>,
     behaviors: u64,
@@ -51,15 +54,18 @@ pub(super) struct Output {
 
 impl Output {
     /// Makes the folder, with an empty event log.
-    pub fn create(folder: &Path) -> Result<Self> {
-        fs::create_dir_all(folder)
-            .with_context(|| format!("cannot make the folder `{}`", folder.display()))?;
-        let file = folder.join("events.jsonl");
-        let events =
-            File::create(&file).with_context(|| format!("cannot write `{}`", file.display()))?;
+    pub fn create(destination: &Destination) -> Result<Self> {
+        let Destination { out, format } = destination;
+        fs::create_dir_all(out)
+            .with_context(|| format!("cannot make the folder `{}`", out.display()))?;
+        let log = format!("events.{}", format.extension());
+        let file = out.join(&log);
+        let events = File::create(&file)
+            .and_then(|file| LogWriter::new(*format, Packing::default(), BufWriter::new(file)));
         Ok(Output {
-            folder: folder.to_owned(),
-            events: BufWriter::new(events),
+            folder: out.clone(),
+            events: events.with_context(|| format!("cannot write `{}`", file.display()))?,
+            log,
             vocabulary: Vocabulary::default(),
             homes: BTreeSet::new(),
             behaviors: 0,
@@ -80,17 +86,15 @@ impl Output {
         action: &str,
         id: Option<&str>,
     ) -> Result<()> {
-        let line = EventLine {
-            home,
-            time: time::format(at, offset),
-            device,
-            action,
-            id,
-        };
-        serde_json::to_writer(&mut self.events, &line).context("cannot write events.jsonl")?;
-        self.events
-            .write_all(b"\n")
-            .context("cannot write events.jsonl")?;
+        let written = self.events.event(&Event {
+            home: home.into(),
+            time: at,
+            offset,
+            device: Some(device.into()),
+            action: action.into(),
+            id: id.map(Into::into),
+        });
+        written.with_context(|| format!("cannot write {}", self.log))?;
         self.vocabulary.add(device, action);
         if !self.homes.contains(home) {
             self.homes.insert(home.to_owned());
@@ -139,8 +143,10 @@ impl Output {
     }
 
     /// Writes the catalog (without one: that of the events written) and prints the account.
-    pub fn finish(mut self, catalog: Option<Catalog>) -> Result<()> {
-        self.events.flush().context("cannot write events.jsonl")?;
+    pub fn finish(self, catalog: Option<Catalog>) -> Result<()> {
+        self.events
+            .finish()
+            .with_context(|| format!("cannot write {}", self.log))?;
         let mut account = String::new();
         for (reason, count) in &self.skipped {
             account += &format!("\n  left out {count}: {reason}");

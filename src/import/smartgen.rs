@@ -12,7 +12,7 @@ use jiff::civil;
 
 use super::authors::{DataSet, Numbers, Understood, Vocabulary};
 use super::layout::{self, Calendar};
-use super::output::Output;
+use super::output::{Destination, Output};
 use crate::sources::context_words;
 
 /// The first instant that a log may not reach: the year 2200, after which a clock counts as broken.
@@ -48,9 +48,8 @@ pub struct Args {
     /// Day on which the calendar begins.
     #[arg(long, default_value = "2000-01-03")]
     start: civil::Date,
-    /// Folder to write.
-    #[arg(long)]
-    out: PathBuf,
+    #[command(flatten)]
+    destination: Destination,
 }
 
 /// Runs the import.
@@ -71,7 +70,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
         Some(to) => Some(data.sequences(to, &args.to_split)?),
         None => None,
     };
-    let mut output = Output::create(&args.out)?;
+    let mut output = Output::create(&args.destination)?;
     let mut log = Log {
         home,
         vocabulary: &vocabulary,

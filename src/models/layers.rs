@@ -1,9 +1,11 @@
 //! The layers of our transformers, in two dimensions: `rows` = batch × places, then width.
 //!
-//! Everything is made of operations that candle differentiates. Its own `LayerNorm` and `softmax_last_dim` are not:
-//! they cut the gradient without a word.
+//! Everything is made of operations that candle differentiates, and of those in `fused`, which bring their gradients.
+//! Candle's own `LayerNorm` and `softmax_last_dim` cut the gradient without a word.
 
-use candle_core::{D, Device, Tensor};
+mod fused;
+
+use candle_core::{Device, Tensor};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
@@ -62,7 +64,8 @@ impl Linear {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        Ok(x.matmul(&self.weight)?.broadcast_add(&self.bias)?)
+        let product = x.matmul(&self.weight)?;
+        Ok(fused::add_rows(&product, &self.bias.unsqueeze(0)?)?)
     }
 }
 
@@ -81,29 +84,31 @@ impl LayerNorm {
     }
 
     pub fn forward(&self, x: &Tensor) -> Result<Tensor, ModelError> {
-        let centred = x.broadcast_sub(&x.mean_keepdim(D::Minus1)?)?;
-        let deviation = (centred.sqr()?.mean_keepdim(D::Minus1)? + 1e-5)?.sqrt()?;
-        let normal = centred.broadcast_div(&deviation)?;
-        Ok(normal
-            .broadcast_mul(&self.scale)?
-            .broadcast_add(&self.shift)?)
+        Ok(fused::normalise(x, &self.scale, &self.shift)?)
     }
 }
 
-/// Softmax over the last dimension.
+/// Softmax of each row, `[rows, width]`.
 pub(crate) fn softmax(x: &Tensor) -> Result<Tensor, ModelError> {
-    let powers = x
-        .broadcast_sub(&x.detach().max_keepdim(D::Minus1)?)?
-        .exp()?;
-    Ok(powers.broadcast_div(&powers.sum_keepdim(D::Minus1)?)?)
+    let (rows, width) = x.dims2()?;
+    let nothing = Tensor::zeros((1, 1, width), x.dtype(), &Device::Cpu)?;
+    let shares = fused::masked_softmax(&x.reshape((1, 1, rows, width))?, &nothing)?;
+    Ok(shares.reshape((rows, width))?)
 }
 
-/// Cross entropy of each row: `-log softmax(logits)[target]`, one value a row.
+/// Cross entropy of each row: `-log softmax(logits)[target]`, one value a row; targets are u32.
 pub(crate) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor, ModelError> {
-    let shifted = logits.broadcast_sub(&logits.detach().max_keepdim(D::Minus1)?)?;
-    let normaliser = shifted.exp()?.sum(D::Minus1)?.log()?;
-    let chosen = shifted.gather(&targets.unsqueeze(1)?, 1)?.squeeze(1)?;
-    Ok((normaliser - chosen)?)
+    Ok(fused::cross_entropy(logits, targets)?)
+}
+
+/// The sums of `group` consecutive rows each: `[n × group, width]` to `[n, width]`.
+pub(crate) fn sum_rows(x: &Tensor, group: usize) -> Result<Tensor, ModelError> {
+    Ok(fused::sum_rows(x, group)?)
+}
+
+/// `x` `[n, width]` plus `rows` `[k, width]`, each of which is added to `n / k` consecutive rows.
+pub(crate) fn add_rows(x: &Tensor, rows: &Tensor) -> Result<Tensor, ModelError> {
+    Ok(fused::add_rows(x, rows)?)
 }
 
 /// The measures of a transformer block.
@@ -165,7 +170,7 @@ impl Attention {
         let key = split(self.key.forward(memory)?)?;
         let value = split(self.value.forward(memory)?)?;
         let attention = query.matmul(&key.transpose(2, 3)?)?;
-        let attention = softmax(&attention.broadcast_add(&mask.unsqueeze(1)?)?)?;
+        let attention = fused::masked_softmax(&attention, mask)?;
         let mixed = attention.matmul(&value)?;
         let mixed = mixed.transpose(1, 2)?.reshape((rows, width))?;
         self.out.forward(&mixed)
@@ -223,12 +228,7 @@ impl Block {
         let seen = self.attention.forward(&normal, &normal, batch, mask)?;
         let mut x = (x + mode.dropout(seen, self.dropout)?)?;
         if let (Some(layer), Some(memory)) = (&self.memory, memory) {
-            let (rows, width) = x.dims2()?;
-            let told = layer.forward(memory)?.unsqueeze(1)?;
-            x = x
-                .reshape((batch, rows / batch, width))?
-                .broadcast_add(&told)?
-                .reshape((rows, width))?;
+            x = fused::add_rows(&x, &layer.forward(memory)?)?;
         }
         let thought = self
             .inner

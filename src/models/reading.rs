@@ -4,6 +4,7 @@ use candle_core::{Device, Tensor};
 use hearth_operators::words::{Catalog, HOURS, Quadruple, Sequence, WEEKDAYS};
 
 use super::ModelError;
+use super::layers::sum_rows;
 use super::parameters::{Init, Source};
 
 /// Which columns of a behaviour a model reads and reconstructs. The authors' models read one at a time.
@@ -105,7 +106,6 @@ impl Vocabulary {
 /// The embeddings of start token, weekdays, hours, devices and actions.
 pub(crate) struct Table {
     table: Tensor,
-    width: usize,
     parts: usize,
     /// Rows `[device, action]` of every action, flat.
     actions: Tensor,
@@ -134,7 +134,6 @@ impl Table {
         let devices = DEVICE..DEVICE + of.devices as u32;
         Ok(Table {
             table: source.take(name, &[of.rows(), width], spread)?,
-            width,
             parts: of.parts(),
             actions: Tensor::from_vec(actions, 2 * of.actions(), &Device::Cpu)?,
             devices: Tensor::from_iter(devices, &Device::Cpu)?,
@@ -167,7 +166,7 @@ impl Table {
         if parts == 1 {
             return Ok(found);
         }
-        Ok(found.reshape(((), parts, self.width))?.sum(1)?)
+        sum_rows(&found, parts)
     }
 }
 

@@ -10,7 +10,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::ModelError;
 use super::fit::Learner;
-use super::layers::{Block, LayerNorm, Measures, Mode, causal, cross_entropy, softmax};
+use super::layers::{Block, LayerNorm, Measures, Mode, add_rows, causal, cross_entropy, softmax};
 use super::parameters::{Init, Parameters, Source};
 use super::reading::{Batch, Columns, Table, Vocabulary, Window};
 
@@ -100,16 +100,20 @@ impl SasRec {
             .table
             .slots(batch)?
             .reshape((rows, places + 1, width))?;
-        let read = slots.narrow(1, 0, places)?;
-        let read = read.broadcast_add(&self.positions.narrow(0, 0, places)?)?;
+        // A window is one long row here, and so are the positions that are added to each.
+        let read = slots
+            .narrow(1, 0, places)?
+            .reshape((rows, places * width))?;
+        let positions = self.positions.narrow(0, 0, places)?;
+        let read = add_rows(&read, &positions.reshape((1, places * width))?)?;
         let mask = causal(places)?;
         let mut x = read.reshape((rows * places, width))?;
         for block in &self.blocks {
             x = block.forward(&x, rows, &mask, None, mode)?;
         }
         let x = self.norm.forward(&x)?;
-        Ok(x.matmul(&self.table.actions()?.t()?)?
-            .broadcast_add(&self.bias)?)
+        let alike = x.matmul(&self.table.actions()?.t()?)?;
+        add_rows(&alike, &self.bias.unsqueeze(0)?)
     }
 
     /// The probabilities of all actions at each behaviour of a window.

@@ -1,4 +1,4 @@
-//! The simulation's files: `events.jsonl`, `contexts.jsonl`, `catalog.json` and `truth.jsonl`.
+//! The simulation's files: the event log, `contexts.jsonl`, `catalog.json` and `truth.jsonl`.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -9,15 +9,16 @@ use hearth_operators::words::{Catalog, Moment};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::log::{Counts, Event, PlantedShift, Progress, Sink};
+use crate::sources::{self, LogFormat, LogWriter, Packing};
 use crate::time;
 
 /// Writes a simulation into a folder, replacing its own four files and touching no other.
 pub(super) struct Folder {
-    events: Lines,
-    contexts: Lines,
-    truth: Lines,
-    /// By action: `"device":"…","action":"…"`.
-    actions: Vec<String>,
+    events: LogWriter<NamedFile>,
+    contexts: NamedFile,
+    truth: NamedFile,
+    /// By action.
+    actions: Vec<Names>,
     /// Whether lines bear an id.
     ids: bool,
     /// The line in the making.
@@ -26,28 +27,48 @@ pub(super) struct Folder {
     homes: u64,
 }
 
+/// An action.
+struct Names {
+    device: String,
+    action: String,
+    /// `"device":"…","action":"…"`.
+    json: String,
+}
+
 impl Folder {
     /// Makes the folder and its files, and writes the catalog.
     ///
     /// # Errors
     /// One of them cannot be written; the message names it.
-    pub fn create(dir: &Path, catalog: &Catalog, homes: u32, ids: bool) -> io::Result<Self> {
+    pub fn create(
+        dir: &Path,
+        format: LogFormat,
+        catalog: &Catalog,
+        homes: u32,
+        ids: bool,
+    ) -> io::Result<Self> {
         std::fs::create_dir_all(dir).map_err(|error| at(dir, "make the folder", &error))?;
         let path = dir.join("catalog.json");
         let text = serde_json::to_string_pretty(catalog)?;
         std::fs::write(&path, text + "\n").map_err(|error| at(&path, "write", &error))?;
         let mut actions = Vec::with_capacity(catalog.actions());
         for action in catalog.action_ids() {
-            actions.push(format!(
-                "\"device\":{},\"action\":{}",
-                serde_json::to_string(catalog.device_name(action))?,
-                serde_json::to_string(catalog.action_name(action))?
-            ));
+            let (device, action) = (catalog.device_name(action), catalog.action_name(action));
+            actions.push(Names {
+                device: device.to_owned(),
+                action: action.to_owned(),
+                json: format!(
+                    "\"device\":{},\"action\":{}",
+                    serde_json::to_string(device)?,
+                    serde_json::to_string(action)?
+                ),
+            });
         }
+        let log = NamedFile::create(dir, &format!("events.{}", format.extension()))?;
         Ok(Folder {
-            events: Lines::create(dir, "events.jsonl")?,
-            contexts: Lines::create(dir, "contexts.jsonl")?,
-            truth: Lines::create(dir, "truth.jsonl")?,
+            events: LogWriter::new(format, Packing::default(), log)?,
+            contexts: NamedFile::create(dir, "contexts.jsonl")?,
+            truth: NamedFile::create(dir, "truth.jsonl")?,
             actions,
             ids,
             line: String::new(),
@@ -72,20 +93,20 @@ impl Folder {
             shifts,
         } = counts;
         let homes = self.homes;
-        self.truth.write(&format!(
+        writeln!(
+            self.truth,
             "{{\"truth\":\"counts\",\"homes\":{homes},\"lines\":{lines},\"unique\":{unique},\"duplicates\":{duplicates},\
-             \"late\":{late},\"reordered\":{reordered},\"anomalies\":{anomalies},\"shifts\":{shifts}}}\n"
-        ))?;
-        for lines in [&mut self.events, &mut self.contexts, &mut self.truth] {
-            lines.flush()?;
-        }
-        Ok(())
+             \"late\":{late},\"reordered\":{reordered},\"anomalies\":{anomalies},\"shifts\":{shifts}}}"
+        )?;
+        self.contexts.flush()?;
+        self.truth.flush()?;
+        self.events.finish()
     }
 
     /// `"home":"h-17","time":"…",` and the action.
     fn behavior(&mut self, home: u32, moment: Moment) -> std::fmt::Result {
         let time = time::format(moment.time, moment.offset);
-        let action = &self.actions[usize::from(moment.action.0)];
+        let action = &self.actions[usize::from(moment.action.0)].json;
         write!(
             self.line,
             "\"home\":\"h-{home}\",\"time\":\"{time}\",{action}"
@@ -101,27 +122,34 @@ impl Sink for Folder {
         let keys = format!(
             "\"home\":\"h-{home}\",\"time\":\"{time}\",\"kind\":\"{kind}\",\"from\":\"{from}\",\"to\":\"{to}\"}}\n"
         );
-        self.contexts.write(&format!("{{{keys}"))?;
-        self.truth.write(&format!("{{\"truth\":\"shift\",{keys}"))
+        write!(self.contexts, "{{{keys}")?;
+        write!(self.truth, "{{\"truth\":\"shift\",{keys}")
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
         let full = |_| io::Error::from(io::ErrorKind::OutOfMemory);
-        self.line.clear();
-        self.line.push('{');
-        self.behavior(event.home, event.moment).map_err(full)?;
-        if self.ids {
-            let Event { home, ordinal, .. } = event;
-            write!(self.line, ",\"id\":\"h-{home}-{ordinal}\"").map_err(full)?;
-        }
-        self.line.push_str("}\n");
-        self.events.write(&self.line)?;
+        let Event {
+            home,
+            moment,
+            ordinal,
+            ..
+        } = event;
+        let names = &self.actions[usize::from(moment.action.0)];
+        let id = self.ids.then(|| format!("h-{home}-{ordinal}").into());
+        self.events.event(&sources::Event {
+            home: format!("h-{home}").into(),
+            time: moment.time,
+            offset: moment.offset,
+            device: Some((&*names.device).into()),
+            action: (&*names.action).into(),
+            id,
+        })?;
         if let Some(kind) = event.anomaly.filter(|_| !event.copy) {
             self.line.clear();
             self.line.push_str("{\"truth\":\"anomaly\",");
             self.behavior(event.home, event.moment).map_err(full)?;
             writeln!(self.line, ",\"kind\":\"{}\"}}", kind.name()).map_err(full)?;
-            self.truth.write(&self.line)?;
+            self.truth.write_all(self.line.as_bytes())?;
         }
         Ok(())
     }
@@ -149,32 +177,34 @@ fn bar(length: u64, of_what: &'static str) -> ProgressBar {
     }
 }
 
-/// A file that is written line by line, with errors that name it.
-struct Lines {
+/// A file whose errors name it.
+struct NamedFile {
     path: PathBuf,
     file: BufWriter<File>,
 }
 
-impl Lines {
+impl NamedFile {
     fn create(dir: &Path, name: &str) -> io::Result<Self> {
         let path = dir.join(name);
         match File::create(&path) {
-            Ok(file) => Ok(Lines {
+            Ok(file) => Ok(NamedFile {
                 path,
                 file: BufWriter::with_capacity(1 << 16, file),
             }),
             Err(error) => Err(at(&path, "write", &error)),
         }
     }
+}
 
-    fn write(&mut self, line: &str) -> io::Result<()> {
-        let result = self.file.write_all(line.as_bytes());
-        result.map_err(|error| at(&self.path, "write", &error))
+impl io::Write for NamedFile {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        let written = self.file.write(bytes);
+        written.map_err(|error| at(&self.path, "write", &error))
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        let result = self.file.flush();
-        result.map_err(|error| at(&self.path, "write", &error))
+        let flushed = self.file.flush();
+        flushed.map_err(|error| at(&self.path, "write", &error))
     }
 }
 

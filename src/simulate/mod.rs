@@ -41,11 +41,13 @@ pub use anomalies::Anomaly;
 pub use log::{Counts, Event, PlantedShift, Progress, SimulateError, Sink, catalog, simulate};
 pub use settings::{Days, Delay, Settings, Share, Shifts};
 
+use crate::sources::LogFormat;
+
 /// Simulate many homes, with planted shifts and anomalies and the truth about them
 #[derive(clap::Args, Clone, Debug)]
 #[command(
     long_about = "Simulate many homes whose people have habits, and write their behaviours as one log in time order.\n\n\
-        DIR gets events.jsonl (the log), contexts.jsonl (a shift of every home, about the middle of its days), catalog.json \
+        DIR gets events.jsonl (the log; or another --format), contexts.jsonl (a shift of every home, about the middle of its days), catalog.json \
         (devices, actions, what closes what) and truth.jsonl (what was planted: shifts, anomalies, counts). Files of these \
         names are replaced, others are left alone. The same options give the same bytes, and a home is the same \
         however many others there are. Memory does not grow with the homes: a large log is sorted on disk, in DIR.",
@@ -56,6 +58,8 @@ pub use settings::{Days, Delay, Settings, Share, Shifts};
         hearth simulate --homes 200 --shifts season --anomalies 0 --out sim\n  \
         A disorderly log: late, duplicated and reordered lines, some too late for replay's 24h:\n    \
         hearth simulate --late 0.02 --late-by 30h --duplicates 0.01 --reorder 0.1 --ids --out sim\n  \
+        A large log that is quick to read:\n    \
+        hearth simulate --homes 10000 --format hlog --out sim\n  \
         What to do with it:\n    \
         hearth replay sim/events.jsonl --contexts sim/contexts.jsonl --catalog sim/catalog.json --out out\n    \
         hearth show out --truth sim/truth.jsonl"
@@ -68,6 +72,10 @@ pub struct SimulateArgs {
     /// Folder for the files; made if it is missing
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Format of the log
+    #[arg(long, value_enum, default_value_t)]
+    pub format: LogFormat,
 }
 
 /// Runs the command: simulates into the folder and says on standard output what is there.
@@ -75,9 +83,13 @@ pub struct SimulateArgs {
 /// # Errors
 /// A file in the folder cannot be written.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
-    let SimulateArgs { settings, out } = args;
+    let SimulateArgs {
+        settings,
+        out,
+        format,
+    } = args;
     let homes = settings.homes.get();
-    let mut folder = folder::Folder::create(out, &catalog()?, homes, settings.ids)?;
+    let mut folder = folder::Folder::create(out, *format, &catalog()?, homes, settings.ids)?;
     let counts = simulate(settings, &out.join("events.spool"), &mut folder)?;
     folder.finish(&counts)?;
     println!(

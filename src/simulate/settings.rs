@@ -3,6 +3,7 @@
 use std::num::NonZeroU32;
 use std::str::FromStr;
 
+use clap::{Args, FromArgMatches};
 use hearth_operators::words::ShiftKind;
 
 /// What to simulate. Equal settings give equal logs, byte for byte; a home does not depend on how many others there are.
@@ -56,6 +57,15 @@ pub struct Settings {
     /// Give every event an id (its duplicate bears the same)
     #[arg(long)]
     pub ids: bool,
+}
+
+impl Default for Settings {
+    /// What holds where nothing is asked for.
+    fn default() -> Self {
+        let command = Settings::augment_args(clap::Command::new("simulate"));
+        let matches = command.get_matches_from(["simulate"]);
+        Settings::from_arg_matches(&matches).unwrap_or_else(|error| error.exit())
+    }
 }
 
 /// A share, within 0 and 1.

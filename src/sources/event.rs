@@ -32,13 +32,24 @@ impl<'a> Event<'a> {
     ///
     /// # Errors
     /// The field that is missing, empty, too long or impossible.
-    pub fn check(record: Record<'a>, zone: &TimeZone) -> Result<Self, String> {
+    pub fn check(mut record: Record<'a>, zone: &TimeZone) -> Result<Self, String> {
+        let text = std::mem::take(&mut record.time);
+        Event::at(record, || instant(&required(text, "time")?, zone))
+    }
+
+    /// The same for a record whose `time` is found otherwise than in a text.
+    ///
+    /// # Errors
+    /// As [`Event::check`].
+    pub fn at(
+        record: Record<'a>,
+        when: impl FnOnce() -> Result<(Time, i16), String>,
+    ) -> Result<Self, String> {
         let home = required(record.home, "home")?;
-        let text = required(record.time, "time")?;
+        let (time, offset) = when()?;
         let device = optional(record.device, "device")?;
         let action = required(record.action, "action")?;
         let id = optional(record.id, "id")?;
-        let (time, offset) = instant(&text, zone)?;
         Ok(Event {
             home,
             time,
@@ -113,18 +124,19 @@ impl<'a> Event<'a> {
     }
 }
 
+/// The instant, if a home's clock can mean it.
+pub(super) fn possible(time: Time) -> Option<Time> {
+    POSSIBLE.contains(&time.0).then_some(time)
+}
+
 /// Reads a time and refuses what no home's clock can mean.
 pub(crate) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
     let (time, offset) =
         time::parse(text, zone).map_err(|what| format!("impossible time: {what}"))?;
-    if POSSIBLE.contains(&time.0) {
-        Ok((time, offset))
-    } else {
-        Err(format!(
-            "impossible time: `{}` is not between the years 1900 and 2200",
-            text.trim()
-        ))
-    }
+    possible(time).map(|time| (time, offset)).ok_or_else(|| {
+        let text = text.trim();
+        format!("impossible time: `{text}` is not between the years 1900 and 2200")
+    })
 }
 
 /// A field that must be there.

@@ -1,7 +1,7 @@
 //! Event logs: several files, read in the order given, as one log.
 
 use std::fs;
-use std::io::{self, Read, Write};
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,7 +11,8 @@ use jiff::tz::TimeZone;
 
 use super::event::Event;
 use super::lines::{self, Lines, Text};
-use super::packed::{MAGIC, PackReader, PackWriter};
+use super::packed::{MAGIC, PackReader};
+use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
@@ -113,19 +114,32 @@ impl EventLog {
             homes,
             timezone,
         } = &self.options;
+        let known = |event: Result<Event<'_>, String>, line| {
+            let event = event?;
+            let action = event.action(catalog)?;
+            let home = homes.intern(&event.home);
+            Ok(event.behavior(home, action, line))
+        };
         while let Some((file, name, open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
                     log.read(n, (catalog, homes), (file, name), behaviors, rejected)?
                 }
+                Open::Parquet(log) => {
+                    let read = log.advance(name)?;
+                    if read {
+                        let line = log.line();
+                        let known = known(log.event(timezone), Line { file, line });
+                        match known {
+                            Ok(behavior) => behaviors.push(behavior),
+                            Err(reason) => rejected.push(log.rejected(name, reason)),
+                        }
+                    }
+                    usize::from(read)
+                }
                 Open::Text { .. } => {
-                    let read = self.events.line(timezone, |outcome, line, text, file| {
-                        let behavior = outcome.and_then(|event| {
-                            let action = event.action(catalog)?;
-                            let home = homes.intern(&event.home);
-                            Ok(event.behavior(home, action, line))
-                        });
-                        match behavior {
+                    let read = self.events.line(timezone, |event, line, text, file| {
+                        match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(Rejected::new(text, file, reason)),
                         }
@@ -183,6 +197,7 @@ struct LogFile {
 enum Open {
     Text { lines: Lines, format: Format },
     Packed(Box<PackReader>),
+    Parquet(Box<ParquetReader>),
 }
 
 #[derive(Clone, Copy)]
@@ -255,6 +270,13 @@ impl Events {
         while let Some((_, name, open)) = self.current()? {
             let read = match open {
                 Open::Packed(log) => log.next(name, |event| give(event.map_err(|r| r.reason)))?,
+                Open::Parquet(log) => {
+                    let read = log.advance(name)?;
+                    if read {
+                        give(log.event(timezone));
+                    }
+                    read
+                }
                 Open::Text { .. } => self.line(timezone, |event, _, _, _| give(event))?,
             };
             if read {
@@ -360,7 +382,11 @@ impl Open {
             error,
         };
         let input = lines::input(path).map_err(unreadable)?;
-        let mut input = Counted { input, progress };
+        let counted = progress.clone();
+        let mut input = Counted {
+            input,
+            progress: counted,
+        };
         let mut start = Vec::new();
         let magic = MAGIC.len() as u64;
         let sniffed = input.by_ref().take(magic).read_to_end(&mut start);
@@ -368,9 +394,16 @@ impl Open {
         if start == MAGIC {
             return Ok(Open::Packed(Box::new(PackReader::new(Box::new(input)))));
         }
-        let named_packed = path
-            .extension()
-            .is_some_and(|e| e.eq_ignore_ascii_case("hlog"));
+        let ends = |with: &str| {
+            path.extension()
+                .is_some_and(|e| e.eq_ignore_ascii_case(with))
+        };
+        if start.starts_with(parquet::MAGIC) || ends("parquet") {
+            let file = seekable(path, start, input).map_err(unreadable)?;
+            let log = ParquetReader::new(file, name, progress)?;
+            return Ok(Open::Parquet(Box::new(log)));
+        }
+        let named_packed = ends("hlog");
         if named_packed || start.starts_with(&MAGIC[..MAGIC.len() - 1]) {
             return Err(SourceError::Version {
                 file: name.to_owned(),
@@ -419,6 +452,16 @@ impl Open {
     }
 }
 
+/// The file of a path; what is none, such as a pipe, is copied to a temporary one. `start` was read of the input already.
+fn seekable(path: &Path, start: Vec<u8>, input: impl Read) -> io::Result<fs::File> {
+    if fs::metadata(path).is_ok_and(|path| path.is_file()) {
+        return fs::File::open(path);
+    }
+    let mut file = tempfile::tempfile()?;
+    io::copy(&mut io::Cursor::new(start).chain(input), &mut file)?;
+    Ok(file)
+}
+
 /// Counts the bytes that pass.
 struct Counted {
     input: Box<dyn Read + Send>,
@@ -433,40 +476,46 @@ impl Read for Counted {
     }
 }
 
-/// Packs logs into one, in the order given: events with the times, offsets and ids that they have, names as they are
-/// written, and the lines that are no event with the reason. Returns how many lines of each kind.
+/// Hands on the lines of logs, in the order given: events with the times, offsets and ids that they have, names as they are
+/// written, and the lines that are no event with the reason. Returns how many of each kind.
 ///
 /// # Errors
-/// A log breaks off, or `out` fails.
-pub fn pack<W: Write>(
+/// A log breaks off, or `give` fails.
+pub(crate) fn copy(
     files: &[PathBuf],
     timezone: &TimeZone,
-    out: &mut PackWriter<W>,
+    mut give: impl FnMut(Result<Event<'_>, Rejected>) -> io::Result<()>,
 ) -> Result<(u64, u64), SourceError> {
     let mut events = Events::open(files)?;
-    let (mut packed, mut refused) = (0, 0);
+    let (mut copied, mut refused) = (0, 0);
     let mut failed = Ok(());
     while let Some((_, name, open)) = events.current()? {
         let name = name.to_owned();
-        let mut give = |event: Result<Event<'_>, Rejected>| {
-            let written = match event {
-                Ok(event) => {
-                    packed += 1;
-                    out.event(&event)
-                }
-                Err(rejected) => {
-                    refused += 1;
-                    out.rejected(rejected)
-                }
-            };
+        let mut take = |event: Result<Event<'_>, Rejected>| {
+            *(if event.is_ok() {
+                &mut copied
+            } else {
+                &mut refused
+            }) += 1;
+            let given = give(event);
             if failed.is_ok() {
-                failed = written;
+                failed = given;
             }
         };
         let more = match open {
-            Open::Packed(log) => log.next(&name, give)?,
+            Open::Packed(log) => log.next(&name, take)?,
+            Open::Parquet(log) => {
+                let more = log.advance(&name)?;
+                if more {
+                    take(
+                        log.event(timezone)
+                            .map_err(|reason| log.rejected(&name, reason)),
+                    );
+                }
+                more
+            }
             Open::Text { .. } => events.line(timezone, |event, _, text, file| {
-                give(event.map_err(|reason| Rejected::new(text, file, reason)));
+                take(event.map_err(|reason| Rejected::new(text, file, reason)));
             })?,
         };
         if let Err(error) = failed {
@@ -476,14 +525,15 @@ pub fn pack<W: Write>(
             events.finish_file();
         }
     }
-    Ok((packed, refused))
+    Ok((copied, refused))
 }
 
-/// The format of a log as its name tells it: `csv`, `jsonl` or `binary`.
+/// The format of a log as its name tells it: `csv`, `jsonl`, `parquet` or `binary`.
 pub fn format_name(file: &Path) -> &'static str {
     match is_csv(file) {
         Some(true) => "csv",
         Some(false) => "jsonl",
+        None if file.extension().is_some_and(|e| e == "parquet") => "parquet",
         None => "binary",
     }
 }

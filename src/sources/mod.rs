@@ -1,4 +1,4 @@
-//! Sources: event logs (JSON Lines and CSV; plain, gzip or zstd; packed; files or standard input) and contexts.
+//! Sources: event logs (JSON Lines and CSV; plain, gzip or zstd; packed; Parquet; files or standard input) and contexts.
 //!
 //! Whatever a log holds, reading it goes on: each counted line becomes one [`Behavior`] or one [`Rejected`]. Limits:
 //! a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
@@ -8,9 +8,11 @@ mod event;
 mod lines;
 mod log;
 mod packed;
+mod parquet;
 mod records;
 #[cfg(test)]
 mod tests;
+mod writer;
 
 use std::io::{self, Read, Write};
 use std::path::Path;
@@ -20,8 +22,11 @@ pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, instant};
 pub(crate) use log::Events;
-pub use log::{EventLog, Options, format_name, pack};
+pub(crate) use log::copy;
+pub use log::{EventLog, Options, format_name};
 pub use packed::{PackWriter, Packing};
+pub use writer::LogFormat;
+pub(crate) use writer::LogWriter;
 
 /// A line that gave no behaviour, and why.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -36,16 +41,21 @@ pub struct Rejected {
 
 impl Rejected {
     fn new(line: &lines::Text, file: &str, reason: String) -> Self {
+        Self::cut(&line.bytes, format!("{file}:{}", line.number), reason)
+    }
+
+    /// Of a line as long as it may be.
+    fn cut(line: &[u8], source: String, reason: String) -> Self {
         const SHOWN: usize = 4 * 1024;
-        let bytes = &line.bytes[..line.bytes.len().min(SHOWN)];
-        let mut shown = String::from_utf8_lossy(bytes).into_owned();
+        let bytes = &line[..line.len().min(SHOWN)];
+        let mut line = String::from_utf8_lossy(bytes).into_owned();
         // Replacing a bad byte takes three, so the text may have grown.
-        if shown.len() > SHOWN {
-            shown.truncate(shown.floor_char_boundary(SHOWN));
+        if line.len() > SHOWN {
+            line.truncate(line.floor_char_boundary(SHOWN));
         }
         Rejected {
-            line: shown,
-            source: format!("{file}:{}", line.number),
+            line,
+            source,
             reason,
         }
     }
@@ -64,7 +74,7 @@ pub enum SourceError {
     },
     /// The file's name does not tell its format.
     #[error(
-        "cannot tell the format of `{file}`; name it .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind, or .hlog"
+        "cannot tell the format of `{file}`; name it .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind, .hlog or .parquet"
     )]
     UnknownFormat {
         /// The file.
@@ -113,8 +123,19 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+    /// A Parquet file is damaged, or does not hold events.
+    #[error(
+        "cannot read `{file}` as Parquet: {reason}; it must have the columns home, time, action (device, id, offset optional), \
+         texts, the time a text or a timestamp"
+    )]
+    Parquet {
+        /// The file.
+        file: String,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// What was read cannot be written on.
-    #[error("writing the packed log failed: {0}")]
+    #[error("writing the log failed: {0}")]
     Unwritten(io::Error),
     /// Standard input was named more than once.
     #[error("standard input (`-`) is named twice; it can be read once")]

@@ -201,7 +201,7 @@ fn what_cannot_be_read_is_said_before_any_work() {
     let good = GOOD.as_bytes();
     let (folder, files) = folder_with(&[
         ("a.jsonl", good),
-        ("b.parquet", b"PAR1"),
+        ("b.avro", b"Obj"),
         ("c.csv", b"home,time,action,home\n"),
         ("d.csv", b"home,time\n"),
     ]);
@@ -333,7 +333,11 @@ fn event() -> impl Strategy<Value = (String, i64, usize, Option<String>)> {
 /// A log packed, as bytes.
 fn packed(files: &[PathBuf], packing: Packing) -> Vec<u8> {
     let mut writer = PackWriter::new(Vec::new(), packing).unwrap();
-    pack(files, &TimeZone::UTC, &mut writer).unwrap();
+    let put = |line: Result<Event<'_>, Rejected>| match line {
+        Ok(event) => writer.event(&event),
+        Err(rejected) => writer.rejected(rejected),
+    };
+    copy(files, &TimeZone::UTC, put).unwrap();
     writer.finish().unwrap()
 }
 

@@ -53,6 +53,11 @@ fn format_packing_and_number_of_files_change_nothing() {
     write(dir, "packed.csv.zst", zstd(&csv(&events)));
     write(dir, "head.jsonl.zst", zstd(&start));
     write(dir, "tail.csv.gz", gzip(&csv(tail)));
+    hearth(dir, "pack plain.csv --out packed.parquet").fine();
+    let parquet = std::fs::read(dir.join("packed.parquet")).unwrap();
+    for format in ["csv", "hlog", "parquet"] {
+        hearth(dir, &format!("{simulate} --out {format} --format {format}")).fine();
+    }
 
     let given = "--catalog sim/catalog.json";
     let expected = replay(dir, "plain.jsonl", "expected", given, b"");
@@ -66,6 +71,11 @@ fn format_packing_and_number_of_files_change_nothing() {
         ("packed.jsonl.gz", b""),
         ("packed.csv.zst", b""),
         ("head.jsonl.zst tail.csv.gz", b""),
+        ("packed.parquet", b""),
+        ("csv/events.csv", b""),
+        ("hlog/events.hlog", b""),
+        ("parquet/events.parquet", b""),
+        ("-", &parquet),
         ("-", jsonl.as_bytes()),
         ("-", &zstd(&stdin)),
         ("head.jsonl.zst -", rest.as_bytes()),

@@ -44,3 +44,10 @@ fn what_cannot_be_packed_is_said() {
     let nowhere = hearth(dir(), "pack events.jsonl --out nowhere/events.hlog");
     assert_eq!(nowhere.code, Some(2), "{}", nowhere.stderr);
 }
+
+#[test]
+fn lines_that_parquet_cannot_hold_are_left_out_and_said() {
+    let packed = hearth(dir(), "pack events.jsonl --out events.parquet").fine();
+    let said = "lines that are no event, the first: events.jsonl:";
+    assert!(packed.stderr.contains(said), "{}", packed.stderr);
+}

@@ -7,7 +7,7 @@ fn what_cannot_work_is_refused_before_any_work() {
     let dir = tempfile::tempdir().unwrap();
     let event = r#"{"home":"h","time":"2025-06-02T08:00:00Z","device":"Light","action":"on"}"#;
     write(dir.path(), "log.jsonl", event);
-    write(dir.path(), "log.parquet", event);
+    write(dir.path(), "log.avro", event);
     write(dir.path(), "header.csv", "when,where\n1,2\n");
     write(dir.path(), "catalog.json", "{\"devices\":[{\"name\":1}]}");
     write(
@@ -22,10 +22,7 @@ fn what_cannot_work_is_refused_before_any_work() {
             "log.jsonl none.jsonl --out out",
             "cannot read the log none.jsonl",
         ),
-        (
-            "log.parquet --out out",
-            "cannot tell the format of `log.parquet`",
-        ),
+        ("log.avro --out out", "cannot tell the format of `log.avro`"),
         ("header.csv --out out", "header.csv:1"),
         ("- - --out out", "twice"),
         (

@@ -17,6 +17,7 @@ use super::repository::Repository;
 use super::study::Study;
 use super::{Material, Pair, simulated};
 use crate::models::Preset;
+use crate::pool::cpu_micros;
 use crate::synthesizers::llm::reply::Reader;
 use crate::synthesizers::{CAP, Embedded, Knowledge, Synthesizer};
 use crate::{filter, trainer};
@@ -34,7 +35,15 @@ pub struct Store {
     materials: Memo<Pair, Arc<Material>>,
     sets: Memo<(Pair, String, u64), Arc<Vec<Sequence>>>,
     foundations: Memo<Pair, Arc<Foundation>>,
-    filtered: Memo<(Pair, String, u64), Arc<Filtered>>,
+    filtered: Memo<(Pair, String, u64), Arc<Filtering>>,
+}
+
+/// What the filter said of a set's candidates, and what that took.
+pub struct Filtering {
+    /// The verdicts.
+    pub filtered: Filtered,
+    /// CPU time of the filter alone, in seconds.
+    pub cpu_seconds: f64,
 }
 
 impl Store {
@@ -133,7 +142,11 @@ impl Store {
         }
         if let Some(raw) = part.strip_suffix("-filtered") {
             let filtered = self.filtered(pair, raw, seed)?;
-            let retained = filtered.verdicts.iter().filter(|verdict| verdict.retain);
+            let retained = filtered
+                .filtered
+                .verdicts
+                .iter()
+                .filter(|verdict| verdict.retain);
             let sequences = retained.map(|verdict| verdict.candidate.sequence.clone());
             return Ok(sequences.collect());
         }
@@ -164,7 +177,7 @@ impl Store {
     ///
     /// # Errors
     /// As [`Store::training`].
-    pub fn filtered(&self, pair: &Pair, raw: &str, seed: u64) -> Result<Arc<Filtered>> {
+    pub fn filtered(&self, pair: &Pair, raw: &str, seed: u64) -> Result<Arc<Filtering>> {
         let key = (pair.clone(), raw.to_owned(), seed);
         self.filtered.get(key, || {
             let material = self.material(pair)?;
@@ -191,11 +204,12 @@ impl Store {
                 preset: self.preset,
                 seed,
             };
-            Ok(Arc::new(filter::filter(
-                &material.catalog,
-                &candidates,
-                &settings,
-            )?))
+            let began = cpu_micros();
+            let filtered = filter::filter(&material.catalog, &candidates, &settings)?;
+            Ok(Arc::new(Filtering {
+                filtered,
+                cpu_seconds: cpu_micros().saturating_sub(began) as f64 / 1e6,
+            }))
         })
     }
 

@@ -189,27 +189,26 @@ pub(super) fn fidelity_of(cell: &Cell, pair: &Pair, store: &Store) -> Result<Mea
 
 /// The filter's losses, bound and verdicts on a set.
 pub(super) fn verdicts(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measured> {
-    // What filtering starts from is shared; the filtering itself is this cell's work, whoever asks first.
-    store.foundation(pair)?;
-    store.training(pair, &cell.training, cell.seed)?;
-    timed(|| {
-        let filtered = store.filtered(pair, &cell.training, cell.seed)?;
-        let verdicts = &filtered.verdicts;
-        let each = |of: fn(&hearth_operators::words::Verdict) -> f64| {
-            Figure::Many(verdicts.iter().map(of).collect())
-        };
-        let count = |of: fn(&hearth_operators::words::Verdict) -> bool| {
-            Figure::One(verdicts.iter().filter(|v| of(v)).count() as f64)
-        };
-        let mut figures = Figures::new();
-        figures.insert("candidates".into(), Figure::One(verdicts.len() as f64));
-        figures.insert("retained".into(), count(|v| v.retain));
-        figures.insert("outliers".into(), count(|v| v.stage == 2));
-        figures.insert("losses".into(), each(|v| f64::from(v.loss)));
-        figures.insert("verdicts".into(), each(|v| f64::from(u8::from(v.retain))));
-        if let Some(verdict) = verdicts.first() {
-            figures.insert("bound".into(), Figure::One(f64::from(verdict.bound)));
-        }
-        Ok(figures)
+    // Other cells learn what the filter retained, so it may have run already: its CPU time is kept with its verdicts.
+    let filtering = store.filtered(pair, &cell.training, cell.seed)?;
+    let verdicts = &filtering.filtered.verdicts;
+    let each = |of: fn(&hearth_operators::words::Verdict) -> f64| {
+        Figure::Many(verdicts.iter().map(of).collect())
+    };
+    let count = |of: fn(&hearth_operators::words::Verdict) -> bool| {
+        Figure::One(verdicts.iter().filter(|v| of(v)).count() as f64)
+    };
+    let mut figures = Figures::new();
+    figures.insert("candidates".into(), Figure::One(verdicts.len() as f64));
+    figures.insert("retained".into(), count(|v| v.retain));
+    figures.insert("outliers".into(), count(|v| v.stage == 2));
+    figures.insert("losses".into(), each(|v| f64::from(v.loss)));
+    figures.insert("verdicts".into(), each(|v| f64::from(u8::from(v.retain))));
+    if let Some(verdict) = verdicts.first() {
+        figures.insert("bound".into(), Figure::One(f64::from(verdict.bound)));
+    }
+    Ok(Measured {
+        figures,
+        cpu_seconds: filtering.cpu_seconds,
     })
 }
