@@ -1,32 +1,104 @@
 //! Table 9 and Figures 5 and 6: how much compression takes away, and what is lost by it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 
-use anyhow::{Result, bail};
-use hearth_operators::reference::compress;
+use anyhow::{Context, Result};
+use hearth_operators::compress::Alpha;
+use hearth_operators::reference::{compress, cosine};
 use hearth_operators::words::Sequence;
 use rand::seq::index;
 
 use crate::experiment::cells::{Cell, Measured, timed};
 use crate::experiment::data::{Pair, Store};
 use crate::experiment::metrics::{Figure, Figures};
-use crate::models::{Autoencoder, Embedder, WINDOW, generator, mean};
+use crate::models::{Autoencoder, Embedder, ModelError, WINDOW, generator, mean};
 use crate::synthesizers::rows;
 use crate::trainer::{Purpose, Settings, learn, losses, split};
 
-/// What is kept of the source: all; one of each distinct sequence; the representatives that Hearth keeps (SSC); those of all
-/// weekdays together; as many drawn at random as SSC keeps.
-pub(super) const METHODS: [&str; 5] = ["full", "identity", "SSC", "similarity", "random"];
-
 /// α, as `replay` has it by default.
-const SIMILARITY: f32 = 0.9;
+const ALPHA: Alpha = Alpha::Above(0.9);
+
+/// Budgets of representatives a weekday.
+const BUDGETS: [usize; 3] = [3, 10, 30];
 
 /// Characters of English and of names that make a token of the usual language models.
 const CHARACTERS: f64 = 4.0;
 
+/// What is kept of the source.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Rule {
+    /// All.
+    Full,
+    /// One of each distinct sequence.
+    Identity,
+    /// The representatives that Hearth keeps (SSC).
+    Representatives,
+    /// Those of all weekdays together.
+    Similarity,
+    /// As many as SSC keeps, chosen greedily so that all of the source is as near as can be to what is kept (facility location;
+    /// Nemhauser, Wolsey and Fisher, *An Analysis of Approximations for Maximizing Submodular Set Functions*, 1978). That
+    /// needs the whole source at once.
+    Coverage,
+    /// As many as SSC keeps, drawn.
+    Random,
+}
+
+/// A way to compress, by its name in tables: `SSC 10 counted`, where 10 is the budget of a weekday.
+#[derive(Clone, Copy, Debug, PartialEq)]
+struct Way {
+    rule: Rule,
+    alpha: Alpha,
+    /// Whether what is kept counts as often as it represents a sequence, each being represented by the nearest one kept.
+    counted: bool,
+}
+
+/// All ways, in the order of tables.
+pub(super) fn methods() -> impl Iterator<Item = String> {
+    ways().into_keys().map(|(_, name)| name)
+}
+
+fn ways() -> BTreeMap<(usize, String), Way> {
+    let mut ways = BTreeMap::new();
+    let mut add = |name: String, rule, alpha, counted| {
+        let place = (ways.len(), name);
+        ways.insert(
+            place,
+            Way {
+                rule,
+                alpha,
+                counted,
+            },
+        );
+    };
+    add("full".into(), Rule::Full, ALPHA, false);
+    for (counted, word) in [(false, ""), (true, " counted")] {
+        add(format!("identity{word}"), Rule::Identity, ALPHA, counted);
+    }
+    add("similarity".into(), Rule::Similarity, ALPHA, false);
+    let budgets = BUDGETS.into_iter().filter_map(NonZeroUsize::new);
+    let sizes = budgets.map(|most| (format!(" {most}"), Alpha::Budget(most)));
+    for (size, alpha) in [(String::new(), ALPHA)].into_iter().chain(sizes) {
+        for (rule, name) in [
+            (Rule::Representatives, "SSC"),
+            (Rule::Coverage, "coverage"),
+            (Rule::Random, "random"),
+        ] {
+            for (counted, word) in [(false, ""), (true, " counted")] {
+                add(format!("{name}{size}{word}"), rule, alpha, counted);
+            }
+        }
+    }
+    ways
+}
+
 /// Compresses four fifths of the source, trains a detector on what is kept, and takes its mean loss a behaviour on the other
 /// fifth. `reduction` is of the split sequences, `reduction:unsplit` what Table 9 gives: kept split ones against unsplit ones.
 pub(super) fn measure(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measured> {
+    let way = ways()
+        .into_iter()
+        .find(|((_, name), _)| *name == cell.method);
+    let (_, way) = way.with_context(|| format!("there is no compression `{}`", cell.method))?;
     let material = store.material(pair)?;
     let catalog = &material.catalog;
     let settings = Settings {
@@ -44,41 +116,18 @@ pub(super) fn measure(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measure
     );
     timed(|| {
         let embedder = Embedder::load(catalog, settings.preset, &foundation.encoder)?;
-        let leaders = |by_weekday: bool| -> Result<Vec<&Sequence>> {
-            let mut kept = Vec::new();
-            for weekday in 0..if by_weekday { 7 } else { 1 } {
-                let bucket = parts.train.iter().copied();
-                let bucket: Vec<&Sequence> = bucket
-                    .filter(|s| !by_weekday || s.weekday() == weekday)
-                    .collect();
-                let embedded = bucket.iter().map(|s| embedder.embed(s));
-                let embedded = embedded.collect::<Result<Vec<_>, _>>()?;
-                let chosen = compress(&embedded, SIMILARITY);
-                let chosen = bucket.into_iter().zip(chosen);
-                kept.extend(chosen.filter(|(_, kept)| *kept).map(|(s, _)| s));
-            }
-            Ok(kept)
-        };
-        let kept: Vec<&Sequence> = match cell.method.as_str() {
-            "full" => parts.train.clone(),
-            "identity" => {
-                let distinct: BTreeSet<&Sequence> = parts.train.iter().copied().collect();
-                distinct.into_iter().collect()
-            }
-            "SSC" => leaders(true)?,
-            "similarity" => leaders(false)?,
-            "random" => {
-                let count = leaders(true)?.len();
-                let mut rng = generator(cell.seed, 0);
-                let drawn = index::sample(&mut rng, parts.train.len(), count);
-                drawn.into_iter().map(|at| parts.train[at]).collect()
-            }
-            other => bail!("there is no compression `{other}`"),
+        let source = Source::embedded(&parts.train, &embedder)?;
+        let places = source.keep(&way, cell.seed);
+        let kept: Vec<&Sequence> = places.iter().map(|&at| parts.train[at]).collect();
+        let learnt = if way.counted {
+            source.stand_ins(&places)
+        } else {
+            kept.clone()
         };
         let seed = settings.seed_for(Purpose::Detector);
         let preset = settings.preset;
         let model = Autoencoder::fresh(catalog, preset.detector(), &mut generator(seed, 0))?;
-        learn(&model, &kept, WINDOW, &preset.detector_plan(), seed)?;
+        learn(&model, &learnt, WINDOW, &preset.detector_plan(), seed)?;
         let loss = mean(&losses(&model, &parts.held, WINDOW)?);
 
         let characters = |sequences: &[&Sequence]| -> usize {
@@ -105,4 +154,107 @@ pub(super) fn measure(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measure
         put("loss", f64::from(loss));
         Ok(figures)
     })
+}
+
+/// Sequences with their embeddings.
+struct Source<'a> {
+    sequences: &'a [&'a Sequence],
+    embeddings: Vec<Vec<f32>>,
+    /// The first place of each distinct sequence, in order, with how often it comes.
+    distinct: Vec<(usize, usize)>,
+}
+
+impl<'a> Source<'a> {
+    fn embedded(sequences: &'a [&'a Sequence], embedder: &Embedder) -> Result<Self, ModelError> {
+        let mut known: BTreeMap<&Sequence, (usize, Vec<f32>)> = BTreeMap::new();
+        let mut embeddings = Vec::with_capacity(sequences.len());
+        let mut distinct: Vec<(usize, usize)> = Vec::new();
+        for (at, sequence) in sequences.iter().copied().enumerate() {
+            if let Some((place, embedding)) = known.get(sequence) {
+                distinct[*place].1 += 1;
+                embeddings.push(embedding.clone());
+                continue;
+            }
+            let embedding = embedder.embed(sequence)?;
+            known.insert(sequence, (distinct.len(), embedding.clone()));
+            distinct.push((at, 1));
+            embeddings.push(embedding);
+        }
+        Ok(Source {
+            sequences,
+            embeddings,
+            distinct,
+        })
+    }
+
+    /// The places of what is kept.
+    fn keep(&self, way: &Way, seed: u64) -> Vec<usize> {
+        let all = self.sequences.len();
+        match way.rule {
+            Rule::Full => (0..all).collect(),
+            Rule::Identity => self.distinct.iter().map(|&(at, _)| at).collect(),
+            Rule::Similarity => self.leaders(way.alpha, |_| true),
+            Rule::Representatives => self.representatives(way.alpha),
+            Rule::Coverage => self.coverage(self.representatives(way.alpha).len()),
+            Rule::Random => {
+                let count = self.representatives(way.alpha).len();
+                index::sample(&mut generator(seed, 0), all, count).into_vec()
+            }
+        }
+    }
+
+    fn representatives(&self, alpha: Alpha) -> Vec<usize> {
+        let of = |weekday| self.leaders(alpha, move |s: &Sequence| s.weekday() == weekday);
+        (0..7).flat_map(of).collect()
+    }
+
+    fn leaders(&self, alpha: Alpha, bucket: impl Fn(&Sequence) -> bool) -> Vec<usize> {
+        let places = (0..self.sequences.len()).filter(|&at| bucket(self.sequences[at]));
+        let places: Vec<usize> = places.collect();
+        let embeddings: Vec<Vec<f32>> = places
+            .iter()
+            .map(|&at| self.embeddings[at].clone())
+            .collect();
+        let chosen = places.into_iter().zip(compress(&embeddings, alpha));
+        chosen.filter(|(_, kept)| *kept).map(|(at, _)| at).collect()
+    }
+
+    /// Adds what brings the most sequences nearer, again and again.
+    fn coverage(&self, count: usize) -> Vec<usize> {
+        let mut nearest = vec![-1f32; self.distinct.len()];
+        let alike = |a: usize, b: usize| cosine(&self.embeddings[a], &self.embeddings[b]);
+        let table: Vec<Vec<f32>> = self
+            .distinct
+            .iter()
+            .map(|&(a, _)| self.distinct.iter().map(|&(b, _)| alike(a, b)).collect())
+            .collect();
+        let mut kept = Vec::new();
+        for _ in 0..count.min(self.distinct.len()) {
+            let gain = |row: &[f32]| -> f32 {
+                let gains = row.iter().zip(&nearest).zip(&self.distinct);
+                gains
+                    .map(|((new, old), &(_, times))| (new - old).max(0.0) * times as f32)
+                    .sum()
+            };
+            let best =
+                (0..table.len()).max_by(|&a, &b| gain(&table[a]).total_cmp(&gain(&table[b])));
+            let Some(best) = best else { break };
+            for (old, new) in nearest.iter_mut().zip(&table[best]) {
+                *old = old.max(*new);
+            }
+            kept.push(self.distinct[best].0);
+        }
+        kept
+    }
+
+    /// Each sequence replaced by the nearest that is kept.
+    fn stand_ins(&self, kept: &[usize]) -> Vec<&'a Sequence> {
+        let near = |at: usize, kept: usize| cosine(&self.embeddings[at], &self.embeddings[kept]);
+        let nearest = |at: usize| {
+            let kept = kept.iter().copied();
+            kept.max_by(|&a, &b| near(at, a).total_cmp(&near(at, b)))
+        };
+        let all = (0..self.sequences.len()).filter_map(nearest);
+        all.map(|at| self.sequences[at]).collect()
+    }
 }
