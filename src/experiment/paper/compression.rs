@@ -1,6 +1,7 @@
 //! Table 9 and Figures 5 and 6: how much compression takes away, and what is lost by it.
 
-use std::collections::BTreeMap;
+use std::cmp::Reverse;
+use std::collections::{BTreeMap, BinaryHeap};
 use std::num::NonZeroUsize;
 
 use anyhow::{Context, Result};
@@ -19,8 +20,8 @@ use crate::trainer::{Purpose, Settings, learn, losses, split};
 /// α, as `replay` has it by default.
 const ALPHA: Alpha = Alpha::Above(0.9);
 
-/// Budgets of representatives a weekday.
-const BUDGETS: [usize; 3] = [3, 10, 30];
+/// A budget of representatives a weekday, to be compared with it.
+const BUDGET: usize = 10;
 
 /// Characters of English and of names that make a token of the usual language models.
 const CHARACTERS: f64 = 4.0;
@@ -53,43 +54,40 @@ struct Way {
     counted: bool,
 }
 
-/// All ways, in the order of tables.
-pub(super) fn methods() -> impl Iterator<Item = String> {
-    ways().into_keys().map(|(_, name)| name)
-}
-
-fn ways() -> BTreeMap<(usize, String), Way> {
-    let mut ways = BTreeMap::new();
-    let mut add = |name: String, rule, alpha, counted| {
-        let place = (ways.len(), name);
-        ways.insert(
-            place,
-            Way {
-                rule,
-                alpha,
-                counted,
-            },
-        );
+/// All ways by name, in the order of tables.
+fn ways() -> Vec<(String, Way)> {
+    let way = |name: String, rule, alpha, counted| {
+        let way = Way {
+            rule,
+            alpha,
+            counted,
+        };
+        (name, way)
     };
-    add("full".into(), Rule::Full, ALPHA, false);
-    for (counted, word) in [(false, ""), (true, " counted")] {
-        add(format!("identity{word}"), Rule::Identity, ALPHA, counted);
-    }
-    add("similarity".into(), Rule::Similarity, ALPHA, false);
-    let budgets = BUDGETS.into_iter().filter_map(NonZeroUsize::new);
-    let sizes = budgets.map(|most| (format!(" {most}"), Alpha::Budget(most)));
-    for (size, alpha) in [(String::new(), ALPHA)].into_iter().chain(sizes) {
-        for (rule, name) in [
-            (Rule::Representatives, "SSC"),
-            (Rule::Coverage, "coverage"),
-            (Rule::Random, "random"),
+    let mut ways = vec![
+        way("full".into(), Rule::Full, ALPHA, false),
+        way("identity".into(), Rule::Identity, ALPHA, false),
+        way("similarity".into(), Rule::Similarity, ALPHA, false),
+    ];
+    let budget = NonZeroUsize::new(BUDGET).map(|most| (format!(" {most}"), Alpha::Budget(most)));
+    for (size, alpha) in [(String::new(), ALPHA)].into_iter().chain(budget) {
+        for (name, rule, counted) in [
+            ("SSC", Rule::Representatives, false),
+            ("SSC", Rule::Representatives, true),
+            ("random", Rule::Random, false),
+            ("random", Rule::Random, true),
+            ("coverage", Rule::Coverage, true),
         ] {
-            for (counted, word) in [(false, ""), (true, " counted")] {
-                add(format!("{name}{size}{word}"), rule, alpha, counted);
-            }
+            let word = if counted { " counted" } else { "" };
+            ways.push(way(format!("{name}{size}{word}"), rule, alpha, counted));
         }
     }
     ways
+}
+
+/// The names of all ways to compress.
+pub(super) fn methods() -> impl Iterator<Item = String> {
+    ways().into_iter().map(|(name, _)| name)
 }
 
 /// Compresses four fifths of the source, trains a detector on what is kept, and takes its mean loss a behaviour on the other
@@ -223,26 +221,29 @@ impl<'a> Source<'a> {
     fn coverage(&self, count: usize) -> Vec<usize> {
         let mut nearest = vec![-1f32; self.distinct.len()];
         let alike = |a: usize, b: usize| cosine(&self.embeddings[a], &self.embeddings[b]);
-        let table: Vec<Vec<f32>> = self
-            .distinct
-            .iter()
-            .map(|&(a, _)| self.distinct.iter().map(|&(b, _)| alike(a, b)).collect())
+        let gain = |nearest: &[f32], at: usize| -> f32 {
+            let gains = nearest.iter().zip(&self.distinct);
+            gains
+                .map(|(old, &(other, times))| (alike(at, other) - old).max(0.0) * times as f32)
+                .sum()
+        };
+        // The more is kept, the less another brings: an earlier gain is a bound, and mostly the next one is the best already. The bits
+        // of numbers that are not negative are in their order.
+        let places = self.distinct.iter().map(|&(at, _)| at);
+        let mut bounds: BinaryHeap<(u32, Reverse<usize>)> = places
+            .map(|at| (gain(&nearest, at).to_bits(), Reverse(at)))
             .collect();
         let mut kept = Vec::new();
-        for _ in 0..count.min(self.distinct.len()) {
-            let gain = |row: &[f32]| -> f32 {
-                let gains = row.iter().zip(&nearest).zip(&self.distinct);
-                gains
-                    .map(|((new, old), &(_, times))| (new - old).max(0.0) * times as f32)
-                    .sum()
-            };
-            let best =
-                (0..table.len()).max_by(|&a, &b| gain(&table[a]).total_cmp(&gain(&table[b])));
-            let Some(best) = best else { break };
-            for (old, new) in nearest.iter_mut().zip(&table[best]) {
-                *old = old.max(*new);
+        while let Some((_, Reverse(at))) = bounds.pop().filter(|_| kept.len() < count) {
+            let own = (gain(&nearest, at).to_bits(), Reverse(at));
+            if bounds.peek().is_some_and(|next| *next > own) {
+                bounds.push(own);
+                continue;
             }
-            kept.push(self.distinct[best].0);
+            for (old, &(other, _)) in nearest.iter_mut().zip(&self.distinct) {
+                *old = old.max(alike(at, other));
+            }
+            kept.push(at);
         }
         kept
     }
@@ -256,5 +257,75 @@ impl<'a> Source<'a> {
         };
         let all = (0..self.sequences.len()).filter_map(nearest);
         all.map(|at| self.sequences[at]).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_operators::words::{ActionId, Quadruple};
+
+    /// Sequences told apart by one action each, in a circle.
+    fn circle(times: &[usize]) -> Vec<Sequence> {
+        let sequence = |(action, &times): (usize, &usize)| {
+            let behavior = Quadruple {
+                weekday: 0,
+                hours: 0,
+                action: ActionId(action as u16),
+            };
+            vec![Sequence(vec![behavior]); times]
+        };
+        times.iter().enumerate().flat_map(sequence).collect()
+    }
+
+    fn source<'a>(sequences: &'a [&'a Sequence], angles: &[f32]) -> Source<'a> {
+        let mut distinct: Vec<(usize, usize)> = Vec::new();
+        for (at, sequence) in sequences.iter().enumerate() {
+            match distinct
+                .iter_mut()
+                .find(|(first, _)| sequences[*first] == *sequence)
+            {
+                Some((_, times)) => *times += 1,
+                None => distinct.push((at, 1)),
+            }
+        }
+        let angle = |s: &&Sequence| angles[usize::from(s.0[0].action.0)];
+        let angles = sequences.iter().map(angle);
+        Source {
+            sequences,
+            embeddings: angles.map(|angle| vec![angle.cos(), angle.sin()]).collect(),
+            distinct,
+        }
+    }
+
+    #[test]
+    fn coverage_takes_what_stands_for_the_most() {
+        // Two near each other, of which the second is frequent, and one alone.
+        let all = circle(&[1, 5, 1]);
+        let all: Vec<&Sequence> = all.iter().collect();
+        let source = source(&all, &[0.0, 0.2, 2.0]);
+        assert_eq!(source.coverage(1), [1]);
+        assert_eq!(source.coverage(2), [1, 6]);
+        assert_eq!(source.coverage(9).len(), 3);
+    }
+
+    #[test]
+    fn stand_ins_are_the_nearest_that_are_kept() {
+        let all = circle(&[2, 1, 1]);
+        let all: Vec<&Sequence> = all.iter().collect();
+        let source = source(&all, &[0.0, 0.3, 2.0]);
+        assert_eq!(source.stand_ins(&[0, 3]), [all[0], all[0], all[0], all[3]]);
+        // One of each distinct sequence, counted, is all.
+        let identity = source.distinct.iter().map(|&(at, _)| at);
+        assert_eq!(source.stand_ins(&identity.collect::<Vec<_>>()), all);
+    }
+
+    #[test]
+    fn a_way_is_named_once() {
+        let mut names: Vec<String> = methods().collect();
+        let count = names.len();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), count);
     }
 }

@@ -273,7 +273,7 @@ fn selections(summary: &Summary) -> Table {
         &["difference of loss", "mean [95 %]", "pairs"],
     );
     let pairs = summary.pairs(Protocol::Paper, Task::Ssc);
-    for size in ["", " 3", " 10", " 30"] {
+    for size in ["", " 10"] {
         for sides in SELECTIONS {
             let [a, b] = sides.map(|side| {
                 let method = side.replace('#', size);
