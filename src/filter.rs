@@ -19,11 +19,15 @@ const ENOUGH: usize = 8;
 
 /// Judges each candidate of a shift.
 ///
-/// Stage 1: an autoencoder learns all candidates; whose reconstruction loss (mean over its behaviours) lies above
+/// Stage 1: an autoencoder learns the candidates; whose reconstruction loss (mean over its behaviours) lies above
 /// Q3 + 1.5·IQR is an outlier, the others are retained.
+/// - `small`: five models learn the candidates, each without another fifth of them, and a candidate's loss is that of the model
+///   that has not seen it. So is what they make less likely than no knowledge at all would, wherever the quartiles lie: what a
+///   language model wrote is so various that the quartiles alone let most junk pass.
+/// - `paper`: one model learns all and is asked of the same.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
-/// - `small`: five models learn the inliers, each without another fifth of them. `trial` is the outlier's own loss: the mean
+/// - `small`: five models learn the inliers as in stage 1. `trial` is the outlier's own loss: the mean
 ///   over the five less two standard errors, so that doubt retains. `baseline` is what guessing costs, or the loss that 95 % of
 ///   the inliers stay within while they are held out, whichever is more. So an outlier is deleted if the inliers make it
 ///   less likely than no knowledge at all would, and than they make each other.
@@ -70,9 +74,15 @@ fn judge(
         cohort: &candidates.foundation.detector.weights,
         settings,
     };
-    let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
-    let found = strangeness(&model, &all)?;
-    let bound = fence(&found);
+    let (found, bound) = match settings.preset {
+        Preset::Small => unseen::losses(&start, &all)?,
+        Preset::Paper => {
+            let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
+            let found = strangeness(&model, &all)?;
+            let bound = fence(&found);
+            (found, bound)
+        }
+    };
     let judged = candidates.candidates.iter().zip(&found);
     let mut verdicts: Vec<Verdict> = judged
         .map(|(candidate, &loss)| first_stage(candidate, loss, bound))
@@ -91,7 +101,7 @@ fn judge(
         return Ok(verdicts);
     }
     match settings.preset {
-        Preset::Small => unseen::judge(&start, inliers, &mut outliers)?,
+        Preset::Small => unseen::judge(&start, &inliers, &mut outliers)?,
         Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
     }
     for (verdict, sequence) in verdicts.iter_mut().zip(&all) {

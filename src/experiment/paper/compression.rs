@@ -93,9 +93,7 @@ pub(super) fn methods() -> impl Iterator<Item = String> {
 /// Compresses four fifths of the source, trains a detector on what is kept, and takes its mean loss a behaviour on the other
 /// fifth. `reduction` is of the split sequences, `reduction:unsplit` what Table 9 gives: kept split ones against unsplit ones.
 pub(super) fn measure(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measured> {
-    let way = ways()
-        .into_iter()
-        .find(|((_, name), _)| *name == cell.method);
+    let way = ways().into_iter().find(|(name, _)| *name == cell.method);
     let (_, way) = way.with_context(|| format!("there is no compression `{}`", cell.method))?;
     let material = store.material(pair)?;
     let catalog = &material.catalog;
