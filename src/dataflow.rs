@@ -14,7 +14,7 @@
 //! request, so versions on trial are judged inside `score`.
 
 use crossbeam_channel::Sender;
-use hearth_operators::compress::Compress;
+use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::Embed;
 use hearth_operators::gather::Gather;
 use hearth_operators::offload::Offload;
@@ -45,7 +45,7 @@ pub struct Settings {
     /// Successors of each action in the hints.
     pub top_k: usize,
     /// α of compression.
-    pub similarity: f32,
+    pub alpha: Alpha,
     /// What suffices as a warm-up.
     pub warm_up: Enough,
     /// Segments after which a version on trial is judged.
@@ -79,7 +79,7 @@ pub fn build(
     let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
     let Settings {
         top_k,
-        similarity,
+        alpha,
         warm_up,
         trial,
         limit,
@@ -98,7 +98,7 @@ pub fn build(
     let embedded = shifts
         .regimes
         .embed(foundation.clone(), services.encoder.clone(), limit);
-    let representatives = embedded.compress(over, similarity);
+    let representatives = embedded.compress(over, alpha);
     let requests = representatives.clone().requests(shifts.ended, graph.hints);
 
     let asked = requests.clone().flat_map({

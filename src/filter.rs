@@ -19,11 +19,15 @@ const ENOUGH: usize = 8;
 
 /// Judges each candidate of a shift.
 ///
-/// Stage 1: an autoencoder learns all candidates; whose reconstruction loss (mean over its behaviours) lies above
+/// Stage 1: an autoencoder learns the candidates; whose reconstruction loss (mean over its behaviours) lies above
 /// Q3 + 1.5·IQR is an outlier, the others are retained.
+/// - `small`: five models learn the candidates, each without another fifth of them, and a candidate's loss is that of the model
+///   that has not seen it. So is what they make less likely than no knowledge at all would, wherever the quartiles lie: what a
+///   language model wrote is so various that the quartiles alone let most junk pass.
+/// - `paper`: one model learns all and is asked of the same.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
-/// - `small`: five models learn the inliers, each without another fifth of them. `trial` is the outlier's own loss: the mean
+/// - `small`: five models learn the inliers as in stage 1. `trial` is the outlier's own loss: the mean
 ///   over the five less two standard errors, so that doubt retains. `baseline` is what guessing costs, or the loss that 95 % of
 ///   the inliers stay within while they are held out, whichever is more. So an outlier is deleted if the inliers make it
 ///   less likely than no knowledge at all would, and than they make each other.
@@ -69,6 +73,8 @@ pub(crate) fn first_stage<'a>(
         (vec![0.0; all.len()], f32::INFINITY)
     } else if all.iter().any(|s| s.0.is_empty()) {
         return Err(ModelError::Empty);
+    } else if settings.preset == Preset::Small {
+        unseen::losses(&start, &all)?
     } else {
         let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
         let found = strangeness(&model, &all)?;
@@ -111,7 +117,7 @@ impl Sifted<'_> {
         }
         if !outliers.is_empty() {
             match start.settings.preset {
-                Preset::Small => unseen::judge(&start, inliers, &mut outliers)?,
+                Preset::Small => unseen::judge(&start, &inliers, &mut outliers)?,
                 Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
             }
         }

@@ -13,6 +13,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use crossbeam_channel::bounded;
+use hearth_operators::compress::Alpha;
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
 use hearth_operators::words::{Catalog, Shift};
@@ -347,7 +348,10 @@ pub(crate) fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> data
     dataflow::Settings {
         rules,
         top_k: config.top_k.get(),
-        similarity: config.similarity,
+        alpha: match config.representatives {
+            Some(most) => Alpha::Budget(most),
+            None => Alpha::Above(config.similarity),
+        },
         warm_up: Enough {
             behaviors: config.warm_up.get(),
             span: config.warm_up_span.micros(),

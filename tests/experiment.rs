@@ -212,3 +212,38 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
         );
     }
 }
+
+/// The sequences of ten that the authors ran their baselines on are read, NumPy's numbers and all, and are as many as they tested.
+#[test]
+fn baselines_run_on_the_sequences_that_the_authors_ran_them_on() {
+    let Some(data) = repository() else { return };
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (data.to_str().unwrap(), dir.path().to_str().unwrap());
+    run(&[
+        "paper",
+        "--data",
+        data,
+        "--datasets",
+        "fr",
+        "--tables",
+        "2,3",
+        "--seeds",
+        "1",
+        "--out",
+        out,
+        "--methods",
+        "LOF,HMM",
+    ]);
+    let lines = lines(dir.path());
+    for (shift, tested) in [("ST", 111.0), ("TT", 257.0), ("NT", 477.0)] {
+        let found = |task: &str| {
+            let found = lines.iter().find(|line| {
+                line["task"] == task && line["shift"] == shift && line["training"] == "fixed-length"
+            });
+            &found.unwrap()["metrics"]
+        };
+        assert_eq!(found("bp")["lists"], tested, "{shift}");
+        let f1 = found("ad")["f1"].as_f64().unwrap();
+        assert!((0.0..=1.0).contains(&f1), "{shift}: {f1}");
+    }
+}

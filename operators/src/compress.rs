@@ -1,6 +1,7 @@
 //! Semantic-aware Sequence Compression (SSC): of similar segments, the first is kept.
 
 use std::collections::{BTreeMap, HashMap};
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 
 use differential_dataflow::{AsCollection, VecCollection};
@@ -17,16 +18,18 @@ use crate::words::{Embedding, Epoch, HomeId, Segment, ShiftKey, Weekday};
 /// Keeps one of each group of similar segments.
 pub trait Compress<'s> {
     /// Maintains the representatives: inside each `(home, regime, weekday)`, in event-time order, a segment is kept
-    /// unless an earlier kept one has a cosine similarity above `alpha` (greedy leader clustering).
+    /// unless an earlier kept one has an equal embedding or a cosine similarity above α (greedy leader clustering).
     ///
     /// Embeddings are unit vectors. `over` names the regimes to which nothing can come any more; their state is
     /// dropped. State per home: its segments by bucket with their embeddings, shared among equal sequences. Cost per segment:
-    /// a dot product with each kept one of its bucket; a revision repeats that for the bucket's later ones.
+    /// a dot product with each kept one of its bucket; a revision repeats that for the bucket's later ones. With a budget, α
+    /// falls as the bucket fills, each fall costing a pass over the bucket; a revision looks for α anew, in at most as many
+    /// passes as [`LADDER`] has rungs, each of them given up at the first representative too many.
     ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
-    /// use hearth_operators::compress::Compress;
+    /// use hearth_operators::compress::{Alpha, Compress};
     /// use hearth_operators::embed::Embedded;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
@@ -40,16 +43,67 @@ pub trait Compress<'s> {
     ///     };
     ///     // The second one is much like the first.
     ///     let embedded = vec![embedded(1, [1.0, 0.0]), embedded(2, [0.99, 0.14]), embedded(3, [0.0, 1.0])];
-    ///     embedded.to_stream(scope).compress(Vec::<ShiftKey>::new().to_stream(scope), 0.9).inner.capture()
+    ///     let over = Vec::<ShiftKey>::new().to_stream(scope);
+    ///     embedded.to_stream(scope).compress(over, Alpha::Above(0.9)).inner.capture()
     /// });
     /// assert_eq!(kept.extract()[0].1.len(), 2);
     /// ```
     fn compress(
         self,
         over: StreamVec<'s, Epoch, ShiftKey>,
-        alpha: f32,
+        alpha: Alpha,
     ) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>;
 }
+
+/// How alike segments must be for one to represent the others.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum Alpha {
+    /// Above this cosine similarity.
+    Above(f32),
+    /// As alike as can be with at most so many representatives a bucket: α is the first rung of [`LADDER`] under which they
+    /// are not more.
+    Budget(NonZeroUsize),
+}
+
+/// The values that α takes under a budget, ten to each power of ten of the distance 1 − α. Under the first, only equal embeddings
+/// are alike; under the last, all are, so that any budget suffices.
+pub const LADDER: [f32; 35] = [
+    f32::INFINITY,
+    0.999,
+    0.998_74,
+    0.998_4,
+    0.998,
+    0.997_5,
+    0.996_85,
+    0.996,
+    0.995,
+    0.993_7,
+    0.992,
+    0.99,
+    0.987_4,
+    0.984,
+    0.98,
+    0.975,
+    0.968_5,
+    0.96,
+    0.95,
+    0.937,
+    0.92,
+    0.9,
+    0.874,
+    0.84,
+    0.8,
+    0.75,
+    0.685,
+    0.6,
+    0.5,
+    0.37,
+    0.2,
+    0.0,
+    -0.26,
+    -0.6,
+    f32::NEG_INFINITY,
+];
 
 #[derive(Debug, Serialize, Deserialize)]
 struct Member {
@@ -58,68 +112,120 @@ struct Member {
     kept: bool,
 }
 
-/// One home's state: its segments by regime and weekday, in event-time order.
+/// The segments of a home, regime and weekday.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeBuckets(BTreeMap<(u32, Weekday), Vec<Member>>);
-
-/// The cosine similarity of two unit vectors.
-fn cosine(a: &[f32], b: &[f32]) -> f32 {
-    a.iter().zip(b).map(|(x, y)| x * y).sum()
+struct Bucket {
+    /// In event-time order.
+    members: Vec<Member>,
+    /// Under a budget, where α stands on the ladder.
+    rung: usize,
 }
 
-/// Applies an epoch's updates to a bucket and reports how the kept ones change.
-fn update(
-    bucket: &mut Vec<Member>,
-    updates: Vec<Embedded>,
-    alpha: f32,
-    changed: &mut Vec<(Arc<Segment>, i64)>,
-) {
-    let mut first = bucket.len();
-    for Embedded {
-        segment,
-        embedding,
-        diff,
-        ..
-    } in updates
-    {
-        let position = bucket.binary_search_by(|m| m.segment.cmp(&segment));
-        match (diff > 0, position, embedding) {
-            (true, Err(position), Some(embedding)) => {
-                first = first.min(position);
-                let kept = false;
-                bucket.insert(
-                    position,
-                    Member {
+/// One home's state: its buckets by regime and weekday.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct HomeBuckets(BTreeMap<(u32, Weekday), Bucket>);
+
+/// Whether unit vectors are alike.
+fn alike(a: &Embedding, b: &Embedding, alpha: f32) -> bool {
+    let cosine: f32 = a.iter().zip(b.iter()).map(|(x, y)| x * y).sum();
+    cosine > alpha || a == b
+}
+
+impl Bucket {
+    /// Applies an epoch's updates and reports how the kept ones change.
+    fn update(
+        &mut self,
+        updates: Vec<Embedded>,
+        alpha: Alpha,
+        changed: &mut Vec<(Arc<Segment>, i64)>,
+    ) {
+        let before = self.members.len();
+        let first = self.apply(updates, changed);
+        match alpha {
+            Alpha::Above(alpha) => {
+                let leaders = self.leaders(first, alpha, usize::MAX);
+                self.keep(first, &leaders.unwrap_or_default(), changed);
+            }
+            Alpha::Budget(most) => {
+                // Of segments that more follow, the rule keeps no more than of all; so what was appended needs no higher rung.
+                let mut from = first;
+                if first < before {
+                    (self.rung, from) = (0, 0);
+                }
+                while let Some(&alpha) = LADDER.get(self.rung) {
+                    if let Some(leaders) = self.leaders(from, alpha, most.get()) {
+                        self.keep(from, &leaders, changed);
+                        break;
+                    }
+                    (self.rung, from) = (self.rung + 1, 0);
+                }
+            }
+        }
+    }
+
+    /// Takes in and takes out segments; returns the first place from which anything is different.
+    fn apply(&mut self, updates: Vec<Embedded>, changed: &mut Vec<(Arc<Segment>, i64)>) -> usize {
+        let mut first = self.members.len();
+        for Embedded {
+            segment,
+            embedding,
+            diff,
+            ..
+        } in updates
+        {
+            let position = self.members.binary_search_by(|m| m.segment.cmp(&segment));
+            match (diff > 0, position, embedding) {
+                (true, Err(position), Some(embedding)) => {
+                    first = first.min(position);
+                    let kept = false;
+                    let member = Member {
                         segment,
                         embedding,
                         kept,
-                    },
-                );
-            }
-            (false, Ok(position), _) => {
-                first = first.min(position);
-                let gone = bucket.remove(position);
-                if gone.kept {
-                    changed.push((gone.segment, -1));
+                    };
+                    self.members.insert(position, member);
                 }
+                (false, Ok(position), _) => {
+                    first = first.min(position);
+                    let gone = self.members.remove(position);
+                    if gone.kept {
+                        changed.push((gone.segment, -1));
+                    }
+                }
+                // A set cannot gain what it has, or lose what it has not.
+                _ => {}
             }
-            // A set cannot gain what it has, or lose what it has not.
-            _ => {}
         }
+        first
     }
-    let mut leaders: Vec<usize> = (0..first).filter(|&i| bucket[i].kept).collect();
-    for index in first..bucket.len() {
-        let embedding = &bucket[index].embedding;
-        let similar = leaders
-            .iter()
-            .any(|&leader| cosine(&bucket[leader].embedding, embedding) > alpha);
-        if !similar {
-            leaders.push(index);
+
+    /// The places from `first` on that α keeps, those before being settled; `None` where that makes more than `most` in all.
+    fn leaders(&self, first: usize, alpha: f32, most: usize) -> Option<Vec<usize>> {
+        let settled = self.members.iter().take(first).filter(|m| m.kept);
+        let mut leaders: Vec<&Embedding> = settled.map(|m| &m.embedding).collect();
+        let mut new = Vec::new();
+        for (place, Member { embedding, .. }) in self.members.iter().enumerate().skip(first) {
+            if leaders.iter().any(|l| alike(l, embedding, alpha)) {
+                continue;
+            }
+            if leaders.len() == most {
+                return None;
+            }
+            leaders.push(embedding);
+            new.push(place);
         }
-        let member = &mut bucket[index];
-        if member.kept == similar {
-            member.kept = !similar;
-            changed.push((member.segment.clone(), if similar { -1 } else { 1 }));
+        Some(new)
+    }
+
+    /// From `first` on, keeps these places alone.
+    fn keep(&mut self, first: usize, leaders: &[usize], changed: &mut Vec<(Arc<Segment>, i64)>) {
+        let mut leaders = leaders.iter().peekable();
+        for (place, member) in self.members.iter_mut().enumerate().skip(first) {
+            let kept = leaders.next_if_eq(&&place).is_some();
+            if member.kept != kept {
+                member.kept = kept;
+                changed.push((member.segment.clone(), if kept { 1 } else { -1 }));
+            }
         }
     }
 }
@@ -134,7 +240,7 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
     fn compress(
         self,
         over: StreamVec<'s, Epoch, ShiftKey>,
-        alpha: f32,
+        alpha: Alpha,
     ) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
         let mut builder = OperatorBuilder::new("Compress".to_owned(), self.scope());
         let mut embedded = builder.new_input(self, Pipeline);
@@ -171,7 +277,7 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
                         let home = homes.entry(key.home).or_default();
                         let bucket = home.0.entry((key.regime, weekday)).or_default();
                         let mut changed = Vec::new();
-                        update(bucket, updates, alpha, &mut changed);
+                        bucket.update(updates, alpha, &mut changed);
                         let changed = changed.into_iter();
                         session.give_iterator(changed.map(|(s, diff)| ((key, s), epoch, diff)));
                     }

@@ -104,6 +104,11 @@ pub struct Config {
     #[arg(long, env = "HEARTH_SIMILARITY", value_name = "ALPHA", default_value = "0.9", value_parser = similarity)]
     pub similarity: f32,
 
+    /// Representatives that a weekday of a home's regime may have (up to 30 make one request): α follows from it, not from
+    /// --similarity
+    #[arg(long, env = "HEARTH_REPRESENTATIVES", value_name = "NUMBER")]
+    pub representatives: Option<NonZeroUsize>,
+
     /// Behaviours (in distinct segments) that are waited for before the models that all homes start from are trained
     #[arg(
         long,
@@ -334,6 +339,7 @@ mod tests {
             ("similarity", "1", "between 0 and 1"),
             ("similarity", "0", "between 0 and 1"),
             ("similarity", "NaN", "between 0 and 1"),
+            ("representatives", "0", "`0`"),
             ("workers", "0", "`0`"),
             ("workers", "many", "`many`"),
             ("checker", "strict", "paired, closing, off"),

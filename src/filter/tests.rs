@@ -1,3 +1,5 @@
+mod real;
+
 use std::sync::Arc;
 
 use hearth_operators::words::{

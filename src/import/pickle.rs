@@ -1,7 +1,9 @@
 //! Lists of lists of whole numbers out of Python pickles, and nothing else: no object is built, nothing is run.
 //!
-//! The reader knows the opcodes that such data needs, in all protocols. Lists are kept by reference, so what it needs is
-//! proportional to the file, however the file is made; what the result repeats is bounded.
+//! The reader knows the opcodes that such data needs, in all protocols, and how NumPy writes a whole number: a call of
+//! `scalar` with a `dtype` and its bytes. Both names are compared with the only ones that are understood; no other can be
+//! called. Lists are kept by reference, so what it needs is proportional to the file, however the file is made; what the
+//! result repeats is bounded.
 
 use std::collections::BTreeMap;
 
@@ -9,11 +11,70 @@ use std::collections::BTreeMap;
 const MOST_NUMBERS: usize = 50_000_000;
 
 #[derive(Clone, Copy)]
-enum Item {
+enum Item<'a> {
     Number(i64),
     /// Index into the lists built so far.
     List(usize),
+    /// Text or bytes, which only a NumPy number may be made of.
+    Word(&'a [u8]),
+    /// `None`, `True` or `False`, likewise.
+    Constant,
+    /// A name of NumPy that may be called.
+    Name(Name),
+    /// What `dtype` gives.
+    Whole(Whole),
 }
+
+/// The names of NumPy that a whole number needs.
+#[derive(Clone, Copy)]
+enum Name {
+    Scalar,
+    Dtype,
+}
+
+impl Name {
+    fn of(module: &[u8], name: &[u8]) -> Option<Self> {
+        match (module, name) {
+            // NumPy 2 and those before.
+            (b"numpy._core.multiarray" | b"numpy.core.multiarray", b"scalar") => Some(Name::Scalar),
+            (b"numpy", b"dtype") => Some(Name::Dtype),
+            _ => None,
+        }
+    }
+}
+
+/// A kind of NumPy's whole numbers.
+#[derive(Clone, Copy)]
+struct Whole {
+    signed: bool,
+    bytes: usize,
+}
+
+impl Whole {
+    /// As `dtype` is told: `i8`, `u2` …
+    fn named(name: &[u8]) -> Option<Self> {
+        let [sign @ (b'i' | b'u'), bytes @ (b'1' | b'2' | b'4' | b'8')] = *name else {
+            return None;
+        };
+        Some(Whole {
+            signed: sign == b'i',
+            bytes: usize::from(bytes - b'0'),
+        })
+    }
+
+    /// A number from its bytes, the lowest first.
+    fn number(self, bytes: &[u8]) -> Option<i64> {
+        let highest = *bytes.last().filter(|_| bytes.len() == self.bytes)?;
+        let negative = self.signed && highest & 0x80 != 0;
+        let mut eight = [if negative { 0xff } else { 0 }; 8];
+        eight.get_mut(..bytes.len())?.copy_from_slice(bytes);
+        let number = i64::from_le_bytes(eight);
+        (negative == (number < 0)).then_some(number)
+    }
+}
+
+const OBJECTS: &str = "it holds Python objects other than whole numbers of NumPy, which are not read; store plain lists of \
+                       whole numbers";
 
 /// Reads a pickled `[[int, ...], ...]` (tuples count as lists).
 ///
@@ -45,10 +106,10 @@ pub(super) fn sequences(bytes: &[u8]) -> Result<Vec<Vec<i64>>, String> {
             .iter()
             .map(|item| match item {
                 Item::Number(number) => Some(*number),
-                Item::List(_) => None,
+                _ => None,
             })
             .collect();
-        out.push(sequence.ok_or("its sequences hold lists, not numbers alone")?);
+        out.push(sequence.ok_or("its sequences hold more than whole numbers")?);
     }
     Ok(out)
 }
@@ -94,14 +155,14 @@ pub(super) fn text(bytes: &[u8]) -> Result<String, String> {
 struct Machine<'a> {
     bytes: &'a [u8],
     at: usize,
-    lists: Vec<Vec<Item>>,
-    stack: Vec<Item>,
+    lists: Vec<Vec<Item<'a>>>,
+    stack: Vec<Item<'a>>,
     /// Heights of the stack at its marks.
     marks: Vec<usize>,
-    memo: BTreeMap<u32, Item>,
+    memo: BTreeMap<u32, Item<'a>>,
 }
 
-impl Machine<'_> {
+impl<'a> Machine<'a> {
     /// Runs to the STOP opcode; returns the list on top.
     fn run(&mut self) -> Result<usize, String> {
         loop {
@@ -188,14 +249,57 @@ impl Machine<'_> {
                         _ => Err("it does not end in a list".into()),
                     };
                 }
-                b'c' | b'R' | b'i' | b'o' | b'b' | 0x81 | 0x92 | 0x93 => {
-                    return Err(
-                        "it holds Python objects (such as NumPy arrays), which are not read; \
-                                store plain lists of whole numbers"
-                            .into(),
-                    );
+                b'N' | 0x88 | 0x89 => self.stack.push(Item::Constant), // NONE, NEWTRUE, NEWFALSE
+                0x8c | b'C' => {
+                    // SHORT_BINUNICODE, SHORT_BINBYTES
+                    let [length] = self.take()?;
+                    self.word(length.into())?;
                 }
-                b'X' | b'U' | b'T' | b'V' | b'S' | b'B' | b'C' | 0x8c..=0x8e | 0x96 => {
+                b'X' => {
+                    // BINUNICODE
+                    let length = u32::from_le_bytes(self.take()?);
+                    self.word(usize::try_from(length).unwrap_or(usize::MAX))?;
+                }
+                b'c' => {
+                    // GLOBAL
+                    let (module, name) = (self.line()?, self.line()?);
+                    self.name(module.as_bytes(), name.as_bytes())?;
+                }
+                0x93 => {
+                    // STACK_GLOBAL
+                    let from = self.height(2)?;
+                    let names = self.stack.split_off(from);
+                    let [Item::Word(module), Item::Word(name)] = names[..] else {
+                        return Err(OBJECTS.into());
+                    };
+                    self.name(module, name)?;
+                }
+                b'R' => {
+                    // REDUCE
+                    let from = self.height(2)?;
+                    let call = self.stack.split_off(from);
+                    let [Item::Name(name), Item::List(of)] = call[..] else {
+                        return Err(OBJECTS.into());
+                    };
+                    let made = self.call(name, of)?;
+                    self.stack.push(made);
+                }
+                b'b' => {
+                    // BUILD
+                    let from = self.height(2)?;
+                    let state = self.stack.split_off(from);
+                    let [Item::Whole(whole), Item::List(state)] = state[..] else {
+                        return Err(OBJECTS.into());
+                    };
+                    // What a dtype is told afterwards: version, order of bytes, and what has none of structure.
+                    match self.lists[state][..] {
+                        [Item::Number(3), Item::Word(b"<" | b"|"), ..] => {}
+                        _ => return Err("its NumPy numbers are not little-endian".into()),
+                    }
+                    self.stack.push(Item::Whole(whole));
+                }
+                b'i' | b'o' | 0x81 | 0x92 => return Err(OBJECTS.into()),
+                b'U' | b'T' | b'V' | b'S' | b'B' | 0x8d | 0x8e | 0x96 => {
                     return Err(
                         "it holds text or objects where sequences of whole numbers are expected"
                             .into(),
@@ -217,7 +321,36 @@ impl Machine<'_> {
         Ok(*taken)
     }
 
-    fn line(&mut self) -> Result<&str, String> {
+    /// A text or bytes, which stay where they are.
+    fn word(&mut self, length: usize) -> Result<(), String> {
+        let word = self.bytes[self.at..].get(..length);
+        self.stack.push(Item::Word(word.ok_or("it is truncated")?));
+        self.at += length;
+        Ok(())
+    }
+
+    fn name(&mut self, module: &[u8], name: &[u8]) -> Result<(), String> {
+        let name = Name::of(module, name).ok_or(OBJECTS)?;
+        self.stack.push(Item::Name(name));
+        Ok(())
+    }
+
+    /// What NumPy would make of these arguments.
+    fn call(&self, name: Name, arguments: usize) -> Result<Item<'a>, String> {
+        match (name, &self.lists[arguments][..]) {
+            // Not aligned, to be copied.
+            (Name::Dtype, [Item::Word(kind), Item::Constant, Item::Constant]) => Whole::named(kind)
+                .map(Item::Whole)
+                .ok_or_else(|| "its NumPy numbers are not whole".into()),
+            (Name::Scalar, [Item::Whole(whole), Item::Word(bytes)]) => whole
+                .number(bytes)
+                .map(Item::Number)
+                .ok_or_else(|| "a NumPy number is malformed or too large".into()),
+            _ => Err(OBJECTS.into()),
+        }
+    }
+
+    fn line(&mut self) -> Result<&'a str, String> {
         let rest = &self.bytes[self.at..];
         let end = rest
             .iter()
@@ -250,7 +383,7 @@ impl Machine<'_> {
         Ok(number)
     }
 
-    fn push_list(&mut self, items: Vec<Item>) {
+    fn push_list(&mut self, items: Vec<Item<'a>>) {
         self.stack.push(Item::List(self.lists.len()));
         self.lists.push(items);
     }
@@ -266,12 +399,12 @@ impl Machine<'_> {
         from.ok_or_else(|| "its stack runs empty".into())
     }
 
-    fn pop_to_mark(&mut self) -> Result<Vec<Item>, String> {
+    fn pop_to_mark(&mut self) -> Result<Vec<Item<'a>>, String> {
         let mark = self.marks.pop().ok_or("a mark is missing")?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
     }
 
-    fn extend(&mut self, items: &[Item]) -> Result<(), String> {
+    fn extend(&mut self, items: &[Item<'a>]) -> Result<(), String> {
         match self.stack.last() {
             Some(&Item::List(list)) => {
                 self.lists[list].extend_from_slice(items);
@@ -342,6 +475,71 @@ mod tests {
         assert!(error.contains("Python objects"), "{error}");
     }
 
+    /// `pickle.dumps([[np.int64(3), 5], [np.int64(-2)]], protocol)` of NumPy 2.4, protocols 3 and 4.
+    const NUMPY_3: &[u8] = b"\x80\x03]q\x00(]q\x01(cnumpy._core.multiarray\nscalar\nq\x02cnumpy\ndtype\nq\x03X\x02\x00\x00\x00i8q\x04\x89\x88\x87q\x05Rq\x06(K\x03X\x01\x00\x00\x00<q\x07NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00tq\x08bC\x08\x03\x00\x00\x00\x00\x00\x00\x00q\x09\x86q\x0aRq\x0bK\x05e]q\x0ch\x02h\x06C\x08\xfe\xff\xff\xff\xff\xff\xff\xffq\x0d\x86q\x0eRq\x0fae.";
+    const NUMPY: &[u8] = b"\x80\x04\x95\x8a\x00\x00\x00\x00\x00\x00\x00]\x94(]\x94(\x8c\x16numpy._core.multiarray\x94\x8c\x06scalar\x94\x93\x94\x8c\x05numpy\x94\x8c\x05dtype\x94\x93\x94\x8c\x02i8\x94\x89\x88\x87\x94R\x94(K\x03\x8c\x01<\x94NNNJ\xff\xff\xff\xffJ\xff\xff\xff\xffK\x00t\x94bC\x08\x03\x00\x00\x00\x00\x00\x00\x00\x94\x86\x94R\x94K\x05e]\x94h\x04h\x0aC\x08\xfe\xff\xff\xff\xff\xff\xff\xff\x94\x86\x94R\x94ae.";
+
+    /// `NUMPY` with one part of it exchanged, wherever it stands.
+    fn exchanged(old: &[u8], new: &[u8]) -> Vec<u8> {
+        let at = NUMPY.windows(old.len()).position(|window| window == old);
+        let at = at.expect("it stands there");
+        [&NUMPY[..at], new, &NUMPY[at + old.len()..]].concat()
+    }
+
+    #[test]
+    fn whole_numbers_of_numpy_are_read() {
+        assert_eq!(sequences(NUMPY), Ok(vec![vec![3, 5], vec![-2]]));
+        assert_eq!(sequences(NUMPY_3), Ok(vec![vec![3, 5], vec![-2]]));
+        // The name before NumPy 2.
+        let older = exchanged(b"\x16numpy._core", b"\x15numpy.core");
+        assert_eq!(sequences(&older), Ok(vec![vec![3, 5], vec![-2]]));
+        for cut in 0..NUMPY.len() {
+            let error = sequences(&NUMPY[..cut]).unwrap_err();
+            assert!(error.starts_with("it is truncated"), "{cut}: {error}");
+        }
+    }
+
+    #[test]
+    fn kinds_of_whole_numbers_are_read_as_wide_as_they_are() {
+        let of =
+            |kind: &[u8], bytes: &[u8]| Whole::named(kind).and_then(|whole| whole.number(bytes));
+        assert_eq!(of(b"i1", &[0xff]), Some(-1));
+        assert_eq!(of(b"u1", &[0xff]), Some(255));
+        assert_eq!(of(b"i2", &[0x00, 0x80]), Some(-32_768));
+        assert_eq!(of(b"u4", &[0xff; 4]), Some(u32::MAX.into()));
+        assert_eq!(of(b"i8", &i64::MIN.to_le_bytes()), Some(i64::MIN));
+        // Too large, too short, and no whole numbers.
+        assert_eq!(of(b"u8", &[0xff; 8]), None);
+        assert_eq!(of(b"i8", &[0; 4]), None);
+        assert_eq!(of(b"i4", &[]), None);
+        for kind in [&b"f8"[..], b"i3", b"O8", b"i", b"i80", b""] {
+            assert!(Whole::named(kind).is_none(), "{kind:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_of_numpy_is_read() {
+        for (old, new, word) in [
+            (
+                &b"\x06scalar"[..],
+                &b"\x0c_reconstruct"[..],
+                "Python objects",
+            ),
+            (b"\x05dtype", b"\x05array", "Python objects"),
+            (b"\x05numpy\x94", b"\x05posix\x94", "Python objects"),
+            (b"\x02i8", b"\x02f8", "not whole"),
+            (b"\x02i8", b"\x02O8", "not whole"),
+            (b"\x01<", b"\x01>", "little-endian"),
+            (b"C\x08\x03\0\0\0\0\0\0\0", b"C\x04\x03\0\0\0", "malformed"),
+            // A number where a name is called, and a text left among the numbers.
+            (b"h\x04h\x0a", b"K\x04h\x0a", "Python objects"),
+            (b"K\x05e", b"\x8c\x01ae", "more than whole numbers"),
+        ] {
+            let error = sequences(&exchanged(old, new)).unwrap_err();
+            assert!(error.contains(word), "{error}");
+        }
+    }
+
     #[test]
     fn sharing_cannot_blow_up() {
         // One list of 65,536 zeros, named 65,536 times: 4 billion numbers in 200 kB.
@@ -361,7 +559,14 @@ mod tests {
 
     proptest! {
         #[test]
-        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"]()ae.K\x00ltq\x94\x85hj"[..])], 0..200)) {
+        fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(prop_oneof![any::<u8>(), prop::sample::select(&b"]()ae.K\x00ltq\x94\x85hj\x8c\x93RbCNc"[..])], 0..200)) {
+            let _ = sequences(&bytes);
+        }
+
+        #[test]
+        fn damaged_numbers_of_numpy_are_read_or_refused(at in 0..NUMPY.len(), byte: u8) {
+            let mut bytes = NUMPY.to_vec();
+            bytes[at] = byte;
             let _ = sequences(&bytes);
         }
     }

@@ -122,7 +122,7 @@ impl Preset {
         match self {
             Preset::Small => Plan {
                 epochs: 4,
-                least: 20,
+                least: 40,
                 ..SHORT
             },
             Preset::Paper => Plan {

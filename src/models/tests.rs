@@ -359,6 +359,32 @@ proptest! {
     }
 
     /// Embeddings have length 1, probabilities sum to 1, and there is one answer a behaviour however long the sequence.
+    /// Weekday, hours, action and device: to change any of one behaviour changes the embedding by far more than rounding. The
+    /// same sequence has the same one, bit by bit, whoever asks and whatever was asked before.
+    #[test]
+    fn an_embedding_repeats_and_keeps_columns_apart(s in any_sequence(WINDOW), at: prop::sample::Index, seed in 0..4u64) {
+        let weights = autoencoder(Columns::All, seed).parameters().weights().unwrap();
+        let load = || Embedder::load(&catalog(), Preset::Small, &weights).unwrap();
+        let (one, other) = (load(), load());
+        let embedding = one.embed(&s).unwrap();
+        let at = at.index(s.0.len());
+        let changes: [fn(&mut Quadruple); 4] = [
+            |q| q.weekday = (q.weekday + 1) % 7,
+            |q| q.hours = (q.hours + 1) % 8,
+            // Of the same device, and the same action of another one.
+            |q| q.action.0 = q.action.0 / 3 * 3 + (q.action.0 + 1) % 3,
+            |q| q.action.0 = (q.action.0 + 3) % 12,
+        ];
+        for change in changes {
+            let mut changed = s.clone();
+            change(&mut changed.0[at]);
+            let changed = other.embed(&changed).unwrap();
+            let cosine: f32 = embedding.iter().zip(&changed).map(|(a, b)| a * b).sum();
+            prop_assert!(cosine < 1.0 - 1e-5, "{cosine}");
+        }
+        prop_assert_eq!(embedding, other.embed(&s).unwrap());
+    }
+
     #[test]
     fn answers_have_their_form(s in any_sequence(60)) {
         let catalog = catalog();

@@ -5,6 +5,7 @@
 
 mod accounting;
 mod bad_input;
+mod budget;
 mod contexts;
 mod formats;
 mod household;

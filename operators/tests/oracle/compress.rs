@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{ALPHA, Log, Outputs, WARM_UP, at, consolidated, embedding, epochs, truth};
+use crate::log::{Log, Outputs, WARM_UP, at, consolidated, embedding, epochs, truth};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence};
 use proptest::prelude::*;
@@ -35,7 +35,7 @@ pub fn representatives_are_those_of_the_twin(
                 .iter()
                 .map(|(_, s)| embedding(&s.sequence()))
                 .collect();
-            let kept = reference::compress(&embeddings, ALPHA);
+            let kept = reference::compress(&embeddings, log.alpha);
             expected.extend(
                 bucket
                     .into_iter()

@@ -1,10 +1,11 @@
 //! Random logs, a run of the dataflow on them over any number of workers, and what the twins say of them.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use differential_dataflow::consolidation::consolidate;
-use hearth_operators::compress::Compress;
+use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::{Embed, ToEmbed};
 use hearth_operators::offload::Answer;
 use hearth_operators::request::Requests;
@@ -52,6 +53,7 @@ pub struct Log {
     pub shifts: Vec<(usize, Shift)>,
     pub ended: bool,
     pub rules: Rules,
+    pub alpha: Alpha,
     pub workers: usize,
 }
 
@@ -66,8 +68,13 @@ pub fn logs() -> impl Strategy<Value = Log> {
         prop::collection::vec(any::<prop::sample::Index>(), 0..8),
     );
     let shifts = prop::collection::vec((prop::option::of(0u32..3), 0i64..200, 0usize..8), 0..4);
-    (events, rules, order, shifts, any::<bool>(), 1usize..=4).prop_map(
-        |(events, rules, (disorder, seed, repeats), shifts, ended, workers)| {
+    let alpha = prop_oneof![
+        Just(Alpha::Above(0.7)),
+        (1usize..5).prop_map(|most| Alpha::Budget(NonZeroUsize::new(most).expect("above zero"))),
+    ];
+    let run = (any::<bool>(), alpha, 1usize..=4);
+    (events, rules, order, shifts, run).prop_map(
+        |(events, rules, (disorder, seed, repeats), shifts, (ended, alpha, workers))| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
                 .into_iter()
@@ -149,6 +156,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 shifts,
                 ended,
                 rules,
+                alpha,
                 workers,
             }
         },
@@ -213,8 +221,6 @@ pub struct Outputs {
     pub warm_up: Vec<(Epoch, Arc<Vec<Sequence>>)>,
 }
 
-/// How similar two segments must be in these tests for the later one to go.
-pub const ALPHA: f32 = 0.7;
 /// What suffices as a warm-up in these tests.
 pub const WARM_UP: Enough = Enough {
     behaviors: 8,
@@ -267,7 +273,7 @@ pub fn run(log: &Log) -> Outputs {
                 .regimes
                 .clone()
                 .embed(foundation, Arc::new(encoder), 2)
-                .compress(over, ALPHA);
+                .compress(over, log.alpha);
             let requests = representatives
                 .clone()
                 .requests(shifts.ended.clone(), graph.hints.clone());

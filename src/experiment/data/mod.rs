@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 #[cfg(test)]
 pub(crate) use repository::real_source;
-pub use repository::{Numbering, Repository};
+pub use repository::{Baselines, Numbering, Repository};
 pub use sets::Store;
 pub use simulated::HOMES;
 

@@ -28,6 +28,29 @@ pub struct Numbering {
     pub actions: BTreeMap<i64, ActionId>,
 }
 
+/// Whose fixed-length sequences: the authors keep them in several places.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Baselines {
+    /// Those of anomaly detection, with tests and attacks of their own.
+    Detection,
+    /// Those of behaviour prediction, with tests of their own.
+    Prediction,
+    /// SASRec, which is tested as the published system is.
+    SasRec,
+}
+
+/// The sequences of ten behaviours that the authors ran the paper's baselines on, before any split.
+pub struct FixedLength {
+    /// Of the context that ends.
+    pub train: Vec<Sequence>,
+    /// Likewise, to validate on.
+    pub held: Vec<Sequence>,
+    /// Of the context that begins.
+    pub normal: Vec<Sequence>,
+    /// Their attacked copies, where there are such.
+    pub attacks: Vec<Sequence>,
+}
+
 /// A recorded reply of a language model.
 struct Reply {
     model: String,
@@ -234,8 +257,8 @@ impl Repository {
     /// The test of the authors' ablation without the split: whole sequences and their attacked copies.
     ///
     /// # Errors
-    /// A file is missing or damaged; the message names it.
-    pub fn unsplit(&self) -> Result<(Vec<Sequence>, Vec<Sequence>)> {
+    /// A file is missing or damaged, or the copies are not as many; the message says which.
+    pub fn unsplit(&self, kind: Kind) -> Result<Material> {
         let DataSet::Repository { folder, .. } = &self.data else {
             return Err(anyhow!(
                 "the converted data does not hold the ablation study's test"
@@ -243,14 +266,77 @@ impl Repository {
         };
         let vocabulary = self.data.vocabulary()?;
         let study = root(folder).join("ablation_study/study_data/ablation1");
-        let read = |file: &str| -> Result<Vec<Sequence>> {
+        let read = |file: &str| -> Result<(Vec<Vec<Numbers>>, Vec<Sequence>)> {
             let numbers = read_sequences(&study.join(file))?;
+            let known = numbers.into_iter().filter_map(|numbers| {
+                let numbers = numbers.ok()?;
+                let sequence = sequence(&vocabulary, &numbers)?;
+                Some((numbers, sequence))
+            });
+            Ok(known.unzip())
+        };
+        let (numbers, normal) = read("test.pkl")?;
+        let (_, attacked) = read("sp_spring_attack_heater.pkl")?;
+        ensure!(
+            normal.len() == attacked.len(),
+            "the unsplit test and its attacked copies differ in number"
+        );
+        let attacks = attacked.into_iter().enumerate();
+        Ok(Material {
+            shift: shift(kind),
+            source: Vec::new(),
+            normal,
+            attacks: attacks
+                .map(|(of, sequence)| Attack {
+                    of: Some(of),
+                    sequence,
+                })
+                .collect(),
+            numbering: Some(Numbering {
+                normal: numbers,
+                actions: vocabulary.actions().collect(),
+            }),
+            catalog: Arc::new(vocabulary.catalog),
+        })
+    }
+
+    /// What the paper's baselines learnt and were tested on.
+    ///
+    /// # Errors
+    /// A file is missing or damaged; the message names it.
+    pub fn fixed_length(&self, kind: Kind, of: Baselines) -> Result<FixedLength> {
+        let DataSet::Repository { folder, name } = &self.data else {
+            return Err(anyhow!(
+                "the converted data does not hold the baselines' sequences of ten; give the authors' repository"
+            ));
+        };
+        let folder = root(folder)
+            .join(match of {
+                Baselines::Detection => "anomaly_detection_baseline",
+                Baselines::Prediction => "behavior_prediciton_baseline",
+                Baselines::SasRec => "behavior_prediciton_baseline/SASRec",
+            })
+            .join("baseline_data")
+            .join(name);
+        let vocabulary = self.data.vocabulary()?;
+        let read = |file: PathBuf| -> Result<Vec<Sequence>> {
+            let numbers = read_sequences(&file)?;
             let known = numbers
                 .into_iter()
                 .filter_map(|numbers| sequence(&vocabulary, &numbers.ok()?));
             Ok(known.collect())
         };
-        Ok((read("test.pkl")?, read("sp_spring_attack_heater.pkl")?))
+        let part = |part: &str| read(folder.join(kind.from()).join(part));
+        let attack = format!("{name}_{}_attack_{}.pkl", kind.to(), kind.attack());
+        Ok(FixedLength {
+            train: part("trn.pkl")?,
+            held: part("vld.pkl")?,
+            normal: part("test.pkl")?,
+            attacks: match of {
+                Baselines::Detection => read(folder.join("attack").join(attack))?,
+                Baselines::Prediction | Baselines::SasRec => Vec::new(),
+            },
+        })
     }
 
     /// The unsplit sequences of the context that ends: what Table 9 counts against.

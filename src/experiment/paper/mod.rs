@@ -6,12 +6,13 @@ mod prediction;
 pub mod published;
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use anyhow::{Context, Result, ensure};
 use hearth_operators::words::Sequence;
 
 use super::cells::{Cell, Measured, Protocol, Task};
-use super::data::{Attack, Kind, Material, Pair, Store};
+use super::data::{Attack, Baselines, Kind, Material, Pair, Store};
 use super::honest::{fidelity_of, verdicts};
 use super::roster::{OURS, Roster};
 use crate::trainer::{Purpose, Settings, split};
@@ -58,10 +59,15 @@ pub struct Plan {
 /// What the paper's own system learns: the authors' set, our filter's of the same replies, our synthesizer's.
 const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
 
+/// What the paper's baselines learn: the source as Hearth's own methods do, split; and the sequences of ten that the authors ran
+/// them on, whose tests are others.
+const THEIR_SETS: [&str; 2] = ["source", FIXED_LENGTH];
+const FIXED_LENGTH: &str = "fixed-length";
+
 /// The detector that the paper's SmartGen trains on synthetic sequences, and as a baseline on the source.
 const THEIRS: &str = "TransAE";
 
-/// Trivial answers learn what the published system learnt; every other method the source, as the paper's baselines do.
+/// Trivial answers learn what the published system learnt.
 const TRIVIAL: [&str; 9] = [
     "flag all",
     "unseen action",
@@ -114,11 +120,11 @@ pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
             if name == OURS {
                 &OUR_SETS
             } else if name == THEIRS {
-                &["source", "gpt-4o-authors"]
+                &["source", FIXED_LENGTH, "gpt-4o-authors"]
             } else if TRIVIAL.contains(&name) {
                 &OUR_SETS[..1]
             } else {
-                &["source"]
+                &THEIR_SETS
             }
         };
         if wanted(Table::Detection) {
@@ -161,8 +167,8 @@ pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
             add(Task::Tof, OURS, &["gpt-4o"], plan.seeds);
         }
         if wanted(Table::Compression) {
-            for method in compression::METHODS {
-                add(Task::Ssc, method, &["source"], plan.seeds);
+            for method in compression::methods() {
+                add(Task::Ssc, &method, &["source"], plan.seeds);
             }
         }
         if wanted(Table::Distribution) {
@@ -195,7 +201,7 @@ pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> 
 
 /// What a cell learns and is tested on.
 struct Trial {
-    material: std::sync::Arc<Material>,
+    material: Arc<Material>,
     /// The whole set.
     set: Vec<Sequence>,
     /// Four fifths of it, drawn, and the rest.
@@ -208,31 +214,15 @@ struct Trial {
 
 impl Trial {
     fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
+        if cell.training == FIXED_LENGTH {
+            return Self::fixed_length(cell, pair, store);
+        }
         let set = store.training(pair, &cell.training, cell.seed)?;
         ensure!(!set.is_empty(), "there is nothing to learn");
         let mut material = store.material(pair)?;
         if matches!(cell.training.as_str(), "without-TSS" | "without-all") {
             // What was never split is tested unsplit.
-            let (normal, attacked) = store.repository(pair)?.unsplit()?;
-            ensure!(
-                normal.len() == attacked.len(),
-                "the unsplit test and its attacked copies differ in number"
-            );
-            let attacks = attacked
-                .into_iter()
-                .enumerate()
-                .map(|(of, sequence)| Attack {
-                    of: Some(of),
-                    sequence,
-                });
-            material = std::sync::Arc::new(Material {
-                catalog: material.catalog.clone(),
-                shift: material.shift.clone(),
-                source: Vec::new(),
-                normal,
-                attacks: attacks.collect(),
-                numbering: None,
-            });
+            material = Arc::new(store.repository(pair)?.unsplit(pair.shift)?);
         }
         let settings = Settings {
             preset: store.preset(),
@@ -244,6 +234,39 @@ impl Trial {
             parts: (owned(parts.train), owned(parts.held)),
             set: set.to_vec(),
             synthetic: cell.training != "source",
+            material,
+            pair: pair.clone(),
+            seed: cell.seed,
+        })
+    }
+
+    /// As the authors ran their baselines: on sequences of ten, with their own validation and test.
+    fn fixed_length(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
+        let of = match (cell.task, cell.method.as_str()) {
+            (Task::Ad, _) => Baselines::Detection,
+            (_, "SASRec") => Baselines::SasRec,
+            _ => Baselines::Prediction,
+        };
+        let fixed = store.repository(pair)?.fixed_length(pair.shift, of)?;
+        ensure!(!fixed.train.is_empty(), "there is nothing to learn");
+        let mut material = store.material(pair)?;
+        if of != Baselines::SasRec {
+            let attacks = fixed.attacks.into_iter();
+            material = Arc::new(Material {
+                catalog: material.catalog.clone(),
+                shift: material.shift.clone(),
+                source: Vec::new(),
+                normal: fixed.normal,
+                attacks: attacks
+                    .map(|sequence| Attack { of: None, sequence })
+                    .collect(),
+                numbering: None,
+            });
+        }
+        Ok(Trial {
+            set: fixed.train.clone(),
+            parts: (fixed.train, fixed.held),
+            synthetic: false,
             material,
             pair: pair.clone(),
             seed: cell.seed,

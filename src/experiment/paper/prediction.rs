@@ -1,8 +1,8 @@
-//! Table 3: the last action of a sequence, when weekday, hour and device of that very behaviour are given, among itself and
-//! a hundred others.
+//! Table 3: the last action of a sequence. For the published system, when weekday, hour and device of that very behaviour
+//! are given, among itself and a hundred others; for most baselines, when nothing is given, among all.
 
-use anyhow::{Context, Result};
-use hearth_operators::words::Sequence;
+use anyhow::Result;
+use hearth_operators::words::Quadruple;
 use rand::Rng;
 
 use super::Trial;
@@ -16,13 +16,9 @@ use crate::models::{Columns, generator};
 /// How many others an action is ranked among.
 const OTHERS: usize = 100;
 
-/// Trains a method and ranks each test sequence's last action as the authors do: among numbers that are drawn with replacement
-/// from all of the data's (weekdays, hours and devices share their numbers with actions), but not those that the sequence
-/// holds before; the truth may be among them, and wins ties. The first sequence is not tested. `:full` ranks among all actions
-/// of the catalog with the same given, ties at their expectation.
+/// Trains a method and ranks each test sequence's last action as the authors do: the published system and SASRec among
+/// numbers ([`device_given`]), the other baselines among all actions ([`next_action`]).
 pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured> {
-    let numbering = trial.material.numbering.as_ref();
-    let numbering = numbering.context("the unsplit test set has no numbers for this protocol")?;
     timed(|| {
         let train = if trial.synthetic {
             &trial.set
@@ -36,47 +32,70 @@ pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured
             columns: Columns::All,
             seed: trial.seed,
         })?;
-        let all = numbering.normal.iter().flatten().flatten();
-        let largest = all.copied().max().unwrap_or(0).max(1);
-        let (mut sampled, mut full) = (Lists::default(), Lists::default());
-        let tests = trial.material.normal.iter().zip(&numbering.normal);
-        for (at, (sequence, numbers)) in tests.enumerate().skip(1) {
-            let Some(scores) = scores(trial, ranker.as_ref(), sequence)? else {
-                continue;
-            };
-            let Some(truth) = sequence.0.last().map(|q| usize::from(q.action.0)) else {
-                continue;
-            };
-            let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
-            let others = scores
-                .iter()
-                .enumerate()
-                .filter(|(action, _)| *action != truth);
-            full.add_scores(own, others.map(|(_, score)| *score));
-            let mut rng = generator(trial.seed, at as u64);
-            let drawn = negatives(numbers, largest, &mut rng);
-            let above = drawn
-                .filter(|number| score(&scores, numbering, *number) > own)
-                .count();
-            sampled.add(above as u64, 0);
+        match &trial.material.numbering {
+            Some(numbering) => device_given(trial, ranker.as_ref(), numbering),
+            None => next_action(trial, ranker.as_ref()),
         }
-        let mut figures = Figures::new();
-        sampled.report(&mut figures, "");
-        full.report(&mut figures, "full");
-        Ok(figures)
     })
 }
 
-fn scores(trial: &Trial, ranker: &dyn Ranker, sequence: &Sequence) -> Result<Option<Vec<f32>>> {
-    let Some((last, before)) = sequence.0.split_last() else {
-        return Ok(None);
-    };
-    let given = Given {
-        weekday: Some(last.weekday),
-        hours: Some(last.hours),
-        device: Some(trial.material.catalog.device_of(last.action)),
-    };
-    Ok(Some(ranker.rank(before, &given)?))
+/// Weekday, hours and device of the last behaviour are given. Its action is ranked among numbers that are drawn with
+/// replacement from all of the data's (weekdays, hours and devices share their numbers with actions), but not those that the
+/// sequence holds before; the truth may be among them, and wins ties. The first sequence is not tested. `:full` ranks among
+/// all actions of the catalog with the same given, ties at their expectation.
+fn device_given(trial: &Trial, ranker: &dyn Ranker, numbering: &Numbering) -> Result<Figures> {
+    let all = numbering.normal.iter().flatten().flatten();
+    let largest = all.copied().max().unwrap_or(0).max(1);
+    let (mut sampled, mut full) = (Lists::default(), Lists::default());
+    let tests = trial.material.normal.iter().zip(&numbering.normal);
+    for (at, (sequence, numbers)) in tests.enumerate().skip(1) {
+        let Some((last, before)) = sequence.0.split_last() else {
+            continue;
+        };
+        let given = Given {
+            weekday: Some(last.weekday),
+            hours: Some(last.hours),
+            device: Some(trial.material.catalog.device_of(last.action)),
+        };
+        let scores = ranker.rank(before, &given)?;
+        let own = add(&mut full, &scores, last);
+        let mut rng = generator(trial.seed, at as u64);
+        let drawn = negatives(numbers, largest, &mut rng);
+        let above = drawn
+            .filter(|number| score(&scores, numbering, *number) > own)
+            .count();
+        sampled.add(above as u64, 0);
+    }
+    let mut figures = Figures::new();
+    sampled.report(&mut figures, "");
+    full.report(&mut figures, "full");
+    Ok(figures)
+}
+
+/// Nothing of the last behaviour is given, and its action is ranked among all of the catalog.
+fn next_action(trial: &Trial, ranker: &dyn Ranker) -> Result<Figures> {
+    let mut lists = Lists::default();
+    for sequence in &trial.material.normal {
+        if let Some((last, before)) = sequence.0.split_last() {
+            let scores = ranker.rank(before, &Given::default())?;
+            add(&mut lists, &scores, last);
+        }
+    }
+    let mut figures = Figures::new();
+    lists.report(&mut figures, "");
+    Ok(figures)
+}
+
+/// Counts a list of all actions; returns what the true one scored.
+fn add(lists: &mut Lists, scores: &[f32], truth: &Quadruple) -> f32 {
+    let truth = usize::from(truth.action.0);
+    let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
+    let others = scores
+        .iter()
+        .enumerate()
+        .filter(|(action, _)| *action != truth);
+    lists.add_scores(own, others.map(|(_, score)| *score));
+    own
 }
 
 /// The score of a number read as an action; one that names none has the lowest.

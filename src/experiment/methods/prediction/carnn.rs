@@ -24,6 +24,7 @@ const NO_HOURS: usize = HOURS.len();
 /// One matrix a category.
 struct Switched {
     matrices: Tensor,
+    categories: usize,
 }
 
 impl Switched {
@@ -36,14 +37,23 @@ impl Switched {
         let spread = Init::Spread((1.0 / width as f32).sqrt());
         Ok(Switched {
             matrices: source.take(name, &[width, categories * width], spread)?,
+            categories,
         })
     }
 
-    /// Each row of `x`, `[rows, width]`, by the matrix of its category, `[rows, categories]` of ones and zeroes.
-    fn forward(&self, x: &Tensor, categories: &Tensor) -> Result<Tensor, ModelError> {
+    /// Each row of `x`, `[rows, width]`, by the matrix of its category. All matrices in one product and then a look-up: the
+    /// product is small, and many smaller ones, or a sum over categories, take longer.
+    fn forward(&self, x: &Tensor, of: &[usize]) -> Result<Tensor, ModelError> {
         let (rows, width) = x.dims2()?;
-        let all = x.matmul(&self.matrices)?.reshape((rows, (), width))?;
-        Ok(all.broadcast_mul(&categories.unsqueeze(2)?)?.sum(1)?)
+        let all = x
+            .matmul(&self.matrices)?
+            .reshape((rows * self.categories, width))?;
+        let rows = of.iter().enumerate();
+        let chosen: Vec<u32> = rows
+            .map(|(row, category)| (row * self.categories + category) as u32)
+            .collect();
+        let chosen = Tensor::from_vec(chosen, of.len(), &Device::Cpu)?;
+        Ok(all.index_select(&chosen, 0)?)
     }
 }
 
@@ -82,46 +92,54 @@ impl Network for Carnn {
         let at = |row: usize, place: usize| &reading.windows[row][place];
         // The behaviour before a place, none before the first.
         let before = |row: usize, place: usize| Some(at(row, place.checked_sub(1)?));
-        let day = reading.categories(NO_DAY + 1, |row, place| {
-            before(row, place).map_or(NO_DAY, |q| usize::from(q.weekday))
-        })?;
-        let hours = reading.categories(NO_HOURS + 1, |row, place| {
-            before(row, place).map_or(NO_HOURS, |q| usize::from(q.hours))
-        })?;
-        let passed = reading.categories(TRANSITIONS, |row, place| {
+        // Categories by row and place. What a padded place says is not looked at, so any will do there.
+        let categories = |of: &dyn Fn(usize, usize) -> usize| -> Vec<usize> {
+            let lengths = reading.windows.iter().map(|window| window.len());
+            let rows = lengths.enumerate().flat_map(|(row, length)| {
+                let place = move |place| (place < length).then_some((row, place));
+                (0..places).map(place)
+            });
+            rows.map(|at| at.map_or(0, |(row, place)| of(row, place)))
+                .collect()
+        };
+        let day =
+            categories(&|row, place| before(row, place).map_or(NO_DAY, |q| usize::from(q.weekday)));
+        let hours =
+            categories(&|row, place| before(row, place).map_or(NO_HOURS, |q| usize::from(q.hours)));
+        let passed = categories(&|row, place| {
             let earlier = place.checked_sub(2).map(|earlier| at(row, earlier));
             transition(earlier, before(row, place))
-        })?;
-        let next_day = reading.categories(NO_DAY + 1, |row, place| {
+        });
+        let next_day = categories(&|row, place| {
             if reading.told[row][0] {
                 usize::from(at(row, place).weekday)
             } else {
                 NO_DAY
             }
-        })?;
-        let next_hours = reading.categories(NO_HOURS + 1, |row, place| {
+        });
+        let next_hours = categories(&|row, place| {
             if reading.told[row][1] {
                 usize::from(at(row, place).hours)
             } else {
                 NO_HOURS
             }
-        })?;
-        let next_passed = reading.categories(TRANSITIONS, |row, place| {
+        });
+        let next_passed = categories(&|row, place| {
             let told = reading.told[row] == [true; 2];
             transition(before(row, place), told.then(|| at(row, place)))
-        })?;
+        });
 
         let read = reading.slots.reshape((rows * places, width))?;
         let entering = (self.input_day.forward(&read, &day)?
             + self.input_hours.forward(&read, &hours)?)?
         .reshape((rows, places, width))?;
-        let passed = passed.reshape((rows, places, TRANSITIONS))?;
         let mut state = Tensor::zeros((rows, width), read.dtype(), &Device::Cpu)?;
         let mut states = Vec::with_capacity(places);
         for place in 0..places {
-            let of = |x: &Tensor| x.narrow(1, place, 1)?.squeeze(1)?.contiguous();
-            let kept = self.transition.forward(&state, &of(&passed)?)?;
-            state = (of(&entering)? + kept)?.tanh()?;
+            let here: Vec<usize> = (0..rows).map(|row| passed[row * places + place]).collect();
+            let kept = self.transition.forward(&state, &here)?;
+            let entering = entering.narrow(1, place, 1)?.squeeze(1)?;
+            state = (entering + kept)?.tanh()?;
             states.push(state.clone());
         }
         let states = Tensor::stack(&states, 1)?.reshape((rows * places, width))?;

@@ -13,13 +13,15 @@ pub(super) fn tables(summary: &Summary) -> Vec<Table> {
 fn verdicts(summary: &Summary) -> Table {
     let mut table = Table::new(
         "The outlier filter",
-        "Means over seeds. Agreement: the share of candidates of which every seed says the same.",
+        "Means over seeds. Agreement, over all candidates: of how many two seeds say the same, mean over all pairs of seeds; and of \
+         how many every seed does.",
         &[
             "pair, set",
             "candidates",
             "outliers",
             "retained",
-            "agreement",
+            "two agree",
+            "all agree",
             "seeds",
         ],
     );
@@ -31,6 +33,7 @@ fn verdicts(summary: &Summary) -> Table {
                         .mean(setting, &pair, figure)
                         .map_or("-".to_owned(), |m| number(m.mean))
                 };
+                let share = |agree: Option<f64>| agree.map_or("-".to_owned(), number);
                 let votes: Vec<&Vec<f64>> = summary
                     .figures(setting, &pair)
                     .filter_map(|(_, figures)| match figures.get("verdicts") {
@@ -46,7 +49,8 @@ fn verdicts(summary: &Summary) -> Table {
                     of("candidates"),
                     of("outliers"),
                     of("retained"),
-                    agreement(&votes).map_or("-".to_owned(), number),
+                    share(agreement(&votes, 2)),
+                    share(agreement(&votes, votes.len())),
                     votes.len().to_string(),
                 ]);
             }
@@ -55,14 +59,24 @@ fn verdicts(summary: &Summary) -> Table {
     table
 }
 
-/// The share of candidates of which all votes say the same; `None` where the votes are of different candidates.
-fn agreement(votes: &[&Vec<f64>]) -> Option<f64> {
-    let (first, others) = votes.split_first()?;
-    if first.is_empty() || others.iter().any(|other| other.len() != first.len()) {
+/// The share of candidates of which `together` votes say the same, mean over all choices of so many; `None` where there are
+/// fewer, or they are of different candidates.
+fn agreement(votes: &[&Vec<f64>], together: usize) -> Option<f64> {
+    let candidates = votes.first().map(|first| first.len());
+    let candidates = candidates.filter(|&candidates| candidates > 0 && together <= votes.len())?;
+    if votes.iter().any(|vote| vote.len() != candidates) {
         return None;
     }
-    let same = (0..first.len()).filter(|&i| others.iter().all(|other| other[i] == first[i]));
-    Some(same.count() as f64 / first.len() as f64)
+    // The chance that votes drawn without replacement are all of one kind.
+    let chance = |kind: usize| {
+        let drawn = (0..together).map(|n| kind.saturating_sub(n) as f64 / (votes.len() - n) as f64);
+        drawn.product::<f64>()
+    };
+    let of = |candidate: usize| {
+        let retain = votes.iter().filter(|vote| vote[candidate] > 0.0).count();
+        chance(retain) + chance(votes.len() - retain)
+    };
+    Some((0..candidates).map(of).sum::<f64>() / candidates as f64)
 }
 
 fn cpu(summary: &Summary) -> Table {
@@ -90,9 +104,14 @@ mod tests {
     #[test]
     fn agreement_by_hand() {
         let (a, b) = (vec![1.0, 0.0, 1.0, 1.0], vec![1.0, 0.0, 0.0, 1.0]);
-        assert_eq!(agreement(&[&a, &b]), Some(0.75));
-        assert_eq!(agreement(&[&a]), Some(1.0));
-        assert_eq!(agreement(&[&a, &vec![1.0]]), None);
+        assert_eq!(agreement(&[&a, &b], 2), Some(0.75));
+        // Two of three agree on the third candidate: one of the three pairs.
+        let three = [&a, &a, &b];
+        assert!((agreement(&three, 2).unwrap() - 10.0 / 12.0).abs() < 1e-12);
+        assert_eq!(agreement(&three, 3), Some(0.75));
+        assert_eq!(agreement(&[&a], 1), Some(1.0));
+        assert_eq!(agreement(&[&a], 2), None);
+        assert_eq!(agreement(&[&a, &vec![1.0]], 2), None);
     }
 
     #[test]
