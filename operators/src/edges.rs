@@ -65,12 +65,23 @@ impl Edges {
         counts
     }
 
+    /// Reads where the search for an edge begins.
+    pub fn touch(&self, edge: Edge) -> i64 {
+        let begin = self.places.get(self.begin(edge));
+        begin.map_or(0, |place| i64::from(place.count))
+    }
+
+    /// Where the search for an edge begins.
+    fn begin(&self, edge: Edge) -> usize {
+        // Fibonacci hashing: the upper bits of the product are the well mixed ones.
+        let hash = u64::from(edge.0.wrapping_mul(0x9e37_79b9));
+        (hash * self.places.len() as u64 >> 32) as usize
+    }
+
     /// Where the edge is, or would be. There is a free place, so the search ends.
     fn find(&self, edge: Edge) -> usize {
         let last = self.places.len() - 1;
-        // Fibonacci hashing: the upper bits of the product are the well mixed ones.
-        let hash = edge.0.wrapping_mul(0x9e37_79b9) as usize;
-        let mut place = hash >> (32 - self.places.len().trailing_zeros());
+        let mut place = self.begin(edge);
         while ![edge, Edge::NONE].contains(&self.places[place].edge) {
             place = (place + 1) & last;
         }

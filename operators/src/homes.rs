@@ -40,6 +40,12 @@ impl<S: Default> States<S> {
         &mut page[place]
     }
 
+    /// The state of a home that lives here, if any home of its page was met.
+    pub fn get(&self, home: HomeId) -> Option<&S> {
+        let place = (home.0 / self.peers) as usize;
+        self.pages.get(place / PAGE)?.get(place % PAGE)
+    }
+
     /// Every state, with its home.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
         let (index, peers) = (self.index, self.peers);

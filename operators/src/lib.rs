@@ -8,10 +8,12 @@
 //! [`gather`] → [`score`], with [`offload`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
+mod ahead;
 pub mod compress;
 mod edges;
 pub mod embed;
 pub mod gather;
+mod history;
 mod homes;
 pub mod offload;
 pub mod reference;

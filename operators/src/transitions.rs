@@ -10,6 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::ahead;
 use crate::edges::{Edge, Edges};
 use crate::homes::States;
 use crate::stash::Stash;
@@ -95,19 +96,16 @@ impl HomeGraph {
         place.map_or_else(Edges::default, |place| self.others.swap_remove(place).1)
     }
 
-    /// Counts the edges of a segment and notes how they change.
-    fn update(
-        &mut self,
-        regime: u32,
-        segment: &Segment,
-        diff: i64,
-        changes: &mut Vec<(Edge, i64)>,
-    ) {
-        let edges = self.edges(regime);
-        for pair in segment.moments.windows(2) {
-            let edge = Edge::new(pair[0].action, pair[1].action);
-            edges.add(edge, diff);
-            changes.push((edge, diff));
+    /// Reads where the counts of a segment's edges will change.
+    fn touch(&self, segment: &Segment) -> i64 {
+        edges(segment).fold(0, |sum, edge| sum ^ self.edges.touch(edge))
+    }
+
+    /// Counts the edges of a segment.
+    fn update(&mut self, regime: u32, segment: &Segment, diff: i64) {
+        let counts = self.edges(regime);
+        for edge in edges(segment) {
+            counts.add(edge, diff);
         }
     }
 
@@ -130,6 +128,12 @@ impl HomeGraph {
     }
 }
 
+/// The edges of a segment, in its order.
+fn edges(segment: &Segment) -> impl Iterator<Item = Edge> {
+    let pairs = segment.moments.windows(2);
+    pairs.map(|pair| Edge::new(pair[0].action, pair[1].action))
+}
+
 #[derive(Default)]
 struct Arrived {
     segments: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
@@ -150,6 +154,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(2);
             let mut homes = States::<HomeGraph>::new(index, peers);
+            let mut changes = Vec::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -161,22 +166,20 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                         arrived.asked.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut segments = arrived.segments;
+                    let segments = &mut arrived.segments;
                     if !segments.is_sorted_by_key(|((key, _), _, _)| key.home) {
                         segments.sort_by_key(|((key, _), _, _)| key.home);
                     }
                     let mut transitions = transitions_out.activate();
                     let mut session = transitions.session(&capabilities[0]);
-                    let mut changes = Vec::new();
                     // A home at a time: what changes twice is found by sorting few, not many.
                     for all in segments.chunk_by(|((a, _), _, _), ((b, _), _, _)| a.home == b.home)
                     {
                         let home = all[0].0.0.home;
-                        let graph = homes.of(home);
-                        for ((key, segment), _, diff) in all {
-                            graph.update(key.regime, segment, *diff, &mut changes);
+                        for ((_, segment), _, diff) in all {
+                            changes.extend(edges(segment).map(|edge| (edge, *diff)));
                         }
                         consolidate(&mut changes);
                         session.give_iterator(changes.drain(..).map(|(edge, diff)| {
@@ -184,7 +187,17 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                             (Transition { home, from, to }, epoch, diff)
                         }));
                     }
-                    let answers = arrived.asked.into_iter().map(|key| {
+                    for block in segments.chunks(ahead::BLOCK) {
+                        ahead::touch(block, |((key, segment), _, _)| {
+                            let graph = homes.get(key.home);
+                            graph.map_or(0, |graph| graph.touch(segment))
+                        });
+                        for ((key, segment), _, diff) in block {
+                            homes.of(key.home).update(key.regime, segment, *diff);
+                        }
+                    }
+                    arrived.segments.clear();
+                    let answers = arrived.asked.drain(..).map(|key| {
                         let graph = homes.of(key.home);
                         (key, Arc::new(graph.hints(key.regime, k)))
                     });
@@ -192,6 +205,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), 
                         .activate()
                         .session(&capabilities[1])
                         .give_iterator(answers);
+                    stash.reuse(arrived);
                 }
             }
         });

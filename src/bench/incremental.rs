@@ -20,8 +20,11 @@ use super::totals::{Digest, Totals};
 use crate::sinks::Row;
 use crate::sources::EventLog;
 
-/// Batches that may be decoded ahead of the first worker.
-const DECODED: usize = 4;
+/// Lines that are handed over together.
+const PIECE: usize = 1024;
+
+/// Pieces that may be decoded ahead of the first worker.
+const DECODED: usize = 64;
 
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
 pub(super) const AHEAD: Epoch = 8;
@@ -57,12 +60,12 @@ impl Path {
     /// # Errors
     /// The log breaks off, or a worker fails.
     pub fn run(self, mut log: EventLog) -> anyhow::Result<Totals> {
-        let (batches, decoded) = bounded::<Vec<Behavior>>(DECODED);
+        let (pieces, decoded) = bounded(DECODED);
         let all = Arc::new(Mutex::new(Totals::default()));
         let (epoch_events, workers) = (self.epoch_events, self.workers);
         let reader = std::thread::Builder::new()
             .name("reader".into())
-            .spawn(move || read(&mut log, epoch_events, &batches))?;
+            .spawn(move || read(&mut log, epoch_events, &pieces))?;
         let totals = all.clone();
         let running = timely::execute(timely::Config::process(workers), move |worker| {
             let running = worker.dataflow(|scope| self.build(scope, &totals));
@@ -151,34 +154,48 @@ impl Path {
     }
 }
 
-/// Reads batches until the log ends. How many lines were no event.
-fn read(
-    log: &mut EventLog,
-    epoch_events: usize,
-    batches: &Sender<Vec<Behavior>>,
-) -> anyhow::Result<u64> {
+/// Some lines of an epoch: few, so that the memory they lie in is taken again by later ones and not given back to the
+/// system in between.
+struct Piece {
+    behaviors: Vec<Behavior>,
+    /// Whether the epoch ends with it.
+    last: bool,
+}
+
+/// Reads until the log ends. How many lines were no event.
+fn read(log: &mut EventLog, epoch_events: usize, pieces: &Sender<Piece>) -> anyhow::Result<u64> {
     let mut rejected = Vec::new();
+    let mut wanted = epoch_events;
     loop {
-        let mut behaviors = Vec::with_capacity(epoch_events);
-        if log.read(epoch_events, &mut behaviors, &mut rejected)? == 0
-            || batches.send(behaviors).is_err()
-        {
+        let lines = wanted.min(PIECE);
+        let mut behaviors = Vec::with_capacity(lines);
+        let read = log.read(lines, &mut behaviors, &mut rejected)?;
+        wanted -= read;
+        let last = wanted == 0;
+        if read == 0 || pieces.send(Piece { behaviors, last }).is_err() {
             return Ok(rejected.len() as u64);
+        }
+        if last {
+            wanted = epoch_events;
         }
     }
 }
 
 /// Feeds the dataflow on the first worker, and runs it on each until everything is out.
-fn feed(worker: &mut Worker, running: Running, decoded: &Receiver<Vec<Behavior>>) {
+fn feed(worker: &mut Worker, running: Running, decoded: &Receiver<Piece>) {
     let Running {
         mut behaviors,
         mut notices,
         done,
     } = running;
     if worker.index() == 0 {
-        for (batch, epoch) in decoded.iter().zip(1..) {
-            let mut batch: Vec<Behavior> = batch;
-            behaviors.send_batch(&mut batch);
+        let mut epoch = 0;
+        for mut piece in decoded {
+            behaviors.send_batch(&mut piece.behaviors);
+            if !piece.last {
+                continue;
+            }
+            epoch += 1;
             behaviors.advance_to(epoch);
             notices.advance_to(epoch);
             worker.step();

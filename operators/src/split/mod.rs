@@ -12,6 +12,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::ahead;
 use crate::homes::{States, Touched};
 use crate::stash::Stash;
 use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
@@ -180,15 +181,14 @@ struct Arrived {
 }
 
 impl Arrived {
-    /// The behaviours in the order of ingestion, which decides which of two duplicates counts.
-    fn in_order(&mut self) -> impl Iterator<Item = &Behavior> {
+    /// Brings the behaviours into the order of ingestion, which decides which of two duplicates counts.
+    fn sort(&mut self) {
         let arrived = self.behaviors.iter().flatten();
         if !arrived.map(|b| b.line).is_sorted() {
             let mut all: Vec<_> = self.behaviors.drain(..).flatten().collect();
             all.sort_by_key(|b| b.line);
             self.behaviors = vec![all];
         }
-        self.behaviors.iter().flatten()
     }
 }
 
@@ -211,6 +211,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
             let mut homes = States::<HomeSplit>::new(index, peers);
             let mut touched = Touched::new(index, peers);
             let mut marks = Marks::default();
+            let mut updates = home::Updates::default();
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -224,18 +225,27 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                 });
                 while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut updates = home::Updates::default();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
 
-                    for behavior in arrived.in_order() {
-                        touched.insert(behavior.home);
-                        let home = homes.of(behavior.home);
-                        home.take(behavior, &rules, &mut updates);
+                    arrived.sort();
+                    let blocks = arrived.behaviors.iter().flat_map(|b| b.chunks(ahead::BLOCK));
+                    for block in blocks {
+                        let home = |b: &Behavior| homes.get(b.home);
+                        ahead::touch(block, |b| home(b).map_or(0, HomeSplit::touch));
+                        ahead::touch(block, |b| home(b).map_or(0, HomeSplit::touch_last));
+                        for behavior in block {
+                            touched.insert(behavior.home);
+                            let home = homes.of(behavior.home);
+                            home.take(behavior, &rules, &mut updates);
+                        }
                     }
                     // Home by home, so that operators behind this one find all of a home together.
                     let touched = touched.take();
-                    for &id in &touched {
-                        homes.of(id).finish(id, &rules, &mut updates);
+                    for block in touched.chunks(ahead::BLOCK) {
+                        ahead::touch(block, |id| homes.get(*id).map_or(0, HomeSplit::touch_unsent));
+                        for &id in block {
+                            homes.of(id).finish(id, &rules, &mut updates);
+                        }
                     }
                     if ended {
                         for (id, home) in homes.iter_mut().filter(|(_, home)| home.met()) {
@@ -289,14 +299,15 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     }
 
                     let mut segments = segments_out.activate();
-                    let changes = updates.segments.into_iter();
+                    let changes = updates.segments.drain(..);
                     segments
                         .session(&capabilities[0])
-                        .give_iterator(changes.map(|(s, diff)| (Arc::new(s), epoch, diff)));
+                        .give_iterator(changes.map(|(s, diff)| (s, epoch, diff)));
                     let mut accounts = accounts_out.activate();
                     let mut session = accounts.session(&capabilities[2]);
-                    session.give_iterator(updates.accounts.into_iter());
-                    let (applied, duplicate) = (updates.applied, updates.duplicate);
+                    session.give_iterator(updates.accounts.drain(..));
+                    let applied = std::mem::take(&mut updates.applied);
+                    let duplicate = std::mem::take(&mut updates.duplicate);
                     if applied + duplicate > 0 {
                         session.give(Account::Counted { applied, duplicate });
                     }
