@@ -35,7 +35,9 @@ impl History {
             self.bytes.reserve_exact(usual);
         }
         let start = segment.start();
-        let later = self.from_back().take_while(|(_, record)| record.start() > start);
+        let later = self
+            .from_back()
+            .take_while(|(_, record)| record.start() > start);
         let place = later.last().map_or(end, |(place, _)| place);
         self.write(&segment.moments);
         let length = self.bytes.len() - end;
@@ -83,7 +85,9 @@ impl History {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
             let (before, length) = rest.split_last_chunk::<LENGTH>()?;
-            let place = before.len().checked_sub(u32::from_le_bytes(*length) as usize)?;
+            let place = before
+                .len()
+                .checked_sub(u32::from_le_bytes(*length) as usize)?;
             let (before, record) = before.split_at(place);
             rest = before;
             Some((place, Record(record)))
@@ -203,18 +207,33 @@ mod tests {
 
     /// Segments of a home: starts are apart, times may be any.
     fn segments() -> impl Strategy<Value = Vec<Segment>> {
-        let step = prop_oneof![0i64..4, (0i64..90_000).prop_map(|s| s * Time::SECOND), 0i64..i64::MAX / 64];
-        let moment = (step, any::<u16>(), prop_oneof![4 => Just(60i16), 1 => any::<i16>()]);
+        let step = prop_oneof![
+            0i64..4,
+            (0i64..90_000).prop_map(|s| s * Time::SECOND),
+            0i64..i64::MAX / 64
+        ];
+        let moment = (
+            step,
+            any::<u16>(),
+            prop_oneof![4 => Just(60i16), 1 => any::<i16>()],
+        );
         let segment = prop::collection::vec(moment, 1..12);
         prop::collection::btree_map(any::<i32>(), segment, 0..12).prop_map(|segments| {
             let segment = |(start, steps): (i32, Vec<(i64, u16, i16)>)| {
                 let mut time = Time(i64::from(start) * Time::DAY);
                 let moments = steps.into_iter().map(|(step, action, offset)| {
-                    let moment = Moment { time, action: ActionId(action), offset };
+                    let moment = Moment {
+                        time,
+                        action: ActionId(action),
+                        offset,
+                    };
                     time.0 = time.0.saturating_add(step);
                     moment
                 });
-                Segment { home: HomeId(0), moments: moments.collect() }
+                Segment {
+                    home: HomeId(0),
+                    moments: moments.collect(),
+                }
             };
             segments.into_iter().map(segment).collect()
         })

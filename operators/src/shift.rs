@@ -15,9 +15,7 @@ use crate::history::History;
 use crate::homes::States;
 use crate::split::{Notice, Settled};
 use crate::stash::Stash;
-use crate::words::{
-    Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time,
-};
+use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
 
 /// The streams that [`Shifts::shifts`] maintains.
 pub struct ShiftStreams<'s> {
@@ -157,7 +155,9 @@ impl HomeShifts {
             let within = |from, until| {
                 let segments = self.history.between(from, until).into_iter();
                 let quadruples = |s: Vec<Moment>| s.iter().map(Moment::quadruple).collect();
-                segments.map(|s| Sequence(quadruples(s))).collect::<Vec<_>>()
+                segments
+                    .map(|s| Sequence(quadruples(s)))
+                    .collect::<Vec<_>>()
             };
             let (source, target) = (within(begin, shift.time), within(shift.time, next));
             self.history.forget_before(shift.time);

@@ -5,13 +5,14 @@ use std::time::Duration;
 
 use anyhow::anyhow;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
 use hearth_operators::words::{Behavior, Epoch};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input as _, Probe};
 use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 use timely::worker::Worker;
@@ -89,10 +90,11 @@ impl Path {
 
         let split = behaviors.split(notices.clone(), self.rules.clone());
         let shifts = split.segments.clone().shifts(split.settled, notices);
-        let over = shifts.ended.map(|(key, _)| key);
-        let graph = shifts.regimes.transitions(over, 5);
+        let transitions = split.segments.clone().transitions();
+        let hints = shifts.ended.hints(5);
 
         let done = ProbeHandle::new();
+        hints.probe_with(&done);
         let out = Counted {
             totals,
             digest: self.digest,
@@ -114,7 +116,7 @@ impl Path {
             },
         );
         out.count(
-            graph.transitions.inner,
+            transitions.inner,
             |totals, digest, (edge, _, diff)| {
                 totals.transition(*diff);
                 if let Some(digest) = digest {

@@ -140,13 +140,6 @@ impl HomeSplit {
         self.entries.last().map_or(0, |entry| entry.time.0)
     }
 
-    /// Reads what may be handed over next.
-    pub fn touch_unsent(&self) -> i64 {
-        let unsent = (self.unsent < self.last).then_some(self.unsent as usize);
-        let entry = unsent.and_then(|unsent| self.entries.get(unsent));
-        entry.map_or(0, |entry| entry.time.0)
-    }
-
     /// Takes in an event, in the order of ingestion.
     pub fn take(&mut self, behavior: &Behavior, rules: &Rules, updates: &mut Updates) {
         let moment = &behavior.moment;
