@@ -36,7 +36,7 @@ impl History {
         }
         let start = segment.start();
         let later = self
-            .from_back()
+            .backwards()
             .take_while(|(_, record)| record.start() > start);
         let place = later.last().map_or(end, |(place, _)| place);
         self.write(&segment.moments);
@@ -48,7 +48,7 @@ impl History {
     pub fn remove(&mut self, segment: &Segment) -> bool {
         let start = segment.start();
         let same = |record: &Record<'_>| record.moments().eq(segment.moments.iter().copied());
-        let candidates = self.from_back().take_while(|(_, r)| r.start() >= start);
+        let candidates = self.backwards().take_while(|(_, r)| r.start() >= start);
         let found = candidates.filter(|(_, record)| same(record)).last();
         let found = found.map(|(place, record)| place..place + record.0.len() + LENGTH);
         if let Some(record) = found.clone() {
@@ -59,7 +59,7 @@ impl History {
 
     /// Forgets the segments that start before `time`.
     pub fn forget_before(&mut self, time: Time) {
-        let kept = self.from_back().take_while(|(_, r)| r.start() >= time);
+        let kept = self.backwards().take_while(|(_, r)| r.start() >= time);
         let first = kept.last().map_or(self.bytes.len(), |(place, _)| place);
         self.bytes.drain(..first);
         self.bytes.shrink_to_fit();
@@ -67,7 +67,7 @@ impl History {
 
     /// The segments that start in `[from, until)`, each as its moments.
     pub fn between(&self, from: Time, until: Time) -> Vec<Vec<Moment>> {
-        let records = self.from_back().map(|(_, record)| record);
+        let records = self.backwards().map(|(_, record)| record);
         let records = records.skip_while(|r| r.start() >= until);
         let records = records.take_while(|r| r.start() >= from);
         let mut segments: Vec<Vec<_>> = records.map(|r| r.moments().collect()).collect();
@@ -81,7 +81,7 @@ impl History {
     }
 
     /// The records, the last one first, with their places.
-    fn from_back(&self) -> impl Iterator<Item = (usize, Record<'_>)> {
+    fn backwards(&self) -> impl Iterator<Item = (usize, Record<'_>)> {
         let mut rest = &self.bytes[..];
         std::iter::from_fn(move || {
             let (before, length) = rest.split_last_chunk::<LENGTH>()?;
@@ -218,8 +218,8 @@ mod tests {
             prop_oneof![4 => Just(60i16), 1 => any::<i16>()],
         );
         let segment = prop::collection::vec(moment, 1..12);
-        prop::collection::btree_map(any::<i32>(), segment, 0..12).prop_map(|segments| {
-            let segment = |(start, steps): (i32, Vec<(i64, u16, i16)>)| {
+        prop::collection::btree_map(any::<i16>(), segment, 0..12).prop_map(|segments| {
+            let segment = |(start, steps): (i16, Vec<(i64, u16, i16)>)| {
                 let mut time = Time(i64::from(start) * Time::DAY);
                 let moments = steps.into_iter().map(|(step, action, offset)| {
                     let moment = Moment {

@@ -182,7 +182,7 @@ mod tests {
     #[test]
     fn events_come_home_by_home_in_their_order() {
         let mut agenda = Agenda::new(1, 3);
-        let messages = vec![vec![700, 1, 4], vec![], vec![700, 193, 4, 700]];
+        let messages = [vec![700, 1, 4], vec![], vec![700, 193, 4, 700]];
         let numbered: Vec<Vec<(u32, usize)>> = messages
             .iter()
             .map(|homes| homes.iter().copied().zip(0..).collect())

@@ -1,5 +1,6 @@
 //! The incremental path of a replay, its outputs counted: read, split, shifts, transitions. No representatives, no models.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -18,14 +19,11 @@ use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 use timely::worker::Worker;
 
 use super::totals::{Digest, Totals};
-use crate::sinks::Row;
+use crate::sinks::{Row, rss};
 use crate::sources::EventLog;
 
-/// Lines that are handed over together.
-const PIECE: usize = 1024;
-
-/// Pieces that may be decoded ahead of the first worker.
-const DECODED: usize = 64;
+/// Batches that may be decoded ahead of the first worker.
+const DECODED: usize = 4;
 
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
 pub(super) const AHEAD: Epoch = 8;
@@ -56,21 +54,24 @@ pub(super) struct Running {
 }
 
 impl Path {
-    /// Runs a log to its end. What was handed over, in all.
+    /// Runs a log to its end. What was handed over, in all, and how many bytes of memory were held when all lines were
+    /// through and nothing was said of an end yet (0 where the system does not tell).
     ///
     /// # Errors
     /// The log breaks off, or a worker fails.
-    pub fn run(self, mut log: EventLog) -> anyhow::Result<Totals> {
-        let (pieces, decoded) = bounded(DECODED);
+    pub fn run(self, mut log: EventLog) -> anyhow::Result<(Totals, u64)> {
+        let (batches, decoded) = bounded::<Vec<Behavior>>(DECODED);
         let all = Arc::new(Mutex::new(Totals::default()));
         let (epoch_events, workers) = (self.epoch_events, self.workers);
         let reader = std::thread::Builder::new()
             .name("reader".into())
-            .spawn(move || read(&mut log, epoch_events, &pieces))?;
+            .spawn(move || read(&mut log, epoch_events, &batches))?;
         let totals = all.clone();
+        let held = Arc::new(AtomicU64::new(0));
+        let holds = held.clone();
         let running = timely::execute(timely::Config::process(workers), move |worker| {
             let running = worker.dataflow(|scope| self.build(scope, &totals));
-            feed(worker, running, &decoded);
+            feed(worker, running, &decoded, &holds);
         });
         for worker in running.map_err(|error| anyhow!(error))?.join() {
             worker.map_err(|error| anyhow!("a worker failed: {error}"))?;
@@ -79,7 +80,7 @@ impl Path {
         let rejected = rejected.map_err(|_| anyhow!("the reader stopped unexpectedly"))??;
         let mut totals = all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         totals.refused += rejected;
-        Ok(totals)
+        Ok((totals, held.load(Ordering::Relaxed)))
     }
 
     /// Builds the path on a worker; at its end the worker's share is added to `totals`.
@@ -156,55 +157,52 @@ impl Path {
     }
 }
 
-/// Some lines of an epoch: few, so that the memory they lie in is taken again by later ones and not given back to the
-/// system in between.
-struct Piece {
-    behaviors: Vec<Behavior>,
-    /// Whether the epoch ends with it.
-    last: bool,
-}
-
-/// Reads until the log ends. How many lines were no event.
-fn read(log: &mut EventLog, epoch_events: usize, pieces: &Sender<Piece>) -> anyhow::Result<u64> {
+/// Reads batches until the log ends. How many lines were no event.
+fn read(
+    log: &mut EventLog,
+    epoch_events: usize,
+    batches: &Sender<Vec<Behavior>>,
+) -> anyhow::Result<u64> {
     let mut rejected = Vec::new();
-    let mut wanted = epoch_events;
     loop {
-        let lines = wanted.min(PIECE);
-        let mut behaviors = Vec::with_capacity(lines);
-        let read = log.read(lines, &mut behaviors, &mut rejected)?;
-        wanted -= read;
-        let last = wanted == 0;
-        if read == 0 || pieces.send(Piece { behaviors, last }).is_err() {
+        let mut behaviors = Vec::with_capacity(epoch_events);
+        if log.read(epoch_events, &mut behaviors, &mut rejected)? == 0
+            || batches.send(behaviors).is_err()
+        {
             return Ok(rejected.len() as u64);
-        }
-        if last {
-            wanted = epoch_events;
         }
     }
 }
 
 /// Feeds the dataflow on the first worker, and runs it on each until everything is out.
-fn feed(worker: &mut Worker, running: Running, decoded: &Receiver<Piece>) {
+fn feed(
+    worker: &mut Worker,
+    running: Running,
+    decoded: &Receiver<Vec<Behavior>>,
+    held: &AtomicU64,
+) {
     let Running {
         mut behaviors,
         mut notices,
         done,
     } = running;
     if worker.index() == 0 {
-        let mut epoch = 0;
-        for mut piece in decoded {
-            behaviors.send_batch(&mut piece.behaviors);
-            if !piece.last {
-                continue;
-            }
-            epoch += 1;
+        let mut last = 0;
+        for (batch, epoch) in decoded.iter().zip(1..) {
+            let mut batch: Vec<Behavior> = batch;
+            behaviors.send_batch(&mut batch);
             behaviors.advance_to(epoch);
             notices.advance_to(epoch);
             worker.step();
             while done.less_than(&epoch.saturating_sub(AHEAD)) {
                 worker.step_or_park(Some(NAP));
             }
+            last = epoch;
         }
+        while done.less_than(&last) {
+            worker.step_or_park(Some(NAP));
+        }
+        held.store(rss().unwrap_or(0), Ordering::Relaxed);
         notices.send(Notice::LogEnd);
     }
     drop((behaviors, notices));
