@@ -9,15 +9,14 @@ use std::sync::Arc;
 
 use criterion::{BatchSize, Criterion, Throughput, criterion_group, criterion_main};
 use differential_dataflow::AsCollection;
+use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Notice, Rules, Split};
 use hearth_operators::transitions::Transitions;
 use hearth_operators::words::{
-    Action, ActionId, Behavior, Catalog, Device, Epoch, HomeId, Line, Moment, Segment, ShiftKey,
-    Time,
+    Action, ActionId, Behavior, Catalog, Device, Epoch, HomeId, Line, Moment, Segment, Time,
 };
 use timely::dataflow::ProbeHandle;
-use timely::dataflow::operators::vec::Map;
 use timely::dataflow::operators::{Input, Probe, ToStream};
 
 const HOMES: u32 = 1_000;
@@ -95,10 +94,11 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
             let (notices, told) = scope.new_input::<Vec<_>>();
             let split = stream.split(told.clone(), rules);
             if whole {
+                let transitions = split.segments.clone().transitions();
                 let shifts = split.segments.shifts(split.settled, told);
-                let over = shifts.ended.map(|(key, _)| key);
-                let graph = shifts.regimes.transitions(over, 5);
-                graph.transitions.inner.probe_with(&probe);
+                shifts.regimes.inner.probe_with(&probe);
+                shifts.ended.hints(5).probe_with(&probe);
+                transitions.inner.probe_with(&probe);
             } else {
                 split.segments.inner.probe_with(&probe);
             }
@@ -152,7 +152,7 @@ fn whole_path(c: &mut Criterion) {
     group.finish();
 }
 
-/// Claim: a transition costs a look into its home's table and its share of a sort of one home's changes.
+/// Claim: a transition costs its share of a sort of one home's changes, whatever its home counts already.
 fn counting(c: &mut Criterion) {
     let segments: Vec<_> = log(0)
         .chunk_by(|a, b| a.home == b.home)
@@ -164,12 +164,11 @@ fn counting(c: &mut Criterion) {
                 action: ActionId(n.wrapping_mul(31).wrapping_add(i * 7) % 120),
                 offset: 0,
             });
-            let key = ShiftKey { home, regime: 0 };
             let segment = Segment {
                 home,
                 moments: moments.collect(),
             };
-            ((key, Arc::new(segment)), 0, 1i64)
+            (Arc::new(segment), 0, 1i64)
         })
         .take(EVENTS / 8)
         .collect();
@@ -180,12 +179,8 @@ fn counting(c: &mut Criterion) {
             || segments.clone(),
             |segments| {
                 timely::example(move |scope| {
-                    let nothing = Vec::<ShiftKey>::new().to_stream(scope);
-                    let counted = segments
-                        .to_stream(scope)
-                        .as_collection()
-                        .transitions(nothing, 5);
-                    black_box(counted.transitions.inner.probe());
+                    let counted = segments.to_stream(scope).as_collection().transitions();
+                    black_box(counted.inner.probe());
                 });
             },
             BatchSize::LargeInput,

@@ -1,10 +1,10 @@
 //! The dataflow, whole: from behaviours to adapted models and scores, one line an operator.
 //!
 //! ```text
-//! behaviors ══exchange(home)══> split ──> segments(±)
-//!                                 │         └─> shifts ─┬─> transitions(±) ─> hints ──┐
-//! notices ────────────────────────┴──────────────┘      ├─> embed ─> compress(±) ─────┼─> requests
-//!                                                       └─> ended regimes ────────────┘
+//! behaviors ══exchange(home)══> split ──> segments(±) ─> transitions(±)
+//!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
+//! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
+//!                                                                          └──────────┘
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts ═offload(trainer)═> adaptations
 //! segments, requests, adaptations ──> score ─> scores, what became of versions
 //! segments ─> warm_up ═offload(foundation)═> what embed, gather and score begin with
@@ -17,6 +17,7 @@ use crossbeam_channel::Sender;
 use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::Embed;
 use hearth_operators::gather::Gather;
+use hearth_operators::hints::Hinting;
 use hearth_operators::offload::Offload;
 use hearth_operators::request::Requests;
 use hearth_operators::score::Scoring;
@@ -91,7 +92,8 @@ pub fn build(
     let segments = split.segments;
     let shifts = segments.clone().shifts(split.settled, notices.clone());
     let over = shifts.ended.clone().map(|(key, _)| key);
-    let graph = shifts.regimes.clone().transitions(over.clone(), top_k);
+    let transitions = segments.clone().transitions();
+    let hints = shifts.ended.clone().hints(top_k);
     let warm_up = segments.clone().warm_up(notices, warm_up);
     let trained = warm_up.offload("Foundation", services.foundation.clone(), 1);
     let foundation = trained.clone().broadcast();
@@ -99,7 +101,7 @@ pub fn build(
         .regimes
         .embed(foundation.clone(), services.encoder.clone(), limit);
     let representatives = embedded.compress(over, alpha);
-    let requests = representatives.clone().requests(shifts.ended, graph.hints);
+    let requests = representatives.clone().requests(shifts.ended, hints);
 
     let asked = requests.clone().flat_map({
         // Without a synthesizer nothing is asked, and no home waits for an answer.
@@ -131,7 +133,7 @@ pub fn build(
         segment,
     });
     out.write(
-        graph.transitions.inner,
+        transitions.inner,
         |_, (Transition { home, from, to }, epoch, diff)| Row::Transition {
             epoch,
             diff,

@@ -1,4 +1,4 @@
-//! The homes that live on a worker: their states, found by position, and those that an epoch touches.
+//! The homes that live on a worker: their states, found by position, and what an epoch brings each of them.
 
 use crate::words::HomeId;
 
@@ -40,6 +40,12 @@ impl<S: Default> States<S> {
         &mut page[place]
     }
 
+    /// The state of a home that lives here, if any home of its page was met.
+    pub fn get(&self, home: HomeId) -> Option<&S> {
+        let place = (home.0 / self.peers) as usize;
+        self.pages.get(place / PAGE)?.get(place % PAGE)
+    }
+
     /// Every state, with its home.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
         let (index, peers) = (self.index, self.peers);
@@ -52,46 +58,105 @@ impl<S: Default> States<S> {
     }
 }
 
-/// The homes of a worker that the open epoch touches, each once.
-pub(crate) struct Touched {
+/// The events of an epoch by home: found home by home, each home's in their order, without moving or sorting them.
+pub(crate) struct Agenda {
     index: u32,
     peers: u32,
-    /// A bit for each home, by its place.
+    /// A bit for each home that has events, by its place.
     words: Vec<u64>,
+    /// The first event of each such home, by its place.
+    first: Vec<Spot>,
+    /// Behind each event the next one of its home.
+    next: Vec<Vec<Spot>>,
+    homes: Vec<(HomeId, Spot)>,
 }
 
-impl Touched {
-    /// None yet, of worker `index` among `peers`.
+/// Where an event lies: in which message of its epoch, and where in that.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Spot {
+    message: u32,
+    place: u32,
+}
+
+impl Spot {
+    const NONE: Spot = Spot {
+        message: u32::MAX,
+        place: u32::MAX,
+    };
+
+    /// What lies there.
+    pub fn of<T>(self, messages: &[Vec<T>]) -> Option<&T> {
+        messages
+            .get(self.message as usize)?
+            .get(self.place as usize)
+    }
+}
+
+impl Agenda {
+    /// Nothing yet, of worker `index` among `peers`.
     pub fn new(index: usize, peers: usize) -> Self {
-        Touched {
+        Agenda {
             index: index as u32,
             peers: peers.max(1) as u32,
             words: Vec::new(),
+            first: Vec::new(),
+            next: Vec::new(),
+            homes: Vec::new(),
         }
     }
 
-    /// Adds a home that lives here.
-    pub fn insert(&mut self, home: HomeId) {
-        let place = home.0 / self.peers;
-        let word = (place / 64) as usize;
-        if word >= self.words.len() {
-            self.words.resize(word + 1, 0);
+    /// Takes in the messages of an epoch, all for homes that live here.
+    pub fn plan<T>(&mut self, messages: &[Vec<T>], home: impl Fn(&T) -> HomeId) {
+        self.next.resize_with(messages.len(), Vec::new);
+        let numbered = messages.iter().zip(&mut self.next).enumerate();
+        // From the back, so that the first event of a home is the last to be noted.
+        for (message, (events, next)) in numbered.rev() {
+            next.clear();
+            next.resize(events.len(), Spot::NONE);
+            for (place, (event, next)) in events.iter().zip(next).enumerate().rev() {
+                let home = (home(event).0 / self.peers) as usize;
+                if home >= self.first.len() {
+                    self.first.resize(home + 1, Spot::NONE);
+                    self.words.resize(home / 64 + 1, 0);
+                }
+                let spot = Spot {
+                    message: message as u32,
+                    place: place as u32,
+                };
+                *next = std::mem::replace(&mut self.first[home], spot);
+                self.words[home / 64] |= 1 << (home % 64);
+            }
         }
-        self.words[word] |= 1 << (place % 64);
-    }
-
-    /// Takes them all, in order of their ids.
-    pub fn take(&mut self) -> Vec<HomeId> {
-        let mut homes = Vec::new();
+        self.homes.clear();
         for (word, first) in self.words.iter_mut().zip((0..).step_by(64)) {
             let mut bits = std::mem::take(word);
             while bits != 0 {
                 let place = first + bits.trailing_zeros();
-                homes.push(HomeId(place * self.peers + self.index));
+                let spot = std::mem::replace(&mut self.first[place as usize], Spot::NONE);
+                let home = HomeId(place * self.peers + self.index);
+                self.homes.push((home, spot));
                 bits &= bits - 1;
             }
         }
-        homes
+    }
+
+    /// The homes that have events, in order of their ids, each with its first one.
+    pub fn homes(&self) -> &[(HomeId, Spot)] {
+        &self.homes
+    }
+
+    /// The events of a home, from its first one on.
+    pub fn events<'a, T>(
+        &'a self,
+        first: Spot,
+        messages: &'a [Vec<T>],
+    ) -> impl Iterator<Item = &'a T> {
+        let mut spot = first;
+        std::iter::from_fn(move || {
+            let event = spot.of(messages)?;
+            spot = self.next[spot.message as usize][spot.place as usize];
+            Some(event)
+        })
     }
 }
 
@@ -115,13 +180,26 @@ mod tests {
     }
 
     #[test]
-    fn touched_homes_come_once_and_in_order() {
-        let mut touched = Touched::new(1, 3);
-        let homes = [700, 1, 4, 700, 193, 4].map(HomeId);
-        for home in homes {
-            touched.insert(home);
+    fn events_come_home_by_home_in_their_order() {
+        let mut agenda = Agenda::new(1, 3);
+        let messages = [vec![700, 1, 4], vec![], vec![700, 193, 4, 700]];
+        let numbered: Vec<Vec<(u32, usize)>> = messages
+            .iter()
+            .map(|homes| homes.iter().copied().zip(0..).collect())
+            .collect();
+        // The second epoch finds nothing of the first.
+        for numbered in [&numbered[..], &numbered[..1], &[]] {
+            agenda.plan(numbered, |(home, _)| HomeId(*home));
+            let mut expected: Vec<_> = numbered.concat();
+            expected.sort_by_key(|(home, _)| *home);
+            let homes = agenda.homes().iter();
+            let found = homes.flat_map(|(home, first)| {
+                let events = agenda.events(*first, numbered);
+                events.map(|event| (HomeId(event.0), *home, *event))
+            });
+            let found: Vec<_> = found.collect();
+            assert!(found.iter().all(|(of, home, _)| of == home));
+            assert_eq!(found.iter().map(|f| f.2).collect::<Vec<_>>(), expected);
         }
-        assert_eq!(touched.take(), [1, 4, 193, 700].map(HomeId));
-        assert!(touched.take().is_empty());
     }
 }

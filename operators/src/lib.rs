@@ -4,14 +4,16 @@
 //! request, an embedding, a training run) it asks through [`offload::Outside`].
 //!
 //! In the order in which behaviours meet them:
-//! [`split`] → [`shift`] → [`transitions`], [`warm_up`], [`embed`] → [`compress`] → [`request`] → [`validate`] →
+//! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
 //! [`gather`] → [`score`], with [`offload`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
+mod ahead;
 pub mod compress;
-mod edges;
 pub mod embed;
 pub mod gather;
+pub mod hints;
+mod history;
 mod homes;
 pub mod offload;
 pub mod reference;

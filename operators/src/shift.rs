@@ -10,10 +10,12 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::ahead;
+use crate::history::History;
 use crate::homes::States;
 use crate::split::{Notice, Settled};
 use crate::stash::Stash;
-use crate::words::{Epoch, HomeId, Regime, Segment, Shift, ShiftKey, Time};
+use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
 
 /// The streams that [`Shifts::shifts`] maintains.
 pub struct ShiftStreams<'s> {
@@ -32,8 +34,9 @@ pub trait Shifts<'s> {
     ///
     /// Segments, `settled` and `notices` are expected where the home lives ([`Split`](crate::split::Split) leaves
     /// them there; notices reach every worker). A shift that is declared after its time relabels the segments that it
-    /// affects. State per home: its shifts and the segments of its regimes that have not ended, shared with the rest
-    /// of the dataflow. Cost per segment: a search among the home's shifts and in its segments.
+    /// affects. State per home: its shifts and the segments of its regimes that have not ended, about five bytes a
+    /// behaviour. Cost per segment: a search among the home's shifts; writing it down, and for one that comes late or is
+    /// revised the way back to its place.
     ///
     /// # Examples
     /// ```
@@ -70,31 +73,113 @@ pub trait Shifts<'s> {
 /// One home's state.
 #[derive(Debug, Serialize, Deserialize)]
 struct HomeShifts {
+    /// Segments of the regimes that have not ended.
+    history: History,
+    /// What homes without a shift do not have.
+    declared: Option<Box<Declared>>,
+}
+
+/// A home's shifts.
+#[derive(Debug, Serialize, Deserialize)]
+struct Declared {
     /// In order of time; those of all homes among them.
     shifts: Vec<Arc<Shift>>,
     /// How many of them have ended a regime.
     ended: u32,
     /// How far the home is final.
     until: Time,
-    /// Segments of the regimes that have not ended, with their regime, in order.
-    segments: Vec<Placed>,
-}
-
-/// A segment in its regime. Its start stands beside it, so that most comparisons need not look further.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-struct Placed {
-    start: Time,
-    segment: Arc<Segment>,
-    regime: u32,
 }
 
 impl HomeShifts {
     fn new(shifts: &[Arc<Shift>]) -> Self {
-        HomeShifts {
+        let declared = || Declared {
             shifts: shifts.to_vec(),
+            ..Declared::new()
+        };
+        HomeShifts {
+            history: History::default(),
+            declared: (!shifts.is_empty()).then(|| Box::new(declared())),
+        }
+    }
+
+    fn declared(&mut self) -> &mut Declared {
+        self.declared
+            .get_or_insert_with(|| Box::new(Declared::new()))
+    }
+
+    fn regime(&self, start: Time) -> u32 {
+        self.declared.as_ref().map_or(0, |d| d.regime(start))
+    }
+
+    /// Adds a shift and relabels. `false` if it comes too late.
+    fn declare(&mut self, home: HomeId, shift: &Arc<Shift>, changes: &mut Changes) -> bool {
+        let declared = self.declared();
+        if declared.shifts.contains(shift) {
+            return true;
+        }
+        let earlier = declared.shifts.partition_point(|s| s.time < shift.time);
+        if earlier < declared.ended as usize {
+            return false;
+        }
+        declared.shifts.push(shift.clone());
+        declared.shifts.sort_by(in_time);
+        for moments in self.history.between(shift.time, Time(i64::MAX)) {
+            let segment = Arc::new(Segment { home, moments });
+            // One more shift lies before it.
+            let regime = self.regime(segment.start());
+            let key = |regime| ShiftKey { home, regime };
+            changes.push(((key(regime - 1), segment.clone()), -1));
+            changes.push(((key(regime), segment), 1));
+        }
+        true
+    }
+
+    fn update(&mut self, home: HomeId, segment: Arc<Segment>, diff: i64, changes: &mut Changes) {
+        if diff > 0 {
+            self.history.insert(&segment);
+        } else {
+            self.history.remove(&segment);
+        }
+        let regime = self.regime(segment.start());
+        changes.push(((ShiftKey { home, regime }, segment), diff));
+    }
+
+    /// The home is final up to `until`: the regimes whose shift is settled now.
+    fn settle(&mut self, home: HomeId, until: Time) -> Vec<(ShiftKey, Arc<Regime>)> {
+        let declared = self.declared();
+        declared.until = declared.until.max(until);
+        let mut result = Vec::new();
+        while let Some((regime, begin, shift)) = self.declared().next_settled() {
+            let next = self.declared().shifts.get(regime as usize + 1);
+            let next = next.map_or(Time(i64::MAX), |next| next.time);
+            let within = |from, until| {
+                let segments = self.history.between(from, until).into_iter();
+                let quadruples = |s: Vec<Moment>| s.iter().map(Moment::quadruple).collect();
+                segments
+                    .map(|s| Sequence(quadruples(s)))
+                    .collect::<Vec<_>>()
+            };
+            let (source, target) = (within(begin, shift.time), within(shift.time, next));
+            self.history.forget_before(shift.time);
+            if !source.is_empty() {
+                let ended = Regime {
+                    shift: Arc::unwrap_or_clone(shift),
+                    source,
+                    target,
+                };
+                result.push((ShiftKey { home, regime }, Arc::new(ended)));
+            }
+        }
+        result
+    }
+}
+
+impl Declared {
+    fn new() -> Self {
+        Declared {
+            shifts: Vec::new(),
             ended: 0,
             until: Time(i64::MIN),
-            segments: Vec::new(),
         }
     }
 
@@ -102,87 +187,17 @@ impl HomeShifts {
         self.shifts.partition_point(|s| s.time <= start) as u32
     }
 
-    /// Adds a shift and relabels. `false` if it comes too late.
-    fn declare(&mut self, home: HomeId, shift: &Arc<Shift>, changes: &mut Changes) -> bool {
-        if self.shifts.contains(shift) {
-            return true;
+    /// Takes the first regime that has not ended and the shift of which is settled: its number, when it began, the shift.
+    fn next_settled(&mut self) -> Option<(u32, Time, Arc<Shift>)> {
+        let regime = self.ended;
+        let shift = self.shifts.get(regime as usize)?;
+        if shift.time > self.until {
+            return None;
         }
-        let earlier = self.shifts.partition_point(|s| s.time < shift.time);
-        if earlier < self.ended as usize {
-            return false;
-        }
-        self.shifts.push(shift.clone());
-        self.shifts.sort_by(in_time);
-        let mut relabelled = std::mem::take(&mut self.segments);
-        for placed in &mut relabelled {
-            let now = self.regime(placed.start);
-            if now != placed.regime {
-                let key = |regime| ShiftKey { home, regime };
-                changes.push(((key(placed.regime), placed.segment.clone()), -1));
-                changes.push(((key(now), placed.segment.clone()), 1));
-                placed.regime = now;
-            }
-        }
-        self.segments = relabelled;
-        true
-    }
-
-    fn update(&mut self, home: HomeId, segment: Arc<Segment>, diff: i64, changes: &mut Changes) {
-        let start = segment.start();
-        let regime = self.regime(start);
-        let placed = Placed {
-            start,
-            segment: segment.clone(),
-            regime,
-        };
-        if self.segments.last().is_none_or(|last| last.start < start) {
-            if diff > 0 {
-                if self.segments.is_empty() {
-                    // Of many homes no second one comes for a long time.
-                    self.segments.reserve_exact(1);
-                }
-                self.segments.push(placed);
-            }
-        } else {
-            let order = |p: &Placed| p.start.cmp(&start).then_with(|| p.segment.cmp(&segment));
-            match (self.segments.binary_search_by(order), diff > 0) {
-                (Ok(place), true) => self.segments[place] = placed,
-                (Err(place), true) => self.segments.insert(place, placed),
-                (Ok(place), false) => {
-                    self.segments.remove(place);
-                }
-                (Err(_), false) => {}
-            }
-        }
-        changes.push(((ShiftKey { home, regime }, segment), diff));
-    }
-
-    /// The regimes whose shift is settled now.
-    fn end(&mut self, home: HomeId) -> Vec<(ShiftKey, Arc<Regime>)> {
-        let mut result = Vec::new();
-        while let Some(shift) = self.shifts.get(self.ended as usize) {
-            if shift.time > self.until {
-                break;
-            }
-            let regime = self.ended;
-            self.ended += 1;
-            let of = |regime: u32| {
-                let mine = self.segments.iter().filter(|p| p.regime == regime);
-                mine.map(|p| p.segment.sequence()).collect::<Vec<_>>()
-            };
-            let (source, target) = (of(regime), of(regime + 1));
-            if !source.is_empty() {
-                let shift = Shift::clone(shift);
-                let ended = Regime {
-                    shift,
-                    source,
-                    target,
-                };
-                result.push((ShiftKey { home, regime }, Arc::new(ended)));
-            }
-            self.segments.retain(|p| p.regime > regime);
-        }
-        result
+        self.ended += 1;
+        let before = (regime as usize).checked_sub(1);
+        let began = before.map_or(Time(i64::MIN), |before| self.shifts[before].time);
+        Some((regime, began, shift.clone()))
     }
 }
 
@@ -223,6 +238,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             let mut homes = States::<Option<HomeShifts>>::new(index, peers);
             // Shifts of all homes, for those that appear later.
             let mut all: Vec<Arc<Shift>> = Vec::new();
+            let mut changes = Changes::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -240,12 +256,11 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         arrived.notices.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut changes = Changes::new();
                     let mut late = Vec::new();
                     let mut declared = false;
-                    for notice in arrived.notices {
+                    for notice in arrived.notices.drain(..) {
                         let Notice::Shift(shift) = notice else {
                             continue;
                         };
@@ -276,25 +291,33 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                             }
                         }
                     }
-                    for (segment, diff) in arrived.segments {
-                        let home = segment.home;
-                        let state = homes.of(home);
-                        let state = state.get_or_insert_with(|| HomeShifts::new(&all));
-                        state.update(home, segment, diff, &mut changes);
+                    let mut segments = arrived.segments.drain(..);
+                    while segments.len() > 0 {
+                        let block = segments.len().min(ahead::BLOCK);
+                        ahead::touch(&segments.as_slice()[..block], |(segment, _)| {
+                            let state = homes.get(segment.home).and_then(Option::as_ref);
+                            state.map_or(0, |state| state.history.touch())
+                        });
+                        for (segment, diff) in segments.by_ref().take(block) {
+                            let home = segment.home;
+                            let state = homes.of(home);
+                            let state = state.get_or_insert_with(|| HomeShifts::new(&all));
+                            state.update(home, segment, diff, &mut changes);
+                        }
                     }
+                    drop(segments);
                     let mut ended = ended_out.activate();
                     let mut session = ended.session(&capabilities[1]);
-                    for Settled { home, until } in arrived.settled {
+                    for Settled { home, until } in arrived.settled.drain(..) {
                         let state = homes.of(home);
                         let state = state.get_or_insert_with(|| HomeShifts::new(&all));
-                        state.until = state.until.max(until);
-                        session.give_iterator(state.end(home).into_iter());
+                        session.give_iterator(state.settle(home, until).into_iter());
                     }
                     // Segments come consolidated; only with what is relabelled can they cancel.
                     if declared {
                         consolidate(&mut changes);
                     }
-                    let changes = changes.into_iter();
+                    let changes = changes.drain(..);
                     regimes_out
                         .activate()
                         .session(&capabilities[0])
@@ -303,6 +326,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         .activate()
                         .session(&capabilities[2])
                         .give_iterator(late.into_iter());
+                    stash.reuse(arrived);
                 }
             }
         });

@@ -14,6 +14,8 @@ use crate::words::Epoch;
 pub(crate) struct Stash<D> {
     outputs: usize,
     epochs: BTreeMap<Epoch, (Vec<Capability<Epoch>>, D)>,
+    /// Emptied, for the next epoch.
+    spare: Option<D>,
 }
 
 impl<D: Default> Stash<D> {
@@ -22,18 +24,24 @@ impl<D: Default> Stash<D> {
         Stash {
             outputs,
             epochs: BTreeMap::new(),
+            spare: None,
         }
     }
 
     /// The place for what arrives under `capability`. `None` for a message that makes no claim to any epoch.
     pub fn at(&mut self, capability: &InputCapability<Epoch>) -> Option<&mut D> {
         let epoch = *capability.least()?;
-        let outputs = self.outputs;
+        let (outputs, spare) = (self.outputs, &mut self.spare);
         let (_, data) = self.epochs.entry(epoch).or_insert_with(|| {
             let capabilities = (0..outputs).map(|o| capability.delayed(&epoch, o));
-            (capabilities.collect(), D::default())
+            (capabilities.collect(), spare.take().unwrap_or_default())
         });
         Some(data)
+    }
+
+    /// Takes back what an epoch arrived in, emptied by the caller: its room serves the next one.
+    pub fn reuse(&mut self, emptied: D) {
+        self.spare = Some(emptied);
     }
 
     /// Takes out the earliest epoch that every one of the frontiers has passed.

@@ -1,19 +1,16 @@
-//! The behaviour graph (GSS): how often each action follows another inside a segment, and the hints drawn from it.
+//! The behaviour graph (GSS): how often each action follows another inside a segment.
 
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
-use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::edges::{Edge, Edges};
-use crate::homes::States;
 use crate::stash::Stash;
-use crate::words::{ActionId, Epoch, Hints, HomeId, Segment, ShiftKey};
+use crate::words::{ActionId, Epoch, HomeId, Segment};
 
 /// An edge of a home's graph: `from → to`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -26,178 +23,97 @@ pub struct Transition {
     pub to: ActionId,
 }
 
-/// The streams that [`Transitions::transitions`] maintains.
-pub struct TransitionStreams<'s> {
-    /// The edges of each home's graph over all its regimes; an edge's multiplicity is its weight.
-    pub transitions: VecCollection<'s, Epoch, Transition, i64>,
-    /// The hints of each regime asked about, as of the epoch of the question.
-    pub hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
-}
-
 /// Counts transitions.
 pub trait Transitions<'s> {
-    /// Maintains the graph of each home, and answers `asked` with the `k` most frequent successors of each action
-    /// in that regime, ties broken by action id. A regime that was asked about is over, and its counts are dropped.
+    /// Maintains the graph of each home over all its regimes: an edge's multiplicity is its weight.
     ///
-    /// Segments are expected where their home lives, as [`Shifts`](crate::shift::Shifts) leaves them. State per home: a
-    /// table of `(from, to)` with a count for each of its regimes, about 14 bytes an edge. Cost per event: a look into that
-    /// table; changes leave consolidated, once an epoch.
+    /// Changes leave consolidated, once an epoch. No state: what an edge's weight changes by follows from the segments that
+    /// come and go. Who wants the weights of a regime that has ended finds them in its data
+    /// ([`hints`](crate::hints::Hinting::hints)). Cost per event: its share of a sort of the changes of one home. Segments of a
+    /// home are expected on one worker, as [`Split`](crate::split::Split) leaves them.
     ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
-    /// use differential_dataflow::{AsCollection, VecCollection};
+    /// use differential_dataflow::AsCollection;
     /// use hearth_operators::transitions::Transitions;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
     ///
-    /// let key = ShiftKey { home: HomeId(0), regime: 0 };
-    /// let hints = timely::example(move |scope| {
+    /// let transitions = timely::example(move |scope| {
     ///     let moments = [0, 1, 0, 1, 2].into_iter().enumerate().map(|(i, action)| Moment {
     ///         time: Time(i as i64), action: ActionId(action), offset: 0 }).collect();
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments });
-    ///     let regimes = vec![((key, segment), 0, 1i64)].to_stream(scope).as_collection();
-    ///     regimes.transitions(vec![key].to_stream(scope), 5).hints.capture()
+    ///     let segments = vec![(segment, 0, 1i64)].to_stream(scope).as_collection();
+    ///     segments.transitions().inner.capture()
     /// });
-    /// let (_, hints) = hints.extract().remove(0).1.remove(0);
-    /// assert_eq!(hints.0[0], (ActionId(0), vec![(ActionId(1), 2)]));
+    /// let counts = transitions.extract().remove(0).1;
+    /// let counts: Vec<_> = counts.into_iter().map(|(edge, _, diff)| (edge.from.0, edge.to.0, diff)).collect();
+    /// assert_eq!(counts, [(0, 1, 2), (1, 0, 1), (1, 2, 1)]);
     /// ```
-    fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s>;
+    fn transitions(self) -> VecCollection<'s, Epoch, Transition, i64>;
 }
 
-/// One home's state: the counts of each regime that was not asked about yet.
-#[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeGraph {
-    /// The regime that was last looked at, which most homes have alone, with its counts.
-    regime: u32,
-    edges: Edges,
-    others: Vec<(u32, Edges)>,
-}
+/// Two actions in one number, ordered as they are: what changes is sorted by it.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+struct Edge(u32);
 
-impl HomeGraph {
-    /// The counts of a regime.
-    fn edges(&mut self, regime: u32) -> &mut Edges {
-        if regime != self.regime {
-            let edges = self.take(regime);
-            let before = std::mem::replace(&mut self.edges, edges);
-            self.others.push((self.regime, before));
-            self.regime = regime;
+impl Edge {
+    fn of(home: HomeId, Edge(edge): Edge) -> Transition {
+        Transition {
+            home,
+            from: ActionId((edge >> 16) as u16),
+            to: ActionId(edge as u16),
         }
-        &mut self.edges
-    }
-
-    /// Takes the counts of a regime out.
-    fn take(&mut self, regime: u32) -> Edges {
-        if regime == self.regime {
-            return std::mem::take(&mut self.edges);
-        }
-        let place = self.others.iter().position(|(r, _)| *r == regime);
-        place.map_or_else(Edges::default, |place| self.others.swap_remove(place).1)
-    }
-
-    /// Counts the edges of a segment and notes how they change.
-    fn update(
-        &mut self,
-        regime: u32,
-        segment: &Segment,
-        diff: i64,
-        changes: &mut Vec<(Edge, i64)>,
-    ) {
-        let edges = self.edges(regime);
-        for pair in segment.moments.windows(2) {
-            let edge = Edge::new(pair[0].action, pair[1].action);
-            edges.add(edge, diff);
-            changes.push((edge, diff));
-        }
-    }
-
-    fn hints(&mut self, regime: u32, k: usize) -> Hints {
-        let mut hints: Vec<(ActionId, Vec<(ActionId, u32)>)> = Vec::new();
-        for (edge, count) in self.take(regime).sorted() {
-            let (from, to) = edge.actions();
-            let successor = (to, u32::try_from(count).unwrap_or(0));
-            match hints.last_mut() {
-                Some((action, successors)) if *action == from => successors.push(successor),
-                _ => hints.push((from, vec![successor])),
-            }
-        }
-        for (_, successors) in &mut hints {
-            // Stable, and the table is in order of action: ties stay in that order.
-            successors.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
-            successors.truncate(k);
-        }
-        Hints(hints)
     }
 }
 
-#[derive(Default)]
-struct Arrived {
-    segments: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
-    asked: Vec<ShiftKey>,
+/// The edges of a segment, in its order.
+fn edges(segment: &Segment) -> impl Iterator<Item = Edge> {
+    let pairs = segment.moments.windows(2);
+    pairs.map(|pair| Edge(u32::from(pair[0].action.0) << 16 | u32::from(pair[1].action.0)))
 }
 
-impl<'s> Transitions<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
-    fn transitions(self, asked: StreamVec<'s, Epoch, ShiftKey>, k: usize) -> TransitionStreams<'s> {
+impl<'s> Transitions<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
+    fn transitions(self) -> VecCollection<'s, Epoch, Transition, i64> {
         let mut builder = OperatorBuilder::new("Transitions".to_owned(), self.scope());
-        let (index, peers) = (self.scope().index(), self.scope().peers());
         let mut segments = builder.new_input(self.inner, Pipeline);
-        let mut asked = builder.new_input(asked, Pipeline);
         let (output, transitions) = builder.new_output::<Vec<_>>();
-        let mut transitions_out = OutputBuilder::from(output);
-        let (output, hints) = builder.new_output::<Vec<_>>();
-        let mut hints_out = OutputBuilder::from(output);
+        let mut output = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
-            let mut stash = Stash::<Arrived>::new(2);
-            let mut homes = States::<HomeGraph>::new(index, peers);
+            let mut stash = Stash::<Vec<(Arc<Segment>, Epoch, i64)>>::new(1);
+            let mut changes = Vec::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
-                        arrived.segments.extend(data.flat_map(std::mem::take));
+                        arrived.extend(data.flat_map(std::mem::take));
                     }
                 });
-                asked.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
-                        arrived.asked.extend(data.flat_map(std::mem::take));
-                    }
-                });
-                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                while let Some((capabilities, mut segments)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut segments = arrived.segments;
-                    if !segments.is_sorted_by_key(|((key, _), _, _)| key.home) {
-                        segments.sort_by_key(|((key, _), _, _)| key.home);
+                    if !segments.is_sorted_by_key(|(segment, _, _)| segment.home) {
+                        segments.sort_by_key(|(segment, _, _)| segment.home);
                     }
-                    let mut transitions = transitions_out.activate();
-                    let mut session = transitions.session(&capabilities[0]);
-                    let mut changes = Vec::new();
+                    let mut output = output.activate();
+                    let mut session = output.session(&capabilities[0]);
                     // A home at a time: what changes twice is found by sorting few, not many.
-                    for all in segments.chunk_by(|((a, _), _, _), ((b, _), _, _)| a.home == b.home)
-                    {
-                        let home = all[0].0.0.home;
-                        let graph = homes.of(home);
-                        for ((key, segment), _, diff) in all {
-                            graph.update(key.regime, segment, *diff, &mut changes);
+                    for all in segments.chunk_by(|(a, _, _), (b, _, _)| a.home == b.home) {
+                        let home = all[0].0.home;
+                        for (segment, _, diff) in all {
+                            changes.extend(edges(segment).map(|edge| (edge, *diff)));
                         }
                         consolidate(&mut changes);
-                        session.give_iterator(changes.drain(..).map(|(edge, diff)| {
-                            let (from, to) = edge.actions();
-                            (Transition { home, from, to }, epoch, diff)
-                        }));
+                        let changes = changes.drain(..);
+                        session.give_iterator(
+                            changes.map(|(edge, diff)| (Edge::of(home, edge), epoch, diff)),
+                        );
                     }
-                    let answers = arrived.asked.into_iter().map(|key| {
-                        let graph = homes.of(key.home);
-                        (key, Arc::new(graph.hints(key.regime, k)))
-                    });
-                    hints_out
-                        .activate()
-                        .session(&capabilities[1])
-                        .give_iterator(answers);
+                    segments.clear();
+                    stash.reuse(segments);
                 }
             }
         });
-        TransitionStreams {
-            transitions: transitions.as_collection(),
-            hints,
-        }
+        transitions.as_collection()
     }
 }

@@ -1,23 +1,25 @@
 //! The incremental path of a replay, its outputs counted: read, split, shifts, transitions. No representatives, no models.
 
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::anyhow;
 use crossbeam_channel::{Receiver, Sender, bounded};
+use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
 use hearth_operators::words::{Behavior, Epoch};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
-use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input as _, Probe};
 use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 use timely::worker::Worker;
 
 use super::totals::{Digest, Totals};
-use crate::sinks::Row;
+use crate::sinks::{Row, rss};
 use crate::sources::EventLog;
 
 /// Batches that may be decoded ahead of the first worker.
@@ -52,11 +54,12 @@ pub(super) struct Running {
 }
 
 impl Path {
-    /// Runs a log to its end. What was handed over, in all.
+    /// Runs a log to its end. What was handed over, in all, and how many bytes of memory were held when all lines were
+    /// through and nothing was said of an end yet (0 where the system does not tell).
     ///
     /// # Errors
     /// The log breaks off, or a worker fails.
-    pub fn run(self, mut log: EventLog) -> anyhow::Result<Totals> {
+    pub fn run(self, mut log: EventLog) -> anyhow::Result<(Totals, u64)> {
         let (batches, decoded) = bounded::<Vec<Behavior>>(DECODED);
         let all = Arc::new(Mutex::new(Totals::default()));
         let (epoch_events, workers) = (self.epoch_events, self.workers);
@@ -64,9 +67,11 @@ impl Path {
             .name("reader".into())
             .spawn(move || read(&mut log, epoch_events, &batches))?;
         let totals = all.clone();
+        let held = Arc::new(AtomicU64::new(0));
+        let holds = held.clone();
         let running = timely::execute(timely::Config::process(workers), move |worker| {
             let running = worker.dataflow(|scope| self.build(scope, &totals));
-            feed(worker, running, &decoded);
+            feed(worker, running, &decoded, &holds);
         });
         for worker in running.map_err(|error| anyhow!(error))?.join() {
             worker.map_err(|error| anyhow!("a worker failed: {error}"))?;
@@ -75,7 +80,7 @@ impl Path {
         let rejected = rejected.map_err(|_| anyhow!("the reader stopped unexpectedly"))??;
         let mut totals = all.lock().unwrap_or_else(PoisonError::into_inner).clone();
         totals.refused += rejected;
-        Ok(totals)
+        Ok((totals, held.load(Ordering::Relaxed)))
     }
 
     /// Builds the path on a worker; at its end the worker's share is added to `totals`.
@@ -86,10 +91,11 @@ impl Path {
 
         let split = behaviors.split(notices.clone(), self.rules.clone());
         let shifts = split.segments.clone().shifts(split.settled, notices);
-        let over = shifts.ended.map(|(key, _)| key);
-        let graph = shifts.regimes.transitions(over, 5);
+        let transitions = split.segments.clone().transitions();
+        let hints = shifts.ended.hints(5);
 
         let done = ProbeHandle::new();
+        hints.probe_with(&done);
         let out = Counted {
             totals,
             digest: self.digest,
@@ -111,7 +117,7 @@ impl Path {
             },
         );
         out.count(
-            graph.transitions.inner,
+            transitions.inner,
             |totals, digest, (edge, _, diff)| {
                 totals.transition(*diff);
                 if let Some(digest) = digest {
@@ -169,13 +175,19 @@ fn read(
 }
 
 /// Feeds the dataflow on the first worker, and runs it on each until everything is out.
-fn feed(worker: &mut Worker, running: Running, decoded: &Receiver<Vec<Behavior>>) {
+fn feed(
+    worker: &mut Worker,
+    running: Running,
+    decoded: &Receiver<Vec<Behavior>>,
+    held: &AtomicU64,
+) {
     let Running {
         mut behaviors,
         mut notices,
         done,
     } = running;
     if worker.index() == 0 {
+        let mut last = 0;
         for (batch, epoch) in decoded.iter().zip(1..) {
             let mut batch: Vec<Behavior> = batch;
             behaviors.send_batch(&mut batch);
@@ -185,7 +197,12 @@ fn feed(worker: &mut Worker, running: Running, decoded: &Receiver<Vec<Behavior>>
             while done.less_than(&epoch.saturating_sub(AHEAD)) {
                 worker.step_or_park(Some(NAP));
             }
+            last = epoch;
         }
+        while done.less_than(&last) {
+            worker.step_or_park(Some(NAP));
+        }
+        held.store(rss().unwrap_or(0), Ordering::Relaxed);
         notices.send(Notice::LogEnd);
     }
     drop((behaviors, notices));

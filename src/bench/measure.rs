@@ -59,6 +59,8 @@ pub enum Program {
     Hearth,
     /// The plain loop, for a log in order.
     Plain,
+    /// The same without tables of counts, which Hearth does not keep either.
+    Uncounted,
     /// The plain loop on the whole log, sorted in memory first.
     Sorted,
     /// Reading the log alone.
@@ -74,6 +76,8 @@ pub struct Measured {
     pub wall_seconds: f64,
     /// The most memory it held; 0 where the system does not tell.
     pub peak_rss_bytes: u64,
+    /// The memory that Hearth held when all lines were through, before the log's end was told; 0 of other programs.
+    pub held_bytes: u64,
     /// Homes of the log.
     pub homes: u64,
     /// Lines of the log.
@@ -94,6 +98,7 @@ impl MeasureArgs {
         command.arg(match self.program {
             Program::Hearth => "hearth",
             Program::Plain => "plain",
+            Program::Uncounted => "uncounted",
             Program::Sorted => "sorted",
             Program::Read => "read",
         });
@@ -136,14 +141,16 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let log = EventLog::open(std::slice::from_ref(&args.log), options)?;
     let rules = Rules::new(catalog.clone());
     let began = Instant::now();
+    let mut held_bytes = 0;
     let totals = match args.program {
-        Program::Plain => {
-            let mut plain = Plain::new(rules, args.digest);
+        Program::Plain | Program::Uncounted => {
+            let counting = args.program == Program::Plain;
+            let mut plain = Plain::new(rules, counting, args.digest);
             each_batch(log, args.epoch_events, |batch| plain.take(batch.drain(..)))?;
             plain.finish()
         }
         Program::Sorted => {
-            let mut plain = Plain::new(rules, args.digest);
+            let mut plain = Plain::new(rules, true, args.digest);
             let mut all = Vec::new();
             each_batch(log, args.epoch_events, |batch| {
                 all.append(batch);
@@ -170,11 +177,15 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                 rows: None,
             };
             match &args.write {
-                None => path.run(log)?,
+                None => {
+                    let (totals, held) = path.run(log)?;
+                    held_bytes = held;
+                    totals
+                }
                 Some(folder) => {
                     let (writer, rows) = writer(folder, &args.log, &homes, &catalog)?;
                     path.rows = Some(rows);
-                    let totals = path.run(log)?;
+                    let (totals, _) = path.run(log)?;
                     writer.finish()?;
                     totals
                 }
@@ -185,6 +196,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         cpu_seconds: cpu_seconds(),
         wall_seconds: began.elapsed().as_secs_f64(),
         peak_rss_bytes: peak_rss().unwrap_or(0),
+        held_bytes,
         homes: homes.len() as u64,
         events: totals.applied + totals.duplicate + totals.refused,
         totals,

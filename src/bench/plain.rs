@@ -4,6 +4,10 @@
 //! rules, counts transitions, keeps each home's segments (a shift that is declared later asks for them) and hands
 //! over each change. What it need not do, as the log is in order: keep a horizon's worth of behaviours, revise
 //! segments, be told of the end of an epoch, share the work.
+//!
+//! It counts transitions in a table of each home, as such a program would. Hearth keeps none: it hands over how counts
+//! change, and counts when a regime ends, in the segments that it keeps anyhow. A loop that has learnt this of Hearth is
+//! measured too, so that nobody need guess what it gives.
 
 use std::collections::{HashMap, HashSet};
 
@@ -19,6 +23,8 @@ type Counts = HashMap<u32, i32, FixedState>;
 /// The loop's state.
 pub struct Plain {
     rules: Rules,
+    /// Whether the counts of transitions are kept, and not just handed over.
+    counting: bool,
     /// By [`HomeId`].
     homes: Vec<Home>,
     totals: Totals,
@@ -37,10 +43,12 @@ struct Home {
 }
 
 impl Plain {
-    /// A loop that has seen nothing; with `digest` it also sums up what it hands over, to be compared.
-    pub fn new(rules: Rules, digest: bool) -> Self {
+    /// A loop that has seen nothing; with `counting` it keeps the counts of transitions, with `digest` it also sums up
+    /// what it hands over, to be compared.
+    pub fn new(rules: Rules, counting: bool, digest: bool) -> Self {
         Plain {
             rules,
+            counting,
             homes: Vec::new(),
             totals: Totals::default(),
             digest: digest.then(Digest::default),
@@ -74,6 +82,9 @@ impl Plain {
             }
             self.totals.applied += 1;
             if home.ends_before(&moment, &self.rules) {
+                if self.counting {
+                    home.count();
+                }
                 home.hand_over(event.home, &mut self.totals, self.digest.as_mut());
             }
             home.current.push(moment);
@@ -86,6 +97,9 @@ impl Plain {
         for (index, home) in self.homes.iter_mut().enumerate() {
             if !home.current.is_empty() {
                 let id = HomeId(index as u32);
+                if self.counting {
+                    home.count();
+                }
                 home.hand_over(id, &mut self.totals, self.digest.as_mut());
             }
         }
@@ -133,13 +147,19 @@ impl Home {
         }
     }
 
+    /// Counts the transitions of the current segment, which is complete.
+    fn count(&mut self) {
+        for pair in self.current.windows(2) {
+            let key = u32::from(pair[0].action.0) << 16 | u32::from(pair[1].action.0);
+            *self.counts.entry(key).or_default() += 1;
+        }
+    }
+
     /// The current segment is complete.
     fn hand_over(&mut self, id: HomeId, totals: &mut Totals, mut digest: Option<&mut Digest>) {
         let segment: Box<[Moment]> = self.current.as_slice().into();
         for pair in segment.windows(2) {
             let edge = (pair[0].action, pair[1].action);
-            let key = u32::from(edge.0.0) << 16 | u32::from(edge.1.0);
-            *self.counts.entry(key).or_default() += 1;
             totals.transition(1);
             if let Some(digest) = &mut digest {
                 digest.transition(id, edge, 1);

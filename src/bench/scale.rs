@@ -88,17 +88,14 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
             all.push(measured);
         }
         let median = |of: fn(&Measured) -> f64| super::median(all.iter().map(of).collect());
-        let (cpu, rss) = (
-            median(|m| m.cpu_seconds),
-            median(|m| m.peak_rss_bytes as f64),
-        );
+        let (cpu, held) = (median(|m| m.cpu_seconds), median(|m| m.held_bytes as f64));
         let (events, homes) = all.first().map_or((0, 0), |m| (m.events, m.homes));
         let homes = homes as f64;
         Ok(Median {
             events,
             homes,
             cpu,
-            rss,
+            held,
         })
     };
 
@@ -118,7 +115,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
             per_event(&same) / per_event(&first),
         ));
         let many = measure("hearth, idle homes", homes, u64::from(homes) * IDLE)?;
-        let grown = many.rss - idle.rss;
+        let grown = many.held - idle.held;
         ratios.push((
             format!(
                 "bytes an idle home: {} to {} homes with few events",
@@ -133,7 +130,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
             format!("CPU an event: history of {times} times the events / once ({few} homes)"),
             per_event(&longer) / per_event(&first),
         ));
-        let grown = longer.rss - first.rss;
+        let grown = longer.held - first.held;
         ratios.push((
             format!("bytes an event of history: {times} times the events ({few} homes)"),
             grown / (longer.events as f64 - first.events as f64),
@@ -148,7 +145,8 @@ struct Median {
     events: u64,
     homes: f64,
     cpu: f64,
-    rss: f64,
+    /// What was held before the log's end was told: at its end all homes hand over at once, which no idle one does.
+    held: f64,
 }
 
 fn per_event(median: &Median) -> f64 {

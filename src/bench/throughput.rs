@@ -153,6 +153,9 @@ pub fn run(args: &ThroughputArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+/// The plain loop without tables of counts.
+const UNCOUNTED: &str = "plain loop, no counts";
+
 /// How ratios of CPU seconds are named.
 const CPU: &str = "CPU: ";
 
@@ -229,6 +232,9 @@ fn measure(
         false => (Program::Sorted, "plain loop, sorted first"),
     };
     let mut programs = vec![(plain.1, order(plain.0, 1, None))];
+    if case.in_order {
+        programs.push((UNCOUNTED, order(Program::Uncounted, 1, None)));
+    }
     for &workers in &args.workers {
         programs.push(("hearth", order(Program::Hearth, workers, None)));
         if args.write {
@@ -288,6 +294,11 @@ fn measure(
             .insert(name, median(program, cpu) / median(0, cpu).max(1e-9));
         if *what != "hearth" {
             continue;
+        }
+        if let Some(uncounted) = programs.iter().position(|(what, _)| *what == UNCOUNTED) {
+            let name = format!("{what} / {UNCOUNTED} ({about}, {} workers)", order.workers);
+            let ratio = median(program, cpu) / median(uncounted, cpu).max(1e-9);
+            report.ratios.insert(name, ratio);
         }
         let wall = median(program, |m| m.wall_seconds);
         match one_worker {

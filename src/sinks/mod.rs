@@ -27,7 +27,7 @@ use crate::homes::Homes;
 
 pub use counts::Counts;
 pub use summary::{
-    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, grouped, peak_rss,
+    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, grouped, peak_rss, rss,
 };
 
 use format::Format;

@@ -366,10 +366,17 @@ pub fn grouped(count: u64) -> String {
 
 /// The most memory that this process has held, in bytes; `None` where the system does not tell.
 pub fn peak_rss() -> Option<u64> {
+    memory("VmHWM:")
+}
+
+/// The memory that this process holds, in bytes; `None` where the system does not tell.
+pub fn rss() -> Option<u64> {
+    memory("VmRSS:")
+}
+
+fn memory(key: &str) -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status
-        .lines()
-        .find_map(|line| line.strip_prefix("VmHWM:"))?;
+    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
     let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
     Some(kibibytes * 1024)
 }

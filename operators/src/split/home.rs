@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::ops::Range;
+use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,7 @@ const MAX_WAITING: usize = 64;
 /// What an epoch changed, over the homes of a worker.
 #[derive(Default)]
 pub(super) struct Updates {
-    pub segments: Vec<(Segment, i64)>,
+    pub segments: Vec<(Arc<Segment>, i64)>,
     pub accounts: Vec<Account>,
     pub applied: u64,
     pub duplicate: u64,
@@ -127,6 +128,16 @@ impl HomeSplit {
     /// Whether any event of this home was seen.
     pub fn met(&self) -> bool {
         !self.entries.is_empty() || self.rare.is_some()
+    }
+
+    /// Reads the state.
+    pub fn touch(&self) -> i64 {
+        self.horizon.0 ^ self.newest.time.0 ^ i64::from(self.unsent)
+    }
+
+    /// Reads where the next event will be written.
+    pub fn touch_last(&self) -> i64 {
+        self.entries.last().map_or(0, |entry| entry.time.0)
     }
 
     /// Takes in an event, in the order of ingestion.
@@ -478,9 +489,9 @@ fn segments(entries: &[Entry]) -> impl Iterator<Item = Range<usize>> {
     })
 }
 
-fn segment(home: HomeId, entries: &[Entry]) -> Segment {
+fn segment(home: HomeId, entries: &[Entry]) -> Arc<Segment> {
     let moments = entries.iter().map(Entry::moment).collect();
-    Segment { home, moments }
+    Arc::new(Segment { home, moments })
 }
 
 /// Whether two behaviours without ids are one.

@@ -12,7 +12,8 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::homes::{States, Touched};
+use crate::ahead;
+use crate::homes::{Agenda, Spot, States};
 use crate::stash::Stash;
 use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
 use home::HomeSplit;
@@ -180,15 +181,14 @@ struct Arrived {
 }
 
 impl Arrived {
-    /// The behaviours in the order of ingestion, which decides which of two duplicates counts.
-    fn in_order(&mut self) -> impl Iterator<Item = &Behavior> {
+    /// Brings the behaviours into the order of ingestion, which decides which of two duplicates counts.
+    fn sort(&mut self) {
         let arrived = self.behaviors.iter().flatten();
         if !arrived.map(|b| b.line).is_sorted() {
             let mut all: Vec<_> = self.behaviors.drain(..).flatten().collect();
             all.sort_by_key(|b| b.line);
             self.behaviors = vec![all];
         }
-        self.behaviors.iter().flatten()
     }
 }
 
@@ -209,8 +209,9 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         builder.build(move |_capabilities| {
             let mut stash = Stash::<Arrived>::new(3);
             let mut homes = States::<HomeSplit>::new(index, peers);
-            let mut touched = Touched::new(index, peers);
+            let mut agenda = Agenda::new(index, peers);
             let mut marks = Marks::default();
+            let mut updates = home::Updates::default();
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
                     if let Some(arrived) = stash.at(&capability) {
@@ -224,25 +225,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                 });
                 while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
                     let epoch = *capabilities[0].time();
-                    let mut updates = home::Updates::default();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
-
-                    for behavior in arrived.in_order() {
-                        touched.insert(behavior.home);
-                        let home = homes.of(behavior.home);
-                        home.take(behavior, &rules, &mut updates);
-                    }
-                    // Home by home, so that operators behind this one find all of a home together.
-                    let touched = touched.take();
-                    for &id in &touched {
-                        homes.of(id).finish(id, &rules, &mut updates);
-                    }
-                    if ended {
-                        for (id, home) in homes.iter_mut().filter(|(_, home)| home.met()) {
-                            home.end(id, &rules, &mut updates);
-                        }
-                    }
-
                     let mut settled = settled_out.activate();
                     let mut session = settled.session(&capabilities[1]);
                     let mut announce = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
@@ -252,51 +235,81 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         }
                         state.settled = state.settled.max(until);
                     };
+
                     // A shift may be declared after its time is settled: then it is settled at once.
-                    for notice in arrived.notices {
+                    let mut again = Vec::new();
+                    for notice in arrived.notices.drain(..) {
                         let Notice::Shift(shift) = notice else {
                             continue;
                         };
-                        let mut again = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
+                        let mut unsettle = |id: HomeId, state: &mut HomeSplit| {
                             if state.met() && shift.time <= state.settled {
                                 state.settled = Time(shift.time.0.saturating_sub(1));
-                                announce(id, state, marks);
+                                again.push(id);
                             }
                         };
                         match shift.home {
                             Some(id) => {
                                 marks.own.entry(id).or_default().insert(shift.time);
                                 if id.0 as usize % peers == index {
-                                    again(id, homes.of(id), &marks);
+                                    unsettle(id, homes.of(id));
                                 }
                             }
                             None => {
                                 marks.all.insert(shift.time);
                                 for (id, state) in homes.iter_mut() {
-                                    again(id, state, &marks);
+                                    unsettle(id, state);
                                 }
                             }
                         }
                     }
+
+                    // Home by home: each state is fetched once, and operators behind this one find all of a home together.
+                    arrived.sort();
+                    let behaviors = &arrived.behaviors[..];
+                    agenda.plan(behaviors, |b| b.home);
+                    for block in agenda.homes().chunks(ahead::BLOCK) {
+                        let state = |(id, _): &(HomeId, Spot)| homes.get(*id);
+                        ahead::touch(block, |home| state(home).map_or(0, HomeSplit::touch));
+                        ahead::touch(block, |home| state(home).map_or(0, HomeSplit::touch_last));
+                        ahead::touch(block, |(_, first)| {
+                            first.of(behaviors).map_or(0, |b| b.moment.time.0)
+                        });
+                        for &(id, first) in block {
+                            let state = homes.of(id);
+                            for behavior in agenda.events(first, behaviors) {
+                                state.take(behavior, &rules, &mut updates);
+                            }
+                            state.finish(id, &rules, &mut updates);
+                            if !ended {
+                                announce(id, state, &marks);
+                            }
+                        }
+                    }
                     if ended {
-                        for (id, state) in homes.iter_mut().filter(|(_, home)| home.met()) {
+                        for (id, state) in homes.iter_mut().filter(|(_, state)| state.met()) {
+                            state.end(id, &rules, &mut updates);
                             announce(id, state, &marks);
                         }
                     } else {
-                        for &id in &touched {
+                        for id in again {
                             announce(id, homes.of(id), &marks);
                         }
                     }
+                    // What the messages lay in goes back before there is room for what leaves.
+                    arrived.behaviors.clear();
+                    stash.reuse(arrived);
 
                     let mut segments = segments_out.activate();
-                    let changes = updates.segments.into_iter();
+                    let changes = updates.segments.drain(..);
                     segments
                         .session(&capabilities[0])
-                        .give_iterator(changes.map(|(s, diff)| (Arc::new(s), epoch, diff)));
+                        .give_iterator(changes.map(|(s, diff)| (s, epoch, diff)));
                     let mut accounts = accounts_out.activate();
                     let mut session = accounts.session(&capabilities[2]);
-                    session.give_iterator(updates.accounts.into_iter());
-                    let (applied, duplicate) = (updates.applied, updates.duplicate);
+                    session.give_iterator(updates.accounts.drain(..));
+                    let applied = std::mem::take(&mut updates.applied);
+                    let duplicate = std::mem::take(&mut updates.duplicate);
                     if applied + duplicate > 0 {
                         session.give(Account::Counted { applied, duplicate });
                     }

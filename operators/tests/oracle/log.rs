@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex};
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::{Embed, ToEmbed};
+use hearth_operators::hints::Hinting;
 use hearth_operators::offload::Answer;
 use hearth_operators::request::Requests;
 use hearth_operators::shift::Shifts;
@@ -266,7 +267,8 @@ pub fn run(log: &Log) -> Outputs {
                 .clone()
                 .shifts(split.settled, notices.clone());
             let over = shifts.ended.clone().map(|(key, _)| key);
-            let graph = shifts.regimes.clone().transitions(over.clone(), 3);
+            let transitions = split.segments.clone().transitions();
+            let hints = shifts.ended.clone().hints(3);
             let warm_up = split.segments.clone().warm_up(notices, WARM_UP);
             let foundation = warm_up.clone().map(|_| foundation()).broadcast();
             let representatives = shifts
@@ -276,7 +278,7 @@ pub fn run(log: &Log) -> Outputs {
                 .compress(over, log.alpha);
             let requests = representatives
                 .clone()
-                .requests(shifts.ended.clone(), graph.hints.clone());
+                .requests(shifts.ended.clone(), hints.clone());
 
             macro_rules! collect {
                 ($stream:expr, $field:ident, $what:expr) => {{
@@ -295,8 +297,8 @@ pub fn run(log: &Log) -> Outputs {
             collect!(shifts.regimes.inner, regimes, |_, u| u);
             collect!(shifts.ended, ended, |e, (k, r)| (e, k, r));
             collect!(shifts.refused, refused, |e, s| (e, s));
-            collect!(graph.transitions.inner, transitions, |_, u| u);
-            collect!(graph.hints, hints, |e, (k, h)| (e, k, h));
+            collect!(transitions.inner, transitions, |_, u| u);
+            collect!(hints, hints, |e, (k, h)| (e, k, h));
             collect!(representatives.inner, representatives, |_, u| u);
             collect!(requests, requests, |e, r| (e, r));
             collect!(warm_up, warm_up, |e, s| (e, s));
