@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 
+use hearth_operators::words::ActionId;
 use rand::Rng;
 use serde::{Deserialize, Serialize};
 
@@ -103,6 +104,18 @@ impl Lists {
             tied += u64::from(other == truth);
         }
         self.add(above, tied);
+    }
+
+    /// Counts a list of all actions, scored by action id; returns what the true one scored.
+    pub fn add_action(&mut self, scores: &[f32], truth: ActionId) -> f32 {
+        let truth = usize::from(truth.0);
+        let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
+        let others = scores
+            .iter()
+            .enumerate()
+            .filter(|(action, _)| *action != truth);
+        self.add_scores(own, others.map(|(_, score)| *score));
+        own
     }
 
     /// Adds `hr@1`, `hr@5`, `hr@10`, `ndcg@5`, `ndcg@10` (one relevant item, so `ndcg@1` is `hr@1`), `mrr` and `lists`. `of` is put

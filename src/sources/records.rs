@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::lines::{LONGEST_LINE, Lines, Text};
 
@@ -45,6 +45,29 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
             }
         }
         deserializer.deserialize_any(Visitor)
+    }
+}
+
+/// An event that is shown to somebody as JSON Lines would write it, as far as it is known.
+#[derive(Default, Serialize)]
+pub(super) struct Shown<'a> {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub home: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub time: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub device: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub action: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub id: Option<Cow<'a, str>>,
+}
+
+impl Shown<'_> {
+    /// As a line.
+    pub fn line(&self) -> String {
+        // Texts and nothing else: it cannot fail.
+        serde_json::to_string(self).unwrap_or_default()
     }
 }
 

@@ -35,12 +35,6 @@ fn add(lists: &mut Lists, ranker: &dyn Ranker, sequence: &Sequence) -> Result<()
         return Ok(());
     };
     let scores = ranker.rank(before, &Given::default())?;
-    let truth = usize::from(last.action.0);
-    let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
-    let others = scores
-        .iter()
-        .enumerate()
-        .filter(|(action, _)| *action != truth);
-    lists.add_scores(own, others.map(|(_, score)| *score));
+    lists.add_action(&scores, last.action);
     Ok(())
 }

@@ -2,7 +2,6 @@
 //! are given, among itself and a hundred others; for most baselines, when nothing is given, among all.
 
 use anyhow::Result;
-use hearth_operators::words::Quadruple;
 use rand::Rng;
 
 use super::Trial;
@@ -58,7 +57,7 @@ fn device_given(trial: &Trial, ranker: &dyn Ranker, numbering: &Numbering) -> Re
             device: Some(trial.material.catalog.device_of(last.action)),
         };
         let scores = ranker.rank(before, &given)?;
-        let own = add(&mut full, &scores, last);
+        let own = full.add_action(&scores, last.action);
         let mut rng = generator(trial.seed, at as u64);
         let drawn = negatives(numbers, largest, &mut rng);
         let above = drawn
@@ -78,24 +77,12 @@ fn next_action(trial: &Trial, ranker: &dyn Ranker) -> Result<Figures> {
     for sequence in &trial.material.normal {
         if let Some((last, before)) = sequence.0.split_last() {
             let scores = ranker.rank(before, &Given::default())?;
-            add(&mut lists, &scores, last);
+            lists.add_action(&scores, last.action);
         }
     }
     let mut figures = Figures::new();
     lists.report(&mut figures, "");
     Ok(figures)
-}
-
-/// Counts a list of all actions; returns what the true one scored.
-fn add(lists: &mut Lists, scores: &[f32], truth: &Quadruple) -> f32 {
-    let truth = usize::from(truth.action.0);
-    let own = scores.get(truth).copied().unwrap_or(f32::NEG_INFINITY);
-    let others = scores
-        .iter()
-        .enumerate()
-        .filter(|(action, _)| *action != truth);
-    lists.add_scores(own, others.map(|(_, score)| *score));
-    own
 }
 
 /// The score of a number read as an action; one that names none has the lowest.

@@ -1,12 +1,11 @@
 //! Reading a packed log: a block at a time, each checked before anything of it is believed.
 
-use std::borrow::Cow;
 use std::io::{self, BufRead, BufReader, Read};
 
 use hearth_operators::words::{ActionId, Behavior, Catalog, HomeId, Line, Moment, Time};
-use serde::Serialize;
 
 use super::super::event::{Event, POSSIBLE};
+use super::super::records::Shown;
 use super::super::{Rejected, SourceError};
 use super::{ACTIONS, Bytes, END, EVENTS, HEADER, HOMES, Header, LARGEST, MOST_EAST};
 use crate::homes::Homes;
@@ -199,36 +198,22 @@ impl PackReader {
 
     /// An event that is rejected, written as JSON Lines write it, as far as it is known.
     fn refused(&self, event: usize, place: (&str, u64), reason: String) -> Rejected {
-        #[derive(Default, Serialize)]
-        struct Shown<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            home: Option<Cow<'a, str>>,
-            time: String,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            device: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            action: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            id: Option<Cow<'a, str>>,
-        }
         let block = &self.block;
         let time = time::format(Time(block.times[event]), block.offset(event));
         let shown = match self.event(event) {
             Ok(known) => Shown {
                 home: Some(known.home),
-                time,
+                time: Some(time.into()),
                 device: known.device,
                 action: Some(known.action),
                 id: known.id,
             },
             Err(_) => Shown {
-                time,
+                time: Some(time.into()),
                 ..Shown::default()
             },
         };
-        // Texts and nothing else: it cannot fail.
-        let line = serde_json::to_string(&shown).unwrap_or_default();
-        refused(line, place, reason)
+        refused(shown.line(), place, reason)
     }
 
     /// Reads on to the next block of lines; dictionaries on the way are taken in. False at the end.

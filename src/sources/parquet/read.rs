@@ -17,10 +17,9 @@ use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
-use serde::Serialize;
 
 use super::super::event::{Event, possible};
-use super::super::records::{Field, Record};
+use super::super::records::{Field, Record, Shown};
 use super::super::{Rejected, SourceError};
 use crate::time;
 
@@ -183,19 +182,6 @@ impl ParquetReader {
 
     /// This row as one that is rejected, written as JSON Lines write it, as far as it is text.
     pub fn rejected(&self, name: &str, reason: String) -> Rejected {
-        #[derive(Serialize)]
-        struct Shown<'a> {
-            #[serde(skip_serializing_if = "Option::is_none")]
-            home: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            time: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            device: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            action: Option<Cow<'a, str>>,
-            #[serde(skip_serializing_if = "Option::is_none")]
-            id: Option<Cow<'a, str>>,
-        }
         let (batch, row) = (&self.batch, self.row);
         let stamp = batch.stamps.get(row).copied().flatten();
         let shown = Shown {
@@ -208,9 +194,11 @@ impl ParquetReader {
             action: batch.action.shown(row),
             id: batch.id.shown(row),
         };
-        // Texts and nothing else: it cannot fail.
-        let line = serde_json::to_string(&shown).unwrap_or_default();
-        Rejected::cut(line.as_bytes(), format!("{name}:{}", self.line()), reason)
+        Rejected::cut(
+            shown.line().as_bytes(),
+            format!("{name}:{}", self.line()),
+            reason,
+        )
     }
 
     /// Decodes the next rows, if there are any.
