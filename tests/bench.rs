@@ -41,8 +41,8 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
         );
     }
     let runs = report["runs"].as_array().unwrap();
-    // Four inputs, in order and late; twice the plain loop and Hearth with one and two workers.
-    assert_eq!(runs.len(), 4 * 2 * 2 * 3);
+    // Four inputs, in order and late; twice the plain loop and Hearth with one and two workers; in order also the loop without counts.
+    assert_eq!(runs.len(), 2 * (4 * 2 * 3 + 4));
     for run in runs {
         let keys: Vec<&str> = run
             .as_object()
@@ -70,10 +70,12 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
         let held = |of: &str| run[of].as_i64().unwrap();
         assert_eq!(held("segments") + held("transitions"), 3000);
     }
-    assert_eq!(report["ratios"].as_object().unwrap().len(), 4 * 2 * 3);
+    // CPU of each Hearth against its plain loop and wall time of one against two workers; in order also against the loop without
+    // counts, and that against the plain one.
+    assert_eq!(report["ratios"].as_object().unwrap().len(), 4 * 2 * 3 + 4 * 3);
     let drawn = std::fs::read_to_string(dir.path().join("bench.svg")).unwrap();
     // A bar for each line of the table, and nothing that refers to another file.
-    assert_eq!(drawn.matches("<rect").count(), 4 * 2 * 3);
+    assert_eq!(drawn.matches("<rect").count(), 4 * 2 * 3 + 4);
     assert!(
         drawn.starts_with("<svg") && !drawn.contains("href"),
         "{drawn}"
