@@ -72,7 +72,10 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
     }
     // CPU of each Hearth against its plain loop and wall time of one against two workers; in order also against the loop without
     // counts, and that against the plain one.
-    assert_eq!(report["ratios"].as_object().unwrap().len(), 4 * 2 * 3 + 4 * 3);
+    assert_eq!(
+        report["ratios"].as_object().unwrap().len(),
+        4 * 2 * 3 + 4 * 3
+    );
     let drawn = std::fs::read_to_string(dir.path().join("bench.svg")).unwrap();
     // A bar for each line of the table, and nothing that refers to another file.
     assert_eq!(drawn.matches("<rect").count(), 4 * 2 * 3 + 4);
