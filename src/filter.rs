@@ -5,7 +5,7 @@ mod retrained;
 mod tests;
 mod unseen;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use hearth_operators::words::{
     Candidate, Candidates, Catalog, Filtered, Sequence, Verdict, Weights,
@@ -23,7 +23,8 @@ const ENOUGH: usize = 8;
 /// Q3 + 1.5·IQR is an outlier, the others are retained.
 /// - `small`: five models learn the candidates, each without another fifth of them, and a candidate's loss is that of the model
 ///   that has not seen it. So is what they make less likely than no knowledge at all would, wherever the quartiles lie: what a
-///   language model wrote is so various that the quartiles alone let most junk pass.
+///   language model wrote is so various that the quartiles alone let most junk pass. Where that would be most of them, they say
+///   too little of each other, and the quartiles decide alone.
 /// - `paper`: one model learns all and is asked of the same.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
@@ -36,7 +37,7 @@ const ENOUGH: usize = 8;
 ///   with the same draws, the outlier joining one batch of each pass.
 ///
 /// In the `small` preset models start from the cohort's encoder and learn shortly, in `paper` each is trained from scratch.
-/// Equal candidates share their stage 2. Fewer than 8 candidates are all retained at stage 1, with a loss of 0 and an
+/// Equal candidates share their stage 2. Fewer than 8 candidates (in `small`: different ones) are all retained at stage 1, with a loss of 0 and an
 /// infinite bound: there is nothing to compare with.
 ///
 /// # Errors
@@ -69,7 +70,12 @@ pub(crate) fn first_stage<'a>(
         settings,
     };
     let all: Vec<&Sequence> = candidates.candidates.iter().map(|c| &c.sequence).collect();
-    let (found, bound) = if all.len() < ENOUGH {
+    let compared = match settings.preset {
+        // A model that leaves a sequence out must leave out its equals, so they say nothing of each other.
+        Preset::Small => all.iter().collect::<BTreeSet<_>>().len(),
+        Preset::Paper => all.len(),
+    };
+    let (found, bound) = if compared < ENOUGH {
         (vec![0.0; all.len()], f32::INFINITY)
     } else if all.iter().any(|s| s.0.is_empty()) {
         return Err(ModelError::Empty);

@@ -73,6 +73,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let names = Names {
         homes: homes.clone(),
         catalog: catalog.clone(),
+        detector: config.preset.detector_name(),
         files: files.collect(),
         prompt: Arc::new(move |request| prompts.shown(request)),
     };

@@ -17,6 +17,7 @@ use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
 use crate::homes::Homes;
+use crate::models::Preset;
 use crate::sinks::{Names, Writer, peak_rss};
 use crate::sources::{EventLog, Options};
 
@@ -241,6 +242,7 @@ fn writer(
     let names = Names {
         homes: homes.clone(),
         catalog: catalog.clone(),
+        detector: Preset::default().detector_name(),
         files: vec![log.display().to_string()],
         // There are no requests on this path.
         prompt: Arc::new(|_| Default::default()),

@@ -192,6 +192,32 @@ fn the_paper_asks_what_an_outlier_does_to_held_out_inliers() {
     assert!(outlier.trial < Some(outlier.loss), "{outlier:?}");
 }
 
+/// Candidates that say nothing of each other do not delete each other: one many times, and each an island.
+#[test]
+fn what_cannot_be_compared_is_retained() {
+    let retained = |sequences: Vec<Sequence>| {
+        let count = sequences.len();
+        let candidates = candidates(sequences, &SETTINGS);
+        let verdicts = filter(&catalog(), &candidates, &SETTINGS).unwrap().verdicts;
+        (verdicts.iter().filter(|v| v.retain).count(), count)
+    };
+    let (same, count) = retained(vec![sequence(&[(3, 5, 11), (3, 5, 13)]); 30]);
+    assert_eq!(same, count);
+    let mut rng = generator(3, 0);
+    let mut draw = || {
+        (
+            rng.random_range(0..7),
+            rng.random_range(0..8),
+            rng.random_range(0..16),
+        )
+    };
+    let islands = (0..12)
+        .map(|_| sequence(&[draw(), draw(), draw()]))
+        .collect();
+    let (some, count) = retained(islands);
+    assert!(some * 4 >= count * 3, "{some} of {count}");
+}
+
 #[test]
 fn too_few_candidates_are_all_retained() {
     let filtered = filter(

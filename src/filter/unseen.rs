@@ -31,7 +31,12 @@ pub(super) fn losses(start: &Start, all: &[&Sequence]) -> Result<(Vec<f32>, f32)
         Ok(())
     })?;
     let found: Vec<f32> = all.iter().filter_map(|s| found.get(s).copied()).collect();
-    let bound = fence(&found).min(guess);
+    let fence = fence(&found);
+    let bound = if quantile(&found, 0.5) < guess {
+        fence.min(guess)
+    } else {
+        fence
+    };
     Ok((found, bound))
 }
 

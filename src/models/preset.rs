@@ -137,6 +137,15 @@ impl Preset {
         self == Preset::Small
     }
 
+    /// What detectors are, in a word.
+    pub fn detector_name(self) -> &'static str {
+        if self.counts() {
+            "habits"
+        } else {
+            "autoencoder"
+        }
+    }
+
     /// Whether a home's models start from its cohort's.
     pub(crate) fn warm(self) -> bool {
         self == Preset::Small

@@ -263,7 +263,7 @@ impl Format {
     ) -> serde_json::Result<()> {
         let home = self.names.homes.name(adjustment.key.home);
         let (task, model) = match adjustment.task {
-            Task::Detector => ("detector", "autoencoder"),
+            Task::Detector => ("detector", self.names.detector),
             Task::Predictor => ("predictor", "sasrec"),
         };
         let event = match adjustment.outcome {

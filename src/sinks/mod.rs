@@ -210,6 +210,8 @@ pub struct Names {
     pub homes: Homes,
     /// Devices and actions.
     pub catalog: Arc<Catalog>,
+    /// What detectors are.
+    pub detector: &'static str,
     /// Input files, by [`hearth_operators::words::Line::file`].
     pub files: Vec<String>,
     /// System and user message of a request.

@@ -24,6 +24,7 @@ fn names() -> Names {
     Names {
         homes,
         catalog: Arc::new(Catalog::new(vec![light]).unwrap()),
+        detector: "habits",
         files: vec!["log.jsonl".into()],
         prompt: Arc::new(|request| ("be brief".into(), format!("{} parts", request.parts))),
     }
@@ -271,7 +272,7 @@ fn every_row_is_its_documented_line() {
         (
             Stream::Adaptations,
             vec![
-                json!({"epoch": 4, "home": ODD, "shift": shift, "task": "detector", "model": "autoencoder",
+                json!({"epoch": 4, "home": ODD, "shift": shift, "task": "detector", "model": "habits",
                 "version": 1, "event": "promoted", "before": 2.0, "after": null, "evidence": "20 segments"}),
             ],
         ),
