@@ -184,8 +184,10 @@ mod tests {
     }
 
     /// Held-out source sequences of the paper's homes against the harder attacks: what the detector was chosen by. No test set is read.
+    ///
+    /// `HEARTH_DATA=… cargo test --release --lib harms_in_real_homes -- --ignored --nocapture`
     #[test]
-    #[ignore = "a measurement: cargo test --release --lib harms_in_real_homes -- --ignored --nocapture"]
+    #[ignore = "trains four detectors on six contexts, three times: a minute; its figures are in RESULTS.md"]
     fn harms_in_real_homes() {
         let names = ["SmartGen", "SmartGen's network", "surprisal", "Aegis"].map(str::to_owned);
         let roster = Roster::new(Preset::Small, &names).unwrap();

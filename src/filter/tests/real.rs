@@ -50,8 +50,10 @@ fn junk(good: &[Sequence], catalog: &Catalog, shuffled: bool, seed: u64) -> Vec<
 }
 
 /// Which of the recorded ones are good, nobody knows; so few of them may be deleted, and of junk most must.
+///
+/// `HEARTH_DATA=… cargo test --release --lib junk_among_recorded -- --ignored --nocapture`
 #[test]
-#[ignore = "two minutes; its figures are in RESULTS.md"]
+#[ignore = "trains hundreds of models: minutes; its figures are in RESULTS.md"]
 fn junk_among_recorded_candidates_is_deleted() {
     let pairs = ["fr", "sp"].map(|dataset| Kind::ALL.map(|shift| (dataset, shift)));
     let (mut found, mut planted) = ([0; 2], [0; 2]);
