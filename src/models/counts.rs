@@ -10,7 +10,7 @@ use super::parameters::Source;
 
 /// Where something is counted: a kind of context and two numbers. Plain, because there are many and they are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Context(i64);
+pub(crate) struct Context(i64);
 
 impl Context {
     /// Bits of a number.
@@ -24,7 +24,7 @@ impl Context {
 
 /// How often an outcome came in a context.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Count {
+pub(crate) struct Count {
     context: Context,
     pub outcome: u16,
     pub times: u32,
@@ -32,7 +32,7 @@ pub(super) struct Count {
 
 /// Counts in order of context and outcome, one each.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(super) struct Counts(Vec<Count>);
+pub(crate) struct Counts(Vec<Count>);
 
 impl Counts {
     /// Counts the outcome of each example in all its contexts, each named once.

@@ -26,6 +26,7 @@ mod threads;
 
 pub(crate) use adam::Adam;
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
+pub(crate) use counts::{Context, Counts};
 pub use detector::Detector;
 pub(crate) use fit::{Learner, Plan, batches, fit, generator, mean, quantile, windows};
 pub(crate) use habits::Habits;
@@ -33,7 +34,7 @@ pub(crate) use layers::{
     Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy, softmax,
 };
 pub(crate) use mixture::Mixture;
-pub(crate) use ngram::{Ngram, Situation, When};
+pub(crate) use ngram::{Devices, Ngram, Situation, When};
 pub(crate) use parameters::{Init, Parameters, Source};
 pub use preset::Preset;
 pub(crate) use preset::WINDOW;

@@ -7,7 +7,7 @@ use super::Trial;
 use super::attacks::{Harm, Usual};
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
-use crate::experiment::methods::{Detection, Scorer};
+use crate::experiment::methods::{Calibrated, Detection, Scorer};
 use crate::experiment::metrics::{Figures, detection};
 
 /// The share of normal sequences that may be called.
@@ -15,19 +15,15 @@ const ALARMS: f64 = 0.05;
 
 /// Trains a method and looks at the authors' attack and at the harder ones.
 ///
-/// The one rule: a sequence is called if at most one in twenty of the held-out training sequences scores as high. The
-/// held-out ones are a fifth of whatever is learnt; no label of the new context is needed or used. The trivial rules have
-/// thresholds of their own.
+/// The one rule: a sequence is called if at most one in twenty of the training sequences scores as high while it is not learnt:
+/// a fifth of them is held out, and methods that count [leave each out](Detection::calibrated) in turn. No label of the new
+/// context is needed or used. The trivial rules have thresholds of their own.
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     timed(|| {
-        let scorer = method.fit(&trial.lesson())?;
-        let scores = |sequences: &mut dyn Iterator<Item = &Sequence>| -> Result<Vec<f64>> {
-            sequences.map(|s| score(scorer.as_ref(), s)).collect()
-        };
-        // A method with a rule of its own needs no held-out scores.
+        let Calibrated { scorer, unlearnt } = method.calibrated(&trial.lesson())?;
         let threshold = match scorer.threshold() {
             Some(threshold) => f64::from(threshold),
-            None => threshold(scores(&mut trial.held.iter())?)?,
+            None => threshold(unlearnt.iter().map(|score| f64::from(*score)).collect())?,
         };
         let called = |score: f64| score > threshold;
         let normal = &trial.material.normal;

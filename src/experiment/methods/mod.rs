@@ -69,6 +69,28 @@ pub trait Detection: Send + Sync {
     /// # Errors
     /// There is nothing to learn from, or a sequence is not of the catalog.
     fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError>;
+
+    /// Learns, and scores sequences by what has not learnt them, for a threshold: the held-out ones, unless the method has a
+    /// better way.
+    ///
+    /// # Errors
+    /// As [`Detection::fit`] and [`Scorer::score`].
+    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
+        let scorer = self.fit(lesson)?;
+        let unlearnt = lesson.held.iter().map(|s| scorer.score(s));
+        Ok(Calibrated {
+            unlearnt: unlearnt.collect::<Result<_, _>>()?,
+            scorer,
+        })
+    }
+}
+
+/// A [`Scorer`], and what normal sequences score that it does not know.
+pub struct Calibrated {
+    /// What says how strange sequences are.
+    pub scorer: Box<dyn Scorer>,
+    /// One score a sequence.
+    pub unlearnt: Vec<f32>,
 }
 
 /// A way to make a [`Ranker`].

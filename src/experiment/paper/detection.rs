@@ -7,37 +7,38 @@ use super::Trial;
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Kind;
-use crate::experiment::methods::{Detection, Lesson};
+use crate::experiment::methods::{Calibrated, Detection, Lesson};
 use crate::experiment::metrics::{Figures, detection};
 use crate::models::quantile;
 
 /// Trains a method on the one column that the attack is in, and calls what scores at or above the percentile of the
-/// validation part. For NT the whole set is both learnt and validated on, as the authors do.
+/// validation part (of all sequences, each by a model that has not learnt it, if the method counts). For NT the whole set is both learnt and validated on, as the authors do.
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     let percentile = trial.percentile()?;
     timed(|| {
-        let (train, held) = if trial.pair.shift == Kind::NT && trial.synthetic {
-            (&trial.set, &trial.set)
+        let lesson = |train, held| Lesson {
+            catalog: &trial.material.catalog,
+            train,
+            held,
+            columns: trial.pair.shift.column(),
+            seed: trial.seed,
+        };
+        let whole = lesson(&trial.set, &trial.set);
+        let Calibrated { scorer, unlearnt } = if trial.pair.shift == Kind::NT && trial.synthetic {
+            let scorer = method.fit(&whole)?;
+            let known = trial.set.iter().map(|s| scorer.score(s));
+            let unlearnt = known.collect::<Result<_, _>>()?;
+            Calibrated { scorer, unlearnt }
         } else {
-            (&trial.parts.0, &trial.parts.1)
+            let mut calibrated = method.calibrated(&lesson(&trial.parts.0, &trial.parts.1))?;
+            if calibrated.scorer.threshold().is_some() {
+                // A rule needs no validation, so it learns the whole set.
+                calibrated.scorer = method.fit(&whole)?;
+            }
+            calibrated
         };
-        let fit = |train: &[Sequence]| {
-            method.fit(&Lesson {
-                catalog: &trial.material.catalog,
-                train,
-                held,
-                columns: trial.pair.shift.column(),
-                seed: trial.seed,
-            })
-        };
-        let mut scorer = fit(train)?;
-        if scorer.threshold().is_some() {
-            // A rule needs no validation, so it learns the whole set.
-            scorer = fit(&trial.set)?;
-        }
         let score = |sequence: &Sequence| scorer.score(sequence);
-        let validation: Vec<f32> = held.iter().map(score).collect::<Result<_, _>>()?;
-        let threshold = f64::from(quantile(&validation, percentile / 100.0));
+        let threshold = f64::from(quantile(&unlearnt, percentile / 100.0));
         let mut items: Vec<Judged> = Vec::new();
         for normal in &trial.material.normal {
             items.push((f64::from(score(normal)?), false));

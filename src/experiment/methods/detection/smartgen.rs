@@ -11,7 +11,7 @@ use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequ
 
 use super::losses::Losses;
 use super::reader::Reader;
-use super::{Detection, Lesson, Scorer};
+use super::{Calibrated, Detection, Lesson, Scorer};
 use crate::models::{
     Autoencoder, Columns, Detector, Habits, ModelError, Preset, WINDOW, generator,
 };
@@ -36,6 +36,14 @@ impl Detection for SmartGen {
         let habits = Habits::learn(lesson.catalog, &train)?;
         Ok(Box::new(Detector::counted(habits)))
     }
+
+    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
+        if self.0.counts() {
+            super::counted(self, lesson)
+        } else {
+            Network(self.0).calibrated(lesson)
+        }
+    }
 }
 
 impl Scorer for Detector {
@@ -44,7 +52,7 @@ impl Scorer for Detector {
     }
 }
 
-/// Habits of one column: each value is what is done, and all happens at one time.
+/// Habits of one column: each value is what is done, and all happens at one time. Actions stay those of their devices.
 struct Column {
     reader: Reader,
     habits: Detector,
@@ -53,18 +61,23 @@ struct Column {
 impl Column {
     fn learn(lesson: &Lesson) -> Result<Self, ModelError> {
         let reader = Reader::new(lesson.catalog, lesson.columns);
-        let values = (0..reader.sizes().iter().sum()).map(|value| Action {
-            name: value.to_string(),
-            closes: Vec::new(),
-        });
-        let column = Device {
-            name: "column".to_owned(),
-            actions: values.collect(),
-        };
-        let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
         let train = reader.train(lesson)?;
         let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();
-        let habits = Habits::learn(&values, &train.iter().collect::<Vec<_>>())?;
+        let train: Vec<&Sequence> = train.iter().collect();
+        let habits = if lesson.columns == Columns::Action {
+            Habits::learn(lesson.catalog, &train)?
+        } else {
+            let values = (0..reader.sizes().iter().sum()).map(|value| Action {
+                name: value.to_string(),
+                closes: Vec::new(),
+            });
+            let column = Device {
+                name: "column".to_owned(),
+                actions: values.collect(),
+            };
+            let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
+            Habits::learn(&values, &train)?
+        };
         Ok(Column {
             reader,
             habits: Detector::counted(habits),

@@ -6,7 +6,7 @@ use hearth_operators::words::{HOURS, Quadruple, Sequence};
 
 use super::conditional::Conditional;
 use super::reader::Reader;
-use super::{Detection, Lesson, Scorer};
+use super::{Calibrated, Detection, Lesson, Scorer};
 use crate::models::{Columns, ModelError};
 
 /// Calls every sequence an anomaly.
@@ -125,6 +125,10 @@ impl Detection for Surprisal {
             }
         }
         Ok(Box::new(counted))
+    }
+
+    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
+        super::counted(self, lesson)
     }
 }
 
