@@ -141,7 +141,7 @@ fn detector(
         let counted =
             |sequences: &[&Sequence]| Habits::learn(catalog, sequences).map(Detector::counted);
         let all = [&parts.held[..], &parts.train].concat();
-        cross_fitted(&all, counted, |model, s| model.losses(s))?
+        cross_fitted(&all, counted, Detector::losses)?
     } else {
         let shape = preset.detector();
         let network = autoencoder(catalog, shape, Purpose::Detector, parts, settings)?;
