@@ -84,7 +84,7 @@ fn log(late: u64) -> Vec<Behavior> {
     numbered.collect()
 }
 
-/// Feeds a log, an epoch at a time, to whatever `build` makes of it.
+/// Feeds a log, an epoch at a time, to the split and, for the `whole` path, to the shifts and transition counts behind it.
 fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
     let rules = rules.clone();
     timely::execute_directly(move |worker| {
@@ -118,25 +118,17 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
 
 /// Claim: an event in order costs an append; late ones cost a re-split of their segment, not of their home.
 fn splitting(c: &mut Criterion) {
-    let mut group = c.benchmark_group("split");
-    group.throughput(Throughput::Elements(EVENTS as u64));
-    let rules = rules();
-    for (name, late) in [("in order", 0), ("5 % late", 50)] {
-        let log = log(late);
-        group.bench_function(name, |b| {
-            b.iter_batched(
-                || log.clone(),
-                |log| split(log, &rules, false),
-                BatchSize::LargeInput,
-            );
-        });
-    }
-    group.finish();
+    ingesting(c, "split", false);
 }
 
 /// Claim: shifts and transition counts add less to an event than the split costs.
 fn whole_path(c: &mut Criterion) {
-    let mut group = c.benchmark_group("split, shifts, transitions");
+    ingesting(c, "split, shifts, transitions", true);
+}
+
+/// Measures [`split`] on a log in order and on one with late events.
+fn ingesting(c: &mut Criterion, name: &str, whole: bool) {
+    let mut group = c.benchmark_group(name);
     group.throughput(Throughput::Elements(EVENTS as u64));
     let rules = rules();
     for (name, late) in [("in order", 0), ("5 % late", 50)] {
@@ -144,7 +136,7 @@ fn whole_path(c: &mut Criterion) {
         group.bench_function(name, |b| {
             b.iter_batched(
                 || log.clone(),
-                |log| split(log, &rules, true),
+                |log| split(log, &rules, whole),
                 BatchSize::LargeInput,
             );
         });

@@ -159,6 +159,16 @@ pub fn device(name: String, actions: Vec<String>) -> Device {
     Device { name, actions }
 }
 
+/// For tests: devices with their actions.
+#[cfg(test)]
+pub(crate) fn catalog_of(devices: &[(&str, &[&str])]) -> Catalog {
+    let device = |(name, actions): &(&str, &[&str])| {
+        let actions = actions.iter().map(|&action| action.to_owned());
+        device((*name).to_owned(), actions.collect())
+    };
+    Catalog::new(devices.iter().map(device).collect()).unwrap()
+}
+
 /// The usual word pairs: a word (or words) that ends a state, and those that begin it.
 const PAIRS: &[(&str, &[&str])] = &[
     // Switches; alarms (`alarm both`); the modes that a thermostat leaves when it goes off.

@@ -421,11 +421,11 @@ mod tests {
     use std::sync::Arc;
 
     use hearth_operators::words::{
-        Action, ActionId, Candidate, Device, HomeId, Quadruple, Regime, RequestKey, Shift,
-        ShiftKind, Time, Verdict,
+        ActionId, Candidate, HomeId, Quadruple, Regime, RequestKey, Shift, ShiftKind, Time, Verdict,
     };
 
     use super::*;
+    use crate::catalog::catalog_of;
 
     const SETTINGS: Settings = Settings {
         preset: Preset::Small,
@@ -433,16 +433,8 @@ mod tests {
     };
 
     fn catalog() -> Catalog {
-        let device = |name: &str| Device {
-            name: name.into(),
-            actions: ["on", "off"]
-                .map(|name| Action {
-                    name: name.into(),
-                    closes: Vec::new(),
-                })
-                .to_vec(),
-        };
-        Catalog::new(["Fan", "Heater", "Light"].map(device).to_vec()).unwrap()
+        let actions: &[&str] = &["on", "off"];
+        catalog_of(&["Fan", "Heater", "Light"].map(|name| (name, actions)))
     }
 
     /// `count` evenings: the light, then the device of the season, then off in the same order.

@@ -39,6 +39,19 @@ fn repository() -> Option<PathBuf> {
     None
 }
 
+/// The lines of a run by the paper's protocol with one seed, of anomaly detection and behaviour prediction. `None`, loudly, without
+/// the authors' data.
+fn by_the_papers_protocol(datasets: &str, methods: &str) -> Option<Vec<Value>> {
+    let data = repository()?;
+    let dir = tempfile::tempdir().unwrap();
+    let (data, out) = (data.to_str().unwrap(), dir.path().to_str().unwrap());
+    let mut arguments = vec!["paper", "--tables", "2,3", "--seeds", "1"];
+    arguments.extend(["--data", data, "--out", out]);
+    arguments.extend(["--datasets", datasets, "--methods", methods]);
+    run(&arguments);
+    Some(lines(dir.path()))
+}
+
 const FAST: [&str; 2] = ["--methods", "unseen action,flag all,bigram,most frequent"];
 
 #[test]
@@ -154,25 +167,10 @@ fn what_makes_no_sense_is_refused_before_any_work() {
 /// The trivial answers score what was measured with other code, so the protocol is the authors'.
 #[test]
 fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
-    let Some(data) = repository() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let (data, out) = (data.to_str().unwrap(), dir.path().to_str().unwrap());
-    run(&[
-        "paper",
-        "--data",
-        data,
-        "--datasets",
-        "fr,sp",
-        "--tables",
-        "2,3",
-        "--seeds",
-        "1",
-        "--out",
-        out,
-        "--methods",
-        "flag all,unseen hours,unseen action,count table",
-    ]);
-    let lines = lines(dir.path());
+    let methods = "flag all,unseen hours,unseen action,count table";
+    let Some(lines) = by_the_papers_protocol("fr,sp", methods) else {
+        return;
+    };
     let figure = |dataset: &str, shift: &str, method: &str, figure: &str| {
         let found = lines.iter().find(|line| {
             line["dataset"] == dataset && line["shift"] == shift && line["method"] == method
@@ -216,25 +214,9 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
 /// The sequences of ten that the authors ran their baselines on are read, NumPy's numbers and all, and are as many as they tested.
 #[test]
 fn baselines_run_on_the_sequences_that_the_authors_ran_them_on() {
-    let Some(data) = repository() else { return };
-    let dir = tempfile::tempdir().unwrap();
-    let (data, out) = (data.to_str().unwrap(), dir.path().to_str().unwrap());
-    run(&[
-        "paper",
-        "--data",
-        data,
-        "--datasets",
-        "fr",
-        "--tables",
-        "2,3",
-        "--seeds",
-        "1",
-        "--out",
-        out,
-        "--methods",
-        "LOF,HMM",
-    ]);
-    let lines = lines(dir.path());
+    let Some(lines) = by_the_papers_protocol("fr", "LOF,HMM") else {
+        return;
+    };
     for (shift, tested) in [("ST", 111.0), ("TT", 257.0), ("NT", 477.0)] {
         let found = |task: &str| {
             let found = lines.iter().find(|line| {

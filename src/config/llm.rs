@@ -11,8 +11,8 @@ use crate::synthesizers::llm::{Format, Mode, Money, Naming, Price};
 /// What a language model is asked, and where, and for how much.
 #[derive(Args, Clone, Debug)]
 pub struct LlmConfig {
-    /// Address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1; the key is read from HEARTH_LLM_KEY or
-    /// OPENAI_API_KEY
+    /// Address of an OpenAI-compatible server, such as http://127.0.0.1:8080/v1. Its key is read from HEARTH_LLM_KEY, and for
+    /// api.openai.com also from OPENAI_API_KEY, which goes to no other server unless --llm-key-env names it
     #[arg(long, env = "HEARTH_LLM_URL", value_name = "URL")]
     pub llm_url: Option<String>,
 
@@ -23,6 +23,10 @@ pub struct LlmConfig {
     /// A file that holds the server's key, instead of the environment
     #[arg(long, env = "HEARTH_LLM_KEY_FILE", value_name = "FILE")]
     pub llm_key_file: Option<PathBuf>,
+
+    /// The environment variable that holds the server's key: its name, not the key
+    #[arg(long, env = "HEARTH_LLM_KEY_ENV", value_name = "VARIABLE")]
+    pub llm_key_env: Option<String>,
 
     /// A server that is not this machine may be asked. It is sent the shift, sequences as weekday, three-hour bucket, device and
     /// action, transition counts and the devices; never home ids, times, or names that are not public words

@@ -3,13 +3,13 @@ mod real;
 use std::sync::Arc;
 
 use hearth_operators::words::{
-    Action, ActionId, Device, HomeId, Quadruple, Regime, RequestKey, Shift, ShiftKey, ShiftKind,
-    Time,
+    ActionId, HomeId, Quadruple, Regime, RequestKey, Shift, ShiftKey, ShiftKind, Time,
 };
 
 use rand::Rng;
 
 use super::*;
+use crate::catalog::catalog_of;
 use crate::models::Preset;
 use crate::trainer::foundation;
 
@@ -19,16 +19,8 @@ const SETTINGS: Settings = Settings {
 };
 
 fn catalog() -> Catalog {
-    let device = |name: &str| Device {
-        name: name.into(),
-        actions: (0..4)
-            .map(|i| Action {
-                name: format!("set {i}"),
-                closes: Vec::new(),
-            })
-            .collect(),
-    };
-    Catalog::new(["Heater", "Light", "Lock", "Siren"].map(device).to_vec()).unwrap()
+    let actions: &[&str] = &["set 0", "set 1", "set 2", "set 3"];
+    catalog_of(&["Heater", "Light", "Lock", "Siren"].map(|name| (name, actions)))
 }
 
 fn sequence(behaviors: &[(u8, u8, u16)]) -> Sequence {

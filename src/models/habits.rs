@@ -173,12 +173,11 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::device;
+    use crate::catalog::catalog_of;
 
     fn catalog() -> Catalog {
-        let actions = || vec!["on".to_owned(), "off".to_owned()];
-        let devices = ["Fan", "Lamp", "Door"].map(|name| device(name.into(), actions()));
-        Catalog::new(devices.to_vec()).unwrap()
+        let actions: &[&str] = &["on", "off"];
+        catalog_of(&["Fan", "Lamp", "Door"].map(|name| (name, actions)))
     }
 
     fn any_sequences(most: usize) -> impl Strategy<Value = Vec<Sequence>> {

@@ -2,9 +2,7 @@
 
 use std::sync::Arc;
 
-use hearth_operators::words::{
-    Action, ActionId, Catalog, Device, HOURS, Quadruple, Sequence, WEEKDAYS, Weights,
-};
+use hearth_operators::words::{ActionId, Catalog, HOURS, Quadruple, Sequence, WEEKDAYS, Weights};
 use proptest::prelude::*;
 
 use super::layers::Measures;
@@ -12,18 +10,12 @@ use super::{
     Autoencoder, Columns, Detector, Devices, Embedder, Habits, Learner, Mixture, ModelError, Ngram,
     Plan, Predictor, Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
 };
+use crate::catalog::catalog_of;
 
 /// Four devices of three actions each.
 fn catalog() -> Catalog {
-    let actions = ["on", "off", "dim"].map(|name| Action {
-        name: name.into(),
-        closes: Vec::new(),
-    });
-    let devices = ["Heater", "Light", "Lock", "Television"].map(|name| Device {
-        name: name.into(),
-        actions: actions.to_vec(),
-    });
-    Catalog::new(devices.to_vec()).unwrap()
+    let actions: &[&str] = &["on", "off", "dim"];
+    catalog_of(&["Heater", "Light", "Lock", "Television"].map(|name| (name, actions)))
 }
 
 fn sequence(behaviors: &[(u8, u8, u16)]) -> Sequence {

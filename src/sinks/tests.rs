@@ -1,29 +1,22 @@
 //! The writer against real folders: every row becomes the documented line, and trouble is told, not hung on.
 
 use hearth_operators::words::{
-    Action, Candidate, Device, Hints, Line, Moment, Quadruple, Regime, Sequence, ShiftKey,
-    ShiftKind, Task, Time,
+    Candidate, Hints, Line, Moment, Quadruple, Regime, Sequence, ShiftKey, ShiftKind, Task, Time,
 };
 use serde_json::{Value, json};
 
 use super::*;
+use crate::catalog::catalog_of;
 
 const ODD: &str = "h \"1\"\n\u{1F3E0}\\";
 
 fn names() -> Names {
-    let action = |name: &str| Action {
-        name: name.into(),
-        closes: Vec::new(),
-    };
-    let light = Device {
-        name: "Light".into(),
-        actions: vec![action("switch on"), action("switch off")],
-    };
+    let catalog = catalog_of(&[("Light", &["switch on", "switch off"])]);
     let homes = Homes::default();
     homes.intern(ODD);
     Names {
         homes,
-        catalog: Arc::new(Catalog::new(vec![light]).unwrap()),
+        catalog: Arc::new(catalog),
         detector: "habits",
         files: vec!["log.jsonl".into()],
         prompt: Arc::new(|request| ("be brief".into(), format!("{} parts", request.parts))),

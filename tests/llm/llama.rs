@@ -13,12 +13,9 @@ fn client_with(server: &Server, key: &str) -> Client {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("key");
     std::fs::write(&path, key).unwrap();
-    let key = Key::find(Some(&path)).unwrap();
-    Client::new(Options {
-        key,
-        ..options(server)
-    })
-    .unwrap()
+    let options = options(server);
+    let key = Key::find(Some(&path), None, &options.endpoint).unwrap();
+    Client::new(Options { key, ..options }).unwrap()
 }
 
 #[tokio::test]

@@ -40,12 +40,18 @@ impl Ended {
 
 /// Starts `hearth` in `dir` with arguments that blanks separate, without the caller's own `HEARTH_*` variables.
 pub fn start(dir: &Path, arguments: &str) -> Child {
+    start_with(dir, arguments, &[])
+}
+
+/// The same with variables of its own.
+pub fn start_with(dir: &Path, arguments: &str, variables: &[(&str, &str)]) -> Child {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
     for (name, _) in std::env::vars_os() {
         if name.to_string_lossy().starts_with("HEARTH_") {
             command.env_remove(name);
         }
     }
+    command.envs(variables.iter().copied());
     command.current_dir(dir).args(arguments.split_whitespace());
     command.stdin(Stdio::piped());
     command.stdout(Stdio::piped()).stderr(Stdio::piped());

@@ -130,18 +130,10 @@ impl<'a> Usual<'a> {
 
 #[cfg(test)]
 mod tests {
-    use hearth_operators::words::Device;
     use proptest::prelude::*;
 
     use super::*;
-    use crate::catalog::device;
-
-    fn catalog() -> Catalog {
-        let devices: Vec<Device> = ["Fan", "Light", "Lamp"]
-            .map(|name| device(name.into(), vec!["on".into(), "off".into()]))
-            .to_vec();
-        Catalog::new(devices).unwrap()
-    }
+    use crate::catalog::catalog_of;
 
     fn sequences() -> impl Strategy<Value = Vec<Sequence>> {
         let behavior = (0u8..7, 0u8..8, 0u16..6).prop_map(|(weekday, hours, action)| Quadruple {
@@ -157,7 +149,8 @@ mod tests {
         /// Each attack does what it says, to a sequence of usual words, and nothing else.
         #[test]
         fn attacks_do_what_they_say(normal in sequences(), seed in 0u64..50) {
-            let catalog = catalog();
+            let actions: &[&str] = &["on", "off"];
+            let catalog = catalog_of(&["Fan", "Light", "Lamp"].map(|name| (name, actions)));
             let usual = Usual::of(&catalog, &normal);
             for (at, plain) in normal.iter().enumerate() {
                 for harm in Harm::ALL {

@@ -90,11 +90,12 @@ mod tests {
     use std::collections::BTreeMap;
     use std::sync::Arc;
 
-    use hearth_operators::words::{ActionId, Catalog, Quadruple, Shift, ShiftKind, Time};
+    use hearth_operators::words::ActionId;
 
+    use super::super::fixtures::{material, sequence};
     use super::*;
-    use crate::catalog::device;
-    use crate::experiment::data::{Attack, Kind, Material, real_source};
+    use crate::catalog::catalog_of;
+    use crate::experiment::data::{Attack, Kind, real_source};
     use crate::experiment::methods::Lesson;
     use crate::experiment::metrics::Figure;
     use crate::experiment::roster::Roster;
@@ -123,44 +124,17 @@ mod tests {
         }
     }
 
-    fn sequence(actions: &[u16]) -> Sequence {
-        let quadruple = |&action: &u16| Quadruple {
-            weekday: 0,
-            hours: 3,
-            action: ActionId(action),
-        };
-        Sequence(actions.iter().map(quadruple).collect())
-    }
-
-    fn season() -> Shift {
-        Shift {
-            home: None,
-            time: Time(0),
-            offset: 0,
-            kind: ShiftKind::Season,
-            from: "winter".into(),
-            to: "spring".into(),
-        }
-    }
-
     /// Four normal sequences, each attacked by one more action; the attack on the first did nothing.
     fn trial(tested: Vec<usize>) -> Trial {
-        let actions = ["on", "off", "dim", "alarm"].map(str::to_owned).to_vec();
-        let catalog = Catalog::new(vec![device("Light".into(), actions)]).unwrap();
-        let normal = vec![sequence(&[0, 1]); 4];
+        let catalog = catalog_of(&[("Light", &["on", "off", "dim", "alarm"])]);
+        let mut material = material(catalog, Vec::new(), vec![sequence(&[0, 1]); 4]);
         let attacks = (0..4).map(|of| Attack {
             of: Some(of),
             sequence: sequence(if of == 0 { &[0, 1] } else { &[0, 3] }),
         });
+        material.attacks = attacks.collect();
         Trial {
-            material: Arc::new(Material {
-                catalog: Arc::new(catalog),
-                shift: season(),
-                source: Vec::new(),
-                attacks: attacks.collect(),
-                normal,
-                numbering: None,
-            }),
+            material: Arc::new(material),
             train: vec![sequence(&[0, 1])],
             held: vec![sequence(&[0, 1])],
             tested,
@@ -198,15 +172,9 @@ mod tests {
             for seed in 1..=3 {
                 let parts = split(source.iter().collect(), seed);
                 let owned = |part: &[&Sequence]| part.iter().map(|s| (*s).clone()).collect();
+                let material = material(catalog.clone(), Vec::new(), owned(&parts.held));
                 let trial = Trial {
-                    material: Arc::new(Material {
-                        catalog: Arc::new(catalog.clone()),
-                        shift: season(),
-                        source: Vec::new(),
-                        attacks: Vec::new(),
-                        normal: owned(&parts.held),
-                        numbering: None,
-                    }),
+                    material: Arc::new(material),
                     train: owned(&parts.train),
                     held: owned(&parts.held),
                     tested: (0..parts.held.len()).collect(),

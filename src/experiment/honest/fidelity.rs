@@ -166,40 +166,9 @@ fn edits(a: &[Quadruple], b: &[Quadruple]) -> usize {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
-    use hearth_operators::words::{Catalog, Shift, ShiftKind, Time};
-
+    use super::super::fixtures::{material, sequence};
     use super::*;
-    use crate::catalog::device;
-
-    fn sequence(actions: &[u16]) -> Sequence {
-        let quadruple = |&action: &u16| Quadruple {
-            weekday: 0,
-            hours: (action % 8) as u8,
-            action: ActionId(action),
-        };
-        Sequence(actions.iter().map(quadruple).collect())
-    }
-
-    fn material(source: Vec<Sequence>, normal: Vec<Sequence>) -> Material {
-        let devices = ["Fan", "Light"].map(|n| device(n.into(), vec!["on".into(), "off".into()]));
-        Material {
-            catalog: Arc::new(Catalog::new(devices.to_vec()).unwrap()),
-            shift: Shift {
-                home: None,
-                time: Time(0),
-                offset: 0,
-                kind: ShiftKind::Season,
-                from: "winter".into(),
-                to: "spring".into(),
-            },
-            source,
-            normal,
-            attacks: Vec::new(),
-            numbering: None,
-        }
-    }
+    use crate::catalog::catalog_of;
 
     fn one(figures: &Figures, name: &str) -> f64 {
         match &figures[name] {
@@ -212,7 +181,8 @@ mod tests {
     fn the_real_thing_is_like_itself_and_a_copy_is_told() {
         let real = vec![sequence(&[0, 1]), sequence(&[2, 3, 2])];
         let old = vec![sequence(&[0]), sequence(&[0, 0])];
-        let home = material(old.clone(), real.clone());
+        let catalog = catalog_of(&[("Fan", &["on", "off"]), ("Light", &["on", "off"])]);
+        let home = material(catalog, old.clone(), real.clone());
         let same = figures(&home, &real);
         for name in [
             "js:hours",

@@ -4,6 +4,8 @@
 mod attacks;
 mod detection;
 mod fidelity;
+#[cfg(test)]
+mod fixtures;
 mod prediction;
 mod shots;
 

@@ -84,8 +84,9 @@ pub fn client(config: &LlmConfig) -> Result<Client, UsageError> {
              --llm-allow-remote"
         )));
     }
+    let (file, variable) = (&config.llm_key_file, &config.llm_key_env);
     Client::new(Options {
-        key: Key::find(config.llm_key_file.as_deref())?,
+        key: Key::find(file.as_deref(), variable.as_deref(), &endpoint)?,
         attempts: config.llm_attempts,
         connect: config.llm_connect_timeout.duration(),
         first_token: config.llm_first_token_timeout.duration(),

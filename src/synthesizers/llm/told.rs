@@ -229,17 +229,10 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::catalog::catalog_of;
 
     fn catalog(devices: &[(&str, &[&str])]) -> Arc<Catalog> {
-        let action = |name: &&str| Action {
-            name: (*name).to_owned(),
-            closes: Vec::new(),
-        };
-        let device = |(name, actions): &(&str, &[&str])| Device {
-            name: (*name).to_owned(),
-            actions: actions.iter().map(action).collect(),
-        };
-        Arc::new(Catalog::new(devices.iter().map(device).collect()).unwrap())
+        Arc::new(catalog_of(devices))
     }
 
     fn told(names: &Told) -> Vec<String> {

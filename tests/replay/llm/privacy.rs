@@ -2,7 +2,7 @@
 
 use super::household::{SHORT, dir};
 use super::server::{Act, Server};
-use crate::program::{Folder, hearth, write};
+use crate::program::{Folder, end, hearth, start_with, write};
 
 /// What no byte that is sent, and no file of the output but the log's own streams, may hold.
 const KEY: &str = "sk-canary-4711";
@@ -104,6 +104,27 @@ fn canaries_stay_at_home() {
             let told = String::from_utf8_lossy(&bytes);
             assert!(!told.contains(KEY), "{}", entry.path().display());
         }
+    }
+}
+
+#[test]
+fn a_key_made_for_openai_is_sent_to_another_server_only_by_name() {
+    let files = "events.jsonl --contexts contexts.jsonl --catalog catalog.json";
+    for (named, times) in [("", 0), ("--llm-key-env OPENAI_API_KEY", 1)] {
+        let server = Server::start(|_| Act::Refuse(401, "", "no valid key"));
+        let options = format!(
+            "--synthesizer openai --llm-url {} --llm-model m --llm-concurrency 1 {named}",
+            server.url()
+        );
+        let command = format!("replay {files} --out key-{times} {SHORT} {options}");
+        let ended = end(start_with(dir(), &command, &[("OPENAI_API_KEY", KEY)]));
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+        assert!(ended.stderr.contains("--llm-key-env"), "{}", ended.stderr);
+        assert!(!ended.stderr.contains(KEY), "{}", ended.stderr);
+        let calls = server.calls();
+        assert_eq!(calls.len(), 1);
+        let sent = String::from_utf8_lossy(&calls[0].bytes).into_owned();
+        assert_eq!(sent.matches(KEY).count(), times, "{named}");
     }
 }
 

@@ -6,7 +6,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::autoencoder::widths;
+use super::autoencoder::hourglass;
 use super::reconstruction::{Network, Reconstruction, Vectors, train};
 use super::{Detection, Lesson, Scorer};
 use crate::models::{Linear, Mode, ModelError, Preset, Source};
@@ -27,17 +27,7 @@ impl Detection for Argus {
 impl Argus {
     /// The untrained model.
     pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Recurrent>, ModelError> {
-        let [width, hidden, latent] = widths(self.0);
-        Reconstruction::fresh(lesson, width, |source| {
-            let layers = [
-                ("encoder.0", width, hidden),
-                ("encoder.1", hidden, latent),
-                ("decoder.0", latent, hidden),
-                ("decoder.1", hidden, width),
-            ];
-            let layers = layers.map(|(name, from, to)| Gru::new(source, name, from, to));
-            Ok(Recurrent(layers.into_iter().collect::<Result<_, _>>()?))
-        })
+        hourglass(self.0, lesson, Gru::new, Recurrent)
     }
 }
 

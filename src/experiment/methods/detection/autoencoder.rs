@@ -8,7 +8,7 @@ use candle_core::Tensor;
 
 use super::reconstruction::{Network, Reconstruction, Vectors, train};
 use super::{Detection, Lesson, Scorer};
-use crate::models::{Linear, Mode, ModelError, Preset};
+use crate::models::{Linear, Mode, ModelError, Preset, Source};
 
 /// Linear autoencoder.
 pub struct Autoencoder(pub Preset);
@@ -26,26 +26,32 @@ impl Detection for Autoencoder {
 impl Autoencoder {
     /// The untrained model.
     pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Layers>, ModelError> {
-        let [width, hidden, latent] = widths(self.0);
-        Reconstruction::fresh(lesson, width, |source| {
-            let layers = [
-                ("encoder.0", width, hidden),
-                ("encoder.1", hidden, latent),
-                ("decoder.0", latent, hidden),
-                ("decoder.1", hidden, width),
-            ];
-            let layers = layers.map(|(name, from, to)| Linear::new(source, name, from, to));
-            Ok(Layers(layers.into_iter().collect::<Result<_, _>>()?))
-        })
+        hourglass(self.0, lesson, Linear::new, Layers)
     }
 }
 
-/// Of a behaviour's vector, the hidden layers and the latent; ARGUS has the same.
-pub(super) fn widths(preset: Preset) -> [usize; 3] {
-    match preset {
+/// The untrained model whose layers narrow a behaviour's vector to a latent and widen it again; ARGUS has the same of other
+/// layers. `layer` makes one, of a name and the widths before and behind it.
+pub(super) fn hourglass<L, N: Network>(
+    preset: Preset,
+    lesson: &Lesson,
+    layer: impl Fn(&mut Source, &str, usize, usize) -> Result<L, ModelError>,
+    network: impl FnOnce(Vec<L>) -> N,
+) -> Result<Reconstruction<N>, ModelError> {
+    let [width, hidden, latent] = match preset {
         Preset::Small => [32, 64, 16],
         Preset::Paper => [128, 256, 64],
-    }
+    };
+    Reconstruction::fresh(lesson, width, |source| {
+        let layers = [
+            ("encoder.0", width, hidden),
+            ("encoder.1", hidden, latent),
+            ("decoder.0", latent, hidden),
+            ("decoder.1", hidden, width),
+        ];
+        let layers = layers.map(|(name, from, to)| layer(source, name, from, to));
+        Ok(network(layers.into_iter().collect::<Result<_, _>>()?))
+    })
 }
 
 /// One after the other.

@@ -74,6 +74,14 @@ impl Endpoint {
         }
     }
 
+    /// Whether it is OpenAI's own, under any of its regions' names, and nobody can listen on the way there.
+    pub fn is_openai(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        self.0.scheme() == "https"
+            && self.0.port().is_none()
+            && (host == "api.openai.com" || host.ends_with(".api.openai.com"))
+    }
+
     pub(super) fn url(&self) -> &Url {
         &self.0
     }
@@ -135,6 +143,27 @@ mod tests {
                 here,
                 "{text}"
             );
+        }
+    }
+
+    #[test]
+    fn openai_is_what_no_other_name_or_port_can_pretend_to_be() {
+        for (text, theirs) in [
+            ("https://api.openai.com/v1", true),
+            ("https://API.OpenAI.com:443", true),
+            ("https://eu.api.openai.com/v1", true),
+            ("http://api.openai.com/v1", false),
+            ("https://api.openai.com:8443/v1", false),
+            ("https://api.openai.com.example.com/v1", false),
+            ("https://notapi.openai.com/v1", false),
+            ("https://fakeapi.openai.com.example.com", false),
+            ("https://xapi.openai.com", false),
+            ("https://example.com/api.openai.com/v1", false),
+            ("https://example.com/v1?to=api.openai.com", false),
+            ("http://127.0.0.1:8080/v1", false),
+        ] {
+            let endpoint = text.parse::<Endpoint>().unwrap();
+            assert_eq!(endpoint.is_openai(), theirs, "{text}");
         }
     }
 }

@@ -1,14 +1,18 @@
-//! The key to a server: read from a file or the environment, sent in one header, shown nowhere.
+//! The key to a server: read from a file or the environment, sent in one header to the server that it is for, shown nowhere.
 
 use std::fmt;
 use std::path::Path;
 
 use reqwest::header::{HeaderValue, InvalidHeaderValue};
 
+use super::Endpoint;
 use crate::config::UsageError;
 
-/// Where a key may lie in the environment; the first that is set counts.
-const VARIABLES: [&str; 2] = ["HEARTH_LLM_KEY", "OPENAI_API_KEY"];
+/// The variable of the key to whichever server Hearth is told to ask.
+const HEARTH: &str = "HEARTH_LLM_KEY";
+
+/// The variable in which many programs look for the key to OpenAI: it lies in environments that were not made for Hearth.
+const OPENAI: &str = "OPENAI_API_KEY";
 
 /// What takes a key's place in a text.
 const HIDDEN: &str = "[key]";
@@ -27,36 +31,61 @@ impl fmt::Debug for Key {
 }
 
 impl Key {
-    /// The key in `file`, else the one in the environment (`HEARTH_LLM_KEY`, `OPENAI_API_KEY`), else none: many servers
-    /// in the house want none.
+    /// The key to the server at `endpoint`: in `file`, or in the variable of this name; where neither is named in
+    /// `HEARTH_LLM_KEY`, and for OpenAI's own server in `OPENAI_API_KEY`. None of these: none, as many servers in the house want none.
     ///
     /// # Errors
-    /// The file cannot be read or is empty, or the key could not stand in a header.
-    pub fn find(file: Option<&Path>) -> Result<Option<Self>, UsageError> {
-        Self::find_among(file, |name| std::env::var(name).ok())
+    /// Both a file and a variable are named, what is named cannot be read or is empty, or the key could not stand in a
+    /// header.
+    pub fn find(
+        file: Option<&Path>,
+        variable: Option<&str>,
+        endpoint: &Endpoint,
+    ) -> Result<Option<Self>, UsageError> {
+        Self::find_among(file, variable, endpoint, |name| std::env::var(name).ok())
     }
 
     fn find_among(
         file: Option<&Path>,
-        variable: impl Fn(&str) -> Option<String>,
+        variable: Option<&str>,
+        endpoint: &Endpoint,
+        value: impl Fn(&str) -> Option<String>,
     ) -> Result<Option<Self>, UsageError> {
-        if let Some(path) = file {
-            let place = format!("the key file {}", path.display());
-            let text = std::fs::read_to_string(path)
-                .map_err(|error| UsageError(format!("cannot read {place}: {error}")))?;
-            return match text.trim() {
-                "" => Err(UsageError(format!("{place} is empty"))),
-                key => Self::checked(key, &place).map(Some),
-            };
-        }
-        for name in VARIABLES {
-            if let Some(text) = variable(name)
-                && !text.trim().is_empty()
-            {
-                return Self::checked(text.trim(), name).map(Some);
+        // Whoever takes the name for the key itself must not find it in a message.
+        const NAMED: &str = "the environment variable that --llm-key-env names";
+        let (place, text) = match (file, variable) {
+            (Some(_), Some(_)) => {
+                return Err(UsageError(
+                    "which key is meant? --llm-key-file and --llm-key-env both name one: keep one of them".to_owned(),
+                ));
             }
+            (Some(path), None) => {
+                let place = format!("the key file {}", path.display());
+                let text = std::fs::read_to_string(path)
+                    .map_err(|error| UsageError(format!("cannot read {place}: {error}")))?;
+                (place, text)
+            }
+            (None, Some(name)) => (NAMED.to_owned(), value(name).unwrap_or_default()),
+            (None, None) => {
+                let variables: &[&str] = if endpoint.is_openai() {
+                    &[HEARTH, OPENAI]
+                } else {
+                    &[HEARTH]
+                };
+                let set = |name: &&str| {
+                    let text = value(name).filter(|text| !text.trim().is_empty())?;
+                    Some(((*name).to_owned(), text))
+                };
+                match variables.iter().find_map(set) {
+                    Some(found) => found,
+                    None => return Ok(None),
+                }
+            }
+        };
+        match text.trim() {
+            "" => Err(UsageError(format!("{place} is empty or not set"))),
+            key => Self::checked(key, &place).map(Some),
         }
-        Ok(None)
     }
 
     fn checked(text: &str, place: &str) -> Result<Self, UsageError> {
@@ -120,33 +149,74 @@ mod tests {
 
     use super::*;
 
-    #[test]
-    fn the_file_comes_before_the_environment_and_an_empty_variable_is_none() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
-        std::fs::write(&path, "from-file\n").unwrap();
-        let variable = |name: &str| match name {
-            "HEARTH_LLM_KEY" => Some(" ".to_owned()),
-            _ => Some("from-environment".to_owned()),
+    const ABROAD: &str = "https://llm.example.com/v1";
+    const HOUSE: &str = "http://127.0.0.1:8080/v1";
+    const OPENAIS: &str = "https://api.openai.com/v1";
+
+    /// The key that a server would be sent, in an environment of these variables.
+    fn sent(
+        server: &str,
+        file: Option<&Path>,
+        named: Option<&str>,
+        environment: &[(&str, &str)],
+    ) -> Result<Option<String>, UsageError> {
+        let value = |name: &str| {
+            let found = environment.iter().find(|(set, _)| *set == name)?;
+            Some(found.1.to_owned())
         };
-        let found = |file| Key::find_among(file, variable).unwrap().unwrap().0;
-        assert_eq!(found(Some(path.as_path())), "from-file");
-        assert_eq!(found(None), "from-environment");
-        assert!(Key::find_among(None, |_| None).unwrap().is_none());
+        let endpoint = server.parse().unwrap();
+        let key = Key::find_among(file, named, &endpoint, value)?;
+        Ok(key.map(|key| key.0))
+    }
+
+    #[test]
+    fn openais_key_goes_to_openai_alone_unless_it_is_named() {
+        let all = [
+            (HEARTH, "for-hearth"),
+            (OPENAI, "for-openai"),
+            ("OTHER", "for-other"),
+        ];
+        let openai = &all[1..];
+        for (server, unnamed) in [(ABROAD, None), (HOUSE, None), (OPENAIS, Some("for-openai"))] {
+            let key = |named, environment| sent(server, None, named, environment).unwrap();
+            assert_eq!(key(None, openai).as_deref(), unnamed, "{server}");
+            assert_eq!(key(None, &all).as_deref(), Some("for-hearth"), "{server}");
+            for (name, value) in [(OPENAI, "for-openai"), ("OTHER", "for-other")] {
+                assert_eq!(key(Some(name), &all).as_deref(), Some(value), "{server}");
+            }
+            assert_eq!(key(None, &[]), None);
+            let blank = [(HEARTH, " "), (OPENAI, "for-openai")];
+            assert_eq!(key(None, &blank).as_deref(), unnamed, "{server}");
+        }
+    }
+
+    #[test]
+    fn what_is_named_must_be_there_and_be_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let [path, none] = ["key", "none"].map(|name| folder.path().join(name));
+        std::fs::write(&path, "from-file\n").unwrap();
+        let environment = [(HEARTH, "for-hearth"), ("BLANK", " ")];
+        let sent = |file, named| sent(OPENAIS, file, named, &environment);
+        assert_eq!(
+            sent(Some(&path), None).unwrap().as_deref(),
+            Some("from-file")
+        );
+        assert!(sent(Some(&path), Some(HEARTH)).is_err(), "two keys");
+        assert!(sent(Some(&none), None).is_err());
+        std::fs::write(&path, " \n").unwrap();
+        assert!(sent(Some(&path), None).is_err());
+        assert!(sent(None, Some("BLANK")).is_err());
+        // A key in the name's place is no key of any server, and is not shown.
+        let error = sent(None, Some("sk-secret")).unwrap_err();
+        assert!(!error.0.contains("sk-s"), "{error}");
     }
 
     #[test]
     fn what_is_no_key_is_refused_without_being_shown() {
-        let folder = tempfile::tempdir().unwrap();
-        let path = folder.path().join("key");
         for text in ["sk-secret one", "sk-secret\nsecond", "sk-sécret"] {
-            std::fs::write(&path, text).unwrap();
-            let error = Key::find_among(Some(&path), |_| None).unwrap_err();
+            let error = sent(ABROAD, None, None, &[(HEARTH, text)]).unwrap_err();
             assert!(!error.0.contains("sk-s"), "{error}");
         }
-        std::fs::write(&path, " \n").unwrap();
-        assert!(Key::find_among(Some(&path), |_| None).is_err());
-        assert!(Key::find_among(Some(&folder.path().join("none")), |_| None).is_err());
     }
 
     #[test]

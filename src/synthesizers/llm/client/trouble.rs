@@ -134,7 +134,8 @@ impl Trouble {
                 ))
             }
             401 => Trouble::Refused(format!(
-                "{what}; give a valid key in HEARTH_LLM_KEY or in a key file"
+                "{what}; give a key of this server in HEARTH_LLM_KEY or in a file named by --llm-key-file, or name its \
+                 environment variable with --llm-key-env (OPENAI_API_KEY goes unasked to OpenAI alone)"
             )),
             402 => Trouble::Refused(format!("{what}; the account needs credit")),
             403 => Trouble::Refused(format!("{what}; the key may not do this")),

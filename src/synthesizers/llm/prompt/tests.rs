@@ -1,28 +1,18 @@
 use std::sync::Arc;
 
 use hearth_operators::words::{
-    Action, Device, Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
+    Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
 };
 
 use super::super::told::Naming;
 use super::*;
+use crate::catalog::catalog_of;
 
 fn catalog() -> Catalog {
-    let device = |name: &str, actions: &[&str]| Device {
-        name: name.to_owned(),
-        actions: actions
-            .iter()
-            .map(|name| Action {
-                name: (*name).to_owned(),
-                closes: Vec::new(),
-            })
-            .collect(),
-    };
-    Catalog::new(vec![
-        device("Heater", &["switch on", "switch off"]),
-        device("Zoë's \"lamp\"", &["switch on", "switch off", "setLevel"]),
+    catalog_of(&[
+        ("Heater", &["switch on", "switch off"]),
+        ("Zoë's \"lamp\"", &["switch on", "switch off", "setLevel"]),
     ])
-    .unwrap()
 }
 
 fn request(catalog: &Catalog, kind: ShiftKind, from: &str, to: &str) -> Request {

@@ -143,27 +143,15 @@ fn number(word: &str) -> Option<usize> {
 
 #[cfg(test)]
 mod tests {
-    use hearth_operators::words::{Action, Device};
-
     use super::*;
+    use crate::catalog::catalog_of;
 
     fn names() -> Names {
-        let device = |name: &str, actions: &[&str]| Device {
-            name: name.to_owned(),
-            actions: actions
-                .iter()
-                .map(|name| Action {
-                    name: (*name).to_owned(),
-                    closes: Vec::new(),
-                })
-                .collect(),
-        };
-        let devices = vec![
-            device("Blind", &["windowShade open", "windowShade close"]),
-            device("Fan", &["on", "ON", "off"]),
-            device("fan", &["on"]),
-        ];
-        Names::new(Arc::new(Catalog::new(devices).unwrap()))
+        Names::new(Arc::new(catalog_of(&[
+            ("Blind", &["windowShade open", "windowShade close"]),
+            ("Fan", &["on", "ON", "off"]),
+            ("fan", &["on"]),
+        ])))
     }
 
     #[test]

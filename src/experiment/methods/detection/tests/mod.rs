@@ -2,36 +2,32 @@
 
 mod real;
 
-use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequence};
+use hearth_operators::words::{ActionId, Catalog, Quadruple, Sequence};
 use rand::Rng;
 use rand::seq::SliceRandom;
 
 use super::features::{Features, Points};
 use super::reconstruction::Network;
 use super::*;
+use crate::catalog::catalog_of;
 use crate::evaluate::statistics::auroc;
 use crate::models::{Columns, Learner, ModelError, WINDOW, fit, generator, windows};
 
 /// Seven devices of three actions each.
 fn catalog() -> Catalog {
-    let actions = ["on", "off", "dim"].map(|name| Action {
-        name: name.into(),
-        closes: Vec::new(),
-    });
-    let devices = [
-        "Blind",
-        "Heater",
-        "Kettle",
-        "Light",
-        "Lock",
-        "Oven",
-        "Television",
-    ];
-    let devices = devices.map(|name| Device {
-        name: name.into(),
-        actions: actions.to_vec(),
-    });
-    Catalog::new(devices.to_vec()).unwrap()
+    let actions: &[&str] = &["on", "off", "dim"];
+    catalog_of(
+        &[
+            "Blind",
+            "Heater",
+            "Kettle",
+            "Light",
+            "Lock",
+            "Oven",
+            "Television",
+        ]
+        .map(|name| (name, actions)),
+    )
 }
 
 /// Morning, noon and evening, each in its three hours: `(hours, actions)`. The heater and some actions have no part in them.

@@ -2,25 +2,19 @@
 
 mod real;
 
-use hearth_operators::words::{Action, ActionId, Catalog, Device, DeviceId, Quadruple, Sequence};
+use hearth_operators::words::{ActionId, Catalog, DeviceId, Quadruple, Sequence};
 use rand::Rng;
 
 use super::network::{Model, Network};
 use super::*;
+use crate::catalog::catalog_of;
 use crate::experiment::methods::{Given, Lesson};
 use crate::models::{Columns, ModelError, Source, Vocabulary, WINDOW, generator, windows};
 
 /// Five devices of three actions each.
 fn catalog() -> Catalog {
-    let actions = ["on", "off", "dim"].map(|name| Action {
-        name: name.into(),
-        closes: Vec::new(),
-    });
-    let devices = ["Fan", "Heater", "Light", "Lock", "Television"].map(|name| Device {
-        name: name.into(),
-        actions: actions.to_vec(),
-    });
-    Catalog::new(devices.to_vec()).unwrap()
+    let actions: &[&str] = &["on", "off", "dim"];
+    catalog_of(&["Fan", "Heater", "Light", "Lock", "Television"].map(|name| (name, actions)))
 }
 
 const ACTIONS: usize = 15;

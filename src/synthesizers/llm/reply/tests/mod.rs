@@ -11,20 +11,15 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use hearth_operators::validate::MAX_LENGTH;
-use hearth_operators::words::{Action, Catalog, Device};
+use hearth_operators::words::Catalog;
 
 use super::*;
+use crate::catalog::device;
 
 /// Devices and their actions, as a catalog.
 fn catalog_of(devices: BTreeMap<String, Vec<String>>) -> Arc<Catalog> {
-    let action = |name| Action {
-        name,
-        closes: Vec::new(),
-    };
-    let devices = devices.into_iter().map(|(name, actions)| Device {
-        name,
-        actions: actions.into_iter().map(action).collect(),
-    });
+    let devices = devices.into_iter();
+    let devices = devices.map(|(name, actions)| device(name, actions));
     Arc::new(Catalog::new(devices.collect()).unwrap())
 }
 
