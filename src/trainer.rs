@@ -10,8 +10,8 @@ use rand::Rng;
 use rand::seq::SliceRandom;
 
 use crate::models::{
-    Autoencoder, AutoencoderShape, Detector, Devices, Habits, Learner, Mixture, ModelError, Ngram,
-    Plan, Preset, SasRec, WINDOW, fit, generator, mean, quantile, windows,
+    Autoencoder, AutoencoderShape, Detector, Habits, Learner, Mixture, ModelError, Ngram, Plan,
+    Preset, SasRec, WINDOW, fit, generator, mean, quantile, windows,
 };
 
 /// Sequences of the new context below which nothing is trained for a home.
@@ -109,7 +109,7 @@ pub(crate) fn predictor(
     let network = SasRec::fresh(catalog, shape, &mut generator(seed, 0))?;
     let plan = preset.predictor_plan();
     learn(&network, &parts.train, shape.window, &plan, seed)?;
-    let count = |sequences: &[&Sequence]| Ngram::learn(&Devices::new(catalog), sequences, false);
+    let count = |sequences: &[&Sequence]| Ngram::learn(catalog.actions(), sequences, false);
     let mut mixture = Mixture::new(network, count(&parts.train), [0.5; 2]);
     mixture.weigh(&parts.held)?;
     let (network, _, share) = mixture.into_parts();

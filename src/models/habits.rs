@@ -18,7 +18,7 @@ use hearth_operators::words::{Catalog, HOURS, Hours, Quadruple, Sequence, Weight
 
 use super::ModelError;
 use super::counts::{Context, Counts};
-use super::ngram::{Devices, Ngram, Situation, When};
+use super::ngram::{Ngram, Situation, When};
 use super::parameters::{Parameters, Source};
 use super::preset::WINDOW;
 use super::reading::{Columns, Vocabulary};
@@ -57,10 +57,9 @@ impl Habits {
         read.sort_unstable();
         let forward: Vec<Sequence> = read.iter().map(|s| Sequence(s.to_vec())).collect();
         let backward: Vec<Sequence> = read.iter().map(|s| Sequence(backward(s))).collect();
-        let devices = Devices::new(catalog);
         let ngram = |sequences: &[Sequence]| {
             let sequences: Vec<&Sequence> = sequences.iter().collect();
-            Ngram::learn(&devices, &sequences, true)
+            Ngram::learn(vocabulary.actions(), &sequences, true)
         };
         let places = || read.iter().flat_map(|s| (0..s.len()).map(move |i| (s, i)));
         let hours = places().map(|(s, i)| (hours_of(s, i).to_vec(), s[i].hours.into()));
@@ -80,11 +79,11 @@ impl Habits {
     /// The weights are of something else.
     pub fn stored(catalog: &Catalog, weights: &Weights) -> Result<Self, ModelError> {
         let vocabulary = Vocabulary::new(catalog, Columns::All);
-        let devices = Devices::new(catalog);
-        let mut source = Source::stored(label(vocabulary.actions()), weights, false)?;
+        let actions = vocabulary.actions();
+        let mut source = Source::stored(label(actions), weights, false)?;
         let habits = Habits {
-            before: Ngram::stored(BEFORE, &devices, &mut source)?,
-            after: Ngram::stored(AFTER, &devices, &mut source)?,
+            before: Ngram::stored(BEFORE, actions, &mut source)?,
+            after: Ngram::stored(AFTER, actions, &mut source)?,
             hours: Counts::stored(HOURS_COUNTS, HOURS.len(), &mut source)?,
             repeats: Counts::stored(REPEATS, WINDOW + 1, &mut source)?,
             vocabulary,
@@ -136,7 +135,7 @@ impl Habits {
 }
 
 fn label(actions: usize) -> String {
-    format!("habits 2, {actions} actions")
+    format!("habits 1, {actions} actions")
 }
 
 fn backward(s: &[Quadruple]) -> Vec<Quadruple> {

@@ -11,7 +11,7 @@ use hearth_operators::words::{Catalog, Sequence, Weights};
 
 use super::ModelError;
 use super::fit::Learner;
-use super::ngram::{Devices, Ngram, Situation, mixed};
+use super::ngram::{Ngram, Situation, mixed};
 use super::parameters::Source;
 use super::sasrec::{SasRec, Shape};
 
@@ -46,7 +46,7 @@ impl Mixture {
         train: bool,
     ) -> Result<Self, ModelError> {
         let mut source = Source::stored(SasRec::label(shape), weights, train)?;
-        let counts = Ngram::stored(COUNTS, &Devices::new(catalog), &mut source)?;
+        let counts = Ngram::stored(COUNTS, catalog.actions(), &mut source)?;
         let share: Vec<f32> = source
             .take_stored(SHARE, DType::F32)?
             .flatten_all()?

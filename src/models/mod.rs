@@ -34,7 +34,7 @@ pub(crate) use layers::{
     Attention, HIDDEN, LayerNorm, Linear, Measures, Mode, cross_entropy, softmax,
 };
 pub(crate) use mixture::Mixture;
-pub(crate) use ngram::{Devices, Ngram, Situation, When};
+pub(crate) use ngram::{Ngram, Situation, When};
 pub(crate) use parameters::{Init, Parameters, Source};
 pub use preset::Preset;
 pub(crate) use preset::WINDOW;

@@ -7,8 +7,8 @@ use proptest::prelude::*;
 
 use super::layers::Measures;
 use super::{
-    Autoencoder, Columns, Detector, Devices, Embedder, Habits, Learner, Mixture, ModelError, Ngram,
-    Plan, Predictor, Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
+    Autoencoder, Columns, Detector, Embedder, Habits, Learner, Mixture, ModelError, Ngram, Plan,
+    Predictor, Preset, SasRec, WINDOW, autoencoder, fit, generator, mean, sasrec, windows,
 };
 use crate::catalog::catalog_of;
 
@@ -70,11 +70,7 @@ fn predictor(aim: sasrec::Aim, seed: u64) -> SasRec {
 /// A network beside the counts of the routines, as stored.
 fn mixed(network: SasRec) -> Weights {
     let sequences = routines();
-    let counts = Ngram::learn(
-        &Devices::new(&catalog()),
-        &sequences.iter().collect::<Vec<_>>(),
-        false,
-    );
+    let counts = Ngram::learn(12, &sequences.iter().collect::<Vec<_>>(), false);
     Mixture::new(network, counts, [0.5; 2]).weights().unwrap()
 }
 
@@ -247,7 +243,7 @@ fn a_mixture_is_stored_whole() {
     let network = predictor(sasrec::Aim::Softmax, 2);
     let sequences = routines();
     let [cohort, home] = [0, 1].map(|i| [&sequences[i]]);
-    let counts = Ngram::learn(&Devices::new(&catalog()), &cohort, false).over(&home);
+    let counts = Ngram::learn(12, &cohort, false).over(&home);
     let mixture = Mixture::new(network, counts, [0.25, 0.75]);
     let weights = mixture.weights().unwrap();
     let shape = Preset::Small.predictor();
@@ -269,7 +265,7 @@ fn the_share_is_that_of_who_is_right() {
         network
     };
     let share = |network: usize, counts: usize| {
-        let counts = Ngram::learn(&Devices::new(&catalog()), &[&sequences[counts]], false);
+        let counts = Ngram::learn(12, &[&sequences[counts]], false);
         let mut mixture = Mixture::new(trained_network(network), counts, [0.5; 2]);
         mixture.weigh(&evening).unwrap();
         mixture.into_parts().2[1]

@@ -52,21 +52,19 @@ impl Scorer for Detector {
     }
 }
 
-/// Habits of one column: each value is what is done, and all happens at one time. Actions stay those of their devices.
-struct Column {
-    reader: Reader,
-    habits: Detector,
-}
+/// Habits of one column: each value is what is done, and all happens at one time. An action names its device, so of a column of
+/// actions there are two habits, the action's and the device's, and their strangenesses add up: a device that never was used is
+/// stranger than a known one's new action. Where weekday and hours are read as well, that did not help.
+struct Column(Vec<(Reader, Detector)>);
 
 impl Column {
     fn learn(lesson: &Lesson) -> Result<Self, ModelError> {
-        let reader = Reader::new(lesson.catalog, lesson.columns);
-        let train = reader.train(lesson)?;
-        let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();
-        let train: Vec<&Sequence> = train.iter().collect();
-        let habits = if lesson.columns == Columns::Action {
-            Habits::learn(lesson.catalog, &train)?
-        } else {
+        let columns = match lesson.columns {
+            Columns::Action => &[Columns::Action, Columns::Device][..],
+            ref other => std::slice::from_ref(other),
+        };
+        let habits = columns.iter().map(|&columns| {
+            let reader = Reader::new(lesson.catalog, columns);
             let values = (0..reader.sizes().iter().sum()).map(|value| Action {
                 name: value.to_string(),
                 closes: Vec::new(),
@@ -76,12 +74,12 @@ impl Column {
                 actions: values.collect(),
             };
             let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
-            Habits::learn(&values, &train)?
-        };
-        Ok(Column {
-            reader,
-            habits: Detector::counted(habits),
-        })
+            let train = reader.train(lesson)?;
+            let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();
+            let habits = Habits::learn(&values, &train.iter().collect::<Vec<_>>())?;
+            Ok((reader, Detector::counted(habits)))
+        });
+        Ok(Column(habits.collect::<Result<_, ModelError>>()?))
     }
 }
 
@@ -97,8 +95,11 @@ fn read(reader: &Reader, sequence: &Sequence) -> Sequence {
 
 impl Scorer for Column {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
-        self.reader.check(sequence)?;
-        self.habits.strangeness(&read(&self.reader, sequence))
+        let scores = self.0.iter().map(|(reader, habits)| {
+            reader.check(sequence)?;
+            habits.strangeness(&read(reader, sequence))
+        });
+        scores.sum()
     }
 }
 

@@ -8,7 +8,7 @@ use hearth_operators::words::{Quadruple, Sequence};
 
 use super::answer::{Next, Vetted};
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
-use crate::models::{Devices, ModelError, Ngram, Situation, When};
+use crate::models::{ModelError, Ngram, Situation, When};
 
 /// The interpolated n-gram.
 pub struct InterpolatedNgram;
@@ -21,7 +21,7 @@ impl Prediction for InterpolatedNgram {
     fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
         let catalog = Vetted::new(lesson)?;
         let sequences: Vec<&Sequence> = lesson.train.iter().collect();
-        let both = Both::learn(&Devices::new(lesson.catalog), &sequences);
+        let both = Both::learn(catalog.actions(), &sequences);
         Ok(catalog.asking(both))
     }
 }
@@ -33,11 +33,11 @@ pub(super) struct Both {
 }
 
 impl Both {
-    /// Counts some sequences over the devices of a catalog.
-    pub fn learn(devices: &Devices, sequences: &[&Sequence]) -> Self {
+    /// Counts some sequences over a catalog of so many actions.
+    pub fn learn(actions: usize, sequences: &[&Sequence]) -> Self {
         Both {
-            told: Ngram::learn(devices, sequences, true),
-            untold: Ngram::learn(devices, sequences, false),
+            told: Ngram::learn(actions, sequences, true),
+            untold: Ngram::learn(actions, sequences, false),
         }
     }
 

@@ -13,7 +13,7 @@ use hearth_operators::words::{ActionId, Catalog, DeviceId, Hours, Quadruple, Seq
 use super::answer::{Next, Vetted};
 use super::ngram::Both;
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
-use crate::models::{Context, Counts, Devices, Mixture, ModelError, Preset};
+use crate::models::{Context, Counts, Mixture, ModelError, Preset};
 use crate::trainer::{Parts, Settings, predictor};
 
 /// Hearth's predictor in one of its presets.
@@ -46,7 +46,7 @@ impl Prediction for SmartGen {
         };
         let predictor = predictor(lesson.catalog, &parts, &settings)?;
         let devices = Uses::learn(lesson.catalog, &parts.train);
-        let counts = Both::learn(&Devices::new(lesson.catalog), &parts.train);
+        let counts = Both::learn(catalog.actions(), &parts.train);
         Ok(catalog.asking(Hearths {
             predictor,
             counts,
