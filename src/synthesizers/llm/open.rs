@@ -11,8 +11,9 @@ use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
 use super::reply::Reader;
-use super::synthesis::{Engine, Parts};
+use super::synthesis::{Engine, Parts, Reading};
 use super::told::Told;
+use super::{Editor, Writes};
 use crate::config::{Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
 use crate::pool::Stop;
@@ -33,7 +34,7 @@ pub fn prompts(
     homes: &Homes,
 ) -> Result<Prompts, UsageError> {
     let told = Told::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
-    let templates = Templates::load(config.llm_templates.as_deref());
+    let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
     Ok(Prompts::new(told, templates, homes.clone()))
 }
@@ -197,9 +198,13 @@ pub fn parts(
             Some(ledger)
         }
     };
-    let told = calls.prompts().told().catalog().clone();
+    let told = calls.prompts().told();
+    let reading = match calls.prompts().writes() {
+        Writes::Sequences => Reading::Sequences(Reader::new(Arc::new(told.catalog().clone()))),
+        Writes::Edits => Reading::Edits(Editor::new(told, calls.seed()).into()),
+    };
     Ok(Parts {
-        reader: Reader::new(Arc::new(told)),
+        reading,
         calls,
         homes: homes.clone(),
         engine,
