@@ -11,7 +11,7 @@ use super::text;
 const OFTENEST: usize = 2;
 
 /// Actions whose successors are told.
-const FREQUENT: usize = 8;
+const FREQUENT: usize = 6;
 
 /// Successors that are told of each.
 const NEXT: usize = 2;
