@@ -288,12 +288,14 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
 /// The whole command. The values of environment variables are not for help pages.
 fn command() -> clap::Command {
     let mut command = Cli::command();
+    let hidden =
+        |command: clap::Command| command.mut_args(|argument| argument.hide_env_values(true));
     for name in CONFIGURED {
-        command = command.mut_subcommand(name, |command| {
-            command.mut_args(|argument| argument.hide_env_values(true))
-        });
+        command = command.mut_subcommand(name, hidden);
     }
-    command
+    command.mut_subcommand("experiment", |command| {
+        command.mut_subcommand("honest", hidden)
+    })
 }
 
 /// The error and its causes as one sentence; causes that it already contains are not repeated.

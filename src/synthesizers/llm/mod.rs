@@ -32,7 +32,7 @@ pub use edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
 pub use gguf::{LoadError, LocalModel};
 pub use ledger::{Ledger, Money, Price};
-pub use open::{calls, cassette_folder, engine, parts, prices, prompts};
+pub use open::{Records, calls, cassette_folder, engine, parts, prices, prompts, records};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
 pub use quote::{Quote, explain};
 pub use synthesis::{Engine, Llm, LlmSummary, Parts, Reading};

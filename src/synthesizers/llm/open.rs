@@ -155,19 +155,20 @@ pub fn cassette_folder(config: &LlmConfig, out: &Path) -> PathBuf {
     }
 }
 
-/// Everything that answers the requests of a run.
+/// What is kept of a run's calls.
+#[derive(Clone)]
+pub struct Records {
+    /// The answers.
+    pub cassette: Cassette,
+    /// What they cost; nobody who asks nobody has one.
+    pub ledger: Option<Ledger>,
+}
+
+/// Opens what is kept of a run's calls.
 ///
 /// # Errors
 /// The cassette or the ledger cannot be used.
-pub fn parts(
-    config: &Config,
-    calls: Calls,
-    engine: Engine,
-    homes: &Homes,
-    out: &Path,
-    stop: &Stop,
-) -> Result<Parts, UsageError> {
-    let llm = &config.llm;
+pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, UsageError> {
     let folder = cassette_folder(llm, out);
     let mode = match engine {
         Engine::Nobody => Mode::Replay,
@@ -198,18 +199,29 @@ pub fn parts(
             Some(ledger)
         }
     };
+    Ok(Records { cassette, ledger })
+}
+
+/// Everything that answers the requests of a catalog's homes.
+pub fn parts(
+    calls: Calls,
+    engine: Arc<Engine>,
+    homes: &Homes,
+    records: Records,
+    stop: &Stop,
+) -> Parts {
     let told = calls.prompts().told();
     let reading = match calls.prompts().writes() {
         Writes::Sequences => Reading::Sequences(Reader::new(Arc::new(told.catalog().clone()))),
         Writes::Edits => Reading::Edits(Editor::new(told, calls.seed()).into()),
     };
-    Ok(Parts {
+    Parts {
         reading,
         calls,
         homes: homes.clone(),
         engine,
-        cassette,
-        ledger,
+        cassette: records.cassette,
+        ledger: records.ledger,
         stop: stop.clone(),
-    })
+    }
 }

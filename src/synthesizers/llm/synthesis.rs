@@ -27,6 +27,7 @@ use crate::homes::Homes;
 use crate::pool::{Stop, Work};
 use crate::sinks::grouped;
 use crate::sinks::lines::{request_id, shift_id};
+use crate::synthesizers::Synthesizer;
 
 /// Who completes calls that are not recorded.
 pub enum Engine {
@@ -67,7 +68,7 @@ pub struct Parts {
     /// Names of homes: for the ledger and the cassette's labels, which stay in the house.
     pub homes: Homes,
     /// Who is asked.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     /// What was answered before.
     pub cassette: Cassette,
     /// What may be spent; recorded answers cost nothing.
@@ -245,6 +246,20 @@ impl Outside<Arc<Request>, Reply> for Llm {
     }
 }
 
+/// For those who have a thread to wait on.
+impl Synthesizer for Llm {
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(self.shared.answer(request)),
+            None => Err("the language model's threads are gone".to_owned()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.shared.parts.calls.model()
+    }
+}
+
 impl Shared {
     async fn answer(&self, request: &Request) -> Result<Vec<Written>, String> {
         let Tally {
@@ -368,7 +383,7 @@ impl Shared {
             .as_ref()
             .ok_or_else(nobody)?
             .purse(home, ceiling(call));
-        match engine {
+        match &**engine {
             Engine::Server(client) => client.complete(call, &purse).await,
             #[cfg(feature = "gguf")]
             Engine::Local(model) => {
