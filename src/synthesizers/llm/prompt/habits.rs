@@ -60,17 +60,22 @@ fn count(hours: &[u32; HOURS.len()]) -> String {
     format!("{all}{}", each.collect::<String>())
 }
 
-/// The top successors of the actions that are followed most often.
+/// The top successors of the actions that are followed most often. That an action follows itself says nothing of where another
+/// may go.
 pub(super) fn successors(catalog: &Catalog, hints: &Hints) -> String {
     let followed = |next: &[(ActionId, u32)]| next.iter().map(|(_, n)| u64::from(*n)).sum::<u64>();
-    let mut frequent: Vec<_> = hints.0.iter().collect();
+    let others = hints.0.iter().map(|(action, next)| {
+        let others = next.iter().filter(|(other, _)| other != action);
+        (*action, others.copied().collect::<Vec<_>>())
+    });
+    let mut frequent: Vec<_> = others.filter(|(_, next)| !next.is_empty()).collect();
     frequent.sort_by_key(|(action, next)| (Reverse(followed(next)), *action));
     frequent.truncate(FREQUENT);
     let lines = frequent.into_iter().map(|(action, next)| {
         let next = next.iter().take(NEXT);
         let next = next.map(|(action, n)| format!("{} {n}", text(&catalog.full_name(*action))));
         let next = next.collect::<Vec<_>>().join(", ");
-        format!("{}: {next}", text(&catalog.full_name(*action)))
+        format!("{}: {next}", text(&catalog.full_name(action)))
     });
     lines.collect::<Vec<_>>().join("\n")
 }
