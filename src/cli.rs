@@ -80,6 +80,8 @@ pub enum Command {
   hearth replay events.jsonl --out out --synthesizer openai --llm-url http://127.0.0.1:8080/v1 --llm-model smollm2
   hearth replay events.jsonl --out out --synthesizer openai --llm-model gpt-4o --llm-price-input 2.50 \
       --llm-price-output 10 --llm-budget 5 --dry-run
+  hearth replay events.jsonl --out out --synthesizer openai --llm-url http://127.0.0.1:8080/v1 --llm-model qwen3 \
+      --llm-writes edits
 
 Durations are written like 90s, 10m, 9h, 2days or 1day 12h. Every option of the Configuration is also a key of
 hearth.toml and an environment variable; a flag precedes the environment, that precedes the file.")]
@@ -187,7 +189,9 @@ pub struct ConfigArgs {
 ///
 /// system.txt and user.txt are the two messages of a request to a language model, templates in Jinja's notation that
 /// know the words scene, sequences, count, hints and devices; schema.txt and paper.txt, taken as they are, say how to
-/// answer, to a server that takes a JSON schema and to one that does not. A replay reads them with --llm-templates.
+/// answer, to a server that takes a JSON schema and to one that does not. Where a model writes edits, edits-system.txt and
+/// edits-user.txt are the messages, which know the words scene, habits and successors, and edits-answer.txt says how to
+/// answer. A replay reads them with --llm-templates.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth templates --out prompts
@@ -284,12 +288,14 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
 /// The whole command. The values of environment variables are not for help pages.
 fn command() -> clap::Command {
     let mut command = Cli::command();
+    let hidden =
+        |command: clap::Command| command.mut_args(|argument| argument.hide_env_values(true));
     for name in CONFIGURED {
-        command = command.mut_subcommand(name, |command| {
-            command.mut_args(|argument| argument.hide_env_values(true))
-        });
+        command = command.mut_subcommand(name, hidden);
     }
-    command
+    command.mut_subcommand("experiment", |command| {
+        command.mut_subcommand("honest", hidden)
+    })
 }
 
 /// The error and its causes as one sentence; causes that it already contains are not repeated.

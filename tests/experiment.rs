@@ -3,7 +3,14 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
-use serde_json::Value;
+use serde_json::{Value, json};
+
+/// The same as the replay's tests have; not all that it can do is wanted here.
+#[allow(dead_code)]
+#[path = "replay/llm/server.rs"]
+mod server;
+
+use server::{Act, Server};
 
 fn hearth(arguments: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_hearth"));
@@ -126,6 +133,73 @@ fn simulated_homes_need_no_data_and_a_run_is_taken_up() {
     assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http"));
     let again = run(&["report", "--out", out]);
     assert!(again.contains("unseen action, source"), "{again}");
+}
+
+/// A language model that writes edits is asked once a pair, whatever the number of seeds and methods, and never again.
+#[test]
+fn edits_of_a_language_model_are_a_training_set() {
+    let edits = json!({"edits": [{"edit": "move", "what": "everything", "hours": [], "by": 1}]});
+    let server = Server::start(move |_| Act::Say(edits.to_string()));
+    let dir = tempfile::tempdir().unwrap();
+    let url = server.url();
+    let run_into = |out: &str, options: &[&str]| {
+        let out = dir.path().join(out);
+        let pairs = ["honest", "--datasets", "sim-1", "--shifts", "ST,TT"];
+        let cells = [
+            "--shots",
+            "0",
+            "--training",
+            "edits,source+edits",
+            "--seeds",
+            "2",
+        ];
+        let cassette = dir.path().join("cassette");
+        let kept = [
+            "--llm-model",
+            "parrot-1",
+            "--llm-cassette-dir",
+            cassette.to_str().unwrap(),
+        ];
+        let mut all: Vec<&str> = [&pairs[..], &cells, &FAST, &kept, options].concat();
+        all.extend(["--out", out.to_str().unwrap()]);
+        run(&all);
+        lines(&out)
+    };
+    let metrics = |lines: &[Value]| {
+        let cell = |line: &Value| {
+            let keys = ["task", "shift", "method", "training", "seed", "metrics"];
+            keys.map(|key| line[key].to_string())
+        };
+        lines
+            .iter()
+            .map(cell)
+            .collect::<std::collections::BTreeSet<_>>()
+    };
+    let asked = run_into("asked", &["--llm-url", &url]);
+    assert!(
+        asked.iter().all(|line| line.get("error").is_none()),
+        "{asked:?}"
+    );
+    for set in ["edits", "source+edits"] {
+        assert!(asked.iter().any(|line| line["training"] == set));
+    }
+    assert_eq!(server.calls().len(), 2, "one call a pair");
+    drop(server);
+    let recorded = run_into("recorded", &["--llm-cassette", "replay"]);
+    assert_eq!(metrics(&asked), metrics(&recorded));
+
+    let out = dir.path().join("nobody");
+    let nobody = hearth(&[
+        "honest",
+        "--datasets",
+        "sim-1",
+        "--training",
+        "edits",
+        "--out",
+        out.to_str().unwrap(),
+    ]);
+    assert_eq!(nobody.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("--llm-url"));
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use clap::Args;
 
 use super::Span;
-use crate::synthesizers::llm::{Format, Mode, Money, Naming, Price};
+use crate::synthesizers::llm::{Format, Mode, Money, Naming, Price, Writes};
 
 /// What a language model is asked, and where, and for how much.
 #[derive(Args, Clone, Debug)]
@@ -47,7 +47,11 @@ pub struct LlmConfig {
     #[arg(long, env = "HEARTH_LLM_NAMES", default_value = "public")]
     pub llm_names: Naming,
 
-    /// A folder with system.txt, user.txt, schema.txt or paper.txt in place of the built-in ones (`hearth templates`)
+    /// What the model is asked to write
+    #[arg(long, env = "HEARTH_LLM_WRITES", default_value = "sequences")]
+    pub llm_writes: Writes,
+
+    /// A folder with texts of prompts in place of the built-in ones (`hearth templates` writes those)
     #[arg(long, env = "HEARTH_LLM_TEMPLATES", value_name = "DIR")]
     pub llm_templates: Option<PathBuf>,
 

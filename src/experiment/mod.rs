@@ -16,10 +16,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::config::UsageError;
+use crate::config::{LlmConfig, UsageError};
 use crate::models::Preset;
 use cells::Results;
-use data::{HOMES, Kind, Pair, Store};
+use data::{HOMES, Kind, Model, Pair, SHARED, Store};
 use roster::Roster;
 
 /// Run the paper's experiments, or those that can be believed, and report them
@@ -47,7 +47,7 @@ enum ExperimentCommand {
     /// The paper's tables and figures by the paper's protocol, beside what was published.
     Paper(PaperArgs),
     /// Next action and anomalies with nothing given away: methods, training sets, a few real sequences, fidelity.
-    Honest(HonestArgs),
+    Honest(Box<HonestArgs>),
     /// Make the tables and report.html of a folder anew from its results.jsonl.
     Report(ReportArgs),
 }
@@ -127,7 +127,8 @@ struct ReportArgs {
   hearth experiment honest --data SmartGen/ --out run
   hearth experiment honest --data SmartGen/ --datasets fr --shifts ST --seeds 1 --shots 0 --methods SmartGen,bigram --out quick
   hearth experiment honest --data SmartGen/ --training source,embedded --out two-sets
-  hearth experiment honest --datasets sim --out homes")]
+  hearth experiment honest --datasets sim --out homes
+  hearth experiment honest --datasets sim --training embedded,edits --llm-url http://127.0.0.1:8080/v1 --llm-model qwen3 --out edits")]
 struct HonestArgs {
     #[command(flatten)]
     run: RunArgs,
@@ -141,9 +142,15 @@ struct HonestArgs {
     )]
     shots: Vec<usize>,
 
-    /// Training sets by name: source, gpt-4o, gpt-4o-filtered, gpt-4o-authors, embedded, source+embedded ...; none: all
+    /// Training sets by name: source, gpt-4o, gpt-4o-filtered, gpt-4o-authors, embedded, source+embedded, edits (where a
+    /// language model is named) ...; none: all
     #[arg(long, value_name = "NAME,..", value_delimiter = ',')]
     training: Vec<String>,
+
+    /// Where --llm-url or --llm-gguf names one, or --llm-cassette replay and --llm-model one that was recorded, it is asked for
+    /// edits, once a pair: the training set edits. Another model needs another output folder.
+    #[command(flatten, next_help_heading = "Language model")]
+    llm: LlmConfig,
 }
 
 /// Runs the command.
@@ -168,7 +175,14 @@ pub fn run(args: &ExperimentArgs) -> Result<()> {
         }
         ExperimentCommand::Report(args) => report::write(&args.out),
         ExperimentCommand::Honest(args) => {
-            let setup = Setup::new(&args.run)?;
+            let mut setup = Setup::new(&args.run)?;
+            let model = Model::open(&args.llm, SHARED, &args.run.out)?;
+            let mut parts = args.training.iter().flat_map(|name| name.split('+'));
+            if model.is_none() && parts.any(|part| part == "edits") {
+                let message = "the training set edits is what a language model writes: name it with --llm-url and --llm-model";
+                return Err(UsageError(message.to_owned()).into());
+            }
+            setup.store = setup.store.with_model(model);
             let plan = honest::Plan {
                 pairs: setup.pairs.clone(),
                 seeds: args.run.seeds,

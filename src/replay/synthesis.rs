@@ -101,7 +101,8 @@ impl Chosen {
                 llm: None,
             },
             Chosen::Llm { calls, engine } => {
-                let parts = llm::parts(config, calls, engine, homes, out, stop)?;
+                let records = llm::records(&config.llm, &engine, out)?;
+                let parts = llm::parts(calls, engine.into(), homes, records, stop);
                 let llm = Arc::new(Llm::start(parts, workload.synthesize.clone())?);
                 Begun {
                     answers: Some(llm.clone()),

@@ -9,7 +9,7 @@
 
 use std::borrow::Cow;
 
-use hearth_operators::words::{RequestKey, ShiftKind, Time, WEEKDAYS, Word};
+use hearth_operators::words::{RequestKey, ShiftKey, ShiftKind, Time, WEEKDAYS, Word};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 /// An event time with the minutes east of UTC that its clock showed; RFC 3339 in files.
@@ -333,7 +333,17 @@ pub fn request_id(home: &str, key: &RequestKey) -> String {
     let day = WEEKDAYS
         .get(usize::from(key.weekday))
         .map_or("?", |name| &name[..3]);
-    format!("{home}/{}/{day}/{}", key.shift.regime, key.part)
+    format!("{}/{day}/{}", shift_id(home, key.shift), key.part)
+}
+
+/// The name of a shift, `home/regime`: `h-17/0`.
+pub fn shift_id(home: &str, shift: ShiftKey) -> String {
+    format!("{home}/{}", shift.regime)
+}
+
+/// The name of the shift that a request of this name is of; of any other text, itself.
+pub fn shift_of(request: &str) -> &str {
+    request.rsplitn(3, '/').nth(2).unwrap_or(request)
 }
 
 #[cfg(test)]

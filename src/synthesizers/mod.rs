@@ -4,15 +4,20 @@
 //! from the [`Embedded`] rules, from a server or from a recording. Every answer is names, not ids: it has to pass the
 //! same strict validation, wherever it comes from.
 
+mod edit;
 mod embedded;
 mod knowledge;
 pub mod llm;
 mod phrases;
+mod schedule;
+mod share;
+mod vocabulary;
 
 use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS, Written};
 
-pub use embedded::{CAP, Embedded};
+pub use embedded::Embedded;
 pub use knowledge::{Knowledge, KnowledgeError};
+pub use share::CAP;
 
 /// Answers synthesis requests. Blocking: runs outside the workers.
 pub trait Synthesizer: Send + Sync {

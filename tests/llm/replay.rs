@@ -134,6 +134,63 @@ fn a_replay_with_a_real_server_is_recorded_and_replayed_without_it() {
     println!("{} candidates; {}", summary["candidates"], summary["llm"]);
 }
 
+/// A schema holds even so small a model to edits of the home's own devices; whether they are good is another matter. One call
+/// for the whole shift, and the same again from the cassette.
+#[test]
+fn a_real_model_writes_edits_by_schema() {
+    let Some(server) = Server::start("llama", &["--ctx-size", "16384", "--parallel", "1"]) else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let replay = format!(
+        "{} --llm-writes edits --llm-format schema --llm-max-tokens 4000",
+        log(dir)
+    );
+    let asking = format!(
+        "--synthesizer openai --llm-url {} --llm-timeout 5m --llm-first-token-timeout 5m",
+        server.url
+    );
+    hearth(dir, &format!("replay {replay} {asking} --out asked"));
+    drop(server);
+    answered(&dir.join("asked"));
+    let summary: Value =
+        serde_json::from_str(&std::fs::read_to_string(dir.join("asked/summary.json")).unwrap())
+            .unwrap();
+    assert_eq!(summary["llm"]["calls"], 1, "{summary}");
+    assert!(summary["llm"]["requests"].as_u64() > Some(1), "{summary}");
+    let mut read = 0;
+    for line in sorted(&dir.join("asked"), "verdicts") {
+        let verdict: Value = serde_json::from_str(&line).unwrap();
+        match verdict["reason"].as_str() {
+            // What the schema rules out does not occur.
+            Some(reason) => {
+                for wrong in ["no whole list", "unknown", "missing field", "is no `Device"] {
+                    assert!(!reason.contains(wrong), "{reason}");
+                }
+                read += 1;
+            }
+            None => read += 1,
+        }
+    }
+    assert!(read > 0);
+
+    hearth(
+        dir,
+        &format!(
+            "replay {replay} --synthesizer cassette --llm-cassette-dir asked/cassette --out replayed"
+        ),
+    );
+    for stream in STREAMS {
+        assert_eq!(
+            sorted(&dir.join("asked"), stream),
+            sorted(&dir.join("replayed"), stream),
+            "{stream}"
+        );
+    }
+    println!("{} candidates; {}", summary["candidates"], summary["llm"]);
+}
+
 /// The same model's file, run inside.
 #[cfg(feature = "gguf")]
 #[test]

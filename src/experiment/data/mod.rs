@@ -1,5 +1,6 @@
 //! What experiments run on: pairs of contexts of a home, with real sequences of both, attacks, and synthetic sets.
 
+mod edits;
 mod repository;
 mod sets;
 mod simulated;
@@ -11,10 +12,11 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Sequence, Shift, ShiftKind};
 use serde::{Deserialize, Serialize};
 
+pub use edits::Model;
 #[cfg(test)]
 pub(crate) use repository::real_source;
 pub use repository::{Baselines, Numbering, Repository};
-pub use sets::Store;
+pub use sets::{SHARED, Store};
 pub use simulated::HOMES;
 
 use crate::models::Columns;

@@ -10,9 +10,10 @@ use hearth_operators::reference::hints;
 use hearth_operators::validate::check;
 use hearth_operators::words::{
     ActionId, Candidate, Candidates, Catalog, Filtered, Foundation, HomeId, Regime, Request,
-    RequestKey, Row, Sequence, ShiftKey,
+    RequestKey, Row, Sequence, ShiftKey, Weekday,
 };
 
+use super::edits::Model;
 use super::repository::Repository;
 use super::study::Study;
 use super::{Material, Pair, simulated};
@@ -25,8 +26,8 @@ use crate::{filter, trainer};
 /// Successors of an action that a synthesizer is told of (the paper's five).
 const HINTS: usize = 5;
 
-/// The seed of what all cells of a pair share: the first models that filtering starts from.
-const SHARED: u64 = 0;
+/// The seed of what all cells of a pair share: the first models that filtering starts from, a language model's edits.
+pub const SHARED: u64 = 0;
 
 /// Everything that cells learn from and are tested on. What several cells need is made once, when the first asks.
 pub struct Store {
@@ -36,6 +37,9 @@ pub struct Store {
     sets: Memo<(Pair, String, u64), Arc<Vec<Sequence>>>,
     foundations: Memo<Pair, Arc<Foundation>>,
     filtered: Memo<(Pair, String, u64), Arc<Filtering>>,
+    /// Who writes edits, if anybody does.
+    model: Option<Model>,
+    edited: Memo<Pair, Arc<Vec<Sequence>>>,
 }
 
 /// What the filter said of a set's candidates, and what that took.
@@ -56,7 +60,19 @@ impl Store {
             sets: Memo::default(),
             foundations: Memo::default(),
             filtered: Memo::default(),
+            model: None,
+            edited: Memo::default(),
         }
+    }
+
+    /// With a language model that writes edits.
+    pub fn with_model(self, model: Option<Model>) -> Self {
+        Store { model, ..self }
+    }
+
+    /// Whether a language model writes edits.
+    pub fn has_edits(&self) -> bool {
+        self.model.is_some()
     }
 
     /// The sizes of models.
@@ -110,6 +126,7 @@ impl Store {
     /// |---|---|
     /// | `source` | the context that ends |
     /// | `embedded` | what the embedded synthesizer makes of it |
+    /// | `edits` | what the edits of a language model make of it |
     /// | `gpt-4o`, `Llama_70B` … | a model's recorded replies, read strictly |
     /// | `…-filtered` | the same, what our filter retains |
     /// | `…-authors` | the same, what the authors' filter retained |
@@ -151,7 +168,12 @@ impl Store {
             return Ok(sequences.collect());
         }
         if part == "embedded" {
-            return self.embedded(pair, seed);
+            let catalog = self.material(pair)?.catalog.clone();
+            let embedded = Embedded::new(catalog, Knowledge::builtin(), seed);
+            return self.answer(pair, &embedded);
+        }
+        if part == "edits" {
+            return Ok(self.edits(pair)?.to_vec());
         }
         let catalog = &self.material(pair)?.catalog;
         let texts = self.repository(pair)?.texts(pair.shift, part)?;
@@ -229,19 +251,31 @@ impl Store {
         })
     }
 
-    /// The whole answer of the embedded synthesizer: as many requests as give all of the source its turn.
-    fn embedded(&self, pair: &Pair, seed: u64) -> Result<Vec<Sequence>> {
+    /// What a language model's edits make of the source, asked for once a pair whatever the seed of a cell.
+    fn edits(&self, pair: &Pair) -> Result<Arc<Vec<Sequence>>> {
+        self.edited.get(pair.clone(), || {
+            let model = self.model.as_ref();
+            let model = model.context("no --llm-url names a language model that writes edits")?;
+            let llm = model.of(pair, &self.material(pair)?.catalog)?;
+            Ok(Arc::new(self.answer(pair, &llm)?))
+        })
+    }
+
+    /// The whole answer of a synthesizer: as many requests as give all of the source its turn.
+    fn answer(&self, pair: &Pair, synthesizer: &dyn Synthesizer) -> Result<Vec<Sequence>> {
         let material = self.material(pair)?;
         let catalog = &material.catalog;
-        let knowledge = Knowledge::builtin();
-        let synthesizer = Embedded::new(catalog.clone(), knowledge, seed);
         let regime = Arc::new(regime(&material, material.source.clone()));
         let hints = Arc::new(hints(&transitions(&material.source), HINTS));
-        let mut set = Vec::new();
-        for weekday in 0..7 {
+        let parts_of = |weekday: Weekday| {
             let routines = material.source.iter().filter(|s| s.weekday() == weekday);
             let parts = routines.count().div_ceil(CAP).max(1);
-            let parts = u16::try_from(parts).unwrap_or(u16::MAX);
+            u16::try_from(parts).unwrap_or(u16::MAX)
+        };
+        let requests = (0..7).map(parts_of).fold(0, u16::saturating_add);
+        let mut set = Vec::new();
+        for weekday in 0..7 {
+            let parts = parts_of(weekday);
             for part in 0..parts {
                 let request = Request {
                     key: RequestKey {
@@ -250,19 +284,23 @@ impl Store {
                         part,
                     },
                     parts,
-                    requests: parts.saturating_mul(7),
+                    requests,
                     representatives: Vec::new(),
                     hints: hints.clone(),
                     regime: regime.clone(),
                 };
                 let rows = synthesizer.synthesize(&request).map_err(|e| anyhow!(e))?;
-                let valid = rows
-                    .iter()
-                    .filter_map(|rows| check(rows.as_ref().ok()?, catalog).ok());
-                set.extend(valid);
+                for rows in rows {
+                    match rows.and_then(|rows| check(&rows, catalog)) {
+                        Ok(sequence) => set.push(sequence),
+                        Err(reason) => {
+                            eprintln!("hearth: {pair}, {}: {reason}", synthesizer.name());
+                        }
+                    }
+                }
             }
         }
-        ensure!(!set.is_empty(), "the embedded synthesizer gave nothing");
+        ensure!(!set.is_empty(), "{} gave nothing", synthesizer.name());
         Ok(set)
     }
 }

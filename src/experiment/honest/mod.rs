@@ -114,6 +114,9 @@ fn sets(pair: &Pair, store: &Store) -> Vec<String> {
     }
     sets.push("embedded".to_owned());
     sets.push("source+embedded".to_owned());
+    if store.has_edits() {
+        sets.extend(["edits", "source+edits"].map(str::to_owned));
+    }
     sets
 }
 

@@ -7,10 +7,10 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::graph::{Graph, weighted};
-use super::schedule::timeline;
-use super::vocabulary::{Pair, Used, Vocabulary};
 use crate::synthesizers::knowledge::Occupancy;
 use crate::synthesizers::phrases::Phrase;
+use crate::synthesizers::schedule::timeline;
+use crate::synthesizers::vocabulary::{Pair, Used, Vocabulary};
 
 /// In how many of a home's sequences the second person takes part.
 const TOGETHER: f64 = 0.8;

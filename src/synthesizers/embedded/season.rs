@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use hearth_operators::words::{ActionId, DeviceId, HOURS, Hours};
+use hearth_operators::words::{ActionId, DeviceId};
 
-use super::edit::{Addition, Edit};
-use super::vocabulary::{Pair, Used, Vocabulary};
+use crate::synthesizers::edit::{Addition, Edit, every_day, every_hour};
 use crate::synthesizers::knowledge::Usage;
 use crate::synthesizers::phrases::Phrase;
+use crate::synthesizers::vocabulary::{Pair, Used, Vocabulary};
 
 /// How many usages that a home never had a season may bring: a catalog names the devices of a whole cohort.
 const STRANGERS: usize = 3;
@@ -106,6 +106,8 @@ impl Usages {
             edit.additions.push(Addition {
                 pair,
                 hours: usage.hours.clone(),
+                weekdays: every_day(),
+                after: None,
                 share: if usage.sometimes.contains(to) {
                     usage.share * SOMETIMES
                 } else {
@@ -140,7 +142,9 @@ pub fn devices_new(
         let pair = vocabulary.pair(actions.iter().copied(), begins, used)?;
         Some(Addition {
             pair,
-            hours: (0..HOURS.len() as Hours).collect(),
+            hours: every_hour(),
+            weekdays: every_day(),
+            after: None,
             share: NEW_DEVICE_SHARE,
             besides: besides(&actions, pair, |_| false),
             same: actions,

@@ -25,6 +25,17 @@ pub struct Call {
     pub max_tokens: u32,
 }
 
+/// What a language model is asked to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Writes {
+    /// Sequences for the new context, asked for once a weekday of a shift: as in the paper
+    #[default]
+    Sequences,
+    /// A few edits of the home's whole past, asked for once a shift
+    Edits,
+}
+
 /// How an answer is asked for. Not every server can be held to a JSON schema; for those that cannot, words must do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Form {

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde_json::Value;
 
-use super::prompt::{Prompt, Prompts, schema};
+use super::prompt::{Prompt, Prompts};
 use super::{Call, Form, Format};
 
 /// What all calls of a run share.
@@ -32,7 +32,7 @@ pub struct CallSettings {
 impl Calls {
     /// Calls made of these prompts.
     pub fn new(prompts: Arc<Prompts>, settings: CallSettings) -> Self {
-        let schema = schema(prompts.told().catalog());
+        let schema = prompts.schema();
         Calls {
             prompts,
             schema,
@@ -48,6 +48,11 @@ impl Calls {
     /// The model that is asked.
     pub fn model(&self) -> &str {
         &self.settings.model
+    }
+
+    /// What is drawn by, here and at the server.
+    pub fn seed(&self) -> u64 {
+        self.settings.seed
     }
 
     /// The call that a prompt makes.

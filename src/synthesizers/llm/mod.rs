@@ -3,12 +3,13 @@
 //! A request becomes a [prompt](Prompts) under names that [leave the house](Told), a [`Call`], and a [`Completion`]: from
 //! the [`Cassette`] where the same call was answered before, else from the [`Engine`], within what the [`Ledger`] allows. What
 //! comes back is [read](reply) into sequences in the house's own names, which go through the same validation as any
-//! other synthesizer's.
+//! other synthesizer's; or, where the model [writes](Writes) edits, into what its [edits](Editor) make of the home's past.
 
 mod call;
 mod calls;
 pub mod cassette;
 mod client;
+mod edits;
 #[cfg(feature = "gguf")]
 mod gguf;
 pub mod ledger;
@@ -16,22 +17,24 @@ mod open;
 mod prompt;
 mod quote;
 pub mod reply;
+mod shifts;
 mod synthesis;
 mod tokens;
 mod told;
 
 pub use call::{
-    Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage,
+    Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage, Writes,
 };
 pub use calls::{CallSettings, Calls};
 pub use cassette::{Cassette, Mode};
 pub use client::{Client, Endpoint, Key, Options};
+pub use edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
 pub use gguf::{LoadError, LocalModel};
 pub use ledger::{Ledger, Money, Price};
-pub use open::{calls, cassette_folder, engine, parts, prices, prompts};
+pub use open::{Records, calls, cassette_folder, engine, parts, prices, prompts, records};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
 pub use quote::{Quote, explain};
-pub use synthesis::{Engine, Llm, LlmSummary, Parts};
+pub use synthesis::{Engine, Llm, LlmSummary, Parts, Reading};
 pub use tokens::{Estimator, TEMPLATE, ceiling};
 pub use told::{Naming, Told};

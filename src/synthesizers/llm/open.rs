@@ -11,8 +11,9 @@ use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
 use super::reply::Reader;
-use super::synthesis::{Engine, Parts};
+use super::synthesis::{Engine, Parts, Reading};
 use super::told::Told;
+use super::{Editor, Writes};
 use crate::config::{Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
 use crate::pool::Stop;
@@ -33,7 +34,7 @@ pub fn prompts(
     homes: &Homes,
 ) -> Result<Prompts, UsageError> {
     let told = Told::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
-    let templates = Templates::load(config.llm_templates.as_deref());
+    let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
     Ok(Prompts::new(told, templates, homes.clone()))
 }
@@ -155,19 +156,20 @@ pub fn cassette_folder(config: &LlmConfig, out: &Path) -> PathBuf {
     }
 }
 
-/// Everything that answers the requests of a run.
+/// What is kept of a run's calls.
+#[derive(Clone)]
+pub struct Records {
+    /// The answers.
+    pub cassette: Cassette,
+    /// What they cost; nobody who asks nobody has one.
+    pub ledger: Option<Ledger>,
+}
+
+/// Opens what is kept of a run's calls.
 ///
 /// # Errors
 /// The cassette or the ledger cannot be used.
-pub fn parts(
-    config: &Config,
-    calls: Calls,
-    engine: Engine,
-    homes: &Homes,
-    out: &Path,
-    stop: &Stop,
-) -> Result<Parts, UsageError> {
-    let llm = &config.llm;
+pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, UsageError> {
     let folder = cassette_folder(llm, out);
     let mode = match engine {
         Engine::Nobody => Mode::Replay,
@@ -198,14 +200,29 @@ pub fn parts(
             Some(ledger)
         }
     };
-    let told = calls.prompts().told().catalog().clone();
-    Ok(Parts {
-        reader: Reader::new(Arc::new(told)),
+    Ok(Records { cassette, ledger })
+}
+
+/// Everything that answers the requests of a catalog's homes.
+pub fn parts(
+    calls: Calls,
+    engine: Arc<Engine>,
+    homes: &Homes,
+    records: Records,
+    stop: &Stop,
+) -> Parts {
+    let told = calls.prompts().told();
+    let reading = match calls.prompts().writes() {
+        Writes::Sequences => Reading::Sequences(Reader::new(Arc::new(told.catalog().clone()))),
+        Writes::Edits => Reading::Edits(Editor::new(told, calls.seed()).into()),
+    };
+    Parts {
+        reading,
         calls,
         homes: homes.clone(),
         engine,
-        cassette,
-        ledger,
+        cassette: records.cassette,
+        ledger: records.ledger,
         stop: stop.clone(),
-    })
+    }
 }

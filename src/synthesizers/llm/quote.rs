@@ -1,5 +1,6 @@
 //! What a replay would ask a language model, and what that would cost (`--dry-run`, `--explain`).
 
+use std::collections::HashSet;
 use std::fmt;
 use std::io::{self, Write};
 use std::path::Path;
@@ -7,22 +8,29 @@ use std::path::Path;
 use super::calls::Calls;
 use super::cassette::Cassette;
 use super::client::{self, Endpoint};
+use super::edits::MAX_EDITS;
 use super::ledger::{Money, Prices};
 use super::prompt::Prompt;
 use super::tokens::{Estimator, ceiling};
-use super::{Call, Usage};
+use super::{Call, Usage, Writes};
 use crate::show::read::{each, line};
-use crate::sinks::lines::RequestLine;
+use crate::sinks::lines::{RequestLine, shift_of};
 use crate::sinks::{Stream, grouped};
+
+/// Tokens of an edit, about: as the example in the prompt has them.
+const EDIT: u64 = 40;
 
 /// Requests, tokens and money.
 #[derive(Clone, Debug, Default)]
 pub struct Quote {
-    /// Requests of the log.
+    /// What the model would write.
+    pub writes: Writes,
+    /// Requests of the log; where edits are asked for, its shifts.
     pub requests: u64,
     /// Of these, answered by the cassette already.
     pub recorded: u64,
-    /// Tokens of the others: about those of the messages, and of answers as long as the sequences given.
+    /// Tokens of the others: about those of the messages, and of answers as long as the sequences given or of as many edits
+    /// as are allowed.
     pub about: Usage,
     /// The most that they can have.
     pub most: Usage,
@@ -45,25 +53,42 @@ impl Quote {
         mut see: impl FnMut(&str, &Call) -> io::Result<()>,
     ) -> anyhow::Result<Self> {
         let estimator = Estimator::new().map_err(anyhow::Error::msg)?;
-        let mut quote = Quote::default();
+        let writes = calls.prompts().writes();
+        let mut quote = Quote {
+            writes,
+            ..Quote::default()
+        };
+        let mut shifts = HashSet::new();
         each(out, Stream::Requests, |text| {
             let request: RequestLine = line(text)?;
+            let label = match writes {
+                Writes::Sequences => &*request.request,
+                Writes::Edits => shift_of(&request.request),
+            };
+            if writes == Writes::Edits && !shifts.insert(label.to_owned()) {
+                return Ok(());
+            }
             let call = calls.call(Prompt {
                 system: request.prompt.system,
                 user: request.prompt.user,
             });
             quote.requests += 1;
             if let Some(cassette) = cassette
-                && cassette.lookup(&request.request, &call)?.is_some()
+                && cassette.lookup(label, &call)?.is_some()
             {
                 quote.recorded += 1;
                 return Ok(());
             }
-            see(&request.request, &call)?;
-            let given = serde_json::to_string(&request.representatives)?;
+            see(label, &call)?;
+            let answer = match writes {
+                Writes::Sequences => {
+                    estimator.count(&serde_json::to_string(&request.representatives)?)
+                }
+                Writes::Edits => EDIT * MAX_EDITS as u64,
+            };
             let about = Usage {
                 input: estimator.estimate(&call).input,
-                output: estimator.count(&given).min(u64::from(call.max_tokens)),
+                output: answer.min(u64::from(call.max_tokens)),
             };
             quote.about = quote.about.plus(about);
             quote.most = quote.most.plus(ceiling(&call));
@@ -78,6 +103,7 @@ impl Quote {
 impl fmt::Display for Quote {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Quote {
+            writes,
             requests,
             recorded,
             about,
@@ -85,9 +111,13 @@ impl fmt::Display for Quote {
             cost,
             highest,
         } = self;
+        let (asked, long) = match writes {
+            Writes::Sequences => ("requests", "as long as the sequences given"),
+            Writes::Edits => ("shifts  ", "as long as all edits that are allowed"),
+        };
         writeln!(
             f,
-            "requests           {:>14}  of which {} are recorded already and cost nothing",
+            "{asked}           {:>14}  of which {} are recorded already and cost nothing",
             grouped(*requests),
             grouped(*recorded)
         )?;
@@ -99,7 +129,7 @@ impl fmt::Display for Quote {
         )?;
         writeln!(
             f,
-            "tokens of answers  {:>14}  at most {}; about as long as the sequences given, if the model does as it is told",
+            "tokens of answers  {:>14}  at most {}; about {long}, if the model does as it is told",
             grouped(about.output),
             grouped(most.output)
         )?;

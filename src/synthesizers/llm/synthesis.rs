@@ -1,4 +1,5 @@
-//! The synthesizer: a request becomes a prompt, a call, a completion, and sequences in the house's own names.
+//! The synthesizer: a request becomes a prompt, a call, a completion, and sequences in the house's own names. Where the
+//! model writes edits, all requests of a shift share the completion, or the failure.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -12,18 +13,21 @@ use tokio::runtime::Runtime;
 #[cfg(feature = "gguf")]
 use super::Purse;
 use super::calls::Calls;
-use super::cassette::Cassette;
+use super::cassette::{self, Cassette};
 use super::client::Client;
+use super::edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
 use super::gguf::LocalModel;
 use super::ledger::{Ledger, Totals};
 use super::reply::Reader;
+use super::shifts::Shifts;
 use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};
 use crate::sinks::grouped;
-use crate::sinks::lines::request_id;
+use crate::sinks::lines::{request_id, shift_id};
+use crate::synthesizers::Synthesizer;
 
 /// Who completes calls that are not recorded.
 pub enum Engine {
@@ -59,12 +63,12 @@ pub struct Llm {
 pub struct Parts {
     /// Requests into calls.
     pub calls: Calls,
-    /// Replies into sequences, in the names that were told.
-    pub reader: Reader,
+    /// Replies into sequences.
+    pub reading: Reading,
     /// Names of homes: for the ledger and the cassette's labels, which stay in the house.
     pub homes: Homes,
     /// Who is asked.
-    pub engine: Engine,
+    pub engine: Arc<Engine>,
     /// What was answered before.
     pub cassette: Cassette,
     /// What may be spent; recorded answers cost nothing.
@@ -73,9 +77,19 @@ pub struct Parts {
     pub stop: Stop,
 }
 
+/// What a reply is read as.
+pub enum Reading {
+    /// Sequences, in the names that were told.
+    Sequences(Reader),
+    /// Edits of a shift's whole past.
+    Edits(Box<Editor>),
+}
+
 struct Shared {
     parts: Parts,
     tally: Tally,
+    /// Where edits are asked for: what they made of a shift's past, and whether they were recorded.
+    shifts: Shifts<Result<(Arc<Edited>, bool), CallError>>,
 }
 
 /// What became of requests.
@@ -179,7 +193,11 @@ impl Llm {
             .build()?;
         let tally = Tally::default();
         Ok(Llm {
-            shared: Arc::new(Shared { parts, tally }),
+            shared: Arc::new(Shared {
+                parts,
+                tally,
+                shifts: Shifts::default(),
+            }),
             work,
             runtime: Some(runtime),
         })
@@ -187,7 +205,7 @@ impl Llm {
 
     /// What came of it so far.
     pub fn summary(&self) -> LlmSummary {
-        let Shared { parts, tally } = &*self.shared;
+        let Shared { parts, tally, .. } = &*self.shared;
         let count = |n: &AtomicU64| n.load(Ordering::Relaxed);
         LlmSummary {
             model: parts.calls.model().to_owned(),
@@ -228,6 +246,20 @@ impl Outside<Arc<Request>, Reply> for Llm {
     }
 }
 
+/// For those who have a thread to wait on.
+impl Synthesizer for Llm {
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
+        match &self.runtime {
+            Some(runtime) => runtime.block_on(self.shared.answer(request)),
+            None => Err("the language model's threads are gone".to_owned()),
+        }
+    }
+
+    fn name(&self) -> &str {
+        self.shared.parts.calls.model()
+    }
+}
+
 impl Shared {
     async fn answer(&self, request: &Request) -> Result<Vec<Written>, String> {
         let Tally {
@@ -255,20 +287,58 @@ impl Shared {
     }
 
     async fn sequences(&self, request: &Request) -> Result<Vec<Written>, CallError> {
-        let Parts {
-            calls,
-            reader,
-            homes,
-            ..
-        } = &self.parts;
+        let home = self.parts.homes.name(request.key.shift.home);
+        let (written, recorded) = match &self.parts.reading {
+            Reading::Sequences(reader) => {
+                let label = request_id(&home, &request.key);
+                let (call, answer) = self.answered(request, &home, &label).await?;
+                let written = reader.read(&answer.completion.text, &[&call.system, &call.user]);
+                let told = self.parts.calls.prompts().told();
+                let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
+                let written = written.map_err(CallError::Failed)?.into_iter();
+                let written = written.map(|sequence| sequence.map(own)).collect();
+                (written, answer.recorded)
+            }
+            Reading::Edits(editor) => {
+                let ask = || self.edited(editor, request, &home);
+                let (edited, recorded) = self.shifts.once(request, ask).await?;
+                (editor.answer(request, &edited), recorded)
+            }
+        };
+        if recorded {
+            self.tally.recorded.fetch_add(1, Ordering::Relaxed);
+        }
+        Ok(written)
+    }
+
+    /// What the model's edits make of a shift's past, and whether they were recorded. Any of the shift's requests may ask.
+    async fn edited(
+        &self,
+        editor: &Editor,
+        request: &Request,
+        home: &str,
+    ) -> Result<(Arc<Edited>, bool), CallError> {
+        let label = shift_id(home, request.key.shift);
+        let (call, answer) = self.answered(request, home, &label).await?;
+        let asked = [&call.system, &call.user, &call.form.schema_words];
+        let edited = editor.edit(request, &answer.completion.text, &asked.map(String::as_str));
+        let edited = edited.map_err(CallError::Failed)?;
+        Ok((Arc::new(edited), answer.recorded))
+    }
+
+    /// A request's call and its whole answer. `label` names what it is for.
+    async fn answered(
+        &self,
+        request: &Request,
+        home: &str,
+        label: &str,
+    ) -> Result<(Call, cassette::Answer), CallError> {
         let failed = |reason: String| CallError::Failed(reason);
+        let calls = &self.parts.calls;
         let prompt = calls.prompts().write(request);
         let call = calls.call(prompt.map_err(|error| failed(error.to_string()))?);
-        let home = homes.name(request.key.shift.home);
-        let completion = self
-            .completion(&call, &home, &request_id(&home, &request.key))
-            .await?;
-        let stopped = match &completion.finish {
+        let answer = self.recorded_or_asked(&call, home, label).await?;
+        let stopped = match &answer.completion.finish {
             Finish::Stop => None,
             Finish::Length => Some(format!(
                 "the answer was cut at {} tokens (--llm-max-tokens)",
@@ -279,42 +349,31 @@ impl Shared {
             }
             Finish::Other(reason) => Some(format!("the answer ended for the reason `{reason}`")),
         };
-        if let Some(reason) = stopped {
-            return Err(failed(reason));
+        match stopped {
+            Some(reason) => Err(failed(reason)),
+            None => Ok((call, answer)),
         }
-        let written = reader
-            .read(&completion.text, &[&call.system, &call.user])
-            .map_err(failed)?;
-        let told = calls.prompts().told();
-        let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
-        Ok(written
-            .into_iter()
-            .map(|sequence| sequence.map(own))
-            .collect())
     }
 
     /// From the cassette, else from the model.
-    async fn completion(
+    async fn recorded_or_asked(
         &self,
         call: &Call,
         home: &str,
         label: &str,
-    ) -> Result<Completion, CallError> {
+    ) -> Result<cassette::Answer, CallError> {
         let Parts {
             cassette, engine, ..
         } = &self.parts;
         let ask = || self.ask(call, home);
         let answer = cassette.once(label, &engine.place(), call, ask).await?;
-        if answer.recorded {
-            self.tally.recorded.fetch_add(1, Ordering::Relaxed);
-        }
-        if let Some(changed) = answer.changed {
+        if let Some(changed) = &answer.changed {
             self.tally.changed.fetch_add(1, Ordering::Relaxed);
             self.tally
                 .first_change
                 .get_or_init(|| format!("{label}: {changed}"));
         }
-        Ok(answer.completion)
+        Ok(answer)
     }
 
     async fn ask(&self, call: &Call, home: &str) -> Result<Completion, CallError> {
@@ -324,7 +383,7 @@ impl Shared {
             .as_ref()
             .ok_or_else(nobody)?
             .purse(home, ceiling(call));
-        match engine {
+        match &**engine {
             Engine::Server(client) => client.complete(call, &purse).await,
             #[cfg(feature = "gguf")]
             Engine::Local(model) => {

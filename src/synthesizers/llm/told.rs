@@ -84,6 +84,11 @@ impl Told {
         &self.public
     }
 
+    /// The house's own catalog.
+    pub fn own_catalog(&self) -> &Arc<Catalog> {
+        &self.own
+    }
+
     /// A behaviour of an answer in the house's own names. What names nothing stays as it is, for validation to refuse.
     pub fn own(&self, row: Row) -> Row {
         let [weekday, hours, device, action] = row;

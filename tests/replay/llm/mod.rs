@@ -1,6 +1,7 @@
 //! Synthesis by a language model: the program and a server that it talks to over the network.
 
 mod asking;
+mod edits;
 mod failing;
 mod household;
 mod privacy;

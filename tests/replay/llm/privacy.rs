@@ -43,6 +43,12 @@ fn canaries_stay_at_home() {
         &format!("replay {files} --out canaries {SHORT} {asking}"),
     )
     .fine();
+    // Where edits are asked for, the past is told in another way. The server's answer is none then.
+    hearth(
+        dir(),
+        &format!("replay {files} --out canaries-edits {SHORT} {asking} --llm-writes edits"),
+    )
+    .fine();
 
     let calls = server.calls();
     assert!(calls.len() > 3);

@@ -80,7 +80,7 @@ proptest! {
         }
         // What was asked about, where nothing of it was left out by the cap or emptied.
         let routines: Vec<&Sequence> = source.iter().filter(|s| s.weekday() == weekday).collect();
-        let own = super::part(&routines, &asked);
+        let own = crate::synthesizers::share::part(&routines, &asked);
         let answer = embedded.sequences(&asked).unwrap();
         let ended: &[&str] = match (kind, from, to) {
             (ShiftKind::Season, "winter", "spring" | "summer" | "autumn" | "fall") => &["Heater", "humidifier.bedroom"],

@@ -3,9 +3,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
+use crate::synthesizers::CAP;
 use hearth_operators::words::{
-    Action, ActionId, Device, DeviceId, Hints, HomeId, Quadruple, Regime, Shift, ShiftKey,
-    ShiftKind, Time,
+    Action, ActionId, Device, DeviceId, Hints, HomeId, Quadruple, Regime, RequestKey, Shift,
+    ShiftKey, ShiftKind, Time,
 };
 
 mod laws;

@@ -115,7 +115,7 @@ impl Dialect {
             response_format: self.schema.then(|| {
                 json!({
                     "type": "json_schema",
-                    "json_schema": {"name": "sequences", "strict": true, "schema": &form.schema},
+                    "json_schema": {"name": "answer", "strict": true, "schema": &form.schema},
                 })
             }),
         };

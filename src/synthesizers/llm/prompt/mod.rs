@@ -3,11 +3,14 @@
 //! Nothing in it tells one home from another: no home id, no date, no clock time, no name that a person gave; weekdays and
 //! three-hour buckets are all that a model needs and sees. The texts are [templates](Templates) that a user can replace.
 
+mod habits;
 mod templates;
 
 use hearth_operators::words::{Catalog, HOURS, Request, Shift, ShiftKind, WEEKDAYS};
 use serde_json::{Value, json, to_string};
 
+use super::Writes;
+use super::edits;
 use super::told::Told;
 use crate::homes::Homes;
 use crate::synthesizers::rows;
@@ -15,7 +18,7 @@ use templates::Words;
 pub use templates::{TemplateError, Templates};
 
 /// Actions above which a schema does not list them: servers bound the size of a schema.
-const LISTED: usize = 400;
+pub(super) const LISTED: usize = 400;
 
 /// The two messages of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -48,16 +51,49 @@ impl Prompts {
         &self.told
     }
 
+    /// What the model is asked to write.
+    pub fn writes(&self) -> Writes {
+        self.templates.writes()
+    }
+
+    /// The JSON schema of an answer.
+    pub fn schema(&self) -> Value {
+        match self.writes() {
+            Writes::Sequences => schema(self.told.catalog()),
+            Writes::Edits => edits::schema(self.told.catalog()),
+        }
+    }
+
     /// How to answer, in words: where a schema goes with the call, and where none does.
     pub fn answers(&self) -> &[String; 2] {
         self.templates.answers()
     }
 
-    /// The messages of a request.
+    /// The messages of a request; where edits are asked for, the same for all requests of a shift.
     ///
     /// # Errors
     /// A user's template fails on these words.
     pub fn write(&self, request: &Request) -> Result<Prompt, TemplateError> {
+        let home = self.homes.name(request.key.shift.home);
+        let mut words = vec![(
+            "scene",
+            scene(&request.regime.shift, &home, &self.told).into(),
+        )];
+        match self.writes() {
+            Writes::Sequences => words.extend(self.of_weekday(request)),
+            Writes::Edits => {
+                let catalog = self.told.catalog();
+                let past = habits::habits(catalog, &request.regime.source);
+                let next = habits::successors(catalog, &request.hints);
+                words.extend([("habits", past.into()), ("successors", next.into())]);
+            }
+        }
+        let [system, user] = self.templates.messages(&Words(words))?;
+        Ok(Prompt { system, user })
+    }
+
+    /// A weekday's representatives, the graph, and the devices.
+    fn of_weekday(&self, request: &Request) -> [(&'static str, minijinja::Value); 4] {
         let catalog = self.told.catalog();
         let sequences = request.representatives.iter();
         let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
@@ -74,15 +110,12 @@ impl Prompts {
             format!("{}: {actions}", text(&device.name))
         });
         let hints = hints.collect::<Vec<_>>().join(",\n");
-        let home = self.homes.name(request.key.shift.home);
-        let [system, user] = self.templates.messages(&Words {
-            scene: scene(&request.regime.shift, &home, &self.told),
-            sequences: sequences.collect::<Vec<_>>().join("\n"),
-            count: request.representatives.len(),
-            hints: format!("{{{hints}}}"),
-            devices: devices.collect::<Vec<_>>().join("\n"),
-        })?;
-        Ok(Prompt { system, user })
+        [
+            ("sequences", sequences.collect::<Vec<_>>().join("\n").into()),
+            ("count", request.representatives.len().into()),
+            ("hints", format!("{{{hints}}}").into()),
+            ("devices", devices.collect::<Vec<_>>().join("\n").into()),
+        ]
     }
 
     /// The same for people; a template's failure stands in place of the user message.

@@ -59,7 +59,14 @@ fn request(catalog: &Catalog, kind: ShiftKind, from: &str, to: &str) -> Request 
                 from: from.to_owned(),
                 to: to.to_owned(),
             },
-            source: Vec::new(),
+            source: vec![
+                Sequence(vec![
+                    quadruple(2, on),
+                    quadruple(2, lamp),
+                    quadruple(3, off),
+                ]),
+                Sequence(vec![quadruple(6, lamp)]),
+            ],
             target: Vec::new(),
         }),
     }
@@ -76,8 +83,12 @@ fn by(templates: Templates, request: &Request, catalog: &Catalog) -> Prompt {
     prompts.write(request).unwrap()
 }
 
+fn built_in(writes: Writes) -> Templates {
+    Templates::load(None, writes).unwrap()
+}
+
 fn written(request: &Request, catalog: &Catalog) -> Prompt {
-    by(Templates::load(None).unwrap(), request, catalog)
+    by(built_in(Writes::Sequences), request, catalog)
 }
 
 /// Each template as it is sent, in `snapshots/`.
@@ -90,12 +101,30 @@ fn the_prompt_is_the_one_on_file() {
     );
     insta::assert_snapshot!("system", system);
     insta::assert_snapshot!("user", user);
-    let templates = Templates::load(None).unwrap();
+    let templates = built_in(Writes::Sequences);
     let [schema_words, paper_words] = templates.answers();
     insta::assert_snapshot!("schema_words", schema_words);
     insta::assert_snapshot!("paper_words", paper_words);
     let schema = serde_json::to_string_pretty(&schema(told(&catalog).catalog())).unwrap();
     insta::assert_snapshot!("schema", schema);
+}
+
+/// The same where edits are asked for; every request of the shift has the same.
+#[test]
+fn the_prompt_for_edits_is_the_one_on_file() {
+    let catalog = catalog();
+    let mut request = request(&catalog, ShiftKind::Season, "winter", "spring");
+    let Prompt { system, user } = by(built_in(Writes::Edits), &request, &catalog);
+    insta::assert_snapshot!("edits_system", system);
+    insta::assert_snapshot!("edits_user", user);
+    let templates = built_in(Writes::Edits);
+    insta::assert_snapshot!("edits_answer", templates.answers()[0]);
+    let schema = serde_json::to_string_pretty(&edits::schema(told(&catalog).catalog())).unwrap();
+    insta::assert_snapshot!("edits_schema", schema);
+    request.key.weekday = 1;
+    request.representatives.clear();
+    let again = by(built_in(Writes::Edits), &request, &catalog);
+    assert_eq!(again, Prompt { system, user });
 }
 
 /// Whatever the shift: no home id, no date, no clock time, no name that a person gave, wherever they come from.
@@ -112,19 +141,22 @@ fn no_prompt_tells_the_home_or_the_time() {
             "h-4711: on 2022-06-01 at 10:15 Zoë's lamp broke",
         ),
     ] {
-        let Prompt { user, .. } = written(&request(&catalog, kind, from, to), &catalog);
-        for secret in ["4711", "2022", "06-01", "165404", "10:15", "Zoë"] {
-            assert!(!user.contains(secret), "{user}");
+        for writes in [Writes::Sequences, Writes::Edits] {
+            let request = request(&catalog, kind, from, to);
+            let Prompt { user, .. } = by(built_in(writes), &request, &catalog);
+            for secret in ["4711", "2022", "06-01", "165404", "10:15", "Zoë"] {
+                assert!(!user.contains(secret), "{user}");
+            }
+            // What a person says stays inside its quotes.
+            assert!(!user.contains("\n# Role"), "{user}");
         }
-        // What a person says stays inside its quotes.
-        assert!(!user.contains("\n# Role"), "{user}");
     }
 }
 
 #[test]
 fn a_folder_replaces_templates_and_mistakes_are_told_with_their_line() {
     let folder = tempfile::tempdir().unwrap();
-    let load = || Templates::load(Some(folder.path()));
+    let load = || Templates::load(Some(folder.path()), Writes::Sequences);
     let refused = |load: Result<Templates, TemplateError>| load.err().unwrap().to_string();
     assert!(refused(load()).contains("holds none of"));
     std::fs::write(
@@ -140,8 +172,17 @@ fn a_folder_replaces_templates_and_mistakes_are_told_with_their_line() {
     assert_eq!(by(load().unwrap(), &request, &catalog).user, "2 sequences");
     let fresh = folder.path().join("fresh");
     Templates::write(&fresh).unwrap();
-    let copied = Templates::load(Some(&fresh)).unwrap();
-    assert_eq!(by(copied, &request, &catalog), written(&request, &catalog));
+    for writes in [Writes::Sequences, Writes::Edits] {
+        let copied = Templates::load(Some(&fresh), writes).unwrap();
+        let inside = by(built_in(writes), &request, &catalog);
+        assert_eq!(by(copied, &request, &catalog), inside);
+    }
+    let edits = Templates::load(Some(folder.path()), Writes::Edits);
+    let reason = refused(edits);
+    assert!(
+        reason.contains("edits-user.txt and edits-answer.txt"),
+        "{reason}"
+    );
     assert!(
         Templates::write(&fresh).is_err(),
         "a user's templates are not overwritten"

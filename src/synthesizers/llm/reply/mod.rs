@@ -18,7 +18,7 @@
 //! Time and memory are linear in the text, which is read up to [`MAX_TEXT`]. What comes out has at most as many words as
 //! the text, [`MAX_SEQUENCES`] sequences and one reason more, each reason at most [`MAX_REASON`] bytes.
 
-mod names;
+pub(super) mod names;
 mod shape;
 #[cfg(test)]
 mod tests;
@@ -133,7 +133,7 @@ impl Reader {
 }
 
 /// The beginning of a text on one line, for reasons.
-fn excerpt(text: &str) -> String {
+pub(super) fn excerpt(text: &str) -> String {
     let visible = |c: char| if c.is_control() { ' ' } else { c };
     let mut start: String = text.chars().take(EXCERPT).map(visible).collect();
     if text.chars().nth(EXCERPT).is_some() {

@@ -9,7 +9,7 @@ use hearth_operators::words::{Catalog, HOURS, Row, WEEKDAYS};
 type Folded = HashMap<String, Option<String>>;
 
 /// The names of a catalog, found in spite of case and white space.
-pub(super) struct Names {
+pub struct Names {
     catalog: Arc<Catalog>,
     devices: Folded,
     /// By device name: its actions.
@@ -33,6 +33,11 @@ impl Names {
             devices,
             actions,
         }
+    }
+
+    /// The catalog whose names these are.
+    pub fn catalog(&self) -> &Catalog {
+        &self.catalog
     }
 
     /// Weekday, hours, device and action in the catalog's spelling, and whether all four are known and belong together.
@@ -69,15 +74,16 @@ impl Names {
                 .is_some_and(|device| self.action(device, action).is_some())
     }
 
-    fn device<'a>(&'a self, word: &'a str) -> Option<&'a str> {
+    /// The name of a device.
+    pub fn device<'a>(&'a self, word: &'a str) -> Option<&'a str> {
         if self.catalog.has_device(word) {
             return Some(word);
         }
         self.devices.get(&fold(word))?.as_deref()
     }
 
-    /// `device` is a name of the catalog; `action` may also be written `Device:action`.
-    fn action<'a>(&'a self, device: &str, action: &str) -> Option<&'a str> {
+    /// The name of a device's action. `device` is a name of the catalog; `action` may also be written `Device:action`.
+    pub fn action<'a>(&'a self, device: &str, action: &str) -> Option<&'a str> {
         if let Some(id) = self.catalog.lookup(device, action) {
             return Some(self.catalog.action_name(id));
         }
@@ -106,7 +112,7 @@ fn fold(name: &str) -> String {
 }
 
 /// `Monday`, `monday`, `Mon`, `Mon.`
-fn weekday(word: &str) -> Option<&'static &'static str> {
+pub fn weekday(word: &str) -> Option<&'static &'static str> {
     let word = word.trim();
     let word = word.strip_suffix('.').unwrap_or(word);
     WEEKDAYS.iter().find(|name| {
@@ -116,7 +122,7 @@ fn weekday(word: &str) -> Option<&'static &'static str> {
 }
 
 /// `(6~9)`, `6~9`, `6-9`, `(06:00 - 09:00)`
-fn hours(word: &str) -> Option<&'static &'static str> {
+pub fn hours(word: &str) -> Option<&'static &'static str> {
     let word = word.trim();
     let word = word.strip_prefix('(').unwrap_or(word);
     let word = word.strip_suffix(')').unwrap_or(word);

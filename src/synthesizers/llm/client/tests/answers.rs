@@ -56,7 +56,7 @@ async fn an_answer_is_streamed_and_paid_for() {
             "stream_options": {"include_usage": true},
             "response_format": {
                 "type": "json_schema",
-                "json_schema": {"name": "sequences", "strict": true, "schema": {"type": "object"}},
+                "json_schema": {"name": "answer", "strict": true, "schema": {"type": "object"}},
             },
         })]
     );

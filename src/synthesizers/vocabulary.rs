@@ -89,15 +89,19 @@ impl Vocabulary {
             }
         }
         let (_, open) = best?;
+        Some(self.begun_by(open, used))
+    }
+
+    /// What an action begins, and how it ends: the home's own way, else the catalog's first.
+    pub fn begun_by(&self, open: ActionId, used: &Used) -> Pair {
         let closers = &self.closed_by[usize::from(open.0)];
-        // The home's own way to end it, else the catalog's first.
         let close = closers
             .iter()
             .max_by_key(|&&a| (used.times(a), std::cmp::Reverse(a)));
-        Some(Pair {
+        Pair {
             open,
             close: close.copied(),
-        })
+        }
     }
 
     /// The action whose name fits the earliest phrase, the shortest such name.

@@ -19,14 +19,20 @@ pub fn timeline(sequence: &[Quadruple]) -> Vec<i64> {
 
 /// The sequence with every behaviour moved by its bucket's number of buckets.
 pub fn moved(sequence: &Sequence, buckets: &[i64; 8]) -> Sequence {
+    let by = sequence.0.iter().map(|q| buckets[usize::from(q.hours)]);
+    moved_each(sequence, &by.collect::<Vec<_>>())
+}
+
+/// The sequence with each behaviour moved by a number of buckets of its own.
+pub fn moved_each(sequence: &Sequence, by: &[i64]) -> Sequence {
     let first = i64::from(sequence.weekday());
     let times = timeline(&sequence.0);
     let mut moved: Vec<(i64, Quadruple)> = sequence
         .0
         .iter()
-        .zip(&times)
-        .map(|(q, time)| {
-            let time = time + buckets[usize::from(q.hours)];
+        .zip(times.iter().zip(by))
+        .map(|(q, (time, by))| {
+            let time = time + by;
             let at = Quadruple {
                 weekday: (first + time.div_euclid(DAY)).rem_euclid(7) as u8,
                 hours: time.rem_euclid(DAY) as u8,
@@ -35,7 +41,7 @@ pub fn moved(sequence: &Sequence, buckets: &[i64; 8]) -> Sequence {
             (time, at)
         })
         .collect();
-    // Buckets that move by different hours may change places; where all move alike, the order is left alone.
+    // Behaviours that move by different hours may change places; where all move alike, the order is left alone.
     let tears = |i: usize| times[i] <= times[i + 1] && moved[i].0 > moved[i + 1].0;
     if (0..moved.len().saturating_sub(1)).any(tears) {
         moved.sort_by_key(|&(time, _)| time);

@@ -1,8 +1,9 @@
-//! What a shift takes from a home's sequences and what it brings: one edit for seasons and for devices that come or go.
+//! What a shift takes from a home's sequences and what it brings: one edit for seasons, for devices that come or go, and
+//! for what a language model proposes.
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_operators::words::{ActionId, Hours, Quadruple, Sequence};
+use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 use rand::Rng;
 use rand::seq::IndexedRandom;
 
@@ -17,6 +18,8 @@ const BESIDES: f64 = 0.5;
 pub struct Edit {
     /// Actions that do not occur any more.
     pub gone: BTreeSet<ActionId>,
+    /// Hours in which what is gone stays nevertheless.
+    pub spared: BTreeSet<Hours>,
     /// By action that is gone: what is done instead, best first, each in its hours.
     pub instead: BTreeMap<ActionId, Vec<(Pair, BTreeSet<Hours>)>>,
     /// What begins.
@@ -30,12 +33,26 @@ pub struct Addition {
     pub pair: Pair,
     /// When.
     pub hours: BTreeSet<Hours>,
-    /// In how many of the sequences that touch these hours, from 0 to 1.
+    /// On which days.
+    pub weekdays: BTreeSet<Weekday>,
+    /// Right after which action; `None`: after any.
+    pub after: Option<ActionId>,
+    /// In how many of the sequences that have such a place, from 0 to 1.
     pub share: f64,
     /// What else may be done with it while it goes on.
     pub besides: Vec<ActionId>,
     /// Where one of these occurs it is done already.
     pub same: BTreeSet<ActionId>,
+}
+
+/// All hours of the day.
+pub fn every_hour() -> BTreeSet<Hours> {
+    (0..HOURS.len() as Hours).collect()
+}
+
+/// All days of the week.
+pub fn every_day() -> BTreeSet<Weekday> {
+    (0..WEEKDAYS.len() as Weekday).collect()
 }
 
 impl Edit {
@@ -55,7 +72,7 @@ impl Edit {
 
     fn without_the_gone(&self, vocabulary: &Vocabulary, source: &[Quadruple]) -> Vec<Quadruple> {
         let mut kept: Vec<Quadruple> = Vec::with_capacity(source.len());
-        // By action that occurred so far: whether any of its occurrences was kept.
+        // By action that occurred so far: whether its latest occurrence was kept, the one that can be open.
         let mut seen: BTreeMap<ActionId, bool> = BTreeMap::new();
         // What was put in the place of something gone and is still open: by the action that is gone.
         let mut open: BTreeMap<ActionId, Pair> = BTreeMap::new();
@@ -63,9 +80,10 @@ impl Edit {
             let closes = vocabulary.catalog.closes(behavior.action);
             let mut opened = closes.iter().filter_map(|a| seen.get(a)).peekable();
             // What closed only things that are gone has nothing left to close.
-            let orphan = opened.peek().is_some() && opened.all(|&any_kept| !any_kept);
-            let stays = !orphan && !self.gone.contains(&behavior.action);
-            *seen.entry(behavior.action).or_default() |= stays;
+            let orphan = opened.peek().is_some() && opened.all(|&kept| !kept);
+            let gone = self.gone.contains(&behavior.action);
+            let stays = !orphan && (!gone || self.spared.contains(&behavior.hours));
+            seen.insert(behavior.action, stays);
             if stays {
                 kept.push(behavior);
                 continue;
@@ -94,10 +112,17 @@ impl Edit {
 }
 
 impl Addition {
-    /// Lets it begin after one of the behaviours in its hours and end at a later one's time, at the share's odds.
+    /// Whether it can begin right after a behaviour.
+    pub fn fits(&self, behavior: &Quadruple) -> bool {
+        self.hours.contains(&behavior.hours)
+            && self.weekdays.contains(&behavior.weekday)
+            && self.after.is_none_or(|action| behavior.action == action)
+    }
+
+    /// Lets it begin after one of the behaviours where it fits and end at a later one's time, at the share's odds.
     fn insert(&self, sequence: &mut Vec<Quadruple>, rng: &mut impl Rng) {
         let places: Vec<usize> = (0..sequence.len())
-            .filter(|&i| self.hours.contains(&sequence[i].hours))
+            .filter(|&i| self.fits(&sequence[i]))
             .collect();
         let done = sequence.iter().any(|q| self.same.contains(&q.action));
         if places.is_empty() || done || !rng.random_bool(self.share) {
