@@ -16,8 +16,8 @@ use crate::models::{
 
 /// Sequences of the new context below which nothing is trained for a home.
 const ENOUGH: usize = 5;
-/// How many parts sequences are in, each of which is judged by a model of the others. Models of small parts' others know almost
-/// all; where there is more to count, a fifth less makes no difference.
+/// How many parts sequences are in, each of which is judged by a model of the others. The more parts, the
+/// more each model knows; where there is much to count, a fifth less makes no difference.
 const FOLDS: RangeInclusive<usize> = 5..=20;
 /// There are no more parts than make models count so many sequences in all.
 const COUNTED: usize = 4000;
@@ -57,8 +57,8 @@ impl Settings {
 
 /// Trains the models that a cohort's homes start from, on sequences of any of its homes.
 ///
-/// A fifth of the sequences, drawn, is held out for the detector's threshold: the 99th percentile of the losses of their
-/// behaviours. Of more than 4096 sequences as many are drawn.
+/// The detector's threshold is the 99th percentile of the losses of behaviours that it has not learnt: of a fifth of the sequences,
+/// drawn and held out, or of all of them in turn where it is counted. Of more than 4096 sequences as many are drawn.
 ///
 /// # Errors
 /// There is no behaviour to train on, or one is not of this catalog.
@@ -202,8 +202,7 @@ fn strange(model: &Detector, sequences: &[&Sequence]) -> Result<Vec<Vec<f32>>, M
 ///
 /// The detector learns the retained synthetic sequences and the real ones since the shift, so that it forgets what the
 /// shift ended; the predictor learns the source regime as well, because what still happens is best known from there. A
-/// fifth of the sequences of the new context, drawn, is held out: on it the cohort's model and the new one are compared, and
-/// it gives the new threshold. A model that is not better there is not promoted; nor is one trained for a home with fewer
+/// fifth of the sequences of the new context, drawn, is held out: on it the cohort's model and the new one are compared. A model that is not better there is not promoted; nor is one trained for a home with fewer
 /// than 5 sequences of the new context. Then the cohort's version is returned as `Kept`, with the reason as evidence.
 ///
 /// # Errors
