@@ -252,7 +252,10 @@ fn losses(summary: &Summary) -> Markup {
     html! {
         @if !plots.is_empty() {
             h2 { "Losses of candidates, with the filter's bound" }
-            p { "Stage 1: what lies right of the dashed line, Q3 + 1.5 IQR, is an outlier and goes to stage 2." }
+            p {
+                "Stage 1: what lies right of the dashed line is an outlier and goes to stage 2. The line is Q3 + 1.5 IQR, or, "
+                "unless most candidates lie beyond it, what guessing would cost, if that is less."
+            }
             @for plot in plots { (plot) }
         }
     }
