@@ -372,7 +372,7 @@ impl Home<'_> {
         parts: &Parts,
     ) -> (Version, Adjustment) {
         let data = format!(
-            "mean loss a behaviour of {} held-out sequences of the new context (of {}, synthetic and real), trained on {}",
+            "mean loss a behaviour of {} held-out sequences of the new context (of {}, synthetic and real), trained on at least {}",
             parts.held.len(),
             self.sequences,
             parts.train.len(),
