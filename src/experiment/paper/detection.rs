@@ -12,7 +12,8 @@ use crate::experiment::metrics::{Figures, detection};
 use crate::models::quantile;
 
 /// Trains a method on the one column that the attack is in, and calls what scores at or above the percentile of the
-/// validation part (of all sequences, each by a model that has not learnt it, if the method counts). For NT the whole set is both learnt and validated on, as the authors do.
+/// validation part (of all sequences, each by a model that has not learnt it, if the method counts). For NT the whole set is both
+/// learnt and validated on, as the authors do, so there the scores are of what is known.
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     let percentile = trial.percentile()?;
     timed(|| {
