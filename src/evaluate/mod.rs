@@ -20,7 +20,7 @@ mod truth;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use crate::show::read::{each, line};
+use crate::outputs::{each, line};
 use crate::sinks::Stream;
 use crate::sinks::lines::{AdaptationLine, RequestLine, ScoreLine, SegmentLine, VerdictLine};
 

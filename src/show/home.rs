@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::read::{add, check_counts, each, is_of, line};
 use super::{Part, plain};
 use crate::config::UsageError;
+use crate::outputs::{add, check_counts, each, is_of, line};
 use crate::sinks::lines::{
     AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
     ScoreLine, SegmentLine, Stamp, TransitionLine, VerdictLine, VersionsLine,

@@ -5,7 +5,7 @@ use std::io::Write;
 use std::path::Path;
 
 use super::plain;
-use super::read::{check_counts, each, line};
+use crate::outputs::{check_counts, each, line};
 use crate::sinks::lines::{
     AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine,
     TransitionLine, VerdictLine,

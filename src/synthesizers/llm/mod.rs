@@ -22,11 +22,10 @@ mod synthesis;
 mod tokens;
 mod told;
 
-pub use call::{
-    Call, CallError, Completion, Finish, Form, Format, Later, Purse, Reservation, Usage, Writes,
-};
+pub use crate::config::{CassetteMode, Format, Naming, Writes};
+pub use call::{Call, CallError, Completion, Finish, Form, Later, Purse, Reservation, Usage};
 pub use calls::{CallSettings, Calls};
-pub use cassette::{Cassette, Mode};
+pub use cassette::Cassette;
 pub use client::{Client, Endpoint, Key, Options};
 pub use edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
@@ -35,6 +34,6 @@ pub use ledger::{Ledger, Money, Price};
 pub use open::{Records, calls, cassette_folder, engine, parts, prices, prompts, records};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
 pub use quote::{Quote, explain};
-pub use synthesis::{Engine, Llm, LlmSummary, Parts, Reading};
+pub use synthesis::{Engine, Llm, Parts, Reading};
 pub use tokens::{Estimator, TEMPLATE, ceiling};
-pub use told::{Naming, Told};
+pub use told::Told;

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use hearth_operators::words::Catalog;
 
 use super::calls::{CallSettings, Calls};
-use super::cassette::{Cassette, Mode};
+use super::cassette::Cassette;
 use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
@@ -14,7 +14,7 @@ use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
 use super::told::Told;
 use super::{Editor, Writes};
-use crate::config::{Config, LlmConfig, Synthesizer, UsageError};
+use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
 use crate::pool::Stop;
 
@@ -121,7 +121,7 @@ pub fn engine(config: &Config) -> Result<Engine, UsageError> {
         ));
     }
     match config.synthesizer {
-        Synthesizer::Openai if llm.llm_cassette != Mode::Replay => {
+        Synthesizer::Openai if llm.llm_cassette != CassetteMode::Replay => {
             Ok(Engine::Server(Box::new(client(llm)?)))
         }
         Synthesizer::Gguf => local(llm.llm_gguf.as_deref()),
@@ -172,7 +172,7 @@ pub struct Records {
 pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, UsageError> {
     let folder = cassette_folder(llm, out);
     let mode = match engine {
-        Engine::Nobody => Mode::Replay,
+        Engine::Nobody => CassetteMode::Replay,
         _ => llm.llm_cassette,
     };
     let refused = |error: &dyn std::fmt::Display| UsageError(error.to_string());

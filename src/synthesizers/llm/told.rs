@@ -8,11 +8,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use super::super::phrases::words;
+use crate::config::Naming;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hearth_operators::words::{Action, Catalog, CatalogError, Device, Row};
-use serde::{Deserialize, Serialize};
-
-use super::super::phrases::words;
 
 /// Words of which names may be made that leave as they are.
 const PUBLIC: &str = include_str!("public_words.txt");
@@ -22,17 +21,6 @@ const DIGITS: usize = 2;
 
 /// What stands for what a sentence must not tell.
 const HIDDEN: &str = "…";
-
-/// Which names a language model is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Naming {
-    /// Those made of public words (rooms, kinds of devices, what they do); numbered ones stand for the others
-    #[default]
-    Public,
-    /// Those of the catalog as they are; choose it where no person named the devices
-    Catalog,
-}
 
 /// The catalog under the names that leave the house. Ids are those of the house's own catalog.
 pub struct Told {

@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::super::Usage;
-use super::money::{Money, Prices};
+use super::prices::Prices;
+use crate::config::Money;
+use crate::sinks::LlmTotals;
 
 /// What may be spent; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -25,53 +27,6 @@ pub struct Open {
     pub ceiling: Usage,
     /// What that costs.
     pub money: Money,
-}
-
-/// Attempts, and the money that they stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Account {
-    /// How many.
-    pub calls: u64,
-    /// How much.
-    pub money: Money,
-}
-
-impl Account {
-    fn add(&mut self, money: Money) {
-        self.calls += 1;
-        self.money += money;
-    }
-
-    fn take(&mut self, money: Money) {
-        self.calls = self.calls.saturating_sub(1);
-        self.money = self.money.minus(money);
-    }
-}
-
-/// Where the money went. Amounts are decimal numbers in a string, exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
-    /// Attempts that were answered.
-    pub calls: u64,
-    /// Of these, the ones whose server does not tell its count: they are booked at their ceiling.
-    pub untold: u64,
-    /// Tokens of the messages of answered attempts.
-    pub input_tokens: u64,
-    /// Tokens of their answers.
-    pub output_tokens: u64,
-    /// All that is spent: answered attempts and unaccounted ones.
-    pub spent: Money,
-    /// Attempts that nobody knows the end of (an answer that broke off, a killed run): the server may have charged for
-    /// them, so they are spent at their ceiling.
-    pub unaccounted: Account,
-    /// Set aside for attempts under way.
-    pub reserved: Account,
-    /// Attempts that cost more than their ceiling, and how much more.
-    pub overrun: Account,
-    /// Homes that money was spent on.
-    pub homes: u64,
-    /// The most that was spent on one.
-    pub home_maximum: Money,
 }
 
 /// What is decided about a reservation.
@@ -96,7 +51,7 @@ struct Share {
 pub(super) struct Book {
     prices: Prices,
     budget: Budget,
-    totals: Totals,
+    totals: LlmTotals,
     open: BTreeMap<u64, Open>,
     homes: HashMap<String, Share>,
     next: u64,
@@ -107,7 +62,7 @@ impl Book {
         Book {
             prices,
             budget,
-            totals: Totals::default(),
+            totals: LlmTotals::default(),
             open: BTreeMap::new(),
             homes: HashMap::new(),
             next: 0,
@@ -216,9 +171,9 @@ impl Book {
             .collect()
     }
 
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> LlmTotals {
         let spent = || self.homes.values().map(|share| share.spent);
-        Totals {
+        LlmTotals {
             homes: spent().filter(|spent| *spent > Money::ZERO).count() as u64,
             home_maximum: spent().max().unwrap_or_default(),
             ..self.totals.clone()

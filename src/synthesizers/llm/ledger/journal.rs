@@ -21,7 +21,7 @@ use serde::{Deserialize, Serialize};
 
 use super::super::Usage;
 use super::book::{Book, Open};
-use super::money::Money;
+use crate::config::Money;
 
 const VERSION: u32 = 1;
 /// No line is longer: most of one is a home's name.

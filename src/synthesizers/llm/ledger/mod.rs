@@ -9,7 +9,7 @@
 
 mod book;
 mod journal;
-mod money;
+mod prices;
 #[cfg(test)]
 mod tests;
 
@@ -20,9 +20,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub use book::{Account, Budget, Open, Totals};
+pub use crate::config::{Money, Price};
+pub use crate::sinks::LlmTotals;
+pub use book::{Budget, Open};
 pub use journal::{Found, JournalError};
-pub use money::{Money, Price, Prices};
+pub use prices::Prices;
 
 use super::{CallError, Later, Purse, Reservation, Usage};
 use book::{Book, Decision};
@@ -87,7 +89,7 @@ impl Ledger {
     }
 
     /// Where the money went so far.
-    pub fn totals(&self) -> Totals {
+    pub fn totals(&self) -> LlmTotals {
         self.0.state().book.totals()
     }
 }

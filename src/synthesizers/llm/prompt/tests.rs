@@ -4,9 +4,9 @@ use hearth_operators::words::{
     Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
 };
 
-use super::super::told::Naming;
 use super::*;
 use crate::catalog::catalog_of;
+use crate::config::Naming;
 
 fn catalog() -> Catalog {
     catalog_of(&[

@@ -8,9 +8,9 @@ use hearth_operators::words::{
 };
 use serde_json::{Value, json};
 
-use super::super::told::Naming;
 use super::read::Proposed;
 use super::*;
+use crate::config::Naming;
 
 mod garbage;
 mod real;
