@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::parameters::Source;
 
 /// Where something is counted: a kind of context and two numbers. Plain, because there are many and they are stored.

@@ -6,10 +6,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::ModelError;
+use super::error::ModelError;
 use super::adam::Adam;
 use super::parameters::Parameters;
-use super::reading::{Vocabulary, Window};
+use super::encoding::{Vocabulary, Window};
 
 /// A model that can be trained and asked for its loss.
 pub(crate) trait Learner {
@@ -108,6 +108,14 @@ pub(crate) fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     rng
+}
+
+/// Refuses a sequence that a model cannot read: an empty one, or one that is not of its catalog.
+pub(super) fn readable(model: &impl Learner, s: &Sequence) -> Result<(), ModelError> {
+    if s.0.is_empty() {
+        return Err(ModelError::Empty);
+    }
+    model.vocabulary().check(s)
 }
 
 /// The windows of some sequences, in order.

@@ -16,12 +16,12 @@ use std::collections::HashMap;
 
 use hearth_operators::words::{Catalog, HOURS, Hours, Quadruple, Sequence, Weights};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::counts::{Context, Counts};
 use super::ngram::{Ngram, Situation, When};
 use super::parameters::{Parameters, Source};
 use super::preset::WINDOW;
-use super::reading::{Columns, Vocabulary};
+use super::encoding::{Columns, Vocabulary};
 
 /// What the names of the tensors begin with.
 const BEFORE: &str = "before";

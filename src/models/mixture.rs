@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{Catalog, Sequence, Weights};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::fit::Learner;
 use super::ngram::{Ngram, Situation, mixed};
 use super::parameters::Source;

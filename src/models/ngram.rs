@@ -14,7 +14,7 @@
 use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::counts::{Context, Count, Counts, Seen};
 use super::parameters::Source;
 

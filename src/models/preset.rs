@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::fit::Plan;
 use super::layers::Measures;
-use super::reading::Columns;
+use super::encoding::Columns;
 use super::{autoencoder, sasrec};
 
 /// Behaviours that the autoencoder reads at once.

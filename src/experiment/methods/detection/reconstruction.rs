@@ -12,7 +12,7 @@ use rand_chacha::ChaCha8Rng;
 use super::losses::Losses;
 use super::{Lesson, Scorer};
 use crate::models::{
-    Batch, Columns, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset, Source, Table,
+    Batch, Columns, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset, Source, Embeddings,
     Vocabulary, WINDOW, Window, cross_entropy, generator,
 };
 use crate::trainer::learn;
@@ -41,7 +41,7 @@ pub(super) struct Reconstruction<N> {
     columns: Columns,
     /// How many logits there are for each guessed column.
     sizes: Vec<usize>,
-    table: Table,
+    table: Embeddings,
     network: N,
     out: Linear,
     parameters: Parameters,
@@ -60,7 +60,7 @@ impl<N: Network> Reconstruction<N> {
         let mut rng = generator(lesson.seed, 0);
         let mut source = Source::fresh("reconstruction".into(), &mut rng);
         let vocabulary = Vocabulary::new(catalog, columns);
-        let table = Table::new(&mut source, &vocabulary, width)?;
+        let table = Embeddings::new(&mut source, &vocabulary, width)?;
         let network = build(&mut source)?;
         let sizes = match columns {
             Columns::All => vec![WEEKDAYS.len(), HOURS.len(), catalog.actions()],

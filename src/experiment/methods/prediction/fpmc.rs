@@ -10,7 +10,7 @@
 use candle_core::{Device, Tensor};
 
 use super::network::{Course, Network, Reading};
-use crate::models::{Linear, Mode, ModelError, Preset, Source, Table, Vocabulary};
+use crate::models::{Linear, Mode, ModelError, Preset, Source, Embeddings, Vocabulary};
 
 /// Factors of the behaviour before and of the user.
 pub(super) struct Fpmc {
@@ -18,7 +18,7 @@ pub(super) struct Fpmc {
     /// as a predecessor.
     chain: Linear,
     /// Embeddings as a part of the user.
-    user: Table,
+    user: Embeddings,
 }
 
 impl Network for Fpmc {
@@ -31,7 +31,7 @@ impl Network for Fpmc {
     fn build(source: &mut Source, of: &Vocabulary, width: usize) -> Result<Self, ModelError> {
         Ok(Fpmc {
             chain: Linear::new(source, "chain", width, width)?,
-            user: Table::named(source, "user", of, width)?,
+            user: Embeddings::named(source, "user", of, width)?,
         })
     }
 

@@ -16,7 +16,7 @@ use rand_chacha::ChaCha8Rng;
 use super::answer::{Next, Vetted};
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
 use crate::models::{
-    Adam, Batch, Columns, Init, Mode, ModelError, Parameters, Preset, Source, Table, Vocabulary,
+    Adam, Batch, Columns, Init, Mode, ModelError, Parameters, Preset, Source, Embeddings, Vocabulary,
     WINDOW, Window, batches, cross_entropy, generator, softmax, windows,
 };
 
@@ -124,7 +124,7 @@ impl Reading<'_> {
 /// A network with the embeddings that all have.
 pub(super) struct Model<N> {
     vocabulary: Vocabulary,
-    table: Table,
+    table: Embeddings,
     network: N,
     /// How frequent each action is, whatever came before.
     bias: Tensor,
@@ -137,7 +137,7 @@ impl<N: Network> Model<N> {
         vocabulary: Vocabulary,
         width: usize,
     ) -> Result<Self, ModelError> {
-        let table = Table::new(&mut source, &vocabulary, width)?;
+        let table = Embeddings::new(&mut source, &vocabulary, width)?;
         let network = N::build(&mut source, &vocabulary, width)?;
         let bias = source.take("bias", &[vocabulary.actions()], Init::Constant(0.0))?;
         Ok(Model {
