@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 use hearth::simulate::{
-    Anomaly, Counts, Event, PlantedShift, Settings, SimulateArgs, Sink, catalog, run, simulate,
+    Anomaly, Event, PlantedShift, Settings, SimulateArgs, Sink, Totals, catalog, run, simulate,
 };
 use hearth_operators::words::{Catalog, ShiftKind, Time};
 
@@ -41,7 +41,7 @@ impl Sink for Collected {
     }
 }
 
-fn collect(options: &str) -> (Settings, Collected, Counts) {
+fn collect(options: &str) -> (Settings, Collected, Totals) {
     let dir = tempfile::tempdir().unwrap();
     let settings = args(options, dir.path()).settings;
     let mut sink = Collected::default();

@@ -13,11 +13,11 @@ use hearth_operators::words::{Catalog, HOURS, WEEKDAYS, Weights};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
 use super::error::ModelError;
 use super::fit::Learner;
 use super::layers::{Block, HIDDEN, LayerNorm, Linear, Measures, Mode, causal, cross_entropy};
 use super::parameters::{Parameters, Source};
-use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
 
 /// How often training hides a behaviour from the encoder.
 const HIDE: f32 = 0.5;

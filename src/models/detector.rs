@@ -3,12 +3,11 @@
 use hearth_operators::words::{Catalog, Sequence, Weights};
 
 use super::autoencoder::Autoencoder;
+use super::encoding::Window;
 use super::error::ModelError;
 use super::fit::{Learner, mean, readable};
 use super::habits::Habits;
 use super::preset::{Preset, WINDOW};
-use super::encoding::Window;
-
 
 /// How much a sequence's strangest behaviour counts for the sequence, beside the mean of all.
 const STRANGEST: f32 = 0.5;

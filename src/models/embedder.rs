@@ -3,10 +3,10 @@
 use hearth_operators::words::{Catalog, Sequence, Weights};
 
 use super::autoencoder::Autoencoder;
+use super::encoding::Window;
 use super::error::ModelError;
 use super::fit::readable;
 use super::preset::{Preset, WINDOW};
-use super::encoding::Window;
 
 /// Compresses sequences to vectors.
 pub struct Embedder(Autoencoder);

@@ -6,10 +6,10 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::error::ModelError;
 use super::adam::Adam;
-use super::parameters::Parameters;
 use super::encoding::{Vocabulary, Window};
+use super::error::ModelError;
+use super::parameters::Parameters;
 
 /// A model that can be trained and asked for its loss.
 pub(crate) trait Learner {

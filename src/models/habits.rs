@@ -16,12 +16,12 @@ use std::collections::HashMap;
 
 use hearth_operators::words::{Catalog, HOURS, Hours, Quadruple, Sequence, Weights};
 
-use super::error::ModelError;
 use super::counts::{Context, Counts};
+use super::encoding::{Columns, Vocabulary};
+use super::error::ModelError;
 use super::ngram::{Ngram, Situation, When};
 use super::parameters::{Parameters, Source};
 use super::preset::WINDOW;
-use super::encoding::{Columns, Vocabulary};
 
 /// What the names of the tensors begin with.
 const BEFORE: &str = "before";

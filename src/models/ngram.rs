@@ -14,8 +14,8 @@
 use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 
-use super::error::ModelError;
 use super::counts::{Context, Count, Counts, Seen};
+use super::error::ModelError;
 use super::parameters::Source;
 
 /// How many chains are mixed.

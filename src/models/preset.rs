@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Columns;
 use super::fit::Plan;
 use super::layers::Measures;
-use super::encoding::Columns;
 use super::{autoencoder, sasrec};
 
 /// Behaviours that the autoencoder reads at once.

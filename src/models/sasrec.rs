@@ -8,11 +8,11 @@ use hearth_operators::words::Catalog;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
+use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
 use super::error::ModelError;
 use super::fit::Learner;
 use super::layers::{Block, LayerNorm, Measures, Mode, add_rows, causal, cross_entropy, softmax};
 use super::parameters::{Init, Parameters, Source};
-use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
 
 /// How many windows are scored at once.
 const SCORED: usize = 128;

@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::{Part, plain};
+use clap::ValueEnum;
+
+use super::terminal::plain;
 use crate::config::UsageError;
 use crate::outputs::{add, check_counts, each, is_of, line};
 use crate::sinks::lines::{
@@ -12,6 +14,23 @@ use crate::sinks::lines::{
     ScoreLine, SegmentLine, Stamp, TransitionLine, VerdictLine, VersionsLine,
 };
 use crate::sinks::{Stream, grouped};
+
+/// A part of what is known of a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Behaviour sequences, newest last
+    Segments,
+    /// How often an action followed another, most frequent first
+    Graph,
+    /// Segments that compression kept
+    Representatives,
+    /// What the synthesizer was asked
+    Requests,
+    /// What the filter said of its answers
+    Verdicts,
+    /// What became of the home's models
+    Versions,
+}
 
 /// A segment as a key: times and actions.
 type Behaviors = Vec<(Stamp, String)>;

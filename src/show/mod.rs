@@ -3,12 +3,15 @@
 mod graph;
 mod home;
 mod table;
+mod terminal;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+pub use home::Part;
 
 use crate::config::UsageError;
 use crate::{evaluate, outputs};
@@ -49,23 +52,6 @@ pub struct ShowArgs {
     /// Compare with the truth.jsonl that hearth simulate wrote
     #[arg(long, value_name = "FILE", conflicts_with = "home")]
     pub truth: Option<PathBuf>,
-}
-
-/// A part of what is known of a home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// Behaviour sequences, newest last
-    Segments,
-    /// How often an action followed another, most frequent first
-    Graph,
-    /// Segments that compression kept
-    Representatives,
-    /// What the synthesizer was asked
-    Requests,
-    /// What the filter said of its answers
-    Verdicts,
-    /// What became of the home's models
-    Versions,
 }
 
 /// Shows what the arguments ask for, on the standard output.
@@ -110,11 +96,6 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
         (None, None) => table::show(&mut out, dir)?,
     }
     Ok(out.flush()?)
-}
-
-/// Text from outside as a terminal may see it: a point for each control character.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "·")
 }
 
 #[cfg(test)]

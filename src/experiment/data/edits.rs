@@ -6,7 +6,7 @@ use std::sync::Arc;
 use anyhow::Result;
 use hearth_operators::words::Catalog;
 
-use super::Pair;
+use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};

@@ -14,9 +14,10 @@ use hearth_operators::words::{
 };
 
 use super::edits::Model;
+use super::material::{Material, Pair};
 use super::repository::Repository;
+use super::simulated;
 use super::study::Study;
-use super::{Material, Pair, simulated};
 use crate::models::Preset;
 use crate::pool::cpu_micros;
 use crate::synthesizers::llm::reply::Reader;

@@ -9,7 +9,7 @@ use hearth_operators::reference::split;
 use hearth_operators::split::Rules;
 use hearth_operators::words::{HomeId, Moment, Sequence, Shift};
 
-use super::{Attack, Kind, Material};
+use super::material::{Attack, Kind, Material};
 use crate::models::WINDOW;
 use crate::simulate::{self, Event, PlantedShift, Sink};
 

@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use hearth_operators::words::Sequence;
 
-use super::Trial;
 use super::attacks::{Harm, Usual};
+use super::trial::Trial;
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::methods::{Calibrated, Detection, Scorer};

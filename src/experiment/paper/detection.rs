@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hearth_operators::words::Sequence;
 
-use super::Trial;
+use super::trial::Trial;
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Kind;

@@ -4,18 +4,17 @@ mod compression;
 mod detection;
 mod prediction;
 pub mod published;
+mod trial;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use hearth_operators::words::Sequence;
+use anyhow::Result;
 
 use super::cells::{Cell, Measured, Protocol, Task};
-use super::data::{Attack, Baselines, Kind, Material, Pair, Store};
+use super::data::{Kind, Pair, Store};
 use super::honest::{fidelity_of, verdicts};
 use super::roster::{OURS, Roster};
-use crate::trainer::{Purpose, Settings, split};
+use trial::{FIXED_LENGTH, Trial};
 
 /// A table or a figure of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -62,7 +61,6 @@ const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
 /// What the paper's baselines learn: the source as Hearth's own methods do, split; and the sequences of ten that the authors ran
 /// them on, whose tests are others.
 const THEIR_SETS: [&str; 2] = ["source", FIXED_LENGTH];
-const FIXED_LENGTH: &str = "fixed-length";
 
 /// The detector that the paper's SmartGen trains on synthetic sequences, and as a baseline on the source.
 const THEIRS: &str = "TransAE";
@@ -196,96 +194,5 @@ pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> 
         Task::Ssc => compression::measure(cell, &pair, store),
         Task::Tof => verdicts(cell, &pair, store),
         Task::Fidelity => fidelity_of(cell, &pair, store),
-    }
-}
-
-/// What a cell learns and is tested on.
-struct Trial {
-    material: Arc<Material>,
-    /// The whole set.
-    set: Vec<Sequence>,
-    /// Four fifths of it, drawn, and the rest.
-    parts: (Vec<Sequence>, Vec<Sequence>),
-    /// Whether the set is synthetic: the paper's baselines learn the source.
-    synthetic: bool,
-    pair: Pair,
-    seed: u64,
-}
-
-impl Trial {
-    fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
-        if cell.training == FIXED_LENGTH {
-            return Self::fixed_length(cell, pair, store);
-        }
-        let set = store.training(pair, &cell.training, cell.seed)?;
-        ensure!(!set.is_empty(), "there is nothing to learn");
-        let mut material = store.material(pair)?;
-        if matches!(cell.training.as_str(), "without-TSS" | "without-all") {
-            // What was never split is tested unsplit.
-            material = Arc::new(store.repository(pair)?.unsplit(pair.shift)?);
-        }
-        let settings = Settings {
-            preset: store.preset(),
-            seed: cell.seed,
-        };
-        let parts = split(set.iter().collect(), settings.seed_for(Purpose::Split));
-        let owned = |part: Vec<&Sequence>| part.into_iter().cloned().collect();
-        Ok(Trial {
-            parts: (owned(parts.train), owned(parts.held)),
-            set: set.to_vec(),
-            synthetic: cell.training != "source",
-            material,
-            pair: pair.clone(),
-            seed: cell.seed,
-        })
-    }
-
-    /// As the authors ran their baselines: on sequences of ten, with their own validation and test.
-    fn fixed_length(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
-        let of = match (cell.task, cell.method.as_str()) {
-            (Task::Ad, _) => Baselines::Detection,
-            (_, "SASRec") => Baselines::SasRec,
-            _ => Baselines::Prediction,
-        };
-        let fixed = store.repository(pair)?.fixed_length(pair.shift, of)?;
-        ensure!(!fixed.train.is_empty(), "there is nothing to learn");
-        let mut material = store.material(pair)?;
-        if of != Baselines::SasRec {
-            let attacks = fixed.attacks.into_iter();
-            material = Arc::new(Material {
-                catalog: material.catalog.clone(),
-                shift: material.shift.clone(),
-                source: Vec::new(),
-                normal: fixed.normal,
-                attacks: attacks
-                    .map(|sequence| Attack { of: None, sequence })
-                    .collect(),
-                numbering: None,
-            });
-        }
-        Ok(Trial {
-            set: fixed.train.clone(),
-            parts: (fixed.train, fixed.held),
-            synthetic: false,
-            material,
-            pair: pair.clone(),
-            seed: cell.seed,
-        })
-    }
-
-    /// The percentile of the validation losses that the authors set by hand for this pair.
-    fn percentile(&self) -> Result<f32> {
-        if !self.synthetic {
-            // Their baselines', the same everywhere.
-            return Ok(90.0);
-        }
-        let of = match (self.pair.dataset.as_str(), self.pair.shift) {
-            ("fr", Kind::ST) => Some(95.5),
-            ("fr" | "sp", Kind::TT) | ("sp" | "us", Kind::ST) => Some(95.0),
-            ("us", Kind::TT) => Some(93.0),
-            ("fr" | "sp" | "us", Kind::NT) => Some(99.0),
-            _ => None,
-        };
-        of.with_context(|| format!("the paper sets no threshold for {}", self.pair))
     }
 }

@@ -4,7 +4,7 @@
 use anyhow::Result;
 use rand::Rng;
 
-use super::Trial;
+use super::trial::Trial;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Numbering;
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};

@@ -17,6 +17,7 @@ mod open;
 mod prompt;
 mod quote;
 pub mod reply;
+mod schema;
 mod shifts;
 mod synthesis;
 mod tokens;

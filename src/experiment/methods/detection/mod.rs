@@ -12,6 +12,7 @@
 pub mod aegis;
 pub mod argus;
 pub mod autoencoder;
+mod calibration;
 mod conditional;
 mod features;
 pub mod isolation_forest;
@@ -26,25 +27,8 @@ mod tests;
 pub mod transae;
 pub mod trivial;
 
-use hearth_operators::words::Sequence;
-
 use super::{Calibrated, Detection, Lesson, Scorer};
-use crate::models::{ModelError, Preset};
-use crate::trainer::cross_fitted;
-
-/// Calibrates a method that counts: it learns the held-out sequences too, and each sequence is scored by counts that leave it out.
-fn counted(method: &dyn Detection, lesson: &Lesson) -> Result<Calibrated, ModelError> {
-    let all: Vec<&Sequence> = lesson.held.iter().chain(lesson.train).collect();
-    let learn = |sequences: &[&Sequence]| {
-        let train: Vec<Sequence> = sequences.iter().map(|s| (*s).clone()).collect();
-        method.fit(&Lesson {
-            train: &train,
-            ..*lesson
-        })
-    };
-    let (scorer, unlearnt) = cross_fitted(&all, learn, |scorer, s| scorer.score(s))?;
-    Ok(Calibrated { scorer, unlearnt })
-}
+use crate::models::Preset;
 
 /// All detection methods: the rows of the paper's Table 2 in its order, then the trivial answers.
 pub fn all(preset: Preset) -> Vec<Box<dyn Detection>> {

@@ -12,8 +12,8 @@ use rand_chacha::ChaCha8Rng;
 use super::losses::Losses;
 use super::{Lesson, Scorer};
 use crate::models::{
-    Batch, Columns, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset, Source, Embeddings,
-    Vocabulary, WINDOW, Window, cross_entropy, generator,
+    Batch, Columns, Embeddings, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset,
+    Source, Vocabulary, WINDOW, Window, cross_entropy, generator,
 };
 use crate::trainer::learn;
 

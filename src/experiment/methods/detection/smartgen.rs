@@ -9,6 +9,7 @@
 
 use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequence};
 
+use super::calibration::counted;
 use super::losses::Losses;
 use super::reader::Reader;
 use super::{Calibrated, Detection, Lesson, Scorer};
@@ -39,7 +40,7 @@ impl Detection for SmartGen {
 
     fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
         if self.0.counts() {
-            super::counted(self, lesson)
+            counted(self, lesson)
         } else {
             Network(self.0).calibrated(lesson)
         }

@@ -4,6 +4,7 @@ use std::collections::HashSet;
 
 use hearth_operators::words::{HOURS, Quadruple, Sequence};
 
+use super::calibration::counted;
 use super::conditional::Conditional;
 use super::reader::Reader;
 use super::{Calibrated, Detection, Lesson, Scorer};
@@ -128,7 +129,7 @@ impl Detection for Surprisal {
     }
 
     fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
-        super::counted(self, lesson)
+        counted(self, lesson)
     }
 }
 

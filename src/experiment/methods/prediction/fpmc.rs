@@ -10,7 +10,7 @@
 use candle_core::{Device, Tensor};
 
 use super::network::{Course, Network, Reading};
-use crate::models::{Linear, Mode, ModelError, Preset, Source, Embeddings, Vocabulary};
+use crate::models::{Embeddings, Linear, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// Factors of the behaviour before and of the user.
 pub(super) struct Fpmc {

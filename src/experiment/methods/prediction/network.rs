@@ -16,8 +16,8 @@ use rand_chacha::ChaCha8Rng;
 use super::answer::{Next, Vetted};
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
 use crate::models::{
-    Adam, Batch, Columns, Init, Mode, ModelError, Parameters, Preset, Source, Embeddings, Vocabulary,
-    WINDOW, Window, batches, cross_entropy, generator, softmax, windows,
+    Adam, Batch, Columns, Embeddings, Init, Mode, ModelError, Parameters, Preset, Source,
+    Vocabulary, WINDOW, Window, batches, cross_entropy, generator, softmax, windows,
 };
 
 /// Windows that are read at once where nothing is trained.

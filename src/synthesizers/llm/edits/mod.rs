@@ -22,7 +22,7 @@ use super::told::Told;
 use crate::synthesizers::rows;
 use crate::synthesizers::share::{is_routine, of_request, share};
 use crate::synthesizers::vocabulary::Vocabulary;
-pub use proposal::{MAX_EDITS, schema};
+pub use proposal::{EVERYTHING, FARTHEST, MAX_EDITS};
 use read::Reader;
 
 /// Turns a model's edits into the sequences of a shift.

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use hearth_operators::words::{
-    Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
+    Catalog, Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
 };
 
 use super::*;
@@ -105,7 +105,8 @@ fn the_prompt_is_the_one_on_file() {
     let [schema_words, paper_words] = templates.answers();
     insta::assert_snapshot!("schema_words", schema_words);
     insta::assert_snapshot!("paper_words", paper_words);
-    let schema = serde_json::to_string_pretty(&schema(told(&catalog).catalog())).unwrap();
+    let schema =
+        serde_json::to_string_pretty(&schema::sequences(told(&catalog).catalog())).unwrap();
     insta::assert_snapshot!("schema", schema);
 }
 
@@ -119,7 +120,7 @@ fn the_prompt_for_edits_is_the_one_on_file() {
     insta::assert_snapshot!("edits_user", user);
     let templates = built_in(Writes::Edits);
     insta::assert_snapshot!("edits_answer", templates.answers()[0]);
-    let schema = serde_json::to_string_pretty(&edits::schema(told(&catalog).catalog())).unwrap();
+    let schema = serde_json::to_string_pretty(&schema::edits(told(&catalog).catalog())).unwrap();
     insta::assert_snapshot!("edits_schema", schema);
     request.key.weekday = 1;
     request.representatives.clear();
