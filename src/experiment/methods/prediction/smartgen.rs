@@ -14,7 +14,7 @@ use super::answer::{Next, Vetted};
 use super::ngram::Both;
 use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
 use crate::models::{Context, Counts, Mixture, ModelError, Preset};
-use crate::trainer::{Parts, Settings, predictor};
+use crate::trainer::{Settings, TrainingSplit, predictor};
 
 /// Hearth's predictor in one of its presets.
 pub struct SmartGen {
@@ -39,7 +39,7 @@ impl Prediction for SmartGen {
             let taught = s.iter().filter(|s| !s.0.is_empty());
             taught.collect()
         });
-        let parts = Parts { train, held };
+        let parts = TrainingSplit { train, held };
         let settings = Settings {
             preset: self.preset,
             seed: lesson.seed,
