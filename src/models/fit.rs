@@ -33,9 +33,9 @@ pub(crate) struct Plan {
     /// Passes over the windows.
     pub epochs: usize,
     /// More passes where these would be fewer steps: little data must be learnt too.
-    pub least: usize,
+    pub min_steps: usize,
     /// Fewer passes where these would be more steps: work is bounded whatever the data.
-    pub most: usize,
+    pub max_steps: usize,
     /// Windows a step.
     pub batch: usize,
     /// The learning rate of the first step.
@@ -59,7 +59,7 @@ pub(crate) fn fit(
     if windows.is_empty() {
         return Ok(());
     }
-    let total = (windows.len().div_ceil(size) * plan.epochs).clamp(plan.least, plan.most);
+    let total = (windows.len().div_ceil(size) * plan.epochs).clamp(plan.min_steps, plan.max_steps);
     let mut adam = Adam::new(model.parameters(), plan.betas);
     let mut order: Vec<Window> = windows.to_vec();
     let mut rng = generator(seed, 0);

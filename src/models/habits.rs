@@ -1,6 +1,6 @@
 //! Hearth's detector: how far a behaviour is from what a home is in the habit of doing, counted.
 //!
-//! A behaviour is strange in four ways, each a surprise in nats under smoothed counts:
+//! A behaviour's loss has four parts, each a surprise in nats under smoothed counts:
 //!
 //! - what it does, after what came *before* it and about its time of day,
 //! - what it does, before what comes *after* it: the same n-gram over sequences read backwards,
@@ -104,7 +104,7 @@ impl Habits {
         Parameters::none(label(self.vocabulary.actions())).weights_beside(tensors)
     }
 
-    /// How strange each behaviour of a sequence is, in nats.
+    /// The loss of each behaviour of a sequence, in nats.
     ///
     /// # Errors
     /// The sequence is empty or not of the catalog.

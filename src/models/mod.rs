@@ -1,7 +1,7 @@
-//! The models: what reads behaviours and says how alike, how strange and what next.
+//! The models: embeddings of sequences, anomaly scores of behaviours, and predictions of the next action.
 //!
 //! - [`Embedder`] compresses a sequence to a vector (autoencoder),
-//! - [`Detector`] gives each behaviour a loss, higher is stranger (counted habits; the paper's autoencoder in its preset),
+//! - [`Detector`] gives each behaviour a loss, the higher the more anomalous (counted habits; the paper's autoencoder in its preset),
 //! - [`Predictor`] gives each behaviour the probabilities of all actions, from those before it (SASRec beside counts).
 //!
 //! They are loaded from weights that [`crate::trainer`] makes. Everything here is a function of its arguments: no

@@ -48,7 +48,7 @@ pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
     home.moments.sort_unstable();
     let rules = Rules::new(catalog.clone());
     let (mut source, mut normal, mut attacks) = (Vec::new(), Vec::new(), Vec::new());
-    // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day strange.
+    // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day anomalous.
     let segments = split(&home.moments, &rules);
     for window in segments.iter().flat_map(|segment| segment.chunks(WINDOW)) {
         let sequence = Sequence(window.iter().map(Moment::quadruple).collect());

@@ -7,7 +7,7 @@ use hearth_operators::words::Sequence;
 
 use super::super::cells::Cell;
 use super::super::data::{Material, Pair, Store};
-use super::super::methods::Lesson;
+use super::super::methods::TrainingData;
 use super::shots::Shots;
 use crate::models::Columns;
 use crate::trainer::{Purpose, Settings, split};
@@ -24,8 +24,8 @@ pub(super) struct Trial {
 
 impl Trial {
     /// What a method learns: all columns, because nothing says in which one an attack will be.
-    pub fn lesson(&self) -> Lesson<'_> {
-        Lesson {
+    pub fn training_data(&self) -> TrainingData<'_> {
+        TrainingData {
             catalog: &self.material.catalog,
             train: &self.train,
             held: &self.held,

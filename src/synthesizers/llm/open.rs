@@ -10,9 +10,9 @@ use super::cassette::Cassette;
 use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
+use super::pseudonyms::Pseudonyms;
 use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
-use super::told::Told;
 use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
@@ -33,10 +33,10 @@ pub fn prompts(
     catalog: &Arc<Catalog>,
     homes: &Homes,
 ) -> Result<Prompts, UsageError> {
-    let told = Told::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
+    let pseudonyms = Pseudonyms::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
     let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
-    Ok(Prompts::new(told, templates, homes.clone()))
+    Ok(Prompts::new(pseudonyms, templates, homes.clone()))
 }
 
 /// The calls of a run.
@@ -211,10 +211,12 @@ pub fn parts(
     records: Records,
     stop: &Stop,
 ) -> Parts {
-    let told = calls.prompts().told();
+    let pseudonyms = calls.prompts().pseudonyms();
     let reading = match calls.prompts().writes() {
-        Writes::Sequences => Reading::Sequences(Reader::new(Arc::new(told.catalog().clone()))),
-        Writes::Edits => Reading::Edits(Editor::new(told, calls.seed()).into()),
+        Writes::Sequences => {
+            Reading::Sequences(Reader::new(Arc::new(pseudonyms.catalog().clone())))
+        }
+        Writes::Edits => Reading::Edits(Editor::new(pseudonyms, calls.seed()).into()),
     };
     Parts {
         reading,

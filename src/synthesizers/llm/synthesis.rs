@@ -216,8 +216,8 @@ impl Shared {
                 let label = request_id(&home, &request.key);
                 let (call, answer) = self.answered(request, &home, &label).await?;
                 let written = reader.read(&answer.completion.text, &[&call.system, &call.user]);
-                let told = self.parts.calls.prompts().told();
-                let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
+                let pseudonyms = self.parts.calls.prompts().pseudonyms();
+                let own = |rows: Vec<_>| rows.into_iter().map(|row| pseudonyms.own(row)).collect();
                 let written = written.map_err(CallError::Failed)?.into_iter();
                 let written = written.map(|sequence| sequence.map(own)).collect();
                 (written, answer.recorded)

@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::proposal::{MAX_EDITS, Proposal, Target};
 use super::read::Proposed;
 use crate::synthesizers::edit::{Addition, Edit, every_hour};
+use crate::synthesizers::sampling::rng_of_edit;
 use crate::synthesizers::schedule::{moved_each, timeline};
-use crate::synthesizers::share::of_edit;
 use crate::synthesizers::vocabulary::{Used, Vocabulary};
 
 /// Of a hundred behaviours of the source at least so many must be left: no shift ends a whole life.
@@ -48,7 +48,7 @@ pub(super) fn dispose(
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|proposal| {
-                let rng = of_edit(seed, shift, position);
+                let rng = rng_of_edit(seed, shift, position);
                 past.carry_out(position + 1, proposal, rng)
             });
         match outcome {

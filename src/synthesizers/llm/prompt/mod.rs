@@ -11,8 +11,8 @@ use hearth_operators::words::{Request, Shift, ShiftKind};
 use serde_json::Value;
 
 use super::Writes;
+use super::pseudonyms::Pseudonyms;
 use super::schema;
-use super::told::Told;
 use crate::homes::Homes;
 use crate::synthesizers::rows;
 use json::{array, text};
@@ -30,24 +30,24 @@ pub struct Prompt {
 
 /// Writes requests as prompts.
 pub struct Prompts {
-    told: Told,
+    pseudonyms: Pseudonyms,
     templates: Templates,
     homes: Homes,
 }
 
 impl Prompts {
-    /// For the homes of a catalog; `told` decides what is told of them.
-    pub fn new(told: Told, templates: Templates, homes: Homes) -> Self {
+    /// For the homes of a catalog; `pseudonyms` decides what is told of them.
+    pub fn new(pseudonyms: Pseudonyms, templates: Templates, homes: Homes) -> Self {
         Prompts {
-            told,
+            pseudonyms,
             templates,
             homes,
         }
     }
 
     /// The names that leave the house.
-    pub fn told(&self) -> &Told {
-        &self.told
+    pub fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
     }
 
     /// What the model is asked to write.
@@ -58,8 +58,8 @@ impl Prompts {
     /// The JSON schema of an answer.
     pub fn schema(&self) -> Value {
         match self.writes() {
-            Writes::Sequences => schema::sequences(self.told.catalog()),
-            Writes::Edits => schema::edits(self.told.catalog()),
+            Writes::Sequences => schema::sequences(self.pseudonyms.catalog()),
+            Writes::Edits => schema::edits(self.pseudonyms.catalog()),
         }
     }
 
@@ -76,12 +76,12 @@ impl Prompts {
         let home = self.homes.name(request.key.shift.home);
         let mut words = vec![(
             "scene",
-            scene(&request.regime.shift, &home, &self.told).into(),
+            scene(&request.regime.shift, &home, &self.pseudonyms).into(),
         )];
         match self.writes() {
             Writes::Sequences => words.extend(self.of_weekday(request)),
             Writes::Edits => {
-                let catalog = self.told.catalog();
+                let catalog = self.pseudonyms.catalog();
                 let past = habits::habits(catalog, &request.regime.source);
                 let next = habits::successors(catalog, &request.hints);
                 words.extend([("habits", past.into()), ("successors", next.into())]);
@@ -93,7 +93,7 @@ impl Prompts {
 
     /// A weekday's representatives, the graph, and the devices.
     fn of_weekday(&self, request: &Request) -> [(&'static str, minijinja::Value); 4] {
-        let catalog = self.told.catalog();
+        let catalog = self.pseudonyms.catalog();
         let sequences = request.representatives.iter();
         let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
         let hints = request.hints.0.iter().map(|(action, next)| {
@@ -127,8 +127,8 @@ impl Prompts {
 }
 
 /// The shift as a sentence. Words from outside are quoted as JSON, so that they cannot pass for the prompt's own.
-fn scene(shift: &Shift, home: &str, told: &Told) -> String {
-    let [from, to] = [&shift.from, &shift.to].map(|words| text(&told.sentence(words, home)));
+fn scene(shift: &Shift, home: &str, pseudonyms: &Pseudonyms) -> String {
+    let [from, to] = [&shift.from, &shift.to].map(|words| text(&pseudonyms.sentence(words, home)));
     match shift.kind {
         ShiftKind::Season => format!("The season changes from {from} to {to}."),
         ShiftKind::Schedule => format!(

@@ -42,24 +42,24 @@ pub(super) enum Decision {
 
 /// What was spent on a home (or by the run), and what is set aside for it.
 #[derive(Clone, Copy, Default)]
-struct Share {
+struct Account {
     spent: Money,
     reserved: Money,
 }
 
 /// All reservations of a run, open and done.
-pub(super) struct Book {
+pub(super) struct Accounts {
     prices: Prices,
     budget: Budget,
     totals: LlmTotals,
     open: BTreeMap<u64, Open>,
-    homes: HashMap<String, Share>,
+    homes: HashMap<String, Account>,
     next: u64,
 }
 
-impl Book {
+impl Accounts {
     pub fn new(prices: Prices, budget: Budget) -> Self {
-        Book {
+        Accounts {
             prices,
             budget,
             totals: LlmTotals::default(),
@@ -90,24 +90,24 @@ impl Book {
             ));
         }
         let home = self.homes.get(home).copied().unwrap_or_default();
-        let run = Share {
+        let run = Account {
             spent: self.totals.spent,
             reserved: self.totals.reserved.money,
         };
         let mut wait = false;
-        for (budget, share, whose) in [
+        for (budget, account, whose) in [
             (self.budget.run, run, "the run"),
             (self.budget.home, home, "a home"),
         ] {
             let Some(budget) = budget else { continue };
-            let least = share.spent.plus(money);
-            if least > budget {
+            let committed = account.spent.plus(money);
+            if committed > budget {
                 return Decision::Refuse(format!(
                     "the budget of {whose} is {budget}: {} is spent, and this call may cost {money}",
-                    share.spent
+                    account.spent
                 ));
             }
-            wait |= least.plus(share.reserved) > budget;
+            wait |= committed.plus(account.reserved) > budget;
         }
         if wait {
             Decision::Wait
@@ -172,7 +172,7 @@ impl Book {
     }
 
     pub fn totals(&self) -> LlmTotals {
-        let spent = || self.homes.values().map(|share| share.spent);
+        let spent = || self.homes.values().map(|account| account.spent);
         LlmTotals {
             homes: spent().filter(|spent| *spent > Money::ZERO).count() as u64,
             home_maximum: spent().max().unwrap_or_default(),
@@ -183,16 +183,16 @@ impl Book {
     fn close(&mut self, id: u64) -> Result<Open, String> {
         let open = self.open.remove(&id).ok_or_else(|| not_open(id))?;
         self.totals.reserved.take(open.money);
-        if let Some(share) = self.homes.get_mut(&open.home) {
-            share.reserved = share.reserved.minus(open.money);
+        if let Some(account) = self.homes.get_mut(&open.home) {
+            account.reserved = account.reserved.minus(open.money);
         }
         Ok(open)
     }
 
     fn spend(&mut self, home: &str, money: Money) {
         self.totals.spent += money;
-        if let Some(share) = self.homes.get_mut(home) {
-            share.spent += money;
+        if let Some(account) = self.homes.get_mut(home) {
+            account.spent += money;
         }
     }
 }
