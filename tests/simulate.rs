@@ -353,6 +353,7 @@ fn the_files_say_what_the_simulation_did() {
     let truth = lines("truth.jsonl");
     let of = |word: &str| -> Vec<_> { truth.iter().filter(|l| l["truth"] == word).collect() };
     let anomalies = of("anomaly");
+    assert!(!anomalies.is_empty());
     assert!(anomalies.iter().all(|l| present.contains(&key(l))));
     let contexts = lines("contexts.jsonl");
     assert_eq!(contexts.len(), 9);
