@@ -33,17 +33,17 @@ impl Detector {
         }))
     }
 
-    /// One that was trained.
+    /// A detector that is a network.
     pub(crate) fn of(network: Autoencoder) -> Self {
         Detector(Kind::Network(network))
     }
 
-    /// One that was counted.
+    /// A detector that is counted habits.
     pub(crate) fn counted(habits: Habits) -> Self {
         Detector(Kind::Habits(habits))
     }
 
-    /// All of it: equal detectors give equal bytes. A network must be one that was trained, not only loaded.
+    /// Everything that is stored; equal detectors give equal bytes. A network must be one that was trained, not only loaded.
     pub(crate) fn weights(&self) -> Result<Weights, ModelError> {
         match &self.0 {
             Kind::Habits(habits) => habits.weights(),

@@ -1,4 +1,4 @@
-//! Why a model cannot be had or used.
+//! The error of all models.
 
 /// Why a model cannot be built, used or trained.
 #[derive(Debug, thiserror::Error)]

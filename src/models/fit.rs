@@ -13,10 +13,10 @@ use super::parameters::Parameters;
 
 /// A model that can be trained and asked for its loss.
 pub(crate) trait Learner {
-    /// What it can read.
+    /// The vocabulary of its inputs.
     fn vocabulary(&self) -> &Vocabulary;
 
-    /// What training changes.
+    /// Its trainable parameters.
     fn parameters(&self) -> &Parameters;
 
     /// The training loss of the windows, summed over them (each the mean over its behaviours), as a scalar to

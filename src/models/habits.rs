@@ -92,7 +92,7 @@ impl Habits {
         Ok(habits)
     }
 
-    /// All of it: equal habits give equal bytes.
+    /// Everything that is stored; equal habits give equal bytes.
     ///
     /// # Errors
     /// The tensor library refuses.
@@ -160,7 +160,7 @@ fn repeats_of(s: &[Quadruple], i: usize) -> [Context; 2] {
     [Context::new(0, [0, 0]), Context::new(1, [action, 0])]
 }
 
-/// The how-many-th time within a window a behaviour's action comes.
+/// How often each behaviour's action came in its window so far, itself included.
 fn repeats(s: &[Quadruple], i: usize) -> u16 {
     let window = &s[(i + 1).saturating_sub(WINDOW)..=i];
     window.iter().filter(|q| q.action == s[i].action).count() as u16

@@ -23,7 +23,7 @@ enum Want {
     Depart(usize),
 }
 
-/// The hours of a person's day once chance has spoken.
+/// The hours of one day of a person, drawn.
 struct Hours {
     wake: f32,
     /// Leaves and comes back.
@@ -59,7 +59,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Everybody's routines of a day, the chores and the whims.
+    /// Everybody's routines of a day, the chores and what is used outside of them.
     fn day(&mut self, rng: &mut ChaCha8Rng) {
         let home = self.home;
         let weekday = self.day % 7;
@@ -119,7 +119,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Something is used for once, and put back.
+    /// Uses of single devices outside any routine.
     fn whims(&mut self, hours: &Hours, rng: &mut ChaCha8Rng) {
         let whole = self.home.whims.floor();
         let more = rng.random_bool(f64::from(self.home.whims - whole));
@@ -203,7 +203,7 @@ impl Plan<'_> {
     }
 }
 
-/// Chance's word on a person's hours of a day.
+/// Draws the hours of one day of a person.
 fn hours(person: &Person, weekday: u16, rng: &mut ChaCha8Rng) -> Hours {
     let works = person.works_on(weekday);
     let mut stray = |hour: f32, much: f32| hour + much * person.stray * bell(rng);
@@ -245,7 +245,7 @@ fn hours(person: &Person, weekday: u16, rng: &mut ChaCha8Rng) -> Hours {
     }
 }
 
-/// What comes of the wants, in order of time.
+/// Carries out what people intend, in order of time: the behaviours of the home.
 fn carry_out(
     home: &Home,
     wants: &[(i64, Want)],
@@ -295,7 +295,7 @@ fn carry_out(
     log
 }
 
-/// With the old season its devices go into the cupboard, on or off.
+/// The devices of the old season are put away: whether they are on is forgotten.
 fn put_away(home: &Home, world: &World, state: &mut State<'_>) {
     let Some(shift) = home.shift else { return };
     for (device, _) in against(home.season(shift.day)) {

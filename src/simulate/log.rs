@@ -1,4 +1,4 @@
-//! From the homes' lives to one log: all homes interleaved in time order, with the disorder that was asked for.
+//! From the homes' days to one log: all homes interleaved in time order, with the disorder that was asked for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -129,7 +129,7 @@ pub fn catalog() -> Result<Catalog, CatalogError> {
     Ok(World::new()?.catalog)
 }
 
-/// Lets the homes live and hands the log to `sink`. Memory does not grow with the homes: events beyond a few hundred
+/// Simulates the homes and hands the log to `sink`. Memory does not grow with the homes: events beyond a few hundred
 /// thousand are sorted in the file `spool`, which exists only meanwhile.
 ///
 /// # Errors

@@ -17,7 +17,7 @@ pub(super) struct Occurrence {
 }
 
 impl Occurrence {
-    /// One that belongs.
+    /// A behaviour that was not planted.
     pub fn usual(at: i64, action: ActionId) -> Self {
         Occurrence {
             at,

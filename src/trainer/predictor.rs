@@ -1,4 +1,4 @@
-//! A predictor: a network, counts, and how far each is believed.
+//! A predictor: a network, counts, and the weight of each.
 
 use hearth_operators::words::{Catalog, Sequence, Weights};
 

@@ -136,7 +136,7 @@ pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> 
     }
 }
 
-/// How like the real thing a set is.
+/// How similar a training set is to real sequences.
 pub(super) fn fidelity_of(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measured> {
     let material = store.material(pair)?;
     let set = store.training(pair, &cell.training, cell.seed)?;

@@ -4,7 +4,7 @@
 //!
 //! Where one column is shown, its values are what habits are of.
 //!
-//! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is the
+//! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is
 //! for the training data to say. Sizes and schedule are those of the preset, trained from scratch.
 
 use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequence};

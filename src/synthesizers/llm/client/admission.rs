@@ -11,7 +11,7 @@ use tokio::time::{Instant, sleep_until};
 /// Lets requests in: one more at once after as many good answers as there are at once, fewer after a sign of crowding.
 /// Like TCP's window, this finds what the server bears and shares it fairly with its other clients.
 ///
-/// Who came first goes first, also when it has to come again: so the calls that a server turned away are through before
+/// Calls are let in in the order in which they came, also when they come again: so those that a server turned away are through before
 /// others begin, and none is turned away again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Shared>);
@@ -20,7 +20,7 @@ pub(super) struct Admission(Arc<Shared>);
 struct Shared {
     max: f64,
     state: Mutex<State>,
-    /// The admission was closed, or for longer.
+    /// Nobody is let in from now on, or for longer.
     closed: Notify,
 }
 
@@ -42,7 +42,7 @@ struct State {
 /// The order in which calls came.
 pub(super) type Turn = u64;
 
-/// A place within; dropping it gives it back.
+/// Leave to have a request under way; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Place {
     admission: Admission,
@@ -74,7 +74,7 @@ impl Admission {
         state.next
     }
 
-    /// Waits until the admission is open, a place is free, and nobody with an earlier turn waits for it.
+    /// Waits until requests are let in, a place is free, and nobody with an earlier turn waits for it.
     pub async fn enter(&self, turn: Turn) -> Place {
         let mut place = self.queue(turn);
         loop {
@@ -112,7 +112,7 @@ impl Admission {
         receiver
     }
 
-    /// Lets in who can be let in. Where the admission is closed: until when.
+    /// Lets in who can be let in. Where nobody is let in: until when.
     fn let_in(&self) -> Option<Instant> {
         loop {
             let mut state = self.state();

@@ -1,4 +1,4 @@
-//! The home's own past disposes of what a model proposes: which edits stand, and what they make of it.
+//! Judges the edits that a model proposes by the home's own past, and carries out those that stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 

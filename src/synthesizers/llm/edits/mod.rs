@@ -1,4 +1,4 @@
-//! A language model proposes edits of a home's past, its graph disposes: one call a shift in place of one a weekday.
+//! Edits of a home's past that a language model proposes and that past judges: one call a shift in place of one a weekday.
 //!
 //! Where a model writes whole sequences, most of its words repeat what the shift leaves alone, and what it forgets is lost.
 //! Here it says only what the shift changes, in a few edits of four kinds. Each is
@@ -42,7 +42,7 @@ pub struct Edited {
 }
 
 impl Editor {
-    /// For the homes of a catalog, in the names that were told. What is drawn depends on the seed and the shift alone.
+    /// For the homes of a catalog, in the pseudonyms that the model was given. What is drawn depends on the seed and the shift alone.
     pub fn new(pseudonyms: &Pseudonyms, seed: u64) -> Self {
         Editor {
             reader: Reader::new(pseudonyms.catalog().clone()),

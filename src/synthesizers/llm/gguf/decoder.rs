@@ -377,7 +377,7 @@ impl Decoder {
         }
     }
 
-    /// Reads tokens after those in the memory; gives what the model thinks after the last of them (1 × width).
+    /// Reads tokens after those in the memory; gives the hidden state after the last of them (1 × width).
     pub fn read_on(&self, tokens: &[u32], memory: &mut Memory) -> Result<Tensor> {
         let rows = tokens.len();
         let turn = self.turn(memory.length, rows)?;
@@ -397,8 +397,8 @@ impl Decoder {
     }
 
     /// How likely each token is to be the next, as logits.
-    pub fn logits(&self, thought: &Tensor) -> Result<Vec<f32>> {
-        let x = rms_norm(&thought.contiguous()?, &self.norm, self.epsilon)?;
+    pub fn logits(&self, hidden: &Tensor) -> Result<Vec<f32>> {
+        let x = rms_norm(&hidden.contiguous()?, &self.norm, self.epsilon)?;
         self.head.forward(&x)?.flatten_all()?.to_vec1()
     }
 
