@@ -14,6 +14,7 @@ pub mod filter;
 pub mod homes;
 pub mod import;
 pub mod models;
+pub mod outputs;
 pub mod pack;
 pub mod pool;
 pub mod replay;

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use clap::Parser;
 use hearth::simulate::{
-    Anomaly, Counts, Event, PlantedShift, Settings, SimulateArgs, Sink, catalog, run, simulate,
+    Anomaly, Event, PlantedShift, Settings, SimulateArgs, Sink, Totals, catalog, run, simulate,
 };
 use hearth_operators::words::{Catalog, ShiftKind, Time};
 
@@ -41,7 +41,7 @@ impl Sink for Collected {
     }
 }
 
-fn collect(options: &str) -> (Settings, Collected, Counts) {
+fn collect(options: &str) -> (Settings, Collected, Totals) {
     let dir = tempfile::tempdir().unwrap();
     let settings = args(options, dir.path()).settings;
     let mut sink = Collected::default();
@@ -353,6 +353,7 @@ fn the_files_say_what_the_simulation_did() {
     let truth = lines("truth.jsonl");
     let of = |word: &str| -> Vec<_> { truth.iter().filter(|l| l["truth"] == word).collect() };
     let anomalies = of("anomaly");
+    assert!(!anomalies.is_empty());
     assert!(anomalies.iter().all(|l| present.contains(&key(l))));
     let contexts = lines("contexts.jsonl");
     assert_eq!(contexts.len(), 9);

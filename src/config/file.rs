@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use clap::Command;
 use toml::de::{DeTable, DeValue};
 
-use super::{UsageError, check, options};
+use super::error::UsageError;
+use super::{check, options};
 
 /// The values that a configuration file gives; each is known and checked.
 #[derive(Clone, Debug, Default)]

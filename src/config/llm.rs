@@ -5,8 +5,9 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use super::Span;
-use crate::synthesizers::llm::{Format, Mode, Money, Naming, Price, Writes};
+use super::choices::{CassetteMode, Format, Naming, Writes};
+use super::money::{Money, Price};
+use super::span::Span;
 
 /// What a language model is asked, and where, and for how much.
 #[derive(Args, Clone, Debug)]
@@ -168,7 +169,7 @@ pub struct LlmConfig {
 
     /// What becomes of recorded answers
     #[arg(long, env = "HEARTH_LLM_CASSETTE", default_value = "auto")]
-    pub llm_cassette: Mode,
+    pub llm_cassette: CassetteMode,
 
     /// Where answers are recorded, with the ledger of what they cost; none: the folder `cassette` in the output folder
     #[arg(long, env = "HEARTH_LLM_CASSETTE_DIR", value_name = "DIR")]

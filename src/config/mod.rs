@@ -5,31 +5,29 @@
 //! flag > environment > file > default, the parsing and the refusals are clap's for all three; [`describe`] prints
 //! what came of it.
 
+mod choices;
 mod describe;
+mod error;
 mod file;
 mod llm;
+mod money;
+mod span;
 
-use std::fmt;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::str::FromStr;
-use std::time::Duration;
 
 use clap::builder::Resettable;
-use clap::{Args, FromArgMatches, ValueEnum};
-use hearth_operators::words::Time;
+use clap::{Args, FromArgMatches};
 use jiff::tz::TimeZone;
-use serde::{Deserialize, Serialize};
 
 pub use crate::models::Preset;
+pub use choices::{CassetteMode, Checker, Format, Naming, Synthesizer, Writes};
 pub use describe::describe;
+pub use error::UsageError;
 pub use file::{File, check_environment};
 pub use llm::LlmConfig;
-
-/// The command was called in a way that cannot work; nothing was done. The program ends with code 2.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{0}")]
-pub struct UsageError(pub String);
+pub use money::{Money, Price};
+pub use span::Span;
 
 /// Every option of a replay that has a default.
 #[derive(Args, Clone, Debug)]
@@ -189,77 +187,6 @@ impl Default for Config {
     }
 }
 
-/// Which closing actions the split leaves in the current segment (its semantic checker).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Checker {
-    /// A closing action whose still-open counterpart, of the same device, lies in the segment
-    Paired,
-    /// Any closing action
-    Closing,
-    /// None
-    Off,
-}
-
-/// Who answers synthesis requests.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Synthesizer {
-    /// The one inside: no network, no key, deterministic by seed
-    Embedded,
-    /// A language model behind an OpenAI-compatible server, given with --llm-url and --llm-model
-    Openai,
-    /// Recorded answers alone: no connection is made
-    Cassette,
-    /// A model file, given with --llm-gguf, run inside Hearth (where it was built with the feature gguf)
-    Gguf,
-    /// Nobody: the replay stops at the requests
-    None,
-}
-
-/// A length of event time, above zero: whole microseconds, written like `9h` or `1day 30m`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub struct Span(i64);
-
-impl Span {
-    /// The longest that is accepted, 100 years: longer is a mistake, and sums with times stay in range.
-    const LONGEST: i64 = 36_525 * Time::DAY;
-
-    /// In microseconds, as [`Time`] counts.
-    pub fn micros(self) -> i64 {
-        self.0
-    }
-
-    /// As the clock has it.
-    pub fn duration(self) -> Duration {
-        Duration::from_micros(self.0.unsigned_abs())
-    }
-}
-
-impl FromStr for Span {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let duration = humantime::parse_duration(text.trim())
-            .map_err(|_| format!("`{text}` is no duration; write it like 9h, 10m or 1day"))?;
-        match i64::try_from(duration.as_micros()) {
-            Ok(0) => Err(format!(
-                "`{text}` is too short: a duration must be above zero"
-            )),
-            Ok(micros) if micros <= Self::LONGEST => Ok(Span(micros)),
-            _ => Err(format!(
-                "`{text}` is too long: at most 100 years make sense"
-            )),
-        }
-    }
-}
-
-impl fmt::Display for Span {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        humantime::format_duration(self.duration()).fmt(f)
-    }
-}
-
 pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name)
         .map_err(|_| format!("`{name}` is no time zone; write an IANA name like Europe/Berlin"))
@@ -310,7 +237,7 @@ fn check(key: &str, value: &str) -> Result<(), String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use hearth_operators::words::Time;
 
     #[test]
     fn defaults_are_those_of_the_design() {
@@ -351,13 +278,5 @@ mod tests {
         }
         assert_eq!(check("max_gap", "1day 30m"), Ok(()));
         assert_eq!(check("strict", "yes"), Ok(()));
-    }
-
-    proptest! {
-        #[test]
-        fn a_span_reads_what_it_writes(micros in 1..=Span::LONGEST) {
-            let span = Span(micros);
-            prop_assert_eq!(span.to_string().parse::<Span>(), Ok(span));
-        }
     }
 }

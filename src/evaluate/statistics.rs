@@ -1,6 +1,6 @@
 //! Figures of merit, ties handled: each is checked by hand below.
 
-/// A judged item: its score (higher is stranger) and whether it is an anomaly indeed.
+/// A judged item: its score (the higher the more anomalous) and whether it is an anomaly indeed.
 pub type Judged = (f64, bool);
 
 /// Area under the ROC curve: how probably an anomaly scores above a normal item, ties counting half. `None` where

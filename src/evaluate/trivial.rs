@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-/// Counts of the home whose behaviours are being read, in order of time.
-pub(super) struct Habits {
+/// The trivial answers: counts of the home whose behaviours are being read, in order of time.
+pub(super) struct TrivialAnswers {
     home: Option<u32>,
     previous: Option<u32>,
     /// By action.
@@ -12,10 +12,10 @@ pub(super) struct Habits {
     following: HashMap<u32, HashMap<u32, u32>>,
 }
 
-impl Habits {
+impl TrivialAnswers {
     /// Of no home yet, over so many actions.
     pub(super) fn new(actions: usize) -> Self {
-        Habits {
+        TrivialAnswers {
             home: None,
             previous: None,
             counts: vec![0; actions],
@@ -26,7 +26,7 @@ impl Habits {
     /// Goes on with `home`, forgetting the one before if it is another.
     pub(super) fn enter(&mut self, home: u32) {
         if self.home != Some(home) {
-            *self = Habits::new(self.counts.len());
+            *self = TrivialAnswers::new(self.counts.len());
             self.home = Some(home);
         }
     }
@@ -96,20 +96,20 @@ mod tests {
 
     #[test]
     fn ranks_by_hand() {
-        let mut habits = Habits::new(5);
-        habits.enter(0);
-        assert_eq!(habits.rank_by_frequency(3), u32::MAX);
+        let mut answers = TrivialAnswers::new(5);
+        answers.enter(0);
+        assert_eq!(answers.rank_by_frequency(3), u32::MAX);
         for action in [0, 1, 0, 1, 0, 2, 0] {
-            habits.learn(action);
+            answers.learn(action);
         }
         // 0 four times, 1 twice, 2 once; after 0: 1 twice, 2 once.
-        assert!(habits.is_new(3) && !habits.is_new(2));
-        let frequency: Vec<u32> = (0..3).map(|a| habits.rank_by_frequency(a)).collect();
+        assert!(answers.is_new(3) && !answers.is_new(2));
+        let frequency: Vec<u32> = (0..3).map(|a| answers.rank_by_frequency(a)).collect();
         assert_eq!(frequency, [1, 2, 3]);
-        let succession: Vec<u32> = (0..3).map(|a| habits.rank_by_succession(a)).collect();
+        let succession: Vec<u32> = (0..3).map(|a| answers.rank_by_succession(a)).collect();
         assert_eq!(succession, [3, 1, 2]);
-        assert_eq!(habits.rank_by_succession(4), u32::MAX);
-        habits.enter(1);
-        assert!(habits.is_new(0));
+        assert_eq!(answers.rank_by_succession(4), u32::MAX);
+        answers.enter(1);
+        assert!(answers.is_new(0));
     }
 }

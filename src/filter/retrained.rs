@@ -1,12 +1,12 @@
 //! The paper's stage 2: does the held-out loss rise if an outlier is learnt too?
 //!
-//! One sequence among many hardly moves that loss, and not by how absurd it is. See `unseen` for what Hearth asks instead.
+//! One sequence among many hardly moves that loss, and not by how absurd it is. See `held_out` for what Hearth asks instead.
 
 use std::collections::BTreeMap;
 
 use hearth_operators::words::Sequence;
 
-use super::{Evidence, Start};
+use super::losses::{Evidence, Start};
 use crate::models::{ModelError, WINDOW, fit, mean, windows};
 use crate::trainer::{Purpose, losses, split};
 

@@ -11,6 +11,7 @@ use rand::Rng;
 use super::*;
 use crate::catalog::catalog_of;
 use crate::models::Preset;
+use crate::models::generator;
 use crate::trainer::foundation;
 
 const SETTINGS: Settings = Settings {

@@ -13,8 +13,9 @@ use anyhow::{Context, Result};
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 
+use super::options::{home_of, time_zone};
 use super::output::{Destination, Output};
-use super::{home_of, time_zone};
+
 use crate::sources::instant;
 
 /// Imports CASAS logs: the sensor is the device, its state the action.

@@ -11,8 +11,9 @@ use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 use rusqlite::{Connection, OpenFlags};
 
+use super::options::time_zone;
 use super::output::{Destination, Output};
-use super::time_zone;
+
 use crate::time;
 
 /// The domains whose states people change, or are changed by people being there.

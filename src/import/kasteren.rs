@@ -8,8 +8,9 @@ use anyhow::{Context, Result};
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 
+use super::options::{home_of, time_zone};
 use super::output::{Destination, Output};
-use super::{home_of, time_zone};
+
 use crate::time;
 
 /// Imports sensor files: a sensor goes `on` at each start, and `off` when the duration is over.

@@ -5,6 +5,7 @@ mod casas;
 mod home_assistant;
 mod kasteren;
 mod layout;
+mod options;
 mod output;
 mod pickle;
 mod smartgen;
@@ -50,16 +51,4 @@ pub fn run(args: &ImportArgs) -> anyhow::Result<()> {
         Format::HomeAssistant(args) => home_assistant::run(args),
         Format::Kasteren(args) => kasteren::run(args),
     }
-}
-
-/// A time zone by its IANA name.
-fn time_zone(name: &str) -> Result<jiff::tz::TimeZone, String> {
-    jiff::tz::TimeZone::get(name)
-        .map_err(|_| format!("`{name}` is no IANA time zone; write one like Europe/Berlin or UTC"))
-}
-
-/// A home's name out of a file's: `houseA.sensors` gives `houseA`.
-fn home_of(file: &std::path::Path) -> String {
-    file.file_stem()
-        .map_or_else(|| "home".into(), |stem| stem.to_string_lossy().into_owned())
 }

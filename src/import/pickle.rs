@@ -8,7 +8,7 @@
 use std::collections::BTreeMap;
 
 /// The most numbers that a result may hold; sharing could make a small file describe far more.
-const MOST_NUMBERS: usize = 50_000_000;
+const MAX_NUMBERS: usize = 50_000_000;
 
 #[derive(Clone, Copy)]
 enum Item<'a> {
@@ -99,8 +99,8 @@ pub(super) fn sequences(bytes: &[u8]) -> Result<Vec<Vec<i64>>, String> {
         };
         let inner = &machine.lists[inner];
         numbers += inner.len();
-        if numbers > MOST_NUMBERS {
-            return Err(format!("it describes more than {MOST_NUMBERS} numbers"));
+        if numbers > MAX_NUMBERS {
+            return Err(format!("it describes more than {MAX_NUMBERS} numbers"));
         }
         let sequence: Option<Vec<i64>> = inner
             .iter()
@@ -167,149 +167,116 @@ impl<'a> Machine<'a> {
     fn run(&mut self) -> Result<usize, String> {
         loop {
             let [opcode] = self.take()?;
-            match opcode {
-                0x80 => _ = self.take::<1>()?, // PROTO
-                0x95 => _ = self.take::<8>()?, // FRAME
-                b'(' => self.marks.push(self.stack.len()),
-                b']' | b')' => self.push_list(Vec::new()), // EMPTY_LIST, EMPTY_TUPLE
-                b'l' | b't' => {
-                    // LIST, TUPLE
-                    let items = self.pop_to_mark()?;
-                    self.push_list(items);
-                }
-                0x85..=0x87 => {
-                    // TUPLE1 to TUPLE3
-                    let from = self.height(usize::from(opcode - 0x84))?;
-                    let items = self.stack.split_off(from);
-                    self.push_list(items);
-                }
-                b'a' => {
-                    // APPEND
-                    let from = self.height(1)?;
-                    let items = self.stack.split_off(from);
-                    self.extend(&items)?;
-                }
-                b'e' => {
-                    // APPENDS
-                    let items = self.pop_to_mark()?;
-                    self.extend(&items)?;
-                }
-                b'K' => {
-                    let [byte] = self.take()?;
-                    self.stack.push(Item::Number(byte.into()));
-                }
-                b'M' => {
-                    let number = u16::from_le_bytes(self.take()?);
-                    self.stack.push(Item::Number(number.into()));
-                }
-                b'J' => {
-                    let number = i32::from_le_bytes(self.take()?);
-                    self.stack.push(Item::Number(number.into()));
-                }
-                b'I' | b'L' => {
-                    let line = self.line()?;
-                    let number = line.strip_suffix('L').unwrap_or(line).parse();
-                    let number = number.map_err(|_| "a number is malformed")?;
-                    self.stack.push(Item::Number(number));
-                }
-                0x8a => {
-                    // LONG1: a little-endian number of so many bytes.
-                    let [length] = self.take()?;
-                    let number = self.long(usize::from(length))?;
-                    self.stack.push(Item::Number(number));
-                }
-                0x94 => self.memoize(self.memo.len() as u32)?,
-                b'q' => {
-                    let [slot] = self.take()?;
-                    self.memoize(slot.into())?;
-                }
-                b'r' => {
-                    let slot = u32::from_le_bytes(self.take()?);
-                    self.memoize(slot)?;
-                }
-                b'p' => {
-                    let slot = self.slot()?;
-                    self.memoize(slot)?;
-                }
-                b'h' => {
-                    let [slot] = self.take()?;
-                    self.recall(slot.into())?;
-                }
-                b'j' => {
-                    let slot = u32::from_le_bytes(self.take()?);
-                    self.recall(slot)?;
-                }
-                b'g' => {
-                    let slot = self.slot()?;
-                    self.recall(slot)?;
-                }
-                b'.' => {
-                    return match self.stack.pop() {
-                        Some(Item::List(list)) => Ok(list),
-                        _ => Err("it does not end in a list".into()),
-                    };
-                }
-                b'N' | 0x88 | 0x89 => self.stack.push(Item::Constant), // NONE, NEWTRUE, NEWFALSE
-                0x8c | b'C' => {
-                    // SHORT_BINUNICODE, SHORT_BINBYTES
-                    let [length] = self.take()?;
-                    self.word(length.into())?;
-                }
-                b'X' => {
-                    // BINUNICODE
-                    let length = u32::from_le_bytes(self.take()?);
-                    self.word(usize::try_from(length).unwrap_or(usize::MAX))?;
-                }
-                b'c' => {
-                    // GLOBAL
-                    let (module, name) = (self.line()?, self.line()?);
-                    self.name(module.as_bytes(), name.as_bytes())?;
-                }
-                0x93 => {
-                    // STACK_GLOBAL
-                    let from = self.height(2)?;
-                    let names = self.stack.split_off(from);
-                    let [Item::Word(module), Item::Word(name)] = names[..] else {
-                        return Err(OBJECTS.into());
-                    };
-                    self.name(module, name)?;
-                }
-                b'R' => {
-                    // REDUCE
-                    let from = self.height(2)?;
-                    let call = self.stack.split_off(from);
-                    let [Item::Name(name), Item::List(of)] = call[..] else {
-                        return Err(OBJECTS.into());
-                    };
-                    let made = self.call(name, of)?;
-                    self.stack.push(made);
-                }
-                b'b' => {
-                    // BUILD
-                    let from = self.height(2)?;
-                    let state = self.stack.split_off(from);
-                    let [Item::Whole(whole), Item::List(state)] = state[..] else {
-                        return Err(OBJECTS.into());
-                    };
-                    // What a dtype is told afterwards: version, order of bytes, and what has none of structure.
-                    match self.lists[state][..] {
-                        [Item::Number(3), Item::Word(b"<" | b"|"), ..] => {}
-                        _ => return Err("its NumPy numbers are not little-endian".into()),
-                    }
-                    self.stack.push(Item::Whole(whole));
-                }
-                b'i' | b'o' | 0x81 | 0x92 => return Err(OBJECTS.into()),
-                b'U' | b'T' | b'V' | b'S' | b'B' | 0x8d | 0x8e | 0x96 => {
-                    return Err(
-                        "it holds text or objects where sequences of whole numbers are expected"
-                            .into(),
-                    );
-                }
-                _ => {
-                    return Err(format!(
-                        "it holds something other than lists of whole numbers (opcode 0x{opcode:02x})"
-                    ));
-                }
+            if opcode == b'.' {
+                return match self.stack.pop() {
+                    Some(Item::List(list)) => Ok(list),
+                    _ => Err("it does not end in a list".into()),
+                };
+            }
+            self.step(opcode)?;
+        }
+    }
+
+    /// Carries an opcode out, or says why it is refused.
+    fn step(&mut self, opcode: u8) -> Result<(), String> {
+        match opcode {
+            0x80 => _ = self.take::<1>()?, // PROTO
+            0x95 => _ = self.take::<8>()?, // FRAME
+            b'(' => self.marks.push(self.stack.len()),
+            b']' | b')' | b'l' | b't' | 0x85..=0x87 => self.make_list(opcode)?,
+            b'a' | b'e' => self.append(opcode)?,
+            b'K' | b'M' | b'J' | b'I' | b'L' | 0x8a => {
+                let number = self.number(opcode)?;
+                self.stack.push(Item::Number(number));
+            }
+            0x94 | b'q' | b'r' | b'p' => {
+                let slot = self.slot(opcode)?;
+                self.memoize(slot)?;
+            }
+            b'h' | b'j' | b'g' => {
+                let slot = self.slot(opcode)?;
+                self.recall(slot)?;
+            }
+            b'N' | 0x88 | 0x89 => self.stack.push(Item::Constant), // NONE, NEWTRUE, NEWFALSE
+            0x8c | b'C' | b'X' => self.word(opcode)?,
+            b'c' | 0x93 => self.global(opcode)?,
+            b'R' => self.reduce()?,
+            b'b' => self.build()?,
+            b'i' | b'o' | 0x81 | 0x92 => return Err(OBJECTS.into()),
+            b'U' | b'T' | b'V' | b'S' | b'B' | 0x8d | 0x8e | 0x96 => {
+                return Err(
+                    "it holds text or objects where sequences of whole numbers are expected".into(),
+                );
+            }
+            _ => {
+                return Err(format!(
+                    "it holds something other than lists of whole numbers (opcode 0x{opcode:02x})"
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    /// Makes a list or tuple, empty or of what is on the stack.
+    fn make_list(&mut self, opcode: u8) -> Result<(), String> {
+        let items = match opcode {
+            b'l' | b't' => self.pop_to_mark()?, // LIST, TUPLE
+            0x85..=0x87 => self.pop(usize::from(opcode - 0x84))?, // TUPLE1 to TUPLE3
+            _ => Vec::new(),                    // EMPTY_LIST, EMPTY_TUPLE
+        };
+        self.stack.push(Item::List(self.lists.len()));
+        self.lists.push(items);
+        Ok(())
+    }
+
+    /// Appends one item (APPEND) or all to the mark (APPENDS) to the list below them.
+    fn append(&mut self, opcode: u8) -> Result<(), String> {
+        let items = match opcode {
+            b'a' => self.pop(1)?,
+            _ => self.pop_to_mark()?,
+        };
+        match self.stack.last() {
+            Some(&Item::List(list)) => {
+                self.lists[list].extend_from_slice(&items);
+                Ok(())
+            }
+            _ => Err("it appends to what is no list".into()),
+        }
+    }
+
+    fn number(&mut self, opcode: u8) -> Result<i64, String> {
+        Ok(match opcode {
+            b'K' => {
+                let [byte] = self.take()?;
+                byte.into()
+            }
+            b'M' => u16::from_le_bytes(self.take()?).into(),
+            b'J' => i32::from_le_bytes(self.take()?).into(),
+            b'I' | b'L' => {
+                let line = self.line()?;
+                let number = line.strip_suffix('L').unwrap_or(line).parse();
+                number.map_err(|_| "a number is malformed")?
+            }
+            _ => {
+                // LONG1: a little-endian number of so many bytes.
+                let [length] = self.take()?;
+                self.long(usize::from(length))?
+            }
+        })
+    }
+
+    /// The slot of the memo that an opcode means.
+    fn slot(&mut self, opcode: u8) -> Result<u32, String> {
+        match opcode {
+            0x94 => Ok(self.memo.len() as u32),
+            b'q' | b'h' => {
+                let [slot] = self.take()?;
+                Ok(slot.into())
+            }
+            b'r' | b'j' => Ok(u32::from_le_bytes(self.take()?)),
+            _ => {
+                let slot = self.line()?.parse();
+                slot.map_err(|_| "a memo slot is malformed".into())
             }
         }
     }
@@ -322,16 +289,60 @@ impl<'a> Machine<'a> {
     }
 
     /// A text or bytes, which stay where they are.
-    fn word(&mut self, length: usize) -> Result<(), String> {
+    fn word(&mut self, opcode: u8) -> Result<(), String> {
+        let length = match opcode {
+            b'X' => {
+                // BINUNICODE
+                let length = u32::from_le_bytes(self.take()?);
+                usize::try_from(length).unwrap_or(usize::MAX)
+            }
+            _ => {
+                // SHORT_BINUNICODE, SHORT_BINBYTES
+                let [length] = self.take()?;
+                length.into()
+            }
+        };
         let word = self.bytes[self.at..].get(..length);
         self.stack.push(Item::Word(word.ok_or("it is truncated")?));
         self.at += length;
         Ok(())
     }
 
-    fn name(&mut self, module: &[u8], name: &[u8]) -> Result<(), String> {
-        let name = Name::of(module, name).ok_or(OBJECTS)?;
-        self.stack.push(Item::Name(name));
+    /// A name of NumPy, on two lines (GLOBAL) or on the stack (STACK_GLOBAL).
+    fn global(&mut self, opcode: u8) -> Result<(), String> {
+        let name = if opcode == b'c' {
+            let (module, name) = (self.line()?, self.line()?);
+            Name::of(module.as_bytes(), name.as_bytes())
+        } else {
+            match self.pop(2)?[..] {
+                [Item::Word(module), Item::Word(name)] => Name::of(module, name),
+                _ => None,
+            }
+        };
+        self.stack.push(Item::Name(name.ok_or(OBJECTS)?));
+        Ok(())
+    }
+
+    /// A call.
+    fn reduce(&mut self) -> Result<(), String> {
+        let [Item::Name(name), Item::List(of)] = self.pop(2)?[..] else {
+            return Err(OBJECTS.into());
+        };
+        let made = self.call(name, of)?;
+        self.stack.push(made);
+        Ok(())
+    }
+
+    /// What a dtype is told afterwards: version, order of bytes, and what has none of structure.
+    fn build(&mut self) -> Result<(), String> {
+        let [Item::Whole(whole), Item::List(state)] = self.pop(2)?[..] else {
+            return Err(OBJECTS.into());
+        };
+        match self.lists[state][..] {
+            [Item::Number(3), Item::Word(b"<" | b"|"), ..] => {}
+            _ => return Err("its NumPy numbers are not little-endian".into()),
+        }
+        self.stack.push(Item::Whole(whole));
         Ok(())
     }
 
@@ -360,12 +371,6 @@ impl<'a> Machine<'a> {
         std::str::from_utf8(&rest[..end]).map_err(|_| "a number is malformed".into())
     }
 
-    fn slot(&mut self) -> Result<u32, String> {
-        self.line()?
-            .parse()
-            .map_err(|_| "a memo slot is malformed".into())
-    }
-
     fn long(&mut self, length: usize) -> Result<i64, String> {
         let bytes = self.bytes[self.at..]
             .get(..length)
@@ -383,35 +388,18 @@ impl<'a> Machine<'a> {
         Ok(number)
     }
 
-    fn push_list(&mut self, items: Vec<Item<'a>>) {
-        self.stack.push(Item::List(self.lists.len()));
-        self.lists.push(items);
-    }
-
-    /// Where the `n` topmost items begin; a mark may not lie among them.
-    fn height(&self, n: usize) -> Result<usize, String> {
+    /// Takes the `n` topmost items; a mark may not lie among them.
+    fn pop(&mut self, n: usize) -> Result<Vec<Item<'a>>, String> {
         let floor = self.marks.last().copied().unwrap_or(0);
-        let from = self
-            .stack
-            .len()
-            .checked_sub(n)
-            .filter(|&from| from >= floor);
-        from.ok_or_else(|| "its stack runs empty".into())
+        let from = self.stack.len().checked_sub(n);
+        let from = from.filter(|&from| from >= floor);
+        let from = from.ok_or("its stack runs empty")?;
+        Ok(self.stack.split_off(from))
     }
 
     fn pop_to_mark(&mut self) -> Result<Vec<Item<'a>>, String> {
         let mark = self.marks.pop().ok_or("a mark is missing")?;
         Ok(self.stack.split_off(mark.min(self.stack.len())))
-    }
-
-    fn extend(&mut self, items: &[Item<'a>]) -> Result<(), String> {
-        match self.stack.last() {
-            Some(&Item::List(list)) => {
-                self.lists[list].extend_from_slice(items);
-                Ok(())
-            }
-            _ => Err("it appends to what is no list".into()),
-        }
     }
 
     fn memoize(&mut self, slot: u32) -> Result<(), String> {

@@ -7,7 +7,7 @@ use std::cell::RefCell;
 use candle_core::backprop::GradStore;
 use candle_core::{CpuStorage, InplaceOp2, Layout};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::parameters::Parameters;
 
 /// Guards the division where a parameter has hardly moved.

@@ -13,11 +13,11 @@ use hearth_operators::words::{Catalog, HOURS, WEEKDAYS, Weights};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::ModelError;
+use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
+use super::error::ModelError;
 use super::fit::Learner;
 use super::layers::{Block, HIDDEN, LayerNorm, Linear, Measures, Mode, causal, cross_entropy};
 use super::parameters::{Parameters, Source};
-use super::reading::{Batch, Columns, Table, Vocabulary, Window};
 
 /// How often training hides a behaviour from the encoder.
 const HIDE: f32 = 0.5;
@@ -51,7 +51,7 @@ impl Shape {
 pub(crate) struct Autoencoder {
     vocabulary: Vocabulary,
     shape: Shape,
-    table: Table,
+    table: Embeddings,
     encoder: Vec<Block>,
     encoded: LayerNorm,
     decoder: Vec<Block>,
@@ -91,7 +91,7 @@ impl Autoencoder {
         let vocabulary = Vocabulary::new(catalog, shape.columns);
         let Measures { width, .. } = shape.measures;
         let source_ = &mut source;
-        let table = Table::new(source_, &vocabulary, width)?;
+        let table = Embeddings::new(source_, &vocabulary, width)?;
         let encoder = (0..shape.blocks)
             .map(|i| Block::new(source_, &format!("encoder.{i}"), shape.measures))
             .collect::<Result<_, _>>()?;

@@ -5,7 +5,7 @@
 
 use candle_core::{DType, Device, Tensor};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::parameters::Source;
 
 /// Where something is counted: a kind of context and two numbers. Plain, because there are many and they are stored.
@@ -54,7 +54,7 @@ impl Counts {
         Counts(all)
     }
 
-    /// What came in a context.
+    /// All counts of a context.
     pub fn followers(&self, context: Context) -> &[Count] {
         let start = self.0.partition_point(|c| c.context < context);
         let rest = &self.0[start..];
@@ -123,7 +123,7 @@ pub(super) struct Seen {
 }
 
 impl Seen {
-    /// Of an outcome among what came in a context.
+    /// The counts of one outcome in a context.
     pub fn of(followers: &[Count], outcome: u16) -> Self {
         let of = followers.iter().find(|c| c.outcome == outcome);
         Seen {

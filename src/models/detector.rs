@@ -1,18 +1,18 @@
-//! Says how strange behaviours are: by habits, or by the paper's autoencoder.
+//! The anomaly score of behaviours: by a home's habits, or by the paper's autoencoder.
 
 use hearth_operators::words::{Catalog, Sequence, Weights};
 
 use super::autoencoder::Autoencoder;
-use super::fit::{Learner, mean};
+use super::encoding::Window;
+use super::error::ModelError;
+use super::fit::{Learner, mean, readable};
 use super::habits::Habits;
 use super::preset::{Preset, WINDOW};
-use super::reading::Window;
-use super::{ModelError, readable};
 
-/// How much a sequence's strangest behaviour counts for the sequence, beside the mean of all.
-const STRANGEST: f32 = 0.5;
+/// The weight of the greatest loss in a sequence's anomaly score, beside the mean of all.
+const GREATEST: f32 = 0.5;
 
-/// Says how strange each behaviour of a sequence is.
+/// Gives each behaviour of a sequence a loss, the higher the more anomalous.
 pub struct Detector(Kind);
 
 enum Kind {
@@ -33,17 +33,17 @@ impl Detector {
         }))
     }
 
-    /// One that was trained.
+    /// A detector that is a network.
     pub(crate) fn of(network: Autoencoder) -> Self {
         Detector(Kind::Network(network))
     }
 
-    /// One that was counted.
+    /// A detector that is counted habits.
     pub(crate) fn counted(habits: Habits) -> Self {
         Detector(Kind::Habits(habits))
     }
 
-    /// All of it: equal detectors give equal bytes. A network must be one that was trained, not only loaded.
+    /// Everything that is stored; equal detectors give equal bytes. A network must be one that was trained, not only loaded.
     pub(crate) fn weights(&self) -> Result<Weights, ModelError> {
         match &self.0 {
             Kind::Habits(habits) => habits.weights(),
@@ -67,15 +67,15 @@ impl Detector {
         }
     }
 
-    /// How strange a sequence is as a whole: by habits the mean of its behaviours' losses and half the greatest, so that one
-    /// strange behaviour is noticed among many; by the autoencoder the mean, as the paper has it.
+    /// The anomaly score of a sequence: by habits the mean of its behaviours' losses and half the greatest, so that one
+    /// anomalous behaviour is noticed among many; by the autoencoder the mean, as the paper has it.
     ///
     /// # Errors
     /// As [`Detector::losses`].
-    pub fn strangeness(&self, s: &Sequence) -> Result<f32, ModelError> {
+    pub fn anomaly_score(&self, s: &Sequence) -> Result<f32, ModelError> {
         let losses = self.losses(s)?;
         Ok(match &self.0 {
-            Kind::Habits(_) => mean(std::slice::from_ref(&losses)) + STRANGEST * greatest(&losses),
+            Kind::Habits(_) => mean(std::slice::from_ref(&losses)) + GREATEST * greatest(&losses),
             Kind::Network(_) => mean(&[losses]),
         })
     }

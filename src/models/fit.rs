@@ -6,17 +6,17 @@ use rand::SeedableRng;
 use rand::seq::SliceRandom;
 use rand_chacha::ChaCha8Rng;
 
-use super::ModelError;
 use super::adam::Adam;
+use super::encoding::{Vocabulary, Window};
+use super::error::ModelError;
 use super::parameters::Parameters;
-use super::reading::{Vocabulary, Window};
 
 /// A model that can be trained and asked for its loss.
 pub(crate) trait Learner {
-    /// What it can read.
+    /// The vocabulary of its inputs.
     fn vocabulary(&self) -> &Vocabulary;
 
-    /// What training changes.
+    /// Its trainable parameters.
     fn parameters(&self) -> &Parameters;
 
     /// The training loss of the windows, summed over them (each the mean over its behaviours), as a scalar to
@@ -33,9 +33,9 @@ pub(crate) struct Plan {
     /// Passes over the windows.
     pub epochs: usize,
     /// More passes where these would be fewer steps: little data must be learnt too.
-    pub least: usize,
+    pub min_steps: usize,
     /// Fewer passes where these would be more steps: work is bounded whatever the data.
-    pub most: usize,
+    pub max_steps: usize,
     /// Windows a step.
     pub batch: usize,
     /// The learning rate of the first step.
@@ -59,7 +59,7 @@ pub(crate) fn fit(
     if windows.is_empty() {
         return Ok(());
     }
-    let total = (windows.len().div_ceil(size) * plan.epochs).clamp(plan.least, plan.most);
+    let total = (windows.len().div_ceil(size) * plan.epochs).clamp(plan.min_steps, plan.max_steps);
     let mut adam = Adam::new(model.parameters(), plan.betas);
     let mut order: Vec<Window> = windows.to_vec();
     let mut rng = generator(seed, 0);
@@ -108,6 +108,14 @@ pub(crate) fn generator(seed: u64, stream: u64) -> ChaCha8Rng {
     let mut rng = ChaCha8Rng::seed_from_u64(seed);
     rng.set_stream(stream);
     rng
+}
+
+/// Refuses a sequence that a model cannot read: an empty one, or one that is not of its catalog.
+pub(super) fn readable(model: &impl Learner, s: &Sequence) -> Result<(), ModelError> {
+    if s.0.is_empty() {
+        return Err(ModelError::Empty);
+    }
+    model.vocabulary().check(s)
 }
 
 /// The windows of some sequences, in order.

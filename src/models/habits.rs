@@ -1,6 +1,6 @@
 //! Hearth's detector: how far a behaviour is from what a home is in the habit of doing, counted.
 //!
-//! A behaviour is strange in four ways, each a surprise in nats under smoothed counts:
+//! A behaviour's loss has four parts, each a surprise in nats under smoothed counts:
 //!
 //! - what it does, after what came *before* it and about its time of day,
 //! - what it does, before what comes *after* it: the same n-gram over sequences read backwards,
@@ -16,12 +16,12 @@ use std::collections::HashMap;
 
 use hearth_operators::words::{Catalog, HOURS, Hours, Quadruple, Sequence, Weights};
 
-use super::ModelError;
 use super::counts::{Context, Counts};
+use super::encoding::{Columns, Vocabulary};
+use super::error::ModelError;
 use super::ngram::{Ngram, Situation, When};
 use super::parameters::{Parameters, Source};
 use super::preset::WINDOW;
-use super::reading::{Columns, Vocabulary};
 
 /// What the names of the tensors begin with.
 const BEFORE: &str = "before";
@@ -92,7 +92,7 @@ impl Habits {
         Ok(habits)
     }
 
-    /// All of it: equal habits give equal bytes.
+    /// Everything that is stored; equal habits give equal bytes.
     ///
     /// # Errors
     /// The tensor library refuses.
@@ -104,7 +104,7 @@ impl Habits {
         Parameters::none(label(self.vocabulary.actions())).weights_beside(tensors)
     }
 
-    /// How strange each behaviour of a sequence is, in nats.
+    /// The loss of each behaviour of a sequence, in nats.
     ///
     /// # Errors
     /// The sequence is empty or not of the catalog.
@@ -160,7 +160,7 @@ fn repeats_of(s: &[Quadruple], i: usize) -> [Context; 2] {
     [Context::new(0, [0, 0]), Context::new(1, [action, 0])]
 }
 
-/// The how-many-th time within a window a behaviour's action comes.
+/// How often each behaviour's action came in its window so far, itself included.
 fn repeats(s: &[Quadruple], i: usize) -> u16 {
     let window = &s[(i + 1).saturating_sub(WINDOW)..=i];
     window.iter().filter(|q| q.action == s[i].action).count() as u16

@@ -9,7 +9,7 @@ use candle_core::{Device, Tensor};
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::ModelError;
+use super::error::ModelError;
 use super::parameters::{Init, Source};
 
 /// Added to the attention of a place that must not be looked at.

@@ -1,15 +1,15 @@
 //! Hearth's predictor: what SASRec learnt, mixed with what was counted.
 //!
 //! The network generalises over a cohort's homes and reads far back; counts know a home's own habits after days, exactly
-//! and for nothing. Which of them is believed how far is decided on held-out sequences, for the first behaviours
-//! of sequences and for the others.
+//! and for nothing. The weight of the network is chosen on held-out sequences, once for the first behaviours
+//! of sequences and once for the others.
 
 use std::collections::HashMap;
 
 use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{Catalog, Sequence, Weights};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::fit::Learner;
 use super::ngram::{Ngram, Situation, mixed};
 use super::parameters::Source;
@@ -20,7 +20,7 @@ const COUNTS: &str = "counts";
 /// Name of the tensor of the network's shares.
 const SHARE: &str = "network.share";
 
-/// The two, and how far the network is believed.
+/// A network and counts, and the weight of the network.
 pub(crate) struct Mixture {
     network: SasRec,
     counts: Ngram,
@@ -29,7 +29,7 @@ pub(crate) struct Mixture {
 }
 
 impl Mixture {
-    /// Both, believed as far as `share` says.
+    /// A mixture in which the network has the weight `share`.
     pub fn new(network: SasRec, counts: Ngram, share: [f32; 2]) -> Self {
         Mixture {
             network,
@@ -64,7 +64,7 @@ impl Mixture {
         })
     }
 
-    /// All of it: equal models give equal bytes. Its network must be one that was trained, not only used.
+    /// Everything that is stored; equal models give equal bytes. Its network must be one that was trained, not only used.
     pub fn weights(&self) -> Result<Weights, ModelError> {
         let mut beside: HashMap<String, Tensor> =
             self.counts.tensors(COUNTS)?.into_iter().collect();

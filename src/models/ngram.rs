@@ -7,15 +7,15 @@
 //! it, the less its counts are trusted. A home's counts may lie over its cohort's; then each context of the
 //! cohort is followed by the home's own, so that the home decides where it has lived and the cohort elsewhere.
 //!
-//! What counts alone cannot say is chosen so that each learnt behaviour is likeliest under the counts without it
+//! The remaining parameters are chosen so that each learnt behaviour is likeliest under the counts without it
 //! (leave-one-out): how the chains are mixed, for the first behaviours of sequences and for the others (by
 //! expectation maximisation), and how strongly all contexts are smoothed. Exact, deterministic, and no data is held out.
 
 use candle_core::{DType, Device, Tensor};
 use hearth_operators::words::{ActionId, HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
 
-use super::ModelError;
 use super::counts::{Context, Count, Counts, Seen};
+use super::error::ModelError;
 use super::parameters::Source;
 
 /// How many chains are mixed.
@@ -241,7 +241,7 @@ impl Ngram {
         all.filter(|followers| !followers.is_empty())
     }
 
-    /// How many behaviours were counted, and how many what lies below shall count for.
+    /// How many behaviours were counted, and how many the layer below shall count for.
     fn trust(&self, followers: &[Count]) -> (f64, f64) {
         let total = followers.iter().map(|c| f64::from(c.times)).sum();
         (total, f64::from(self.strength) * followers.len() as f64)

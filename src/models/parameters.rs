@@ -13,7 +13,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use safetensors::SafeTensors;
 
-use super::ModelError;
+use super::error::ModelError;
 
 /// The key of the one entry of metadata. One alone, because safetensors writes several in no fixed order.
 const LABEL: &str = "hearth";

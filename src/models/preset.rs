@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::encoding::Columns;
 use super::fit::Plan;
 use super::layers::Measures;
-use super::reading::Columns;
 use super::{autoencoder, sasrec};
 
 /// Behaviours that the autoencoder reads at once.
@@ -83,8 +83,8 @@ impl Preset {
         match self {
             Preset::Small => Plan {
                 epochs: 12,
-                least: 250,
-                most: 1500,
+                min_steps: 250,
+                max_steps: 1500,
                 batch: 32,
                 rate: 4e-3,
                 falling: true,
@@ -122,7 +122,7 @@ impl Preset {
         match self {
             Preset::Small => Plan {
                 epochs: 4,
-                least: 40,
+                min_steps: 40,
                 ..SHORT
             },
             Preset::Paper => Plan {
@@ -155,8 +155,8 @@ impl Preset {
 /// Training that starts from good weights.
 const SHORT: Plan = Plan {
     epochs: 20,
-    least: 60,
-    most: 200,
+    min_steps: 60,
+    max_steps: 200,
     batch: 32,
     rate: 3e-3,
     falling: true,
@@ -166,8 +166,8 @@ const SHORT: Plan = Plan {
 /// What the paper says of all its trainings. Its epochs are not capped.
 const PAPER: Plan = Plan {
     epochs: 10,
-    least: 0,
-    most: usize::MAX,
+    min_steps: 0,
+    max_steps: usize::MAX,
     batch: 32,
     rate: 1e-3,
     falling: false,

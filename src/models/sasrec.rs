@@ -8,11 +8,11 @@ use hearth_operators::words::Catalog;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::ModelError;
+use super::encoding::{Batch, Columns, Embeddings, Vocabulary, Window};
+use super::error::ModelError;
 use super::fit::Learner;
 use super::layers::{Block, LayerNorm, Measures, Mode, add_rows, causal, cross_entropy, softmax};
 use super::parameters::{Init, Parameters, Source};
-use super::reading::{Batch, Columns, Table, Vocabulary, Window};
 
 /// How many windows are scored at once.
 const SCORED: usize = 128;
@@ -40,7 +40,7 @@ pub(crate) struct Shape {
 pub(crate) struct SasRec {
     vocabulary: Vocabulary,
     shape: Shape,
-    table: Table,
+    table: Embeddings,
     positions: Tensor,
     blocks: Vec<Block>,
     norm: LayerNorm,
@@ -69,7 +69,7 @@ impl SasRec {
         let vocabulary = Vocabulary::new(catalog, Columns::All);
         let width = shape.measures.width;
         let spread = Init::Spread(0.5 / (width as f32).sqrt());
-        let table = Table::new(&mut source, &vocabulary, width)?;
+        let table = Embeddings::new(&mut source, &vocabulary, width)?;
         let positions = source.take("positions", &[shape.window, width], spread)?;
         let blocks = (0..shape.blocks)
             .map(|i| Block::new(&mut source, &format!("block.{i}"), shape.measures))

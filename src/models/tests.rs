@@ -43,8 +43,8 @@ fn any_sequence(length: usize) -> impl Strategy<Value = Sequence> {
 
 const PLAN: Plan = Plan {
     epochs: 150,
-    least: 0,
-    most: 150,
+    min_steps: 0,
+    max_steps: 150,
     batch: 8,
     rate: 5e-3,
     falling: true,
@@ -127,7 +127,10 @@ fn every_variable_of_every_model_learns() {
 /// The weights after a short training with one seed.
 fn trained(model: &impl Learner, seed: u64) -> Weights {
     let sequences = routines();
-    let plan = Plan { most: 10, ..PLAN };
+    let plan = Plan {
+        max_steps: 10,
+        ..PLAN
+    };
     fit(model, &windows(&sequences, WINDOW), &[], &plan, seed).unwrap();
     model.parameters().weights().unwrap()
 }
@@ -197,20 +200,21 @@ fn order_matters() {
 }
 
 #[test]
-fn a_strange_behaviour_scores_above_the_others() {
+fn an_anomalous_behaviour_scores_above_the_others() {
     let sequences = routines();
     let model = autoencoder(Columns::All, 5);
     fit(&model, &windows(&sequences, WINDOW), &[], &PLAN, 5).unwrap();
     // The heater in the middle of the evening; and an evening action at dawn.
     for detector in [Detector::of(model), habits(&sequences)] {
-        for (place, strange) in [(2, (4, 7, 0)), (3, (4, 1, 4))] {
+        for (place, anomalous) in [(2, (4, 7, 0)), (3, (4, 1, 4))] {
             let mut s = sequences[1].clone();
-            s.0[place] = sequence(&[strange]).0[0];
+            s.0[place] = sequence(&[anomalous]).0[0];
             let losses = detector.losses(&s).unwrap();
             let worst = (0..5).max_by(|&a, &b| losses[a].total_cmp(&losses[b]));
             assert_eq!(worst, Some(place), "{losses:?}");
             assert!(
-                detector.strangeness(&s).unwrap() > detector.strangeness(&sequences[1]).unwrap()
+                detector.anomaly_score(&s).unwrap()
+                    > detector.anomaly_score(&sequences[1]).unwrap()
             );
         }
     }
@@ -321,8 +325,8 @@ fn what_does_not_fit_is_refused() {
         Detector::of(autoencoder(Columns::All, 2)),
     ];
     for detector in detectors {
-        for strange in [(0, 0, 12), (7, 0, 0), (0, 8, 0)] {
-            let error = detector.losses(&sequence(&[strange])).unwrap_err();
+        for anomalous in [(0, 0, 12), (7, 0, 0), (0, 8, 0)] {
+            let error = detector.losses(&sequence(&[anomalous])).unwrap_err();
             assert!(matches!(error, ModelError::Unknown { .. }));
         }
         let error = detector.losses(&Sequence(Vec::new())).unwrap_err();

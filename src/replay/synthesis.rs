@@ -10,7 +10,7 @@ use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
 use crate::pool::{Pool, Stop};
 use crate::services::{self, Answers, Workload};
-use crate::synthesizers::llm::{self, Calls, Cassette, Engine, Llm, Mode, Prompts, Quote};
+use crate::synthesizers::llm::{self, Calls, Cassette, CassetteMode, Engine, Llm, Prompts, Quote};
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 
 /// Chosen and checked, but not begun.
@@ -133,7 +133,7 @@ impl Quoted {
         let llm = &config.llm;
         let folder = llm::cassette_folder(llm, out);
         let cassette = match folder.is_dir() {
-            true => Some(Cassette::open(&folder, Mode::Replay)?),
+            true => Some(Cassette::open(&folder, CassetteMode::Replay)?),
             false => None,
         };
         let prices = llm::prices(llm);

@@ -1,17 +1,36 @@
 //! One home: what the changelogs of an output folder add up to.
 
 use std::collections::BTreeMap;
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::Path;
 
-use super::read::{add, check_counts, each, is_of, line};
-use super::{Part, plain};
+use clap::ValueEnum;
+
+use super::terminal::plain;
 use crate::config::UsageError;
+use crate::outputs::{add, check_counts, each, each_of, line};
 use crate::sinks::lines::{
     AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
     ScoreLine, SegmentLine, Stamp, TransitionLine, VerdictLine, VersionsLine,
 };
 use crate::sinks::{Stream, grouped};
+
+/// A part of what is known of a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Part {
+    /// Behaviour sequences, newest last
+    Segments,
+    /// How often an action followed another, most frequent first
+    Graph,
+    /// Segments that compression kept
+    Representatives,
+    /// What the synthesizer was asked
+    Requests,
+    /// What the filter said of its answers
+    Verdicts,
+    /// What became of the home's models
+    Versions,
+}
 
 /// A segment as a key: times and actions.
 type Behaviors = Vec<(Stamp, String)>;
@@ -44,12 +63,10 @@ pub(super) fn transitions(
     home: &str,
 ) -> anyhow::Result<BTreeMap<(String, String), i64>> {
     let mut transitions = BTreeMap::new();
-    each(dir, Stream::Transitions, |text| {
-        if is_of(text, home)? {
-            let line: TransitionLine<'_> = line(text)?;
-            let key = (line.from.into_owned(), line.to.into_owned());
-            add(&mut transitions, key, line.diff);
-        }
+    each_of(dir, Stream::Transitions, home, |text| {
+        let line: TransitionLine<'_> = line(text)?;
+        let key = (line.from.into_owned(), line.to.into_owned());
+        add(&mut transitions, key, line.diff);
         Ok(())
     })?;
     check_counts(dir, Stream::Transitions, &transitions)?;
@@ -67,137 +84,135 @@ pub(super) fn show(
     only: &[Part],
     limit: usize,
 ) -> anyhow::Result<()> {
-    let home = gather(dir, name)?;
+    let home = Home::read(dir, name)?;
     let wanted = |part: Part| only.is_empty() || only.contains(&part);
     if wanted(Part::Segments) {
-        let count: i64 = home.segments.values().sum();
-        heading(
-            out,
-            "segments",
-            count.unsigned_abs(),
-            home.segments.len(),
-            limit,
-            "newest",
-        )?;
-        for (behaviors, times) in newest(home.segments.iter(), limit) {
-            writeln!(out, "  {}{}", plain(&told(behaviors)), repeated(*times))?;
-        }
+        home.segments(out, limit)?;
     }
     if wanted(Part::Graph) {
-        let count: i64 = home.transitions.values().sum();
-        let mut edges: Vec<_> = home.transitions.iter().collect();
-        edges.sort_by_key(|&(edge, count)| (std::cmp::Reverse(*count), edge));
-        heading(
-            out,
-            "transitions",
-            count.unsigned_abs(),
-            edges.len(),
-            limit,
-            "most frequent",
-        )?;
-        for ((from, to), count) in edges.into_iter().take(limit) {
-            writeln!(
-                out,
-                "  {:>7}  {}",
-                grouped(count.unsigned_abs()),
-                plain(&format!("{from} → {to}"))
-            )?;
-        }
+        home.graph(out, limit)?;
     }
     if wanted(Part::Representatives) {
-        let count = home.representatives.len();
-        heading(out, "representatives", count as u64, count, limit, "newest")?;
-        for ((regime, behaviors, weekday), _) in newest(home.representatives.iter(), limit) {
-            writeln!(
-                out,
-                "  regime {regime}, {weekday}: {}",
-                plain(&told(behaviors))
-            )?;
-        }
+        home.representatives(out, limit)?;
     }
-    for (part, title, lines) in [
-        (Part::Requests, "requests", &home.requests),
-        (Part::Verdicts, "verdicts", &home.verdicts),
-    ] {
-        if wanted(part) {
-            heading(out, title, lines.len() as u64, lines.len(), limit, "newest")?;
-            if part == Part::Verdicts {
-                for ((verdict, stage), count) in &home.judged {
-                    writeln!(out, "  {:>7}  {verdict} at stage {stage}", grouped(*count))?;
-                }
-            }
-            for line in newest(lines.iter(), limit) {
-                writeln!(out, "  {}", plain(line))?;
-            }
-        }
+    if wanted(Part::Requests) {
+        newest_lines(out, "requests", &home.requests, limit)?;
+    }
+    if wanted(Part::Verdicts) {
+        home.verdicts(out, limit)?;
     }
     if wanted(Part::Versions) {
-        let count = home.adaptations.len();
-        heading(out, "versions", count as u64, count, limit, "newest")?;
-        for line in newest(home.adaptations.iter(), limit) {
+        home.versions(out, limit)?;
+    }
+    Ok(())
+}
+
+impl Home {
+    fn segments(&self, out: &mut impl Write, limit: usize) -> io::Result<()> {
+        let count: i64 = self.segments.values().sum();
+        let (count, entries) = (count.unsigned_abs(), self.segments.len());
+        heading(out, "segments", count, entries, limit, "newest")?;
+        for (behaviors, times) in newest(self.segments.iter(), limit) {
+            writeln!(out, "  {}{}", plain(&written(behaviors)), repeated(*times))?;
+        }
+        Ok(())
+    }
+
+    fn graph(&self, out: &mut impl Write, limit: usize) -> io::Result<()> {
+        let count: i64 = self.transitions.values().sum();
+        let mut edges: Vec<_> = self.transitions.iter().collect();
+        edges.sort_by_key(|&(edge, count)| (std::cmp::Reverse(*count), edge));
+        let (count, entries) = (count.unsigned_abs(), edges.len());
+        heading(out, "transitions", count, entries, limit, "most frequent")?;
+        for ((from, to), count) in edges.into_iter().take(limit) {
+            let count = grouped(count.unsigned_abs());
+            writeln!(out, "  {count:>7}  {}", plain(&format!("{from} → {to}")))?;
+        }
+        Ok(())
+    }
+
+    fn representatives(&self, out: &mut impl Write, limit: usize) -> io::Result<()> {
+        let count = self.representatives.len();
+        heading(out, "representatives", count as u64, count, limit, "newest")?;
+        for ((regime, behaviors, weekday), _) in newest(self.representatives.iter(), limit) {
+            let behaviors = plain(&written(behaviors));
+            writeln!(out, "  regime {regime}, {weekday}: {behaviors}")?;
+        }
+        Ok(())
+    }
+
+    fn verdicts(&self, out: &mut impl Write, limit: usize) -> io::Result<()> {
+        let count = self.verdicts.len();
+        heading(out, "verdicts", count as u64, count, limit, "newest")?;
+        for ((verdict, stage), count) in &self.judged {
+            writeln!(out, "  {:>7}  {verdict} at stage {stage}", grouped(*count))?;
+        }
+        for line in newest(self.verdicts.iter(), limit) {
             writeln!(out, "  {}", plain(line))?;
         }
-        if let Some((epoch, versions)) = home.live {
+        Ok(())
+    }
+
+    fn versions(&self, out: &mut impl Write, limit: usize) -> io::Result<()> {
+        newest_lines(out, "versions", &self.adaptations, limit)?;
+        if let Some((epoch, versions)) = self.live {
             writeln!(
                 out,
                 "  at the last score (epoch {epoch}): detector {}, predictor {}; {} scores, {} anomalies",
                 versions.detector,
                 versions.predictor,
-                grouped(home.scores),
-                grouped(home.anomalies)
+                grouped(self.scores),
+                grouped(self.anomalies)
             )?;
         }
+        Ok(())
+    }
+}
+
+fn newest_lines(
+    out: &mut impl Write,
+    title: &str,
+    lines: &[String],
+    limit: usize,
+) -> io::Result<()> {
+    heading(out, title, lines.len() as u64, lines.len(), limit, "newest")?;
+    for line in newest(lines.iter(), limit) {
+        writeln!(out, "  {}", plain(line))?;
     }
     Ok(())
 }
 
-fn gather(dir: &Path, name: &str) -> anyhow::Result<Home> {
-    let mut home = Home::default();
-    let mut met = false;
-    each(dir, Stream::Segments, |text| {
-        if is_of(text, name)? {
-            met = true;
+impl Home {
+    /// Adds up what the files of an output folder say of a home.
+    fn read(dir: &Path, name: &str) -> anyhow::Result<Self> {
+        let mut home = Home::default();
+        let mut met = false;
+        each_of(dir, Stream::Segments, name, |text| {
             let line: SegmentLine<'_> = line(text)?;
+            met = true;
             add(&mut home.segments, owned(line.behaviors), line.diff);
+            Ok(())
+        })?;
+        check_counts(dir, Stream::Segments, &home.segments)?;
+        if !met {
+            known(dir, name)?;
         }
-        Ok(())
-    })?;
-    check_counts(dir, Stream::Segments, &home.segments)?;
-    if !met {
-        known(dir, name)?;
-    }
-    home.transitions = transitions(dir, name)?;
-    each(dir, Stream::Representatives, |text| {
-        if is_of(text, name)? {
+        home.transitions = transitions(dir, name)?;
+        let stream = Stream::Representatives;
+        each_of(dir, stream, name, |text| {
             let line: RepresentativeLine<'_> = line(text)?;
-            let key = (
-                line.regime,
-                owned(line.behaviors),
-                line.weekday.into_owned(),
-            );
+            let weekday = line.weekday.into_owned();
+            let key = (line.regime, owned(line.behaviors), weekday);
             add(&mut home.representatives, key, line.diff);
-        }
-        Ok(())
-    })?;
-    check_counts(dir, Stream::Representatives, &home.representatives)?;
-    each(dir, Stream::Requests, |text| {
-        if is_of(text, name)? {
+            Ok(())
+        })?;
+        check_counts(dir, stream, &home.representatives)?;
+        each_of(dir, Stream::Requests, name, |text| {
             let line: RequestLine<'_> = line(text)?;
-            home.requests.push(format!(
-                "{}  epoch {}, {} {} → {} at {}, {} representatives",
-                line.request,
-                line.epoch,
-                line.shift.kind.name(),
-                line.shift.from,
-                line.shift.to,
-                crate::time::format(line.shift.time.time, line.shift.time.offset),
-                line.representatives.len()
-            ));
-        }
-        Ok(())
-    })?;
-    each(dir, Stream::Verdicts, |text| {
-        if is_of(text, name)? {
+            home.requests.push(request(&line));
+            Ok(())
+        })?;
+        each_of(dir, Stream::Verdicts, name, |text| {
             let line: VerdictLine<'_> = line(text)?;
             let word = match line.verdict {
                 Judgement::Retain => "retain",
@@ -205,37 +220,24 @@ fn gather(dir: &Path, name: &str) -> anyhow::Result<Home> {
             };
             *home.judged.entry((word, line.stage)).or_default() += 1;
             home.verdicts.push(verdict(word, &line));
-        }
-        Ok(())
-    })?;
-    each(dir, Stream::Adaptations, |text| {
-        if is_of(text, name)? {
+            Ok(())
+        })?;
+        each_of(dir, Stream::Adaptations, name, |text| {
             let line: AdaptationLine<'_> = line(text)?;
-            home.adaptations.push(format!(
-                "epoch {}, {} version {} {}: loss {} before, {} after; {}",
-                line.epoch,
-                line.task,
-                line.version,
-                line.event.replace('_', " "),
-                number(line.before),
-                number(line.after),
-                line.evidence
-            ));
-        }
-        Ok(())
-    })?;
-    each(dir, Stream::Scores, |text| {
-        if is_of(text, name)? {
+            home.adaptations.push(adaptation(&line));
+            Ok(())
+        })?;
+        each_of(dir, Stream::Scores, name, |text| {
             let line: ScoreLine<'_> = line(text)?;
             home.scores += 1;
             home.anomalies += u64::from(line.anomaly);
             if home.live.is_none_or(|(epoch, _)| epoch <= line.epoch) {
                 home.live = Some((line.epoch, line.versions));
             }
-        }
-        Ok(())
-    })?;
-    Ok(home)
+            Ok(())
+        })?;
+        Ok(home)
+    }
 }
 
 /// Refuses a home of which no file but `late` and `rejected` says anything, naming a similar one.
@@ -246,7 +248,10 @@ fn known(dir: &Path, home: &str) -> anyhow::Result<()> {
         let line: SegmentLine<'_> = line(text)?;
         met |= line.home == home;
         let distance = strsim::damerau_levenshtein(&line.home, home);
-        if nearest.as_ref().is_none_or(|(least, _)| distance < *least) {
+        if nearest
+            .as_ref()
+            .is_none_or(|(closest, _)| distance < *closest)
+        {
             nearest = Some((distance, line.home.into_owned()));
         }
         Ok(())
@@ -262,6 +267,32 @@ fn known(dir: &Path, home: &str) -> anyhow::Result<()> {
         .into()),
         None => Err(UsageError(format!("{} holds no home at all", dir.display())).into()),
     }
+}
+
+fn request(line: &RequestLine<'_>) -> String {
+    format!(
+        "{}  epoch {}, {} {} → {} at {}, {} representatives",
+        line.request,
+        line.epoch,
+        line.shift.kind.name(),
+        line.shift.from,
+        line.shift.to,
+        crate::time::format(line.shift.time.time, line.shift.time.offset),
+        line.representatives.len()
+    )
+}
+
+fn adaptation(line: &AdaptationLine<'_>) -> String {
+    format!(
+        "epoch {}, {} version {} {}: loss {} before, {} after; {}",
+        line.epoch,
+        line.task,
+        line.version,
+        line.event.replace('_', " "),
+        number(line.before),
+        number(line.after),
+        line.evidence
+    )
 }
 
 fn verdict(word: &str, line: &VerdictLine<'_>) -> String {
@@ -291,7 +322,7 @@ fn owned(behaviors: Vec<BehaviorLine<'_>>) -> Behaviors {
     behaviors.into_iter().map(pair).collect()
 }
 
-fn told(behaviors: &Behaviors) -> String {
+fn written(behaviors: &Behaviors) -> String {
     let actions: Vec<&str> = behaviors
         .iter()
         .map(|(_, action)| action.as_str())
@@ -327,7 +358,7 @@ fn heading(
     entries: usize,
     limit: usize,
     which: &str,
-) -> std::io::Result<()> {
+) -> io::Result<()> {
     write!(out, "{title}: {}", grouped(count))?;
     if entries > limit {
         let of = grouped(entries as u64);

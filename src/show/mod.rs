@@ -2,17 +2,19 @@
 
 mod graph;
 mod home;
-pub(crate) mod read;
 mod table;
+mod terminal;
 
 use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::Context;
-use clap::{Args, ValueEnum};
+use clap::Args;
+
+pub use home::Part;
 
 use crate::config::UsageError;
-use crate::evaluate;
+use crate::{evaluate, outputs};
 
 /// Show what a replay found: its homes, one home, or how well it did against a known truth
 ///
@@ -52,30 +54,13 @@ pub struct ShowArgs {
     pub truth: Option<PathBuf>,
 }
 
-/// A part of what is known of a home.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum Part {
-    /// Behaviour sequences, newest last
-    Segments,
-    /// How often an action followed another, most frequent first
-    Graph,
-    /// Segments that compression kept
-    Representatives,
-    /// What the synthesizer was asked
-    Requests,
-    /// What the filter said of its answers
-    Verdicts,
-    /// What became of the home's models
-    Versions,
-}
-
 /// Shows what the arguments ask for, on the standard output.
 ///
 /// # Errors
 /// The folder is no output folder ([`UsageError`]), a line of it is damaged, or the output cannot be written.
 pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
     let dir = &arguments.dir;
-    read::check(dir)?;
+    outputs::check(dir)?;
     let mut out = BufWriter::new(io::stdout().lock());
     match (&arguments.home, &arguments.truth) {
         (Some(name), _) => match &arguments.dot {
@@ -111,11 +96,6 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
         (None, None) => table::show(&mut out, dir)?,
     }
     Ok(out.flush()?)
-}
-
-/// Text from outside as a terminal may see it: a point for each control character.
-fn plain(text: &str) -> String {
-    text.replace(char::is_control, "·")
 }
 
 #[cfg(test)]

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::plain;
-use super::read::{check_counts, each, line};
+use super::terminal::plain;
+use crate::outputs::{check_counts, each, line};
 use crate::sinks::lines::{
     AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine,
     TransitionLine, VerdictLine,

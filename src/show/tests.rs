@@ -125,10 +125,10 @@ fn damage_is_told_with_its_line() {
 #[test]
 fn only_an_output_folder_is_read() {
     let dir = tempfile::tempdir().unwrap();
-    let error = read::check(dir.path()).unwrap_err().to_string();
+    let error = crate::outputs::check(dir.path()).unwrap_err().to_string();
     assert!(
         error.contains("no output folder of hearth replay"),
         "{error}"
     );
-    assert!(read::check(Path::new("/no/such/folder")).is_err());
+    assert!(crate::outputs::check(Path::new("/no/such/folder")).is_err());
 }

@@ -10,46 +10,9 @@ use rand_chacha::ChaCha8Rng;
 
 use super::devices::{Kind, World};
 use super::home::Home;
-use super::life::{DAY, Happening};
+use super::occurrence::{Anomaly, DAY, Occurrence};
 use super::routines::{Routine, against};
 use super::state::State;
-
-/// Why a planted event does not belong.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Anomaly {
-    /// Something usual, at an hour at which this home sleeps.
-    WrongHour,
-    /// Heating when it is warm, cooling in winter.
-    OutOfSeason,
-    /// A device is set or closed that was not opened before.
-    UnknownOrder,
-    /// The same action again and again within seconds; the first of them is usual and bears no label.
-    Repeat,
-    /// A device of the catalog that this home never uses.
-    ForeignDevice,
-}
-
-impl Anomaly {
-    /// All kinds.
-    pub const ALL: [Anomaly; 5] = [
-        Self::WrongHour,
-        Self::OutOfSeason,
-        Self::UnknownOrder,
-        Self::Repeat,
-        Self::ForeignDevice,
-    ];
-
-    /// The word used in `truth.jsonl`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::WrongHour => "wrong_hour",
-            Self::OutOfSeason => "out_of_season",
-            Self::UnknownOrder => "unknown_order",
-            Self::Repeat => "repeat",
-            Self::ForeignDevice => "foreign_device",
-        }
-    }
-}
 
 /// Repeats of a burst, each with its label.
 const REPEATS: std::ops::RangeInclusive<u32> = 3..=4;
@@ -72,7 +35,7 @@ const YIELD: f64 = 11.5 / 9.0;
 pub(super) fn plant(
     home: &Home,
     world: &World,
-    log: &mut Vec<Happening>,
+    log: &mut Vec<Occurrence>,
     share: f64,
     rng: &mut ChaCha8Rng,
 ) {
@@ -83,15 +46,15 @@ pub(super) fn plant(
     let usual = log.len();
     let mut state = State::new(world);
     for i in 0..usual {
-        let happening = log[i];
-        state.apply(happening.action);
+        let occurrence = log[i];
+        state.apply(occurrence.action);
         if rng.random_bool(chance) {
             let planting = Planting {
                 home,
                 world,
                 state: &state,
-                usual: happening,
-                day: u16::try_from(happening.at / DAY).unwrap_or(u16::MAX),
+                usual: occurrence,
+                day: u16::try_from(occurrence.at / DAY).unwrap_or(u16::MAX),
             };
             // Not every home has room for every kind; each has room for the last.
             let drawn = DRAWN[rng.random_range(0..DRAWN.len())];
@@ -102,7 +65,7 @@ pub(super) fn plant(
             }
         }
     }
-    log.sort_by_key(|happening| happening.at);
+    log.sort_by_key(|occurrence| occurrence.at);
 }
 
 struct Planting<'a> {
@@ -111,13 +74,13 @@ struct Planting<'a> {
     /// As the usual behaviour leaves it.
     state: &'a State<'a>,
     /// The behaviour beside which something is planted.
-    usual: Happening,
+    usual: Occurrence,
     day: u16,
 }
 
 impl Planting<'_> {
     /// Adds the events of a kind; false if this home, here, has no room for it.
-    fn plant(&self, kind: Anomaly, log: &mut Vec<Happening>, rng: &mut ChaCha8Rng) -> bool {
+    fn plant(&self, kind: Anomaly, log: &mut Vec<Occurrence>, rng: &mut ChaCha8Rng) -> bool {
         let soon = self.usual.at + rng.random_range(5..120);
         let found = match kind {
             Anomaly::WrongHour if self.nightly() => None,
@@ -180,8 +143,8 @@ impl Planting<'_> {
     }
 }
 
-fn labelled(at: i64, action: ActionId, kind: Anomaly) -> Happening {
-    Happening {
+fn labelled(at: i64, action: ActionId, kind: Anomaly) -> Occurrence {
+    Occurrence {
         at,
         action,
         anomaly: Some(kind),

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 use hearth_operators::words::{Catalog, Moment};
 use indicatif::{ProgressBar, ProgressStyle};
 
-use super::log::{Counts, Event, PlantedShift, Progress, Sink};
+use super::log::{Event, PlantedShift, Progress, Sink, Totals};
 use crate::sources::{self, LogFormat, LogWriter, Packing};
 use crate::time;
 
@@ -81,9 +81,9 @@ impl Folder {
     ///
     /// # Errors
     /// A file cannot be written; the message names it.
-    pub fn finish(mut self, counts: &Counts) -> io::Result<()> {
+    pub fn finish(mut self, counts: &Totals) -> io::Result<()> {
         self.bar.finish_and_clear();
-        let Counts {
+        let Totals {
             lines,
             unique,
             duplicates,
@@ -156,7 +156,7 @@ impl Sink for Folder {
 
     fn progress(&mut self, progress: Progress) {
         match progress {
-            Progress::Lived(homes) => self.bar.set_position(u64::from(homes)),
+            Progress::Simulated(homes) => self.bar.set_position(u64::from(homes)),
             Progress::Written(lines, of) => {
                 if self.bar.message() != "lines written" {
                     self.bar.finish_and_clear();

@@ -32,7 +32,7 @@ pub(super) struct Home {
     pub owned: Vec<bool>,
     /// Devices that the last person leaving closes, in this home's order.
     pub swept: Vec<usize>,
-    /// How often somebody uses something out of whim, a day.
+    /// Uses of single devices outside any routine, a day on average.
     pub whims: f32,
     /// How often a night is broken, a night.
     pub restless: f64,
@@ -46,7 +46,7 @@ pub(super) struct Home {
     pub night: (f32, f32),
 }
 
-/// A shift as the home lives it.
+/// The planted shift of a home.
 #[derive(Clone, Copy)]
 pub(super) struct Planned {
     /// The kind.

@@ -1,4 +1,4 @@
-//! From the homes' lives to one log: all homes interleaved in time order, with the disorder that was asked for.
+//! From the homes' days to one log: all homes interleaved in time order, with the disorder that was asked for.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -6,11 +6,12 @@ use std::path::{Path, PathBuf};
 use hearth_operators::words::{ActionId, Catalog, CatalogError, Moment, ShiftKind, Time};
 use rand::Rng;
 
-use super::anomalies::{Anomaly, plant};
+use super::anomalies::plant;
 use super::chance::stream;
+use super::days::days;
 use super::devices::World;
 use super::home::{Home, SHIFT_HOUR};
-use super::life::{DAY, Happening, live};
+use super::occurrence::{Anomaly, DAY, Occurrence};
 use super::settings::Settings;
 use super::spool::{Record, Spool};
 
@@ -56,15 +57,15 @@ pub struct PlantedShift {
 /// How far a simulation is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Progress {
-    /// So many homes have lived their days.
-    Lived(u32),
+    /// The days of so many homes are simulated.
+    Simulated(u32),
     /// So many lines of this many are written.
     Written(u64, u64),
 }
 
 /// What was simulated.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Totals {
     /// Lines of the log.
     pub lines: u64,
     /// Events without their duplicates.
@@ -128,7 +129,7 @@ pub fn catalog() -> Result<Catalog, CatalogError> {
     Ok(World::new()?.catalog)
 }
 
-/// Lets the homes live and hands the log to `sink`. Memory does not grow with the homes: events beyond a few hundred
+/// Simulates the homes and hands the log to `sink`. Memory does not grow with the homes: events beyond a few hundred
 /// thousand are sorted in the file `spool`, which exists only meanwhile.
 ///
 /// # Errors
@@ -137,9 +138,9 @@ pub fn simulate(
     settings: &Settings,
     spool: &Path,
     sink: &mut dyn Sink,
-) -> Result<Counts, SimulateError> {
+) -> Result<Totals, SimulateError> {
     let world = World::new()?;
-    let mut counts = Counts::default();
+    let mut counts = Totals::default();
     let failed = |error| SimulateError::Spool {
         path: spool.to_owned(),
         error,
@@ -155,7 +156,7 @@ pub fn simulate(
         deliver(settings, number, home.offset, &log, &mut counts, |record| {
             records.push(record).map_err(failed)
         })?;
-        sink.progress(Progress::Lived(number));
+        sink.progress(Progress::Simulated(number));
     }
     let (lines, mut written) = (records.len(), 0);
     records.drain(|record| {
@@ -171,15 +172,15 @@ pub fn simulate(
 }
 
 /// A home's log in order of time, no two events in the same second, so that each has an identity without an id.
-fn lives(settings: &Settings, number: u32, home: &Home, world: &World) -> Vec<Happening> {
+fn lives(settings: &Settings, number: u32, home: &Home, world: &World) -> Vec<Occurrence> {
     let rng = &mut stream(settings.seed, number, "life");
-    let mut log = live(home, settings.days.get(), world, rng);
+    let mut log = days(home, settings.days.get(), world, rng);
     let rng = &mut stream(settings.seed, number, "anomalies");
     plant(home, world, &mut log, settings.anomalies.get(), rng);
     let mut last = i64::MIN;
-    for happening in &mut log {
-        happening.at = happening.at.max(last.saturating_add(1));
-        last = happening.at;
+    for occurrence in &mut log {
+        occurrence.at = occurrence.at.max(last.saturating_add(1));
+        last = occurrence.at;
     }
     log
 }
@@ -205,8 +206,8 @@ fn deliver(
     settings: &Settings,
     number: u32,
     offset: i16,
-    log: &[Happening],
-    counts: &mut Counts,
+    log: &[Occurrence],
+    counts: &mut Totals,
     mut send: impl FnMut(Record) -> Result<(), SimulateError>,
 ) -> Result<(), SimulateError> {
     let late_by = settings.late_by.seconds();
@@ -217,9 +218,9 @@ fn deliver(
     let lates = &mut stream(settings.seed, number, "late");
     let reorders = &mut stream(settings.seed, number, "reorder");
     let copies = &mut stream(settings.seed, number, "duplicates");
-    for (ordinal, happening) in log.iter().enumerate() {
+    for (ordinal, occurrence) in log.iter().enumerate() {
         // At most ten years of a home: seconds and ordinals fit.
-        let time = (START + happening.at - i64::from(offset) * 60 - AXIS) as u32;
+        let time = (START + occurrence.at - i64::from(offset) * 60 - AXIS) as u32;
         let mut written = time;
         if lates.random_bool(late) {
             written += lates.random_range(1..=late_by);
@@ -233,12 +234,12 @@ fn deliver(
             home: number,
             time,
             ordinal: ordinal as u32,
-            action: happening.action.0,
+            action: occurrence.action.0,
             offset,
-            mark: happening.anomaly.map_or(0, |kind| (kind as u8 + 1) << 1),
+            mark: occurrence.anomaly.map_or(0, |kind| (kind as u8 + 1) << 1),
         };
         counts.unique += 1;
-        counts.anomalies += u64::from(happening.anomaly.is_some());
+        counts.anomalies += u64::from(occurrence.anomaly.is_some());
         send(record)?;
         if copies.random_bool(duplicates) {
             counts.duplicates += 1;

@@ -25,11 +25,12 @@
 
 mod anomalies;
 mod chance;
+mod days;
 mod devices;
 mod folder;
 mod home;
-mod life;
 mod log;
+mod occurrence;
 mod routines;
 mod settings;
 mod spool;
@@ -37,8 +38,8 @@ mod state;
 
 use std::path::PathBuf;
 
-pub use anomalies::Anomaly;
-pub use log::{Counts, Event, PlantedShift, Progress, SimulateError, Sink, catalog, simulate};
+pub use log::{Event, PlantedShift, Progress, SimulateError, Sink, Totals, catalog, simulate};
+pub use occurrence::Anomaly;
 pub use settings::{Days, Delay, Settings, Share, Shifts};
 
 use crate::sources::LogFormat;

@@ -30,7 +30,7 @@ impl<'a> State<'a> {
         }
     }
 
-    /// The action happened.
+    /// Takes note of an action.
     pub fn apply(&mut self, action: ActionId) {
         if self.world.kind(action) == Kind::Opens {
             self.open[usize::from(action.0)] = true;

@@ -6,7 +6,9 @@
 
 mod counts;
 mod format;
+mod grouping;
 pub mod lines;
+mod llm;
 mod models;
 mod summary;
 
@@ -26,8 +28,10 @@ use hearth_operators::words::{
 use crate::homes::Homes;
 
 pub use counts::Counts;
+pub use grouping::grouped;
+pub use llm::{LlmCharges, LlmSummary, LlmTotals};
 pub use summary::{
-    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, grouped, peak_rss, rss,
+    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, peak_rss, rss,
 };
 
 use format::Format;

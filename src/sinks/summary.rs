@@ -6,8 +6,9 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::grouping::grouped;
+use super::llm::LlmSummary;
 use super::{Counts, SinkError};
-use crate::synthesizers::llm::LlmSummary;
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -349,19 +350,6 @@ fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
         .iter()
         .map(|(stage, count)| format!("{} {}", grouped(*count), name(stage)));
     parts.collect::<Vec<_>>().join(", ")
-}
-
-/// A count with a comma between thousands.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
 }
 
 /// The most memory that this process has held, in bytes; `None` where the system does not tell.

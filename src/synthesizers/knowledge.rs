@@ -129,14 +129,10 @@ impl Knowledge {
 
     /// This knowledge with that of a file added; where both speak of the same thing, the file wins.
     fn extended(mut self, text: &str, path: &Path) -> Result<Self, KnowledgeError> {
-        let bad = |at: usize, what: String| KnowledgeError::Bad {
-            path: path.to_owned(),
-            line: 1 + text.bytes().take(at).filter(|&b| b == b'\n').count(),
-            what,
-        };
+        let places = Places { text, path };
         let file: File = toml::from_str(text).map_err(|e| {
             let at = e.span().map_or(0, |span| span.start);
-            bad(at, e.message().replace('\n', " "))
+            places.bad(at, e.message().replace('\n', " "))
         })?;
         for (name, called) in file.seasons {
             self.seasons.entry(name).or_default().join(called);
@@ -149,60 +145,69 @@ impl Knowledge {
         replace(&mut self.occupancy.devices, file.occupancy.devices);
         replace(&mut self.occupancy.except, file.occupancy.except);
         self.text.extend(file.text);
+        self.add_usages(file.usage, &places)?;
+        self.add_moves(file.moves, &places)?;
+        Ok(self)
+    }
 
-        let known = |names: &BTreeMap<String, Called>, name: &Spanned<String>, what: &str| {
-            if names.contains_key(name.get_ref()) {
-                return Ok(name.get_ref().clone());
-            }
-            let all = names.keys().cloned().collect::<Vec<_>>().join(", ");
-            let sentence = format!("`{}` is no {what}; known: {all}", name.get_ref());
-            Err(bad(name.span().start, sentence))
-        };
+    /// Adds usages before those that are there; one of a name that is there takes its place.
+    fn add_usages(&mut self, file: Vec<UsageFile>, places: &Places) -> Result<(), KnowledgeError> {
         let (mut usages, mut instead) = (Vec::<Usage>::new(), Vec::new());
-        for usage in file.usage {
+        for usage in file {
+            let start = usage.name.span().start;
             if usages.iter().any(|u| u.name == *usage.name.get_ref()) {
                 let sentence = format!("usage `{}` stands here twice", usage.name.get_ref());
-                return Err(bad(usage.name.span().start, sentence));
+                return Err(places.bad(start, sentence));
             }
             if usage.devices.is_empty() {
                 let sentence = format!("usage `{}` names no devices", usage.name.get_ref());
-                return Err(bad(usage.name.span().start, sentence));
+                return Err(places.bad(start, sentence));
             }
-            let season = |name| known(&self.seasons, name, "season");
-            usages.push(Usage {
-                name: usage.name.into_inner(),
-                devices: usage.devices,
-                except: usage.except,
-                actions: usage.actions,
-                seasons: usage.seasons.iter().map(season).collect::<Result<_, _>>()?,
-                sometimes: usage
-                    .sometimes
-                    .iter()
-                    .map(season)
-                    .collect::<Result<_, _>>()?,
-                against: usage.against.iter().map(season).collect::<Result<_, _>>()?,
-                stays: usage.stays,
-                begins: usage.begins,
-                hours: usage.hours.into_iter().map(|bucket| bucket.0).collect(),
-                share: usage.share.0,
-                instead: usage.instead.iter().map(|i| i.get_ref().clone()).collect(),
-            });
-            instead.extend(usage.instead);
+            instead.extend(usage.instead.iter().cloned());
+            usages.push(self.usage(usage, places)?);
         }
         self.usages
             .retain(|old| usages.iter().all(|new| new.name != old.name));
         usages.append(&mut self.usages);
         self.usages = usages;
-        if let Some(name) = instead
-            .iter()
-            .find(|name| self.usages.iter().all(|u| u.name != *name.get_ref()))
-        {
-            let sentence = format!("`{}` is no usage", name.get_ref());
-            return Err(bad(name.span().start, sentence));
+        let unknown =
+            |name: &&Spanned<String>| self.usages.iter().all(|u| u.name != *name.get_ref());
+        match instead.iter().find(unknown) {
+            None => Ok(()),
+            Some(name) => {
+                let sentence = format!("`{}` is no usage", name.get_ref());
+                Err(places.bad(name.span().start, sentence))
+            }
         }
-        for moves in file.moves {
-            let from = known(&self.schedules, &moves.from, "schedule")?;
-            let to = known(&self.schedules, &moves.to, "schedule")?;
+    }
+
+    fn usage(&self, usage: UsageFile, places: &Places) -> Result<Usage, KnowledgeError> {
+        let seasons = |names: &[Spanned<String>]| {
+            let each = names.iter();
+            each.map(|name| places.known(&self.seasons, name, "season"))
+                .collect::<Result<_, _>>()
+        };
+        Ok(Usage {
+            name: usage.name.into_inner(),
+            devices: usage.devices,
+            except: usage.except,
+            actions: usage.actions,
+            seasons: seasons(&usage.seasons)?,
+            sometimes: seasons(&usage.sometimes)?,
+            against: seasons(&usage.against)?,
+            stays: usage.stays,
+            begins: usage.begins,
+            hours: usage.hours.into_iter().map(|bucket| bucket.0).collect(),
+            share: usage.share.0,
+            instead: usage.instead.iter().map(|i| i.get_ref().clone()).collect(),
+        })
+    }
+
+    /// Adds moves; those between the same schedules take the place of what is there.
+    fn add_moves(&mut self, file: Vec<MovesFile>, places: &Places) -> Result<(), KnowledgeError> {
+        for moves in file {
+            let from = places.known(&self.schedules, &moves.from, "schedule")?;
+            let to = places.known(&self.schedules, &moves.to, "schedule")?;
             let mut buckets = [0; 8];
             for (bucket, by) in moves.hours {
                 buckets[usize::from(bucket.0)] = by.0;
@@ -210,7 +215,39 @@ impl Knowledge {
             self.moves.retain(|old| old.from != from || old.to != to);
             self.moves.push(Moves { from, to, buckets });
         }
-        Ok(self)
+        Ok(())
+    }
+}
+
+/// Where in a file something stands, for messages.
+struct Places<'a> {
+    text: &'a str,
+    path: &'a Path,
+}
+
+impl Places<'_> {
+    fn bad(&self, at: usize, what: String) -> KnowledgeError {
+        let before = self.text.bytes().take(at);
+        KnowledgeError::Bad {
+            path: self.path.to_owned(),
+            line: 1 + before.filter(|&b| b == b'\n').count(),
+            what,
+        }
+    }
+
+    /// A name that must be one of `names`.
+    fn known(
+        &self,
+        names: &BTreeMap<String, Called>,
+        name: &Spanned<String>,
+        what: &str,
+    ) -> Result<String, KnowledgeError> {
+        if names.contains_key(name.get_ref()) {
+            return Ok(name.get_ref().clone());
+        }
+        let all = names.keys().cloned().collect::<Vec<_>>().join(", ");
+        let sentence = format!("`{}` is no {what}; known: {all}", name.get_ref());
+        Err(self.bad(name.span().start, sentence))
     }
 }
 

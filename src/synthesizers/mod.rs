@@ -9,15 +9,15 @@ mod embedded;
 mod knowledge;
 pub mod llm;
 mod phrases;
+mod sampling;
 mod schedule;
-mod share;
 mod vocabulary;
 
 use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS, Written};
 
 pub use embedded::Embedded;
 pub use knowledge::{Knowledge, KnowledgeError};
-pub use share::CAP;
+pub use sampling::MAX_SEQUENCES;
 
 /// Answers synthesis requests. Blocking: runs outside the workers.
 pub trait Synthesizer: Send + Sync {

@@ -398,12 +398,10 @@ pub fn epochs(log: &Log) -> usize {
     log.epochs.len() + usize::from(log.ended)
 }
 
-/// 256 cases, or as many as `PROPTEST_CASES` says.
+/// 256 cases, or as many as `PROPTEST_CASES` says. A case that failed once is kept beside this folder, in `proptest-regressions/`,
+/// and runs first from then on.
 pub fn cases() -> ProptestConfig {
-    let mut config = ProptestConfig {
-        failure_persistence: None,
-        ..ProptestConfig::default()
-    };
+    let mut config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 256;
     }

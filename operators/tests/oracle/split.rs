@@ -60,6 +60,12 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
         theirs.sort();
         prop_assert_eq!(mine, theirs);
     }
+    prop_assert!(late.is_empty(), "late of homes without events: {:?}", late);
+    prop_assert!(
+        rejected.is_empty(),
+        "rejected of homes without events: {:?}",
+        rejected
+    );
     let all: u64 = log.epochs.iter().map(|e| e.len() as u64).sum();
     let lost = sum(&|t| (t.applied.late.len() + t.applied.rejected.len()) as u64);
     if log.ended {

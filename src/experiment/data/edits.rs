@@ -6,11 +6,11 @@ use std::sync::Arc;
 use anyhow::Result;
 use hearth_operators::words::Catalog;
 
-use super::Pair;
+use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};
-use crate::synthesizers::llm::{self, Engine, Llm, Mode, Records, Writes};
+use crate::synthesizers::llm::{self, CassetteMode, Engine, Llm, Records, Writes};
 
 /// The model of a run, its recorded answers and its budget.
 pub struct Model {
@@ -26,7 +26,7 @@ impl Model {
     /// # Errors
     /// It cannot be asked, or its recorded answers or its ledger cannot be used.
     pub fn open(options: &LlmConfig, seed: u64, out: &Path) -> Result<Option<Self>> {
-        let recorded = options.llm_model.is_some() && options.llm_cassette == Mode::Replay;
+        let recorded = options.llm_model.is_some() && options.llm_cassette == CassetteMode::Replay;
         let synthesizer = if options.llm_gguf.is_some() {
             Synthesizer::Gguf
         } else if options.llm_url.is_some() || recorded {

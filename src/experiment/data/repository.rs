@@ -6,26 +6,18 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use anyhow::{Context, Result, anyhow, ensure};
-use hearth_operators::words::{ActionId, HomeId, Quadruple, Sequence, Shift, Time};
+use hearth_operators::words::{HomeId, Quadruple, Sequence, Shift, Time};
 use serde::Deserialize;
 
+use super::material::{Attack, Kind, Material, Numbering};
 use super::study::Study;
-use super::{Attack, Kind, Material};
+
 use crate::import::authors::{DataSet, Numbers, Vocabulary, read_lines, read_sequences, read_text};
 
 /// A data set of the repository.
 pub struct Repository {
     data: DataSet,
     name: String,
-}
-
-/// The authors' numbers of the sequences that are tested on.
-#[derive(Debug)]
-pub struct Numbering {
-    /// By normal sequence.
-    pub normal: Vec<Vec<Numbers>>,
-    /// What a number names, read as an action.
-    pub actions: BTreeMap<i64, ActionId>,
 }
 
 /// Whose fixed-length sequences: the authors keep them in several places.

@@ -14,13 +14,14 @@ use hearth_operators::words::{
 };
 
 use super::edits::Model;
+use super::material::{Material, Pair};
 use super::repository::Repository;
+use super::simulated;
 use super::study::Study;
-use super::{Material, Pair, simulated};
 use crate::models::Preset;
 use crate::pool::cpu_micros;
 use crate::synthesizers::llm::reply::Reader;
-use crate::synthesizers::{CAP, Embedded, Knowledge, Synthesizer};
+use crate::synthesizers::{Embedded, Knowledge, MAX_SEQUENCES, Synthesizer};
 use crate::{filter, trainer};
 
 /// Successors of an action that a synthesizer is told of (the paper's five).
@@ -269,7 +270,7 @@ impl Store {
         let hints = Arc::new(hints(&transitions(&material.source), HINTS));
         let parts_of = |weekday: Weekday| {
             let routines = material.source.iter().filter(|s| s.weekday() == weekday);
-            let parts = routines.count().div_ceil(CAP).max(1);
+            let parts = routines.count().div_ceil(MAX_SEQUENCES).max(1);
             u16::try_from(parts).unwrap_or(u16::MAX)
         };
         let requests = (0..7).map(parts_of).fold(0, u16::saturating_add);

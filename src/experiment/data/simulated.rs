@@ -9,7 +9,7 @@ use hearth_operators::reference::split;
 use hearth_operators::split::Rules;
 use hearth_operators::words::{HomeId, Moment, Sequence, Shift};
 
-use super::{Attack, Kind, Material};
+use super::material::{Attack, Kind, Material};
 use crate::models::WINDOW;
 use crate::simulate::{self, Event, PlantedShift, Sink};
 
@@ -48,7 +48,7 @@ pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
     home.moments.sort_unstable();
     let rules = Rules::new(catalog.clone());
     let (mut source, mut normal, mut attacks) = (Vec::new(), Vec::new(), Vec::new());
-    // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day strange.
+    // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day anomalous.
     let segments = split(&home.moments, &rules);
     for window in segments.iter().flat_map(|segment| segment.chunks(WINDOW)) {
         let sequence = Sequence(window.iter().map(Moment::quadruple).collect());

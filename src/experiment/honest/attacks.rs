@@ -98,12 +98,12 @@ impl<'a> Usual<'a> {
                 place.hours = *wrong.choose(&mut rng)?;
             }
             Harm::Order => {
-                let strange = |at: usize| {
+                let anomalous = |at: usize| {
                     let (a, b) = (behaviors[at].action, behaviors[at + 1].action);
                     a != b && !self.follows.contains(&(b, a))
                 };
                 let places: Vec<usize> = (0..behaviors.len().saturating_sub(1))
-                    .filter(|&at| strange(at))
+                    .filter(|&at| anomalous(at))
                     .collect();
                 let at = *places.choose(&mut rng)?;
                 let earlier = behaviors[at].action;
@@ -177,8 +177,8 @@ mod tests {
                         Harm::Order => {
                             let times = |s: &Sequence| s.0.iter().map(|q| (q.weekday, q.hours)).collect::<Vec<_>>();
                             prop_assert_eq!(times(plain), times(&attacked));
-                            let strange = attacked.0.windows(2).any(|p| !usual.follows.contains(&(p[0].action, p[1].action)));
-                            prop_assert!(strange);
+                            let anomalous = attacked.0.windows(2).any(|p| !usual.follows.contains(&(p[0].action, p[1].action)));
+                            prop_assert!(anomalous);
                         }
                         Harm::Unclosed => prop_assert_eq!(attacked.0.len() + 1, plain.0.len()),
                         Harm::Burst => prop_assert_eq!(attacked.0.len(), plain.0.len() + REPEATS),

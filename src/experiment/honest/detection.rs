@@ -3,8 +3,8 @@
 use anyhow::{Result, ensure};
 use hearth_operators::words::Sequence;
 
-use super::Trial;
 use super::attacks::{Harm, Usual};
+use super::trial::Trial;
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::methods::{Calibrated, Detection, Scorer};
@@ -20,7 +20,7 @@ const ALARMS: f64 = 0.05;
 /// context is needed or used. The trivial rules have thresholds of their own.
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     timed(|| {
-        let Calibrated { scorer, unlearnt } = method.calibrated(&trial.lesson())?;
+        let Calibrated { scorer, unlearnt } = method.calibrated(&trial.training_data())?;
         let threshold = match scorer.threshold() {
             Some(threshold) => f64::from(threshold),
             None => threshold(unlearnt.iter().map(|score| f64::from(*score)).collect())?,
@@ -96,21 +96,21 @@ mod tests {
     use super::*;
     use crate::catalog::catalog_of;
     use crate::experiment::data::{Attack, Kind, real_source};
-    use crate::experiment::methods::Lesson;
+    use crate::experiment::methods::TrainingData;
     use crate::experiment::metrics::Figure;
     use crate::experiment::roster::Roster;
     use crate::models::{ModelError, Preset};
     use crate::trainer::split;
 
-    /// Finds every sequence with the last action strange.
+    /// Finds every sequence with the last action anomalous.
     struct Last;
 
     impl Detection for Last {
         fn name(&self) -> &'static str {
             "last"
         }
-        fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-            let last = lesson.catalog.actions() as u16 - 1;
+        fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+            let last = data.catalog.actions() as u16 - 1;
             Ok(Box::new(Holds(ActionId(last))))
         }
     }

@@ -8,20 +8,15 @@ mod fidelity;
 mod fixtures;
 mod prediction;
 mod shots;
+mod trial;
 
-use std::sync::Arc;
-
-use anyhow::{Result, ensure};
-use hearth_operators::words::Sequence;
+use anyhow::Result;
 
 use super::cells::{Cell, Measured, Protocol, Task, timed};
-use super::data::{Material, Pair, Store};
-use super::methods::Lesson;
+use super::data::{Pair, Store};
 use super::metrics::{Figure, Figures};
 use super::roster::{OURS, Roster};
-use crate::models::Columns;
-use crate::trainer::{Purpose, Settings, split};
-use shots::Shots;
+use trial::Trial;
 
 /// What a run is narrowed to.
 pub struct Plan {
@@ -141,51 +136,7 @@ pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> 
     }
 }
 
-/// What a cell learns and is tested on.
-struct Trial {
-    material: Arc<Material>,
-    train: Vec<Sequence>,
-    held: Vec<Sequence>,
-    /// Positions in the normal sequences.
-    tested: Vec<usize>,
-    seed: u64,
-}
-
-impl Trial {
-    /// What a method learns: all columns, because nothing says in which one an attack will be.
-    fn lesson(&self) -> Lesson<'_> {
-        Lesson {
-            catalog: &self.material.catalog,
-            train: &self.train,
-            held: &self.held,
-            columns: Columns::All,
-            seed: self.seed,
-        }
-    }
-
-    fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
-        let material = store.material(pair)?;
-        let set = store.training(pair, &cell.training, cell.seed)?;
-        let shots = Shots::draw(&material.normal, cell.k, cell.seed)?;
-        let all: Vec<&Sequence> = set.iter().chain(&shots.known).collect();
-        ensure!(!all.is_empty(), "there is nothing to learn");
-        let settings = Settings {
-            preset: store.preset(),
-            seed: cell.seed,
-        };
-        let parts = split(all, settings.seed_for(Purpose::Split));
-        let owned = |part: Vec<&Sequence>| part.into_iter().cloned().collect();
-        Ok(Trial {
-            train: owned(parts.train),
-            held: owned(parts.held),
-            tested: shots.tested,
-            material,
-            seed: cell.seed,
-        })
-    }
-}
-
-/// How like the real thing a set is.
+/// How similar a training set is to real sequences.
 pub(super) fn fidelity_of(cell: &Cell, pair: &Pair, store: &Store) -> Result<Measured> {
     let material = store.material(pair)?;
     let set = store.training(pair, &cell.training, cell.seed)?;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use hearth_operators::words::Sequence;
 
-use super::Trial;
+use super::trial::Trial;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::methods::{Given, Prediction, Ranker};
 use crate::experiment::metrics::{Figures, Lists};
@@ -12,7 +12,7 @@ use crate::experiment::metrics::{Figures, Lists};
 /// behaviour, of which nothing is known but that one begins, are counted apart (`:first`).
 pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured> {
     timed(|| {
-        let ranker = method.fit(&trial.lesson())?;
+        let ranker = method.fit(&trial.training_data())?;
         let (mut next, mut first) = (Lists::default(), Lists::default());
         for &at in &trial.tested {
             let sequence = &trial.material.normal[at];

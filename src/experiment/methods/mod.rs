@@ -1,6 +1,6 @@
 //! The systems that are compared: Hearth's own models, the paper's baselines and the trivial answers, one file each.
 //!
-//! A method is its settings; `fit` makes a model of it. Training depends on its [`Lesson`] alone (seed included).
+//! A method is its settings; `fit` makes a model of it. Training depends on its [`TrainingData`] alone (seed included).
 
 pub mod detection;
 pub mod prediction;
@@ -11,7 +11,7 @@ use crate::models::{Columns, ModelError};
 
 /// What a method learns from.
 #[derive(Clone, Copy)]
-pub struct Lesson<'a> {
+pub struct TrainingData<'a> {
     /// The closed vocabulary.
     pub catalog: &'a Catalog,
     /// Sequences to learn, none empty.
@@ -24,9 +24,9 @@ pub struct Lesson<'a> {
     pub seed: u64,
 }
 
-/// Says how strange sequences are (anomaly detection, AD).
+/// Gives sequences an anomaly score (anomaly detection, AD).
 pub trait Scorer: Send + Sync {
-    /// The higher, the stranger; comparable between sequences of one model.
+    /// The higher, the more anomalous; comparable between sequences of one model.
     ///
     /// # Errors
     /// The sequence is empty or not of the catalog.
@@ -68,16 +68,16 @@ pub trait Detection: Send + Sync {
     ///
     /// # Errors
     /// There is nothing to learn from, or a sequence is not of the catalog.
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError>;
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError>;
 
     /// Learns, and scores sequences by what has not learnt them, for a threshold: the held-out ones, unless the method has a
     /// better way.
     ///
     /// # Errors
     /// As [`Detection::fit`] and [`Scorer::score`].
-    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
-        let scorer = self.fit(lesson)?;
-        let unlearnt = lesson.held.iter().map(|s| scorer.score(s));
+    fn calibrated(&self, data: &TrainingData) -> Result<Calibrated, ModelError> {
+        let scorer = self.fit(data)?;
+        let unlearnt = data.held.iter().map(|s| scorer.score(s));
         Ok(Calibrated {
             unlearnt: unlearnt.collect::<Result<_, _>>()?,
             scorer,
@@ -87,7 +87,7 @@ pub trait Detection: Send + Sync {
 
 /// A [`Scorer`], and what normal sequences score that it does not know.
 pub struct Calibrated {
-    /// What says how strange sequences are.
+    /// What scores sequences.
     pub scorer: Box<dyn Scorer>,
     /// One score a sequence.
     pub unlearnt: Vec<f32>,
@@ -102,5 +102,5 @@ pub trait Prediction: Send + Sync {
     ///
     /// # Errors
     /// There is nothing to learn from, or a sequence is not of the catalog.
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError>;
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError>;
 }

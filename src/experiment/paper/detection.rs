@@ -3,11 +3,11 @@
 use anyhow::Result;
 use hearth_operators::words::Sequence;
 
-use super::Trial;
+use super::trial::Trial;
 use crate::evaluate::statistics::Judged;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Kind;
-use crate::experiment::methods::{Calibrated, Detection, Lesson};
+use crate::experiment::methods::{Calibrated, Detection, TrainingData};
 use crate::experiment::metrics::{Figures, detection};
 use crate::models::quantile;
 
@@ -17,21 +17,21 @@ use crate::models::quantile;
 pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured> {
     let percentile = trial.percentile()?;
     timed(|| {
-        let lesson = |train, held| Lesson {
+        let data = |train, held| TrainingData {
             catalog: &trial.material.catalog,
             train,
             held,
             columns: trial.pair.shift.column(),
             seed: trial.seed,
         };
-        let whole = lesson(&trial.set, &trial.set);
+        let whole = data(&trial.set, &trial.set);
         let Calibrated { scorer, unlearnt } = if trial.pair.shift == Kind::NT && trial.synthetic {
             let scorer = method.fit(&whole)?;
             let known = trial.set.iter().map(|s| scorer.score(s));
             let unlearnt = known.collect::<Result<_, _>>()?;
             Calibrated { scorer, unlearnt }
         } else {
-            let mut calibrated = method.calibrated(&lesson(&trial.parts.0, &trial.parts.1))?;
+            let mut calibrated = method.calibrated(&data(&trial.parts.0, &trial.parts.1))?;
             if calibrated.scorer.threshold().is_some() {
                 // A rule needs no validation, so it learns the whole set.
                 calibrated.scorer = method.fit(&whole)?;

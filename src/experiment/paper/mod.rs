@@ -4,18 +4,17 @@ mod compression;
 mod detection;
 mod prediction;
 pub mod published;
+mod trial;
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
 
-use anyhow::{Context, Result, ensure};
-use hearth_operators::words::Sequence;
+use anyhow::Result;
 
 use super::cells::{Cell, Measured, Protocol, Task};
-use super::data::{Attack, Baselines, Kind, Material, Pair, Store};
+use super::data::{Kind, Pair, Store};
 use super::honest::{fidelity_of, verdicts};
 use super::roster::{OURS, Roster};
-use crate::trainer::{Purpose, Settings, split};
+use trial::{FIXED_LENGTH, Trial};
 
 /// A table or a figure of the paper.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, clap::ValueEnum)]
@@ -62,7 +61,6 @@ const OUR_SETS: [&str; 3] = ["gpt-4o-authors", "gpt-4o-filtered", "embedded"];
 /// What the paper's baselines learn: the source as Hearth's own methods do, split; and the sequences of ten that the authors ran
 /// them on, whose tests are others.
 const THEIR_SETS: [&str; 2] = ["source", FIXED_LENGTH];
-const FIXED_LENGTH: &str = "fixed-length";
 
 /// The detector that the paper's SmartGen trains on synthetic sequences, and as a baseline on the source.
 const THEIRS: &str = "TransAE";
@@ -80,6 +78,21 @@ const TRIVIAL: [&str; 9] = [
     "n-gram",
 ];
 
+/// The authors' sets with one part of their system left out.
+const ABLATIONS: [&str; 5] = [
+    "ablation-all",
+    "without-TSS",
+    "without-SSC",
+    "without-GSS",
+    "without-all",
+];
+
+/// What the filter is given, what each of its stages leaves, and what both do.
+const STAGES: [&str; 4] = ["candidates", "stage-1", "stage-2", "gpt-4o-filtered"];
+
+/// What the authors kept of the replies of each model.
+const MODELS: [&str; 3] = ["gpt-4o-authors", "Llama_70B-authors", "Qwen2.5_72B-authors"];
+
 /// Δt_max and T_max of the authors' recorded sets, in hours.
 const LIMITS: [&str; 7] = [
     "split-6-24",
@@ -93,89 +106,115 @@ const LIMITS: [&str; 7] = [
 
 /// All cells of a run, none twice: tables share some.
 pub fn cells(plan: &Plan, roster: &Roster) -> Vec<Cell> {
-    let wanted = |table| plan.tables.is_empty() || plan.tables.contains(&table);
-    let mut seen = BTreeSet::new();
-    let mut cells = Vec::new();
+    let mut cells = Cells {
+        seen: BTreeSet::new(),
+        cells: Vec::new(),
+    };
     for pair in &plan.pairs {
-        let mut add = |task, method: &str, sets: &[&str], seeds: u64| {
-            for set in sets {
-                for seed in 1..=seeds {
-                    let cell = Cell {
-                        protocol: Protocol::Paper,
-                        task,
-                        dataset: pair.dataset.clone(),
-                        shift: pair.shift,
-                        method: method.to_owned(),
-                        training: (*set).to_owned(),
-                        k: 0,
-                        seed,
-                    };
-                    if seen.insert(cell.clone()) {
-                        cells.push(cell);
-                    }
-                }
-            }
-        };
-        let sets = |name: &str| -> &[&str] {
-            if name == OURS {
-                &OUR_SETS
-            } else if name == THEIRS {
-                &["source", FIXED_LENGTH, "gpt-4o-authors"]
-            } else if TRIVIAL.contains(&name) {
-                &OUR_SETS[..1]
-            } else {
-                &THEIR_SETS
-            }
-        };
-        if wanted(Table::Detection) {
-            for name in roster.detectors() {
-                add(Task::Ad, name, sets(name), plan.seeds);
-            }
+        cells.compare(plan, pair, roster);
+        cells.vary(plan, pair, roster);
+        if plan.wants(Table::Filter) {
+            cells.add(pair, Task::Tof, OURS, &["gpt-4o"], plan.seeds);
         }
-        if wanted(Table::Prediction) {
-            for name in roster.predictors() {
-                add(Task::Bp, name, sets(name), plan.seeds);
-            }
-        }
-        let mut both = |sets: &[&str]| {
-            if roster.detector(OURS).is_ok() {
-                add(Task::Ad, OURS, sets, plan.seeds);
-            }
-            if roster.predictor(OURS).is_ok() {
-                add(Task::Bp, OURS, sets, plan.seeds);
-            }
-        };
-        if wanted(Table::Ablation) && pair.dataset == "sp" && pair.shift == Kind::ST {
-            both(&[
-                "ablation-all",
-                "without-TSS",
-                "without-SSC",
-                "without-GSS",
-                "without-all",
-            ]);
-        }
-        if wanted(Table::Filter) {
-            both(&["candidates", "stage-1", "stage-2", "gpt-4o-filtered"]);
-        }
-        if wanted(Table::Limits) && pair.shift == Kind::ST {
-            both(&LIMITS);
-        }
-        if wanted(Table::Models) && pair.shift == Kind::ST {
-            both(&["gpt-4o-authors", "Llama_70B-authors", "Qwen2.5_72B-authors"]);
-        }
-        if wanted(Table::Filter) {
-            add(Task::Tof, OURS, &["gpt-4o"], plan.seeds);
-        }
-        if wanted(Table::Compression) {
+        if plan.wants(Table::Compression) {
             for method in compression::methods() {
-                add(Task::Ssc, &method, &["source"], plan.seeds);
+                cells.add(pair, Task::Ssc, &method, &["source"], plan.seeds);
             }
         }
-        if wanted(Table::Distribution) {
-            add(Task::Fidelity, "set", &["gpt-4o-authors", "embedded"], 1);
+        if plan.wants(Table::Distribution) {
+            cells.add(
+                pair,
+                Task::Fidelity,
+                "set",
+                &["gpt-4o-authors", "embedded"],
+                1,
+            );
         }
     }
-    cells
+    cells.cells
+}
+
+impl Plan {
+    fn wants(&self, table: Table) -> bool {
+        self.tables.is_empty() || self.tables.contains(&table)
+    }
+}
+
+/// Cells, each once.
+struct Cells {
+    seen: BTreeSet<Cell>,
+    cells: Vec<Cell>,
+}
+
+impl Cells {
+    fn add(&mut self, pair: &Pair, task: Task, method: &str, sets: &[&str], seeds: u64) {
+        for set in sets {
+            for seed in 1..=seeds {
+                let cell = Cell {
+                    protocol: Protocol::Paper,
+                    task,
+                    dataset: pair.dataset.clone(),
+                    shift: pair.shift,
+                    method: method.to_owned(),
+                    training: (*set).to_owned(),
+                    k: 0,
+                    seed,
+                };
+                if self.seen.insert(cell.clone()) {
+                    self.cells.push(cell);
+                }
+            }
+        }
+    }
+
+    /// The tables that compare methods.
+    fn compare(&mut self, plan: &Plan, pair: &Pair, roster: &Roster) {
+        if plan.wants(Table::Detection) {
+            for name in roster.detectors() {
+                self.add(pair, Task::Ad, name, sets(name), plan.seeds);
+            }
+        }
+        if plan.wants(Table::Prediction) {
+            for name in roster.predictors() {
+                self.add(pair, Task::Bp, name, sets(name), plan.seeds);
+            }
+        }
+    }
+
+    /// The tables and figures that vary what the paper's own system learns.
+    fn vary(&mut self, plan: &Plan, pair: &Pair, roster: &Roster) {
+        let season = pair.shift == Kind::ST;
+        let variations: [(Table, bool, &[&str]); 4] = [
+            (Table::Ablation, season && pair.dataset == "sp", &ABLATIONS),
+            (Table::Filter, true, &STAGES),
+            (Table::Limits, season, &LIMITS),
+            (Table::Models, season, &MODELS),
+        ];
+        for (table, published, sets) in variations {
+            if !published || !plan.wants(table) {
+                continue;
+            }
+            if roster.detector(OURS).is_ok() {
+                self.add(pair, Task::Ad, OURS, sets, plan.seeds);
+            }
+            if roster.predictor(OURS).is_ok() {
+                self.add(pair, Task::Bp, OURS, sets, plan.seeds);
+            }
+        }
+    }
+}
+
+/// What a method learns for the tables that compare methods.
+fn sets(name: &str) -> &'static [&'static str] {
+    if name == OURS {
+        &OUR_SETS
+    } else if name == THEIRS {
+        &["source", FIXED_LENGTH, "gpt-4o-authors"]
+    } else if TRIVIAL.contains(&name) {
+        &OUR_SETS[..1]
+    } else {
+        &THEIR_SETS
+    }
 }
 
 /// Computes a cell.
@@ -196,96 +235,5 @@ pub fn measure(cell: &Cell, store: &Store, roster: &Roster) -> Result<Measured> 
         Task::Ssc => compression::measure(cell, &pair, store),
         Task::Tof => verdicts(cell, &pair, store),
         Task::Fidelity => fidelity_of(cell, &pair, store),
-    }
-}
-
-/// What a cell learns and is tested on.
-struct Trial {
-    material: Arc<Material>,
-    /// The whole set.
-    set: Vec<Sequence>,
-    /// Four fifths of it, drawn, and the rest.
-    parts: (Vec<Sequence>, Vec<Sequence>),
-    /// Whether the set is synthetic: the paper's baselines learn the source.
-    synthetic: bool,
-    pair: Pair,
-    seed: u64,
-}
-
-impl Trial {
-    fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
-        if cell.training == FIXED_LENGTH {
-            return Self::fixed_length(cell, pair, store);
-        }
-        let set = store.training(pair, &cell.training, cell.seed)?;
-        ensure!(!set.is_empty(), "there is nothing to learn");
-        let mut material = store.material(pair)?;
-        if matches!(cell.training.as_str(), "without-TSS" | "without-all") {
-            // What was never split is tested unsplit.
-            material = Arc::new(store.repository(pair)?.unsplit(pair.shift)?);
-        }
-        let settings = Settings {
-            preset: store.preset(),
-            seed: cell.seed,
-        };
-        let parts = split(set.iter().collect(), settings.seed_for(Purpose::Split));
-        let owned = |part: Vec<&Sequence>| part.into_iter().cloned().collect();
-        Ok(Trial {
-            parts: (owned(parts.train), owned(parts.held)),
-            set: set.to_vec(),
-            synthetic: cell.training != "source",
-            material,
-            pair: pair.clone(),
-            seed: cell.seed,
-        })
-    }
-
-    /// As the authors ran their baselines: on sequences of ten, with their own validation and test.
-    fn fixed_length(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
-        let of = match (cell.task, cell.method.as_str()) {
-            (Task::Ad, _) => Baselines::Detection,
-            (_, "SASRec") => Baselines::SasRec,
-            _ => Baselines::Prediction,
-        };
-        let fixed = store.repository(pair)?.fixed_length(pair.shift, of)?;
-        ensure!(!fixed.train.is_empty(), "there is nothing to learn");
-        let mut material = store.material(pair)?;
-        if of != Baselines::SasRec {
-            let attacks = fixed.attacks.into_iter();
-            material = Arc::new(Material {
-                catalog: material.catalog.clone(),
-                shift: material.shift.clone(),
-                source: Vec::new(),
-                normal: fixed.normal,
-                attacks: attacks
-                    .map(|sequence| Attack { of: None, sequence })
-                    .collect(),
-                numbering: None,
-            });
-        }
-        Ok(Trial {
-            set: fixed.train.clone(),
-            parts: (fixed.train, fixed.held),
-            synthetic: false,
-            material,
-            pair: pair.clone(),
-            seed: cell.seed,
-        })
-    }
-
-    /// The percentile of the validation losses that the authors set by hand for this pair.
-    fn percentile(&self) -> Result<f32> {
-        if !self.synthetic {
-            // Their baselines', the same everywhere.
-            return Ok(90.0);
-        }
-        let of = match (self.pair.dataset.as_str(), self.pair.shift) {
-            ("fr", Kind::ST) => Some(95.5),
-            ("fr" | "sp", Kind::TT) | ("sp" | "us", Kind::ST) => Some(95.0),
-            ("us", Kind::TT) => Some(93.0),
-            ("fr" | "sp" | "us", Kind::NT) => Some(99.0),
-            _ => None,
-        };
-        of.with_context(|| format!("the paper sets no threshold for {}", self.pair))
     }
 }

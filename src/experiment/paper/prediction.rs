@@ -4,10 +4,10 @@
 use anyhow::Result;
 use rand::Rng;
 
-use super::Trial;
+use super::trial::Trial;
 use crate::experiment::cells::{Measured, timed};
 use crate::experiment::data::Numbering;
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::experiment::metrics::{Figures, Lists};
 use crate::import::authors::Numbers;
 use crate::models::{Columns, generator};
@@ -24,7 +24,7 @@ pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured
         } else {
             &trial.parts.0
         };
-        let ranker = method.fit(&Lesson {
+        let ranker = method.fit(&TrainingData {
             catalog: &trial.material.catalog,
             train,
             held: &trial.parts.1,

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use super::*;
 use crate::experiment::data::{Kind, Pair, Store};
+use crate::models::generator;
 
 /// Recorded replies of a pair, what filtering starts from, and the catalog. `None`, loudly, without the public data.
 fn recorded(dataset: &str, shift: Kind) -> Option<(Candidates, Catalog)> {

@@ -15,7 +15,7 @@ impl<'a> Graph<'a> {
         Graph(successors.map(|(a, next)| (*a, next.as_slice())).collect())
     }
 
-    /// From `start`, at most `steps` steps, each to a successor at odds of its count; ends where nothing followed.
+    /// From `start`, at most `steps` steps, each to a successor, drawn in proportion to its count; ends where nothing followed.
     pub fn walk(&self, start: ActionId, steps: usize, rng: &mut impl Rng) -> Vec<ActionId> {
         let mut walk = vec![start];
         while walk.len() <= steps
@@ -30,7 +30,7 @@ impl<'a> Graph<'a> {
     }
 }
 
-/// One of the actions at odds of its weight; `None` if all weigh nothing.
+/// One of the actions, drawn in proportion to its weight; `None` if all weigh nothing.
 pub fn weighted(choices: &[(ActionId, u32)], rng: &mut impl Rng) -> Option<ActionId> {
     let total: u64 = choices.iter().map(|&(_, weight)| u64::from(weight)).sum();
     if total == 0 {

@@ -18,7 +18,7 @@ use rand_chacha::ChaCha8Rng;
 
 use super::knowledge::Knowledge;
 use super::phrases::Phrase;
-use super::share::{is_routine, of_request, share};
+use super::sampling::{is_routine, rng_of_request, sample};
 use super::vocabulary::{Used, Vocabulary};
 use super::{Synthesizer, rows, schedule};
 use change::Change;
@@ -59,21 +59,21 @@ impl Embedded {
         }
     }
 
-    /// The sequences for the new context, as ids: at most [`CAP`](super::CAP), in event-time order of their sources, none empty.
+    /// The sequences for the new context, as ids: at most [`MAX_SEQUENCES`](super::MAX_SEQUENCES), in event-time order of their sources, none empty.
     ///
     /// # Errors
     /// A sentence saying what of the shift cannot be read.
     fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
         let regime = &request.regime;
         let changes = change::read(&regime.shift, &self.knowledge, &self.vocabulary)?;
-        let mut rng = of_request(self.seed, request.key);
+        let mut rng = rng_of_request(self.seed, request.key);
         let used = Used::count(&regime.source);
         let routines: Vec<&Sequence> = regime
             .source
             .iter()
             .filter(|sequence| is_routine(sequence, request))
             .collect();
-        let share = share(&routines, request, &mut rng);
+        let share = sample(&routines, request, &mut rng);
         let mut sequences: Vec<Sequence> = share.into_iter().cloned().collect();
         for change in changes {
             self.carry_out(&change, &mut sequences, request, &routines, &used, &mut rng);

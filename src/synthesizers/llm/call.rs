@@ -6,6 +6,8 @@ use std::pin::Pin;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
+use crate::config::Format;
+
 /// Everything that shapes an answer, and nothing else: equal calls may share one.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Call {
@@ -25,17 +27,6 @@ pub struct Call {
     pub max_tokens: u32,
 }
 
-/// What a language model is asked to write.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Writes {
-    /// Sequences for the new context, asked for once a weekday of a shift: as in the paper
-    #[default]
-    Sequences,
-    /// A few edits of the home's whole past, asked for once a shift
-    Edits,
-}
-
 /// How an answer is asked for. Not every server can be held to a JSON schema; for those that cannot, words must do.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Form {
@@ -47,19 +38,6 @@ pub struct Form {
     pub schema_words: String,
     /// The form in words, where no schema does: the paper's `<seq [[…]] seq>`.
     pub paper_words: String,
-}
-
-/// The forms of an answer.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Format {
-    /// By schema where the server knows it, else as in the paper
-    #[default]
-    Auto,
-    /// By schema (`response_format` of type `json_schema`)
-    Schema,
-    /// As in the paper, in words alone: <seq [[…]] seq>
-    Paper,
 }
 
 /// What a call came to.

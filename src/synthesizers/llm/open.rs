@@ -6,15 +6,15 @@ use std::sync::Arc;
 use hearth_operators::words::Catalog;
 
 use super::calls::{CallSettings, Calls};
-use super::cassette::{Cassette, Mode};
+use super::cassette::Cassette;
 use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
+use super::pseudonyms::Pseudonyms;
 use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
-use super::told::Told;
 use super::{Editor, Writes};
-use crate::config::{Config, LlmConfig, Synthesizer, UsageError};
+use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
 use crate::pool::Stop;
 
@@ -33,10 +33,10 @@ pub fn prompts(
     catalog: &Arc<Catalog>,
     homes: &Homes,
 ) -> Result<Prompts, UsageError> {
-    let told = Told::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
+    let pseudonyms = Pseudonyms::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
     let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
-    Ok(Prompts::new(told, templates, homes.clone()))
+    Ok(Prompts::new(pseudonyms, templates, homes.clone()))
 }
 
 /// The calls of a run.
@@ -121,7 +121,7 @@ pub fn engine(config: &Config) -> Result<Engine, UsageError> {
         ));
     }
     match config.synthesizer {
-        Synthesizer::Openai if llm.llm_cassette != Mode::Replay => {
+        Synthesizer::Openai if llm.llm_cassette != CassetteMode::Replay => {
             Ok(Engine::Server(Box::new(client(llm)?)))
         }
         Synthesizer::Gguf => local(llm.llm_gguf.as_deref()),
@@ -172,7 +172,7 @@ pub struct Records {
 pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, UsageError> {
     let folder = cassette_folder(llm, out);
     let mode = match engine {
-        Engine::Nobody => Mode::Replay,
+        Engine::Nobody => CassetteMode::Replay,
         _ => llm.llm_cassette,
     };
     let refused = |error: &dyn std::fmt::Display| UsageError(error.to_string());
@@ -211,10 +211,12 @@ pub fn parts(
     records: Records,
     stop: &Stop,
 ) -> Parts {
-    let told = calls.prompts().told();
+    let pseudonyms = calls.prompts().pseudonyms();
     let reading = match calls.prompts().writes() {
-        Writes::Sequences => Reading::Sequences(Reader::new(Arc::new(told.catalog().clone()))),
-        Writes::Edits => Reading::Edits(Editor::new(told, calls.seed()).into()),
+        Writes::Sequences => {
+            Reading::Sequences(Reader::new(Arc::new(pseudonyms.catalog().clone())))
+        }
+        Writes::Edits => Reading::Edits(Editor::new(pseudonyms, calls.seed()).into()),
     };
     Parts {
         reading,

@@ -13,7 +13,7 @@ use super::ledger::{Money, Prices};
 use super::prompt::Prompt;
 use super::tokens::{Estimator, ceiling};
 use super::{Call, Usage, Writes};
-use crate::show::read::{each, line};
+use crate::outputs::{each, line};
 use crate::sinks::lines::{RequestLine, shift_of};
 use crate::sinks::{Stream, grouped};
 

@@ -1,13 +1,11 @@
 //! The synthesizer: a request becomes a prompt, a call, a completion, and sequences in the house's own names. Where the
 //! model writes edits, all requests of a shift share the completion, or the failure.
 
-use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use hearth_operators::offload::{Answer, Outside};
 use hearth_operators::words::{Reply, Request, Written};
-use serde::Serialize;
 use tokio::runtime::Runtime;
 
 #[cfg(feature = "gguf")]
@@ -18,14 +16,14 @@ use super::client::Client;
 use super::edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
 use super::gguf::LocalModel;
-use super::ledger::{Ledger, Totals};
+use super::ledger::Ledger;
 use super::reply::Reader;
 use super::shifts::Shifts;
 use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
 use crate::pool::{Stop, Work};
-use crate::sinks::grouped;
+use crate::sinks::LlmSummary;
 use crate::sinks::lines::{request_id, shift_id};
 use crate::synthesizers::Synthesizer;
 
@@ -102,81 +100,6 @@ struct Tally {
     failed: AtomicU64,
     unaffordable: AtomicU64,
     refused: Mutex<Option<String>>,
-}
-
-/// What became of a run's requests to a language model, and what they cost.
-#[derive(Clone, Debug, Default, Serialize)]
-pub struct LlmSummary {
-    /// The model, as it was asked for.
-    pub model: String,
-    /// Requests that were taken on.
-    pub requests: u64,
-    /// Of these, answered from the cassette.
-    pub recorded: u64,
-    /// Requests that were asked anew because their call is another than the recorded one.
-    pub changed: u64,
-    /// What is different in the first of these.
-    pub first_change: Option<String>,
-    /// Requests that got no answer, for whatever reason.
-    pub failed: u64,
-    /// Of these, because the budget did not allow for them.
-    pub unaffordable: u64,
-    /// Why the server refuses all requests, if it does.
-    pub refused: Option<String>,
-    /// Attempts, tokens and money, this run's and those that the ledger held before.
-    #[serde(flatten)]
-    pub spent: Option<Totals>,
-}
-
-impl fmt::Display for LlmSummary {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(
-            f,
-            "  asked of {}: {} from the cassette",
-            self.model,
-            grouped(self.recorded)
-        )?;
-        if self.changed > 0 {
-            let changed = grouped(self.changed);
-            write!(
-                f,
-                ", {changed} recorded otherwise and asked anew (summary.json says how)"
-            )?;
-        }
-        if self.failed > 0 {
-            write!(f, ", {} without an answer", grouped(self.failed))?;
-        }
-        if self.unaffordable > 0 {
-            write!(f, " ({} for want of budget)", grouped(self.unaffordable))?;
-        }
-        let Some(spent) = &self.spent else {
-            return Ok(());
-        };
-        write!(
-            f,
-            "; {} calls, {} + {} tokens, {} spent",
-            grouped(spent.calls),
-            grouped(spent.input_tokens),
-            grouped(spent.output_tokens),
-            spent.spent
-        )?;
-        if spent.unaccounted.calls > 0 {
-            write!(
-                f,
-                ", {} of it for {} calls of unknown end",
-                spent.unaccounted.money,
-                grouped(spent.unaccounted.calls)
-            )?;
-        }
-        if spent.overrun.calls > 0 {
-            write!(
-                f,
-                "; the server counted {} more than it can have been sent",
-                spent.overrun.money
-            )?;
-        }
-        Ok(())
-    }
 }
 
 impl Llm {
@@ -293,8 +216,8 @@ impl Shared {
                 let label = request_id(&home, &request.key);
                 let (call, answer) = self.answered(request, &home, &label).await?;
                 let written = reader.read(&answer.completion.text, &[&call.system, &call.user]);
-                let told = self.parts.calls.prompts().told();
-                let own = |rows: Vec<_>| rows.into_iter().map(|row| told.own(row)).collect();
+                let pseudonyms = self.parts.calls.prompts().pseudonyms();
+                let own = |rows: Vec<_>| rows.into_iter().map(|row| pseudonyms.own(row)).collect();
                 let written = written.map_err(CallError::Failed)?.into_iter();
                 let written = written.map(|sequence| sequence.map(own)).collect();
                 (written, answer.recorded)

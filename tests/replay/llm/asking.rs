@@ -63,6 +63,7 @@ fn a_changed_request_is_not_answered_from_the_cassette_and_says_what_changed() {
     let (ended, output) = replay("changed-to", options);
     ended.fine();
     let verdicts = output.values("verdicts");
+    assert!(!verdicts.is_empty());
     assert_eq!(output.summary()["failures"], verdicts.len());
     for verdict in verdicts {
         let reason = text(&verdict["reason"]);
@@ -160,11 +161,13 @@ fn templates_are_written_changed_and_used() {
         &format!("{} --llm-templates prompts", asking(&server)),
     );
     ended.fine();
-    for call in server.calls() {
+    let (calls, requests) = (server.calls(), output.values("requests"));
+    assert!(!calls.is_empty() && !requests.is_empty());
+    for call in calls {
         let system = text(&call.body["messages"][0]["content"]);
         assert!(system.starts_with("Be a house. "), "{system}");
     }
-    for request in output.values("requests") {
+    for request in requests {
         let count = request["representatives"].as_array().map_or(0, Vec::len);
         assert_eq!(
             request["prompt"]["system"],

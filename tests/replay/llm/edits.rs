@@ -112,13 +112,16 @@ fn edits_change_the_past_and_nothing_else() {
         let behaviors = segment["behaviors"].as_array().unwrap();
         before.insert(behaviors.iter().map(part).collect());
     }
+    let mut written = 0;
     for verdict in output.values("verdicts") {
         let sequence = verdict["sequence"].as_array().unwrap();
         if !sequence.is_empty() {
             let actions: Vec<_> = sequence.iter().map(part).collect();
             assert!(before.contains(&actions), "{verdict}");
+            written += 1;
         }
     }
+    assert!(written > 0);
 }
 
 /// The requests of a shift share a failure too: nobody asks again what has just failed.
@@ -133,8 +136,11 @@ fn a_failure_is_shared() {
     let shifts = shifts(&output);
     let requests: usize = shifts.values().map(BTreeSet::len).sum();
     assert_eq!(server.calls().len(), shifts.len());
+    assert!(requests > shifts.len());
     assert_eq!(output.summary()["failures"], requests);
-    for verdict in output.values("verdicts") {
+    let verdicts = output.values("verdicts");
+    assert_eq!(verdicts.len(), requests);
+    for verdict in verdicts {
         let reason = text(&verdict["reason"]);
         assert!(
             reason.contains("no whole list of edits: `Nothing"),
@@ -188,11 +194,13 @@ fn templates_of_edits_are_used() {
     );
     let (ended, output) = replay("edit-templates", &options);
     ended.fine();
-    for call in server.calls() {
+    let (calls, requests) = (server.calls(), output.values("requests"));
+    assert!(!calls.is_empty() && !requests.is_empty());
+    for call in calls {
         let system = text(&call.body["messages"][0]["content"]);
         assert!(system.starts_with("Be a house.\n\""), "{system}");
     }
-    for request in output.values("requests") {
+    for request in requests {
         let system = text(&request["prompt"]["system"]);
         assert!(system.starts_with("Be a house."), "{system}");
     }

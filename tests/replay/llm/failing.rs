@@ -1,5 +1,7 @@
 //! Servers that refuse, hang or talk nonsense: requests fail with a reason, and everything else goes on.
 
+use std::collections::BTreeSet;
+
 use super::household::{IMPATIENT, asking, replay};
 use super::server::{Act, Server};
 use crate::program::{Folder, same_lines, text};
@@ -7,8 +9,9 @@ use crate::program::{Folder, same_lines, text};
 /// The streams that lie before the requests' answers.
 const BEFORE: [&str; 4] = ["segments", "transitions", "representatives", "requests"];
 
-/// Insists that every request failed with a reason that says `what`.
-fn all_failed(output: &Folder, what: &str) {
+/// Insists that every request failed with a reason that says one of `causes`, and each of them is the reason of some.
+fn all_failed(output: &Folder, causes: &[&str]) {
+    let mut given = BTreeSet::new();
     let verdicts = output.values("verdicts");
     assert_eq!(verdicts.len(), output.lines("requests").len());
     for verdict in verdicts {
@@ -16,8 +19,11 @@ fn all_failed(output: &Folder, what: &str) {
             (&verdict["stage"], &verdict["verdict"]),
             (&0.into(), &"delete".into())
         );
-        assert!(text(&verdict["reason"]).contains(what), "{verdict}");
+        let reason = text(&verdict["reason"]);
+        let cause = causes.iter().find(|cause| reason.contains(**cause));
+        given.insert(cause.unwrap_or_else(|| panic!("none of {causes:?}: {verdict}")));
     }
+    assert_eq!(given.len(), causes.len(), "{given:?} of {causes:?}");
 }
 
 #[test]
@@ -32,7 +38,7 @@ fn a_refusing_server_is_asked_no_more_and_the_run_says_so_once() {
     assert_eq!(ended.stderr.matches("401").count(), 1, "{}", ended.stderr);
     assert!(!ended.stderr.contains("canary"), "{}", ended.stderr);
     assert_eq!(server.calls().len(), 1);
-    all_failed(&output, "401");
+    all_failed(&output, &["401"]);
     let (_, none) = replay("refused-none", "--synthesizer none");
     same_lines(&none, &output, &BEFORE);
 }
@@ -42,7 +48,10 @@ fn a_hung_server_holds_nothing_before_it() {
     let server = Server::start(|_| Act::Silence);
     let (ended, output) = replay("hung", &format!("{} {IMPATIENT}", asking(&server)));
     ended.fine();
-    all_failed(&output, "");
+    all_failed(
+        &output,
+        &["not asked: nobody answered", "no answer came in time"],
+    );
     let (_, none) = replay("hung-none", "--synthesizer none");
     same_lines(&none, &output, &BEFORE);
     let spent = &output.summary()["llm"];
@@ -57,19 +66,23 @@ fn a_hung_server_holds_nothing_before_it() {
 
 #[test]
 fn nonsense_is_no_answer() {
-    for (name, act, what) in [
-        ("garbage", Act::Garbage, ""),
+    for (name, act, cause) in [
+        (
+            "garbage",
+            Act::Garbage,
+            "the connection broke before an answer",
+        ),
         (
             "prose",
             Act::Say("I would rather talk about the weather.".into()),
             "weather",
         ),
-        ("broken", Act::Break, ""),
+        ("broken", Act::Break, "the answer ended before it was whole"),
     ] {
         let server = Server::start(move |_| act.clone());
         let (ended, output) = replay(name, &format!("{} {IMPATIENT}", asking(&server)));
         ended.fine();
-        all_failed(&output, what);
+        all_failed(&output, &[cause]);
     }
 }
 

@@ -1,8 +1,8 @@
 //! Aegis: a first-order Markov chain over what happens in a home.
 //!
 //! Sikder, Babun, Aksu, Uluagac: *Aegis: A Context-aware Security Framework for Smart Home Systems*, ACSAC 2019: unlikely
-//! transitions are strange. The score is the mean of `−ln P(state | state before)` over a sequence's transitions, the one
-//! from its start included; so a long sequence is no stranger than a short one.
+//! transitions are anomalous. The score is the mean of `−ln P(state | state before)` over a sequence's transitions, the one
+//! from its start included; so a sequence scores no higher for being long.
 //!
 //! With the preset `paper` the chain runs, as the authors' does, through the numbers of a sequence one after the other (weekday,
 //! hours, device, action, weekday …); numbers of different columns are different states, though, which they are not there. Else
@@ -11,9 +11,9 @@
 
 use hearth_operators::words::{HOURS, Quadruple, Sequence};
 
+use super::columns::ColumnReader;
 use super::conditional::Conditional;
-use super::reader::Reader;
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{Columns, ModelError, Preset};
 
 /// Markov chain.
@@ -24,11 +24,11 @@ impl Detection for Aegis {
         "Aegis"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let reader = Reader::new(lesson.catalog, lesson.columns);
-        let train = reader.train(lesson)?;
-        let actions = lesson.catalog.actions();
-        let states = match (self.0, lesson.columns) {
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let reader = ColumnReader::new(data.catalog, data.columns);
+        let train = reader.train(data)?;
+        let actions = data.catalog.actions();
+        let states = match (self.0, data.columns) {
             (Preset::Small, Columns::All) => States::Behaviors { actions },
             _ => States::Numbers,
         };
@@ -52,7 +52,7 @@ impl Detection for Aegis {
 }
 
 struct Chain {
-    reader: Reader,
+    reader: ColumnReader,
     states: States,
     /// The state before the first; no sequence returns to it.
     start: usize,

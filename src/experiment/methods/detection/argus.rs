@@ -8,7 +8,7 @@ use candle_core::{DType, Device, Tensor};
 
 use super::autoencoder::hourglass;
 use super::reconstruction::{Network, Reconstruction, Vectors, train};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{Linear, Mode, ModelError, Preset, Source};
 
 /// GRU autoencoder.
@@ -19,15 +19,18 @@ impl Detection for Argus {
         "ARGUS"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        train(self.fresh(lesson)?, lesson, self.0)
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        train(self.fresh(data)?, data, self.0)
     }
 }
 
 impl Argus {
     /// The untrained model.
-    pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Recurrent>, ModelError> {
-        hourglass(self.0, lesson, Gru::new, Recurrent)
+    pub(super) fn fresh(
+        &self,
+        data: &TrainingData,
+    ) -> Result<Reconstruction<Recurrent>, ModelError> {
+        hourglass(self.0, data, Gru::new, Recurrent)
     }
 }
 

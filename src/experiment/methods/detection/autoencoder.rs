@@ -7,7 +7,7 @@
 use candle_core::Tensor;
 
 use super::reconstruction::{Network, Reconstruction, Vectors, train};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{Linear, Mode, ModelError, Preset, Source};
 
 /// Linear autoencoder.
@@ -18,15 +18,15 @@ impl Detection for Autoencoder {
         "Autoencoder"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        train(self.fresh(lesson)?, lesson, self.0)
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        train(self.fresh(data)?, data, self.0)
     }
 }
 
 impl Autoencoder {
     /// The untrained model.
-    pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Layers>, ModelError> {
-        hourglass(self.0, lesson, Linear::new, Layers)
+    pub(super) fn fresh(&self, data: &TrainingData) -> Result<Reconstruction<Layers>, ModelError> {
+        hourglass(self.0, data, Linear::new, Layers)
     }
 }
 
@@ -34,7 +34,7 @@ impl Autoencoder {
 /// layers. `layer` makes one, of a name and the widths before and behind it.
 pub(super) fn hourglass<L, N: Network>(
     preset: Preset,
-    lesson: &Lesson,
+    data: &TrainingData,
     layer: impl Fn(&mut Source, &str, usize, usize) -> Result<L, ModelError>,
     network: impl FnOnce(Vec<L>) -> N,
 ) -> Result<Reconstruction<N>, ModelError> {
@@ -42,7 +42,7 @@ pub(super) fn hourglass<L, N: Network>(
         Preset::Small => [32, 64, 16],
         Preset::Paper => [128, 256, 64],
     };
-    Reconstruction::fresh(lesson, width, |source| {
+    Reconstruction::fresh(data, width, |source| {
         let layers = [
             ("encoder.0", width, hidden),
             ("encoder.1", hidden, latent),

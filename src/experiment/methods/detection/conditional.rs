@@ -7,18 +7,18 @@ use std::collections::HashMap;
 /// followed `a`. `P(b)` falls back to one in so many states in the same way.
 pub(super) struct Conditional {
     states: usize,
-    contexts: HashMap<usize, Counts>,
-    all: Counts,
+    contexts: HashMap<usize, Frequencies>,
+    all: Frequencies,
 }
 
 /// How often each state occurred.
 #[derive(Default)]
-struct Counts {
+struct Frequencies {
     total: u32,
     of: HashMap<usize, u32>,
 }
 
-impl Counts {
+impl Frequencies {
     fn add(&mut self, state: usize) {
         self.total += 1;
         *self.of.entry(state).or_default() += 1;
@@ -41,7 +41,7 @@ impl Conditional {
         Conditional {
             states,
             contexts: HashMap::new(),
-            all: Counts::default(),
+            all: Frequencies::default(),
         }
     }
 

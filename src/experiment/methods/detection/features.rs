@@ -12,8 +12,8 @@
 use hearth_operators::words::Sequence;
 use rand::seq::index;
 
-use super::Lesson;
-use super::reader::Reader;
+use super::TrainingData;
+use super::columns::ColumnReader;
 use crate::models::{ModelError, Preset, WINDOW, generator};
 
 /// Different points that are kept: what compares points with each other takes the square of their number. Of more, as many
@@ -39,7 +39,7 @@ impl Features {
 
 /// Makes points of sequences.
 pub(super) struct Space {
-    reader: Reader,
+    reader: ColumnReader,
     features: Features,
 }
 
@@ -86,13 +86,13 @@ pub(super) struct Points {
 }
 
 impl Points {
-    /// Those of a lesson.
+    /// Those of the training sequences.
     ///
     /// # Errors
     /// There is nothing to learn from, or a sequence is not of the catalog.
-    pub fn of(lesson: &Lesson, features: Features) -> Result<Self, ModelError> {
-        let reader = Reader::new(lesson.catalog, lesson.columns);
-        let train = reader.train(lesson)?;
+    pub fn of(data: &TrainingData, features: Features) -> Result<Self, ModelError> {
+        let reader = ColumnReader::new(data.catalog, data.columns);
+        let train = reader.train(data)?;
         let space = Space { reader, features };
         let mut all: Vec<Vec<f32>> = train
             .into_iter()
@@ -109,7 +109,7 @@ impl Points {
             .unzip();
         if points.len() > LIMIT {
             let mut kept =
-                index::sample(&mut generator(lesson.seed, 0), points.len(), LIMIT).into_vec();
+                index::sample(&mut generator(data.seed, 0), points.len(), LIMIT).into_vec();
             kept.sort_unstable();
             weights = kept.iter().map(|&i| weights[i]).collect();
             points = kept

@@ -1,4 +1,4 @@
-//! Isolation forest: what few random cuts set apart is strange.
+//! Isolation forest: what few random cuts set apart is anomalous.
 //!
 //! Liu, Ting, Zhou: *Isolation Forest*, ICDM 2008: 100 trees of 256 points each, no deeper than `log2 256`; the score
 //! is `2^(−E[h] / c)` (their equation 2), above ½ what is isolated sooner than chance. Ours: each cut is made in a column
@@ -10,7 +10,7 @@ use rand::seq::{IndexedRandom, index};
 use rand_chacha::ChaCha8Rng;
 
 use super::features::{Features, Points, Space};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{ModelError, Preset, generator};
 
 const TREES: u64 = 100;
@@ -24,12 +24,12 @@ impl Detection for IsolationForest {
         "IF"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
         let Points {
             space,
             points,
             weights,
-        } = Points::of(lesson, Features::of(self.0))?;
+        } = Points::of(data, Features::of(self.0))?;
         let points: Vec<&[f32]> = points
             .iter()
             .zip(weights)
@@ -39,7 +39,7 @@ impl Detection for IsolationForest {
         let depth = (size as f32).log2().ceil() as u32;
         let trees = (0..TREES).map(|tree| {
             // Stream 0 has drawn the points.
-            let mut rng = generator(lesson.seed, 1 + tree);
+            let mut rng = generator(data.seed, 1 + tree);
             let sample = index::sample(&mut rng, points.len(), size);
             Tree::grow(sample.iter().map(|i| points[i]).collect(), depth, &mut rng)
         });

@@ -3,12 +3,12 @@
 //! Breunig, Kriegel, Ng, Sander: *LOF: Identifying Density-Based Local Outliers*, SIGMOD 2000; k 20 as in the paper's
 //! evaluation. Ours: it is inductive (a new point is held against the training points alone), and the k nearest points must
 //! reach at least one other place, close to the remedy that the LOF paper names for duplicates; without it a routine that is repeated
-//! more than k times is infinitely dense, and everything near it infinitely strange.
+//! more than k times is infinitely dense, and everything near it infinitely anomalous.
 
 use hearth_operators::words::Sequence;
 
 use super::features::{Features, Points, Space, squared_distance};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{ModelError, Preset, quantile};
 
 /// Neighbours of a point; more where several are equally far.
@@ -26,8 +26,8 @@ impl Detection for Lof {
         "LOF"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let points = Points::of(lesson, Features::of(self.0))?;
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let points = Points::of(data, Features::of(self.0))?;
         Ok(Box::new(Model::new(points)))
     }
 }
@@ -169,7 +169,7 @@ mod tests {
         assert!((model.threshold - 1.021_143_9).abs() < 1e-4);
     }
 
-    /// Places with a hundred points each stay usual, and what lies near them does not become endlessly strange.
+    /// Places with a hundred points each stay usual, and what lies near them does not get an endless score.
     #[test]
     fn densities_stay_finite_among_duplicates() {
         let points = cloud(|i| if i % 3 == 0 { 100 } else { 1 });

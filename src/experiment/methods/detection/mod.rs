@@ -2,23 +2,24 @@
 //!
 //! - **Points.** LOF, isolation forest and one-class SVM see a sequence as a point ([`features`]). They learn the training
 //!   sequences and score others; the authors let them look at training, test and attacks together.
-//! - **Counts.** Aegis and the trivial answers count states and what follows them ([`reader`], [`conditional`]).
+//! - **Counts.** Aegis and the trivial answers count states and what follows them ([`columns`], [`conditional`]).
 //! - **Reconstruction.** Autoencoder, ARGUS and TransAE rebuild behaviours ([`reconstruction`]); SmartGen is Hearth's own.
 //!
 //! With the preset `paper` a method has the authors' sizes and features; with `small` it is what we would make of the same
-//! idea at a fraction of the cost. Which columns are read is the lesson's choice in both. A sequence's score does not grow
+//! idea at a fraction of the cost. Which columns are read is said by the training data in both. A sequence's score does not grow
 //! with its length: losses and surprises are averaged over its behaviours.
 
 pub mod aegis;
 pub mod argus;
 pub mod autoencoder;
+mod calibration;
+mod columns;
 mod conditional;
 mod features;
 pub mod isolation_forest;
 pub mod lof;
 mod losses;
 pub mod one_class_svm;
-mod reader;
 mod reconstruction;
 pub mod smartgen;
 #[cfg(test)]
@@ -26,25 +27,8 @@ mod tests;
 pub mod transae;
 pub mod trivial;
 
-use hearth_operators::words::Sequence;
-
-use super::{Calibrated, Detection, Lesson, Scorer};
-use crate::models::{ModelError, Preset};
-use crate::trainer::cross_fitted;
-
-/// Calibrates a method that counts: it learns the held-out sequences too, and each sequence is scored by counts that leave it out.
-fn counted(method: &dyn Detection, lesson: &Lesson) -> Result<Calibrated, ModelError> {
-    let all: Vec<&Sequence> = lesson.held.iter().chain(lesson.train).collect();
-    let learn = |sequences: &[&Sequence]| {
-        let train: Vec<Sequence> = sequences.iter().map(|s| (*s).clone()).collect();
-        method.fit(&Lesson {
-            train: &train,
-            ..*lesson
-        })
-    };
-    let (scorer, unlearnt) = cross_fitted(&all, learn, |scorer, s| scorer.score(s))?;
-    Ok(Calibrated { scorer, unlearnt })
-}
+use super::{Calibrated, Detection, Scorer, TrainingData};
+use crate::models::Preset;
 
 /// All detection methods: the rows of the paper's Table 2 in its order, then the trivial answers.
 pub fn all(preset: Preset) -> Vec<Box<dyn Detection>> {

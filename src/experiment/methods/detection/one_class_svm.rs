@@ -8,7 +8,7 @@
 use hearth_operators::words::Sequence;
 
 use super::features::{Features, Points, Space, squared_distance};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{ModelError, Preset};
 
 /// At most this share of the training data lies outside.
@@ -28,12 +28,12 @@ impl Detection for OneClassSvm {
         "OCSVM"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
         let Points {
             space,
             points,
             weights,
-        } = Points::of(lesson, Features::of(self.0))?;
+        } = Points::of(data, Features::of(self.0))?;
         let solution = Solution::of(&points, &weights);
         Ok(Box::new(Model::new(space, points, solution)))
     }

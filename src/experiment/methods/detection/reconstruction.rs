@@ -10,10 +10,10 @@ use hearth_operators::words::{HOURS, WEEKDAYS};
 use rand_chacha::ChaCha8Rng;
 
 use super::losses::Losses;
-use super::{Lesson, Scorer};
+use super::{Scorer, TrainingData};
 use crate::models::{
-    Batch, Columns, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset, Source, Table,
-    Vocabulary, WINDOW, Window, cross_entropy, generator,
+    Batch, Columns, Embeddings, HIDDEN, Learner, Linear, Mode, ModelError, Parameters, Preset,
+    Source, Vocabulary, WINDOW, Window, cross_entropy, generator,
 };
 use crate::trainer::learn;
 
@@ -41,7 +41,7 @@ pub(super) struct Reconstruction<N> {
     columns: Columns,
     /// How many logits there are for each guessed column.
     sizes: Vec<usize>,
-    table: Table,
+    table: Embeddings,
     network: N,
     out: Linear,
     parameters: Parameters,
@@ -50,17 +50,17 @@ pub(super) struct Reconstruction<N> {
 impl<N: Network> Reconstruction<N> {
     /// A fresh one whose vectors have the length `width`; `build` makes the network.
     pub fn fresh(
-        lesson: &Lesson,
+        data: &TrainingData,
         width: usize,
         build: impl FnOnce(&mut Source) -> Result<N, ModelError>,
     ) -> Result<Self, ModelError> {
-        let Lesson {
+        let TrainingData {
             catalog, columns, ..
-        } = *lesson;
-        let mut rng = generator(lesson.seed, 0);
+        } = *data;
+        let mut rng = generator(data.seed, 0);
         let mut source = Source::fresh("reconstruction".into(), &mut rng);
         let vocabulary = Vocabulary::new(catalog, columns);
-        let table = Table::new(&mut source, &vocabulary, width)?;
+        let table = Embeddings::new(&mut source, &vocabulary, width)?;
         let network = build(&mut source)?;
         let sizes = match columns {
             Columns::All => vec![WEEKDAYS.len(), HOURS.len(), catalog.actions()],
@@ -145,16 +145,16 @@ impl<N: Network> Learner for Reconstruction<N> {
     }
 }
 
-/// Trains a fresh reconstruction on a lesson, by the detector's schedule of the preset (`paper`: 15 epochs, batch 32, Adam 1e-3).
+/// Trains a fresh reconstruction on the training sequences, by the detector's schedule of the preset (`paper`: 15 epochs, batch 32, Adam 1e-3).
 pub(super) fn train<N: Network + 'static>(
     model: Reconstruction<N>,
-    lesson: &Lesson,
+    data: &TrainingData,
     preset: Preset,
 ) -> Result<Box<dyn Scorer>, ModelError> {
-    let train: Vec<_> = lesson.train.iter().collect();
+    let train: Vec<_> = data.train.iter().collect();
     if train.is_empty() {
         return Err(ModelError::NoData);
     }
-    learn(&model, &train, WINDOW, &preset.detector_plan(), lesson.seed)?;
+    learn(&model, &train, WINDOW, &preset.detector_plan(), data.seed)?;
     Ok(Box::new(Losses(model)))
 }

@@ -4,14 +4,15 @@
 //!
 //! Where one column is shown, its values are what habits are of.
 //!
-//! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is the
-//! lesson's affair. Sizes and schedule are those of the preset, trained from scratch.
+//! The paper's own detector is the plain [TransAE](super::transae) trained on synthetic sequences; which sequences is
+//! for the training data to say. Sizes and schedule are those of the preset, trained from scratch.
 
 use hearth_operators::words::{Action, ActionId, Catalog, Device, Quadruple, Sequence};
 
+use super::calibration::counted;
+use super::columns::ColumnReader;
 use super::losses::Losses;
-use super::reader::Reader;
-use super::{Calibrated, Detection, Lesson, Scorer};
+use super::{Calibrated, Detection, Scorer, TrainingData};
 use crate::models::{
     Autoencoder, Columns, Detector, Habits, ModelError, Preset, WINDOW, generator,
 };
@@ -25,46 +26,46 @@ impl Detection for SmartGen {
         "SmartGen"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
         if !self.0.counts() {
-            return Network(self.0).fit(lesson);
+            return Network(self.0).fit(data);
         }
-        if lesson.columns != Columns::All {
-            return Ok(Box::new(Column::learn(lesson)?));
+        if data.columns != Columns::All {
+            return Ok(Box::new(Column::learn(data)?));
         }
-        let train: Vec<&Sequence> = lesson.train.iter().collect();
-        let habits = Habits::learn(lesson.catalog, &train)?;
+        let train: Vec<&Sequence> = data.train.iter().collect();
+        let habits = Habits::learn(data.catalog, &train)?;
         Ok(Box::new(Detector::counted(habits)))
     }
 
-    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
+    fn calibrated(&self, data: &TrainingData) -> Result<Calibrated, ModelError> {
         if self.0.counts() {
-            super::counted(self, lesson)
+            counted(self, data)
         } else {
-            Network(self.0).calibrated(lesson)
+            Network(self.0).calibrated(data)
         }
     }
 }
 
 impl Scorer for Detector {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
-        self.strangeness(sequence)
+        self.anomaly_score(sequence)
     }
 }
 
 /// Habits of one column: each value is what is done, and all happens at one time. An action names its device, so of a column of
-/// actions there are two habits, the action's and the device's, and their strangenesses add up: a device that never was used is
-/// stranger than a known one's new action. Where weekday and hours are read as well, that did not help.
-struct Column(Vec<(Reader, Detector)>);
+/// actions there are two habits, the action's and the device's, and their anomaly scores add up: a device that never was used
+/// scores above a known one's new action. Where weekday and hours are read as well, that did not help.
+struct Column(Vec<(ColumnReader, Detector)>);
 
 impl Column {
-    fn learn(lesson: &Lesson) -> Result<Self, ModelError> {
-        let columns = match lesson.columns {
+    fn learn(data: &TrainingData) -> Result<Self, ModelError> {
+        let columns = match data.columns {
             Columns::Action => &[Columns::Action, Columns::Device][..],
             ref other => std::slice::from_ref(other),
         };
         let habits = columns.iter().map(|&columns| {
-            let reader = Reader::new(lesson.catalog, columns);
+            let reader = ColumnReader::new(data.catalog, columns);
             let values = (0..reader.sizes().iter().sum()).map(|value| Action {
                 name: value.to_string(),
                 closes: Vec::new(),
@@ -74,7 +75,7 @@ impl Column {
                 actions: values.collect(),
             };
             let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
-            let train = reader.train(lesson)?;
+            let train = reader.train(data)?;
             let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();
             let habits = Habits::learn(&values, &train.iter().collect::<Vec<_>>())?;
             Ok((reader, Detector::counted(habits)))
@@ -83,7 +84,7 @@ impl Column {
     }
 }
 
-fn read(reader: &Reader, sequence: &Sequence) -> Sequence {
+fn read(reader: &ColumnReader, sequence: &Sequence) -> Sequence {
     let values = sequence.0.iter().flat_map(|q| reader.numbers(q));
     let behaviors = values.map(|value| Quadruple {
         weekday: 0,
@@ -97,7 +98,7 @@ impl Scorer for Column {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
         let scores = self.0.iter().map(|(reader, habits)| {
             reader.check(sequence)?;
-            habits.strangeness(&read(reader, sequence))
+            habits.anomaly_score(&read(reader, sequence))
         });
         scores.sum()
     }
@@ -111,15 +112,15 @@ impl Detection for Network {
         "SmartGen's network"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let train: Vec<_> = lesson.train.iter().collect();
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let train: Vec<_> = data.train.iter().collect();
         if train.is_empty() {
             return Err(ModelError::NoData);
         }
         let mut shape = self.0.detector();
-        shape.columns = lesson.columns;
-        let model = Autoencoder::fresh(lesson.catalog, shape, &mut generator(lesson.seed, 0))?;
-        learn(&model, &train, WINDOW, &self.0.detector_plan(), lesson.seed)?;
+        shape.columns = data.columns;
+        let model = Autoencoder::fresh(data.catalog, shape, &mut generator(data.seed, 0))?;
+        learn(&model, &train, WINDOW, &self.0.detector_plan(), data.seed)?;
         Ok(Box::new(Losses(model)))
     }
 }

@@ -8,7 +8,7 @@
 use candle_core::Tensor;
 
 use super::reconstruction::{Network, Reconstruction, Vectors, train};
-use super::{Detection, Lesson, Scorer};
+use super::{Detection, Scorer, TrainingData};
 use crate::models::{Attention, LayerNorm, Linear, Measures, Mode, ModelError, Preset, Source};
 
 /// Transformer autoencoder.
@@ -19,17 +19,20 @@ impl Detection for TransAe {
         "TransAE"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        train(self.fresh(lesson)?, lesson, self.0)
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        train(self.fresh(data)?, data, self.0)
     }
 }
 
 impl TransAe {
     /// The untrained model, of the same measures as Hearth's own detector.
-    pub(super) fn fresh(&self, lesson: &Lesson) -> Result<Reconstruction<Transformer>, ModelError> {
+    pub(super) fn fresh(
+        &self,
+        data: &TrainingData,
+    ) -> Result<Reconstruction<Transformer>, ModelError> {
         let shape = self.0.detector();
         let width = shape.measures.width;
-        Reconstruction::fresh(lesson, width, |source| {
+        Reconstruction::fresh(data, width, |source| {
             let mut layers = |part: &str, looks: bool| -> Result<Vec<Layer>, ModelError> {
                 let names = (0..shape.blocks).map(|i| format!("{part}.{i}"));
                 names

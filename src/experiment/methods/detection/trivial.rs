@@ -1,12 +1,13 @@
-//! The trivial answers that a method has to beat. They read hours and actions, whatever the lesson shows to models.
+//! The trivial answers that a method has to beat. They read hours and actions, whatever columns the training data shows to models.
 
 use std::collections::HashSet;
 
 use hearth_operators::words::{HOURS, Quadruple, Sequence};
 
+use super::calibration::counted;
+use super::columns::ColumnReader;
 use super::conditional::Conditional;
-use super::reader::Reader;
-use super::{Calibrated, Detection, Lesson, Scorer};
+use super::{Calibrated, Detection, Scorer, TrainingData};
 use crate::models::{Columns, ModelError};
 
 /// Calls every sequence an anomaly.
@@ -17,13 +18,13 @@ impl Detection for FlagAll {
         "flag all"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let reader = Reader::new(lesson.catalog, Columns::All);
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let reader = ColumnReader::new(data.catalog, Columns::All);
         Ok(Box::new(All(reader)))
     }
 }
 
-struct All(Reader);
+struct All(ColumnReader);
 
 impl Scorer for All {
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
@@ -67,9 +68,9 @@ impl Detection for Rule {
         }
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let reader = Reader::new(lesson.catalog, Columns::All);
-        let train = reader.train(lesson)?.into_iter().flat_map(|s| &s.0);
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let reader = ColumnReader::new(data.catalog, Columns::All);
+        let train = reader.train(data)?.into_iter().flat_map(|s| &s.0);
         Ok(Box::new(Seen {
             rule: *self,
             seen: train.map(|q| self.part(q)).collect(),
@@ -79,7 +80,7 @@ impl Detection for Rule {
 }
 
 struct Seen {
-    reader: Reader,
+    reader: ColumnReader,
     rule: Rule,
     seen: HashSet<(u8, u16)>,
 }
@@ -106,10 +107,10 @@ impl Detection for Surprisal {
         "surprisal"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Scorer>, ModelError> {
-        let reader = Reader::new(lesson.catalog, Columns::All);
-        let train = reader.train(lesson)?;
-        let actions = lesson.catalog.actions();
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Scorer>, ModelError> {
+        let reader = ColumnReader::new(data.catalog, Columns::All);
+        let train = reader.train(data)?;
+        let actions = data.catalog.actions();
         let mut counted = Counted {
             reader,
             actions,
@@ -127,13 +128,13 @@ impl Detection for Surprisal {
         Ok(Box::new(counted))
     }
 
-    fn calibrated(&self, lesson: &Lesson) -> Result<Calibrated, ModelError> {
-        super::counted(self, lesson)
+    fn calibrated(&self, data: &TrainingData) -> Result<Calibrated, ModelError> {
+        counted(self, data)
     }
 }
 
 struct Counted {
-    reader: Reader,
+    reader: ColumnReader,
     actions: usize,
     after: Conditional,
     at: Conditional,

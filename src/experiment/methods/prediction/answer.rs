@@ -2,7 +2,7 @@
 
 use hearth_operators::words::{DeviceId, Quadruple, Sequence};
 
-use crate::experiment::methods::{Given, Lesson, Ranker};
+use crate::experiment::methods::{Given, Ranker, TrainingData};
 use crate::models::{Columns, ModelError, Vocabulary};
 
 /// A fitted method before it is restricted.
@@ -12,7 +12,7 @@ pub(super) trait Next: Send + Sync {
     fn next(&self, before: &[Quadruple], given: &Given) -> Result<Vec<f32>, ModelError>;
 }
 
-/// The catalog of a lesson: what may be asked, and which actions a device has.
+/// The catalog of the training data: what may be asked, and which actions a device has.
 pub(super) struct Vetted {
     vocabulary: Vocabulary,
     /// By action: its device.
@@ -20,19 +20,19 @@ pub(super) struct Vetted {
 }
 
 impl Vetted {
-    /// Refuses a lesson that teaches nothing, or what is not of its catalog.
-    pub fn new(lesson: &Lesson) -> Result<Self, ModelError> {
-        let vocabulary = Vocabulary::new(lesson.catalog, Columns::All);
-        if lesson.train.iter().all(|s| s.0.is_empty()) {
+    /// Refuses training data that holds no behaviour, or one that is not of its catalog.
+    pub fn new(data: &TrainingData) -> Result<Self, ModelError> {
+        let vocabulary = Vocabulary::new(data.catalog, Columns::All);
+        if data.train.iter().all(|s| s.0.is_empty()) {
             return Err(ModelError::NoData);
         }
-        for sequence in lesson.train.iter().chain(lesson.held) {
+        for sequence in data.train.iter().chain(data.held) {
             vocabulary.check(sequence)?;
         }
-        let actions = lesson.catalog.action_ids();
+        let actions = data.catalog.action_ids();
         Ok(Vetted {
             vocabulary,
-            devices: actions.map(|a| lesson.catalog.device_of(a)).collect(),
+            devices: actions.map(|a| data.catalog.device_of(a)).collect(),
         })
     }
 

@@ -9,7 +9,7 @@
 use candle_core::{Device, Tensor};
 use hearth_operators::words::{HOURS, Quadruple, WEEKDAYS};
 
-use super::network::{Course, Network, Reading};
+use super::network::{Input, Network, TrainingPlan};
 use crate::models::{Init, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// Hours that passed, at most, by category of transition; then longer, and unknown.
@@ -70,8 +70,8 @@ pub(super) struct Carnn {
 impl Network for Carnn {
     const NAME: &'static str = "CARNN";
 
-    fn course(preset: Preset) -> Course {
-        Course::new(preset, 64, 100, 32)
+    fn plan(preset: Preset) -> TrainingPlan {
+        TrainingPlan::new(preset, 64, 100, 32)
     }
 
     fn build(source: &mut Source, _: &Vocabulary, width: usize) -> Result<Self, ModelError> {
@@ -87,14 +87,14 @@ impl Network for Carnn {
         })
     }
 
-    fn states(&self, reading: &Reading, _: &mut Mode) -> Result<Tensor, ModelError> {
-        let (rows, places, width) = reading.measures()?;
-        let at = |row: usize, place: usize| &reading.windows[row][place];
+    fn states(&self, input: &Input, _: &mut Mode) -> Result<Tensor, ModelError> {
+        let (rows, places, width) = input.measures()?;
+        let at = |row: usize, place: usize| &input.windows[row][place];
         // The behaviour before a place, none before the first.
         let before = |row: usize, place: usize| Some(at(row, place.checked_sub(1)?));
         // Categories by row and place. What a padded place says is not looked at, so any will do there.
         let categories = |of: &dyn Fn(usize, usize) -> usize| -> Vec<usize> {
-            let lengths = reading.windows.iter().map(|window| window.len());
+            let lengths = input.windows.iter().map(|window| window.len());
             let rows = lengths.enumerate().flat_map(|(row, length)| {
                 let place = move |place| (place < length).then_some((row, place));
                 (0..places).map(place)
@@ -111,25 +111,25 @@ impl Network for Carnn {
             transition(earlier, before(row, place))
         });
         let next_day = categories(&|row, place| {
-            if reading.told[row][0] {
+            if input.told[row][0] {
                 usize::from(at(row, place).weekday)
             } else {
                 NO_DAY
             }
         });
         let next_hours = categories(&|row, place| {
-            if reading.told[row][1] {
+            if input.told[row][1] {
                 usize::from(at(row, place).hours)
             } else {
                 NO_HOURS
             }
         });
         let next_passed = categories(&|row, place| {
-            let told = reading.told[row] == [true; 2];
+            let told = input.told[row] == [true; 2];
             transition(before(row, place), told.then(|| at(row, place)))
         });
 
-        let read = reading.slots.reshape((rows * places, width))?;
+        let read = input.slots.reshape((rows * places, width))?;
         let entering = (self.input_day.forward(&read, &day)?
             + self.input_hours.forward(&read, &hours)?)?
         .reshape((rows, places, width))?;

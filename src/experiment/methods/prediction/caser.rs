@@ -7,7 +7,7 @@
 
 use candle_core::{D, Device, Tensor};
 
-use super::network::{Course, Network, Reading};
+use super::network::{Input, Network, TrainingPlan};
 use crate::models::{Init, Linear, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// Behaviours in the image.
@@ -31,8 +31,8 @@ pub(super) struct Caser {
 impl Network for Caser {
     const NAME: &'static str = "Caser";
 
-    fn course(preset: Preset) -> Course {
-        Course::new(preset, 64, 100, 32)
+    fn plan(preset: Preset) -> TrainingPlan {
+        TrainingPlan::new(preset, 64, 100, 32)
     }
 
     fn build(source: &mut Source, _: &Vocabulary, width: usize) -> Result<Self, ModelError> {
@@ -52,16 +52,12 @@ impl Network for Caser {
         })
     }
 
-    fn states(&self, reading: &Reading, mode: &mut Mode) -> Result<Tensor, ModelError> {
-        let (rows, places, width) = reading.measures()?;
+    fn states(&self, input: &Input, mode: &mut Mode) -> Result<Tensor, ModelError> {
+        let (rows, places, width) = input.measures()?;
         let count = rows * places;
         // Nothing lies before the start token: zeroes, as in the paper's padding.
-        let nothing = Tensor::zeros(
-            (rows, LENGTH - 1, width),
-            reading.slots.dtype(),
-            &Device::Cpu,
-        )?;
-        let slots = Tensor::cat(&[&nothing, &reading.slots], 1)?;
+        let nothing = Tensor::zeros((rows, LENGTH - 1, width), input.slots.dtype(), &Device::Cpu)?;
+        let slots = Tensor::cat(&[&nothing, &input.slots], 1)?;
         let lines = (0..LENGTH)
             .map(|line| slots.narrow(1, line, places)?.reshape((count, width)))
             .collect::<candle_core::Result<Vec<_>>>()?;

@@ -3,7 +3,7 @@
 use hearth_operators::words::{ActionId, Quadruple};
 
 use super::answer::{Next, Vetted};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::ModelError;
 
 /// Most frequent: the same answer always, each action with its share of the behaviours. Ignores what is given.
@@ -21,9 +21,9 @@ pub struct Bigram;
 struct Shares(Vec<f32>);
 
 impl Shares {
-    fn new(actions: usize, lesson: &Lesson) -> Self {
+    fn new(actions: usize, data: &TrainingData) -> Self {
         let mut counts = vec![1.0; actions];
-        for q in lesson.train.iter().flat_map(|s| &s.0) {
+        for q in data.train.iter().flat_map(|s| &s.0) {
             counts[usize::from(q.action.0)] += 1.0;
         }
         let sum: f32 = counts.iter().sum();
@@ -51,9 +51,9 @@ impl Prediction for MostFrequent {
         "most frequent"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let actions = Vetted::new(lesson)?.actions();
-        Ok(Box::new(Constant(Shares::new(actions, lesson).0)))
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let actions = Vetted::new(data)?.actions();
+        Ok(Box::new(Constant(Shares::new(actions, data).0)))
     }
 }
 
@@ -62,9 +62,9 @@ impl Prediction for CountTable {
         "count table"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let shares = Shares::new(catalog.actions(), lesson);
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let shares = Shares::new(catalog.actions(), data);
         Ok(catalog.asking(shares))
     }
 }
@@ -74,12 +74,12 @@ impl Prediction for Bigram {
         "bigram"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let shares = Shares::new(catalog.actions(), lesson).0;
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let shares = Shares::new(catalog.actions(), data).0;
         // By the action before, the start last.
         let mut following = vec![vec![0u32; catalog.actions()]; catalog.actions() + 1];
-        for sequence in lesson.train {
+        for sequence in data.train {
             let mut before = catalog.actions();
             for q in &sequence.0 {
                 let action = usize::from(q.action.0);

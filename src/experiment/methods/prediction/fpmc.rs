@@ -9,8 +9,8 @@
 
 use candle_core::{Device, Tensor};
 
-use super::network::{Course, Network, Reading};
-use crate::models::{Linear, Mode, ModelError, Preset, Source, Table, Vocabulary};
+use super::network::{Input, Network, TrainingPlan};
+use crate::models::{Embeddings, Linear, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// Factors of the behaviour before and of the user.
 pub(super) struct Fpmc {
@@ -18,28 +18,28 @@ pub(super) struct Fpmc {
     /// as a predecessor.
     chain: Linear,
     /// Embeddings as a part of the user.
-    user: Table,
+    user: Embeddings,
 }
 
 impl Network for Fpmc {
     const NAME: &'static str = "FPMC";
 
-    fn course(preset: Preset) -> Course {
-        Course::new(preset, 64, 100, 32)
+    fn plan(preset: Preset) -> TrainingPlan {
+        TrainingPlan::new(preset, 64, 100, 32)
     }
 
     fn build(source: &mut Source, of: &Vocabulary, width: usize) -> Result<Self, ModelError> {
         Ok(Fpmc {
             chain: Linear::new(source, "chain", width, width)?,
-            user: Table::named(source, "user", of, width)?,
+            user: Embeddings::named(source, "user", of, width)?,
         })
     }
 
-    fn states(&self, reading: &Reading, _: &mut Mode) -> Result<Tensor, ModelError> {
-        let (rows, places, width) = reading.measures()?;
-        let before = reading.slots.reshape((rows * places, width))?;
+    fn states(&self, input: &Input, _: &mut Mode) -> Result<Tensor, ModelError> {
+        let (rows, places, width) = input.measures()?;
+        let before = input.slots.reshape((rows * places, width))?;
         let chain = self.chain.forward(&before)?;
-        let parts = self.user.slots(&reading.batch)?;
+        let parts = self.user.slots(&input.batch)?;
         let parts = parts.reshape((rows, places + 1, width))?;
         let parts = parts.narrow(1, 0, places)?.contiguous()?;
         let user = so_far(places)?.broadcast_matmul(&parts)?;

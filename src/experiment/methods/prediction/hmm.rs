@@ -9,7 +9,7 @@ use hearth_operators::words::{HOURS, Quadruple, WEEKDAYS};
 use rand::Rng;
 
 use super::answer::{Next, Vetted};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::{ModelError, Preset, generator};
 
 /// What every emission's counts begin with, in behaviours shared out as they are frequent overall.
@@ -36,15 +36,15 @@ impl Prediction for Hmm {
         "HMM"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let sequences: Vec<&[Quadruple]> = lesson
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let sequences: Vec<&[Quadruple]> = data
             .train
             .iter()
             .map(|s| s.0.as_slice())
             .filter(|s| !s.is_empty())
             .collect();
-        let mut chain = Chain::drawn(self.states, catalog.actions(), &sequences, lesson.seed);
+        let mut chain = Chain::drawn(self.states, catalog.actions(), &sequences, data.seed);
         for _ in 0..self.rounds {
             chain = chain.improved(&sequences);
         }

@@ -2,7 +2,7 @@
 
 use candle_core::{Device, Tensor};
 
-use super::network::{Course, Network, Reading, sigmoid};
+use super::network::{Input, Network, TrainingPlan, sigmoid};
 use crate::models::{Linear, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// One layer, its state as long as an embedding.
@@ -16,8 +16,8 @@ pub(super) struct Lstm {
 impl Network for Lstm {
     const NAME: &'static str = "LSTM";
 
-    fn course(preset: Preset) -> Course {
-        Course::new(preset, 64, 200, 32)
+    fn plan(preset: Preset) -> TrainingPlan {
+        TrainingPlan::new(preset, 64, 200, 32)
     }
 
     fn build(source: &mut Source, _: &Vocabulary, width: usize) -> Result<Self, ModelError> {
@@ -27,11 +27,11 @@ impl Network for Lstm {
         })
     }
 
-    fn states(&self, reading: &Reading, _: &mut Mode) -> Result<Tensor, ModelError> {
-        let (rows, places, width) = reading.measures()?;
+    fn states(&self, input: &Input, _: &mut Mode) -> Result<Tensor, ModelError> {
+        let (rows, places, width) = input.measures()?;
         let read = self
             .input
-            .forward(&reading.slots.reshape((rows * places, width))?)?;
+            .forward(&input.slots.reshape((rows * places, width))?)?;
         let read = read.reshape((rows, places, 4 * width))?;
         let mut state = Tensor::zeros((rows, width), read.dtype(), &Device::Cpu)?;
         let mut memory = state.clone();

@@ -14,10 +14,10 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
 use super::answer::{Next, Vetted};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::{
-    Adam, Batch, Columns, Init, Mode, ModelError, Parameters, Preset, Source, Table, Vocabulary,
-    WINDOW, Window, batches, cross_entropy, generator, softmax, windows,
+    Adam, Batch, Columns, Embeddings, Init, Mode, ModelError, Parameters, Preset, Source,
+    Vocabulary, WINDOW, Window, batches, cross_entropy, generator, softmax, windows,
 };
 
 /// Windows that are read at once where nothing is trained.
@@ -25,13 +25,13 @@ const READ: usize = 256;
 
 /// How a network is trained.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Course {
+pub(super) struct TrainingPlan {
     /// Length of an embedding.
     pub width: usize,
     /// Passes over the windows.
     pub epochs: usize,
     /// More passes where these would be fewer steps: little data must be learnt too.
-    pub least: usize,
+    pub min_steps: usize,
     /// Windows a step.
     pub batch: usize,
     /// The learning rate of the first steps.
@@ -42,23 +42,23 @@ pub(super) struct Course {
     pub decay: f32,
 }
 
-impl Course {
+impl TrainingPlan {
     /// The paper's, whose rate is halved every 20 epochs, or the small one's, which takes fewer and longer steps.
     pub fn new(preset: Preset, width: usize, epochs: usize, batch: usize) -> Self {
         match preset {
-            Preset::Paper => Course {
+            Preset::Paper => TrainingPlan {
                 width,
                 epochs,
-                least: 0,
+                min_steps: 0,
                 batch,
                 rate: 1e-3,
                 halvings: epochs / 20,
                 decay: 1e-5,
             },
-            Preset::Small => Course {
+            Preset::Small => TrainingPlan {
                 width: 32,
                 epochs: 25,
-                least: 800,
+                min_steps: 800,
                 batch: 32,
                 rate: 5e-3,
                 halvings: 5,
@@ -74,18 +74,18 @@ pub(super) trait Network: Sized + Send + Sync + 'static {
     const NAME: &'static str;
 
     /// How it is trained.
-    fn course(preset: Preset) -> Course;
+    fn plan(preset: Preset) -> TrainingPlan;
 
     /// Takes its tensors; `width` is the length of an embedding.
     fn build(source: &mut Source, of: &Vocabulary, width: usize) -> Result<Self, ModelError>;
 
     /// What is compared with the embeddings of actions at each place, `[rows × places, width]`. Place `i` may look at
     /// slots `0..=i`, and at the time of behaviour `i` where that is told.
-    fn states(&self, reading: &Reading, mode: &mut Mode) -> Result<Tensor, ModelError>;
+    fn states(&self, input: &Input, mode: &mut Mode) -> Result<Tensor, ModelError>;
 }
 
 /// What a network reads.
-pub(super) struct Reading<'a> {
+pub(super) struct Input<'a> {
     /// The windows, padded.
     pub batch: Batch,
     /// The embeddings of start token and behaviours before each place, `[rows, places, width]`.
@@ -96,7 +96,7 @@ pub(super) struct Reading<'a> {
     pub told: Vec<[bool; 2]>,
 }
 
-impl Reading<'_> {
+impl Input<'_> {
     /// Rows, places and width.
     pub fn measures(&self) -> Result<(usize, usize, usize), ModelError> {
         Ok(self.slots.dims3()?)
@@ -124,7 +124,7 @@ impl Reading<'_> {
 /// A network with the embeddings that all have.
 pub(super) struct Model<N> {
     vocabulary: Vocabulary,
-    table: Table,
+    table: Embeddings,
     network: N,
     /// How frequent each action is, whatever came before.
     bias: Tensor,
@@ -137,7 +137,7 @@ impl<N: Network> Model<N> {
         vocabulary: Vocabulary,
         width: usize,
     ) -> Result<Self, ModelError> {
-        let table = Table::new(&mut source, &vocabulary, width)?;
+        let table = Embeddings::new(&mut source, &vocabulary, width)?;
         let network = N::build(&mut source, &vocabulary, width)?;
         let bias = source.take("bias", &[vocabulary.actions()], Init::Constant(0.0))?;
         Ok(Model {
@@ -164,13 +164,13 @@ impl<N: Network> Model<N> {
         let slots = self.table.slots(&batch)?;
         let width = slots.dim(1)?;
         let slots = slots.reshape((batch.rows, batch.places + 1, width))?;
-        let reading = Reading {
+        let input = Input {
             slots: slots.narrow(1, 0, batch.places)?.contiguous()?,
             batch,
             windows,
             told,
         };
-        let states = self.network.states(&reading, mode)?;
+        let states = self.network.states(&input, mode)?;
         let scores = states.matmul(&self.table.actions()?.t()?)?;
         Ok(scores.broadcast_add(&self.bias)?)
     }
@@ -221,19 +221,19 @@ impl<N: Network> Model<N> {
         &self,
         train: &[Window],
         held: &[Window],
-        course: &Course,
+        plan: &TrainingPlan,
         seed: u64,
     ) -> Result<(), ModelError> {
-        let mut adam = Adam::new(self.parameters(), (0.9, 0.999)).decaying(course.decay);
+        let mut adam = Adam::new(self.parameters(), (0.9, 0.999)).decaying(plan.decay);
         let mut order = train.to_vec();
         let mut rng = generator(seed, 1);
         let mut best: Option<(usize, BTreeMap<String, Tensor>)> = None;
-        let size = course.batch.max(1);
+        let size = plan.batch.max(1);
         let steps = train.len().div_ceil(size).max(1);
-        let epochs = course.epochs.max(course.least.div_ceil(steps));
+        let epochs = plan.epochs.max(plan.min_steps.div_ceil(steps));
         for epoch in 0..epochs {
-            let halved = course.halvings * epoch / epochs;
-            let rate = course.rate * 0.5f32.powi(halved as i32);
+            let halved = plan.halvings * epoch / epochs;
+            let rate = plan.rate * 0.5f32.powi(halved as i32);
             // Drawn apart from the losses, which draw from the same generator.
             let mut drawn = generator(seed, 2 + epoch as u64);
             for batch in batches(&mut order, size, &mut drawn) {
@@ -297,14 +297,14 @@ pub(super) fn sigmoid(x: &Tensor) -> Result<Tensor, ModelError> {
 
 /// A deep baseline with its settings.
 pub(super) struct Deep<N> {
-    course: Course,
+    plan: TrainingPlan,
     network: PhantomData<N>,
 }
 
 impl<N: Network> Deep<N> {
     pub fn new(preset: Preset) -> Self {
         Deep {
-            course: N::course(preset),
+            plan: N::plan(preset),
             network: PhantomData,
         }
     }
@@ -315,14 +315,14 @@ impl<N: Network> Prediction for Deep<N> {
         N::NAME
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let mut rng = generator(lesson.seed, 0);
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let mut rng = generator(data.seed, 0);
         let source = Source::fresh(N::NAME.to_owned(), &mut rng);
-        let vocabulary = Vocabulary::new(lesson.catalog, Columns::All);
-        let model = Model::<N>::build(source, vocabulary, self.course.width)?;
-        let [train, held] = [lesson.train, lesson.held].map(|s| windows(s, WINDOW));
-        model.train(&train, &held, &self.course, lesson.seed)?;
+        let vocabulary = Vocabulary::new(data.catalog, Columns::All);
+        let model = Model::<N>::build(source, vocabulary, self.plan.width)?;
+        let [train, held] = [data.train, data.held].map(|s| windows(s, WINDOW));
+        model.train(&train, &held, &self.plan, data.seed)?;
         Ok(catalog.asking(model))
     }
 }

@@ -7,7 +7,7 @@
 use hearth_operators::words::{Quadruple, Sequence};
 
 use super::answer::{Next, Vetted};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::{ModelError, Ngram, Situation, When};
 
 /// The interpolated n-gram.
@@ -18,9 +18,9 @@ impl Prediction for InterpolatedNgram {
         "n-gram"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let sequences: Vec<&Sequence> = lesson.train.iter().collect();
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let sequences: Vec<&Sequence> = data.train.iter().collect();
         let both = Both::learn(catalog.actions(), &sequences);
         Ok(catalog.asking(both))
     }

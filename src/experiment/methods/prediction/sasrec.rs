@@ -7,7 +7,7 @@
 use hearth_operators::words::{ActionId, Quadruple};
 
 use super::answer::{Next, Vetted};
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::{
     ModelError, Plan, Preset, SasRec, SasRecAim, SasRecShape, fit, generator, windows,
 };
@@ -43,11 +43,11 @@ impl Prediction for SasRecBaseline {
         "SASRec"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let (catalog_of, seed) = (lesson.catalog, lesson.seed);
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let (catalog_of, seed) = (data.catalog, data.seed);
         let model = SasRec::fresh(catalog_of, self.shape, &mut generator(seed, 0))?;
-        let windows = windows(lesson.train, self.shape.window);
+        let windows = windows(data.train, self.shape.window);
         fit(&model, &windows, &[], &self.plan, seed)?;
         Ok(catalog.asking(Attentive {
             model,

@@ -11,7 +11,7 @@ use candle_core::{Device, Tensor};
 use hearth_operators::words::{HOURS, WEEKDAYS};
 
 use super::carnn::{TRANSITIONS, transition};
-use super::network::{Course, Network, Reading};
+use super::network::{Input, Network, TrainingPlan};
 use crate::models::{Init, Linear, Mode, ModelError, Preset, Source, Vocabulary};
 
 /// The two layers.
@@ -62,8 +62,8 @@ impl Layer {
 impl Network for Siar {
     const NAME: &'static str = "SIAR";
 
-    fn course(preset: Preset) -> Course {
-        Course::new(preset, 40, 100, 30)
+    fn plan(preset: Preset) -> TrainingPlan {
+        TrainingPlan::new(preset, 40, 100, 30)
     }
 
     fn build(source: &mut Source, _: &Vocabulary, width: usize) -> Result<Self, ModelError> {
@@ -81,19 +81,19 @@ impl Network for Siar {
         })
     }
 
-    fn states(&self, reading: &Reading, _: &mut Mode) -> Result<Tensor, ModelError> {
-        let (rows, places, width) = reading.measures()?;
+    fn states(&self, input: &Input, _: &mut Mode) -> Result<Tensor, ModelError> {
+        let (rows, places, width) = input.measures()?;
         let back = |row: usize, place: usize, by: usize| {
             let place = place.checked_sub(by)?;
-            Some(&reading.windows[row][place])
+            Some(&input.windows[row][place])
         };
-        let days = reading.categories(WEEKDAYS.len() + 1, |row, place| {
+        let days = input.categories(WEEKDAYS.len() + 1, |row, place| {
             back(row, place, 1).map_or(WEEKDAYS.len(), |q| usize::from(q.weekday))
         })?;
-        let hours = reading.categories(HOURS.len() + 1, |row, place| {
+        let hours = input.categories(HOURS.len() + 1, |row, place| {
             back(row, place, 1).map_or(HOURS.len(), |q| usize::from(q.hours))
         })?;
-        let gaps = reading.categories(TRANSITIONS, |row, place| {
+        let gaps = input.categories(TRANSITIONS, |row, place| {
             transition(back(row, place, 2), back(row, place, 1))
         })?;
         let contexts = (days.matmul(&self.days)? + hours.matmul(&self.hours)?)?;
@@ -103,7 +103,7 @@ impl Network for Siar {
             .forward(&contexts.reshape((rows, places, width))?)?;
         let upper = self
             .behavior
-            .forward(&Tensor::cat(&[&reading.slots, &lower], 2)?)?;
+            .forward(&Tensor::cat(&[&input.slots, &lower], 2)?)?;
         let both = Tensor::cat(&[&upper, &lower], 2)?;
         self.joined
             .forward(&both.reshape((rows * places, 2 * width))?)

@@ -1,4 +1,4 @@
-//! SmartGen: Hearth's own predictor, made as [`crate::trainer`] makes a cohort's first one, from the sequences of the lesson.
+//! SmartGen: Hearth's own predictor, made as [`crate::trainer`] makes a cohort's first one, from the training sequences.
 //!
 //! In use nothing is ever told of the next behaviour. Where an experiment tells its hours, that changes each action's
 //! probability by the factor by which it changes the counts' (two n-grams, one that is told the time and one that is not).
@@ -12,9 +12,9 @@ use hearth_operators::words::{ActionId, Catalog, DeviceId, Hours, Quadruple, Seq
 
 use super::answer::{Next, Vetted};
 use super::ngram::Both;
-use crate::experiment::methods::{Given, Lesson, Prediction, Ranker};
+use crate::experiment::methods::{Given, Prediction, Ranker, TrainingData};
 use crate::models::{Context, Counts, Mixture, ModelError, Preset};
-use crate::trainer::{Parts, Settings, predictor};
+use crate::trainer::{Settings, TrainingSplit, predictor};
 
 /// Hearth's predictor in one of its presets.
 pub struct SmartGen {
@@ -33,19 +33,19 @@ impl Prediction for SmartGen {
         "SmartGen"
     }
 
-    fn fit(&self, lesson: &Lesson) -> Result<Box<dyn Ranker>, ModelError> {
-        let catalog = Vetted::new(lesson)?;
-        let [train, held] = [lesson.train, lesson.held].map(|s| {
+    fn fit(&self, data: &TrainingData) -> Result<Box<dyn Ranker>, ModelError> {
+        let catalog = Vetted::new(data)?;
+        let [train, held] = [data.train, data.held].map(|s| {
             let taught = s.iter().filter(|s| !s.0.is_empty());
             taught.collect()
         });
-        let parts = Parts { train, held };
+        let parts = TrainingSplit { train, held };
         let settings = Settings {
             preset: self.preset,
-            seed: lesson.seed,
+            seed: data.seed,
         };
-        let predictor = predictor(lesson.catalog, &parts, &settings)?;
-        let devices = Uses::learn(lesson.catalog, &parts.train);
+        let predictor = predictor(data.catalog, &parts, &settings)?;
+        let devices = Uses::learn(data.catalog, &parts.train);
         let counts = Both::learn(catalog.actions(), &parts.train);
         Ok(catalog.asking(Hearths {
             predictor,

@@ -1,7 +1,7 @@
 //! Tables of the honest protocol.
 
 use super::super::summary::{Setting, Summary};
-use super::{Table, name, number, with_interval, with_margin, worlds};
+use super::table::{Table, name, number, with_interval, with_margin, worlds};
 use crate::experiment::cells::{Protocol, Task};
 use crate::experiment::data::Pair;
 use crate::experiment::roster::OURS;

@@ -1,7 +1,7 @@
 //! Tables of the paper's protocol, beside the published figures.
 
 use super::super::summary::{Setting, Summary};
-use super::{Table, name, number, with_interval, with_margin};
+use super::table::{Table, name, number, with_interval, with_margin};
 use crate::experiment::cells::{Protocol, Task};
 use crate::experiment::data::{Kind, Pair};
 use crate::experiment::metrics::Mean;

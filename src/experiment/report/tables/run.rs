@@ -1,7 +1,7 @@
 //! Tables of the run itself: how far verdicts repeat, and what methods cost.
 
 use super::super::summary::Summary;
-use super::{Table, number};
+use super::table::{Table, number};
 use crate::experiment::cells::{Protocol, Task};
 use crate::experiment::metrics::Figure;
 

@@ -69,7 +69,7 @@ proptest! {
                 return Ok(());
             }
         };
-        prop_assert!(rows.len() <= CAP);
+        prop_assert!(rows.len() <= MAX_SEQUENCES);
         for sequence in &rows {
             let sequence = sequence.as_ref().expect("written by rules");
             prop_assert!(!sequence.is_empty());
@@ -80,7 +80,7 @@ proptest! {
         }
         // What was asked about, where nothing of it was left out by the cap or emptied.
         let routines: Vec<&Sequence> = source.iter().filter(|s| s.weekday() == weekday).collect();
-        let own = crate::synthesizers::share::part(&routines, &asked);
+        let own = crate::synthesizers::sampling::part(&routines, &asked);
         let answer = embedded.sequences(&asked).unwrap();
         let ended: &[&str] = match (kind, from, to) {
             (ShiftKind::Season, "winter", "spring" | "summer" | "autumn" | "fall") => &["Heater", "humidifier.bedroom"],
@@ -91,7 +91,7 @@ proptest! {
         for q in answer.iter().flat_map(|s| &s.0) {
             prop_assert!(!ended.contains(&catalog.device_name(q.action)), "{}", catalog.full_name(q.action));
         }
-        if own.len() <= CAP && answer.len() == own.len() {
+        if own.len() <= MAX_SEQUENCES && answer.len() == own.len() {
             for (before, after) in own.iter().zip(&answer) {
                 match (kind, to) {
                     (ShiftKind::Occupancy, "multiple") => {

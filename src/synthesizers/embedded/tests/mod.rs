@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::*;
-use crate::synthesizers::CAP;
+use crate::synthesizers::MAX_SEQUENCES;
 use hearth_operators::words::{
     Action, ActionId, Device, DeviceId, Hints, HomeId, Quadruple, Regime, RequestKey, Shift,
     ShiftKey, ShiftKind, Time,
@@ -373,7 +373,7 @@ fn parts_share_the_weekday_and_a_long_source_is_sampled() {
     let odd: Vec<_> = source.iter().skip(1).step_by(2).cloned().collect();
     let embedded = embedded(&catalog);
     let answer = embedded.sequences(&asked).unwrap();
-    assert_eq!(answer.len(), CAP);
+    assert_eq!(answer.len(), MAX_SEQUENCES);
     let mut rest = odd.iter();
     assert!(
         answer.iter().all(|s| rest.any(|other| other == s)),

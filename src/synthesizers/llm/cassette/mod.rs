@@ -14,20 +14,10 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Call, CallError, Completion};
+use crate::config::CassetteMode;
 use file::Recording;
 
 pub use file::{CassetteError, Key};
-
-/// What a cassette is for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Mode {
-    /// Ask for everything anew, and keep it
-    Record,
-    /// Ask for nothing: what is not recorded fails
-    Replay,
-    /// Ask for what is not recorded, and keep it
-    Auto,
-}
 
 /// An answer, and how it was come by.
 #[derive(Clone, Debug, PartialEq)]
@@ -46,7 +36,7 @@ pub struct Cassette(Arc<Shared>);
 
 struct Shared {
     folder: PathBuf,
-    mode: Mode,
+    mode: CassetteMode,
     /// What this run has recorded: equal calls share an answer even where all is asked anew, else a replay would differ.
     recorded: Mutex<HashSet<Key>>,
     /// Which call was recorded last for a request: read from the folder the first time that somebody wants to know. About a
@@ -67,13 +57,13 @@ impl Cassette {
     ///
     /// # Errors
     /// There is none to replay, or it cannot be made.
-    pub fn open(folder: &Path, mode: Mode) -> Result<Self, CassetteError> {
+    pub fn open(folder: &Path, mode: CassetteMode) -> Result<Self, CassetteError> {
         match mode {
-            Mode::Replay if !folder.is_dir() => {
+            CassetteMode::Replay if !folder.is_dir() => {
                 return Err(CassetteError::Missing(folder.to_owned()));
             }
-            Mode::Replay => {}
-            Mode::Record | Mode::Auto => {
+            CassetteMode::Replay => {}
+            CassetteMode::Record | CassetteMode::Auto => {
                 std::fs::create_dir_all(folder).map_err(|e| CassetteError::io(folder, e))?;
             }
         }
@@ -159,11 +149,11 @@ impl Cassette {
             return Ok(Found::Recorded(completion));
         }
         match self.0.mode {
-            Mode::Record => Ok(Found::Nothing { changed: None }),
-            Mode::Auto => Ok(Found::Nothing {
+            CassetteMode::Record => Ok(Found::Nothing { changed: None }),
+            CassetteMode::Auto => Ok(Found::Nothing {
                 changed: self.changed(label, call),
             }),
-            Mode::Replay => Err(match self.changed(label, call) {
+            CassetteMode::Replay => Err(match self.changed(label, call) {
                 Some(changed) => format!("no recording fits `{label}`: {changed}"),
                 None => format!(
                     "nothing was recorded for `{label}` in `{}`",
@@ -180,13 +170,13 @@ impl Cassette {
     /// There is a recording, but it cannot be read.
     pub fn lookup(&self, label: &str, call: &Call) -> Result<Option<Completion>, CassetteError> {
         let key = Key::of(call);
-        if self.0.mode == Mode::Record && !lock(&self.0.recorded).contains(&key) {
+        if self.0.mode == CassetteMode::Record && !lock(&self.0.recorded).contains(&key) {
             return Ok(None);
         }
         let Some(mut recording) = Recording::read(&self.0.folder, key)? else {
             return Ok(None);
         };
-        if self.0.mode != Mode::Replay && recording.add(label) {
+        if self.0.mode != CassetteMode::Replay && recording.add(label) {
             recording.write(&self.0.folder, key)?;
             self.note(label, key, &recording);
         }
@@ -204,7 +194,7 @@ impl Cassette {
         call: &Call,
         completion: &Completion,
     ) -> Result<(), CassetteError> {
-        if self.0.mode == Mode::Replay {
+        if self.0.mode == CassetteMode::Replay {
             return Err(CassetteError::ReadOnly(self.0.folder.clone()));
         }
         let key = Key::of(call);

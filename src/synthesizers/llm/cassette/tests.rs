@@ -45,13 +45,13 @@ fn completion(text: &str) -> Completion {
     }
 }
 
-fn cassette(mode: Mode) -> (TempDir, Cassette) {
+fn cassette(mode: CassetteMode) -> (TempDir, Cassette) {
     let folder = tempfile::tempdir().unwrap();
     let cassette = Cassette::open(folder.path(), mode).unwrap();
     (folder, cassette)
 }
 
-fn reopened(folder: &TempDir, mode: Mode) -> Cassette {
+fn reopened(folder: &TempDir, mode: CassetteMode) -> Cassette {
     Cassette::open(folder.path(), mode).unwrap()
 }
 
@@ -111,14 +111,14 @@ proptest! {
 
     #[test]
     fn what_is_recorded_comes_back(call in any_call(), completion in any_completion()) {
-        let (folder, cassette) = cassette(Mode::Record);
+        let (folder, cassette) = cassette(CassetteMode::Record);
         prop_assert_eq!(cassette.lookup("a", &call).unwrap(), None);
         cassette.store("a", "http://localhost", &call, &completion).unwrap();
-        for mode in [Mode::Auto, Mode::Replay] {
+        for mode in [CassetteMode::Auto, CassetteMode::Replay] {
             let found = reopened(&folder, mode).lookup("b", &call).unwrap();
             prop_assert_eq!(found.as_ref(), Some(&completion));
         }
-        prop_assert_eq!(reopened(&folder, Mode::Record).lookup("a", &call).unwrap(), None);
+        prop_assert_eq!(reopened(&folder, CassetteMode::Record).lookup("a", &call).unwrap(), None);
     }
 
     /// Whatever a field is changed to, another call is another key.
@@ -150,7 +150,7 @@ proptest! {
     /// Torn, or changed on the disk: never another answer, and never paid for again. (A few bits of a gzip file say nothing.)
     #[test]
     fn damage_is_an_error(at in any::<prop::sample::Index>(), flip in 0..=255_u8) {
-        let (folder, cassette) = cassette(Mode::Record);
+        let (folder, cassette) = cassette(CassetteMode::Record);
         let call = call("a");
         cassette.store("a", "", &call, &completion("text")).unwrap();
         let path = folder.path().join(Key::of(&call).file());
@@ -165,7 +165,7 @@ proptest! {
         }
         fs::write(&path, &bytes).unwrap();
         let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        for mode in [Mode::Auto, Mode::Replay] {
+        for mode in [CassetteMode::Auto, CassetteMode::Replay] {
             let cassette = reopened(&folder, mode);
             match cassette.lookup("a", &call) {
                 Err(error) => {
@@ -219,7 +219,7 @@ fn keys_stay_what_they_are() {
 
 #[test]
 fn a_recording_is_readable() {
-    let (folder, cassette) = cassette(Mode::Auto);
+    let (folder, cassette) = cassette(CassetteMode::Auto);
     let call = call("a");
     let url = "http://me:pass@localhost:8080/v1?key=k";
     cassette
@@ -246,7 +246,7 @@ fn a_recording_is_readable() {
 
 #[test]
 fn a_recording_under_another_name_is_damaged() {
-    let (folder, cassette) = cassette(Mode::Auto);
+    let (folder, cassette) = cassette(CassetteMode::Auto);
     cassette
         .store("a", "", &call("a"), &completion("text"))
         .unwrap();
@@ -261,7 +261,7 @@ fn a_recording_under_another_name_is_damaged() {
 
 #[tokio::test]
 async fn replay_says_what_changed_and_writes_nothing() {
-    let (folder, cassette) = cassette(Mode::Record);
+    let (folder, cassette) = cassette(CassetteMode::Record);
     let lines = |from: u32, to: u32| {
         (from..to)
             .map(|n| format!("line {n}\n"))
@@ -272,7 +272,7 @@ async fn replay_says_what_changed_and_writes_nothing() {
         .store("h-1/0/Monday/0", "", &before, &completion("text"))
         .unwrap();
     let files_before = files(&folder);
-    let replay = reopened(&folder, Mode::Replay);
+    let replay = reopened(&folder, CassetteMode::Replay);
 
     let mut after = call(&(lines(5, 25) + &"new".repeat(60)));
     after.model = "m-2".to_owned();
@@ -332,21 +332,21 @@ async fn replay_says_what_changed_and_writes_nothing() {
 fn there_must_be_something_to_replay() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
-    let refused = Cassette::open(&missing, Mode::Replay).err();
+    let refused = Cassette::open(&missing, CassetteMode::Replay).err();
     assert!(matches!(refused, Some(CassetteError::Missing(_))));
     assert!(!missing.exists());
 }
 
 #[tokio::test]
 async fn what_is_asked_anew_for_a_change_says_so() {
-    let (folder, _) = cassette(Mode::Auto);
+    let (folder, _) = cassette(CassetteMode::Auto);
     for (mode, user, recorded, changed) in [
-        (Mode::Auto, "a", false, false),
-        (Mode::Auto, "a", true, false),
-        (Mode::Auto, "b", false, true),
-        (Mode::Auto, "b", true, false),
-        (Mode::Record, "b", false, false),
-        (Mode::Replay, "a", true, false),
+        (CassetteMode::Auto, "a", false, false),
+        (CassetteMode::Auto, "a", true, false),
+        (CassetteMode::Auto, "b", false, true),
+        (CassetteMode::Auto, "b", true, false),
+        (CassetteMode::Record, "b", false, false),
+        (CassetteMode::Replay, "a", true, false),
     ] {
         let cassette = reopened(&folder, mode);
         let ask = async || Ok(completion(user));
@@ -359,7 +359,7 @@ async fn what_is_asked_anew_for_a_change_says_so() {
         );
     }
     // The newest recording of a label is what a change is told from.
-    let changed = reopened(&folder, Mode::Replay)
+    let changed = reopened(&folder, CassetteMode::Replay)
         .changed("label", &call("c"))
         .unwrap();
     assert!(changed.contains("    - b\n    + c"), "{changed}");
@@ -368,7 +368,7 @@ async fn what_is_asked_anew_for_a_change_says_so() {
 /// Equal calls at once are one question; when all is asked anew, too.
 #[tokio::test(flavor = "multi_thread", worker_threads = 4)]
 async fn equal_calls_are_asked_once() {
-    for mode in [Mode::Auto, Mode::Record] {
+    for mode in [CassetteMode::Auto, CassetteMode::Record] {
         let (folder, cassette) = cassette(mode);
         let asked = Arc::new(AtomicU32::new(0));
         let tasks: Vec<_> = (0..60)
@@ -408,7 +408,7 @@ async fn equal_calls_are_asked_once() {
 /// A failure is no answer, nor is a caller that goes away: the next in the line asks.
 #[tokio::test]
 async fn the_next_asks_where_one_fails() {
-    let (_folder, cassette) = cassette(Mode::Auto);
+    let (_folder, cassette) = cassette(CassetteMode::Auto);
     let call = call("a");
     let fail = async || Err(CallError::Failed("no".to_owned()));
     let first = cassette.once("a", "", &call, fail).await;

@@ -38,7 +38,7 @@ impl Circuit {
         (open.next_probe > Instant::now()).then(|| open.why.clone())
     }
 
-    /// Takes the leave to send a request. Of an open circuit it is the probe.
+    /// Whether a request may be sent. Where the circuit is open, one that may is the probe.
     ///
     /// # Errors
     /// Why no request can be sent now.

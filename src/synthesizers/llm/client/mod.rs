@@ -4,10 +4,10 @@
 //! Money is reserved before each attempt. What a server shows of itself, the [`Client`] remembers for all calls: that
 //! it refuses them, which fields it does not take, how much it bears at once, and that nobody is there.
 
+mod admission;
 mod circuit;
 mod dialect;
 mod endpoint;
-mod gate;
 mod key;
 mod pause;
 mod rate;
@@ -24,9 +24,9 @@ use reqwest::header::{AUTHORIZATION, CONTENT_TYPE, HeaderMap, HeaderValue};
 use reqwest::redirect::Policy;
 use tokio::time::{Instant, sleep, timeout_at};
 
+use admission::{Admission, Turn};
 use circuit::Circuit;
 use dialect::Dialect;
-use gate::{Gate, Turn};
 use rate::Rate;
 use reply::{Answer, Limits};
 use trouble::{Trouble, cause};
@@ -105,7 +105,7 @@ pub struct Client {
     /// Why the server refuses every call.
     refused: OnceLock<String>,
     circuit: Circuit,
-    gate: Gate,
+    admission: Admission,
     requests: Option<Rate>,
     tokens: Option<Rate>,
 }
@@ -152,7 +152,7 @@ impl Client {
             learnt: Mutex::default(),
             refused: OnceLock::new(),
             circuit: Circuit::default(),
-            gate: Gate::new(options.concurrency),
+            admission: Admission::new(options.concurrency),
             requests: options.requests_per_minute.map(Rate::new),
             tokens: options.tokens_per_minute.map(Rate::new),
             options,
@@ -172,7 +172,7 @@ impl Client {
     /// # Errors
     /// The server refuses this call or all calls, did not answer often enough, or the purse is empty.
     pub async fn complete(&self, call: &Call, purse: &dyn Purse) -> Result<Completion, CallError> {
-        let turn = self.gate.turn();
+        let turn = self.admission.turn();
         let mut dialect = self.dialect(call);
         let mut failures = 0;
         loop {
@@ -213,7 +213,7 @@ impl Client {
         if let Some(why) = self.circuit.blocked() {
             return Err(blocked(why));
         }
-        let place = self.gate.enter(turn).await;
+        let place = self.admission.enter(turn).await;
         // Much may have been learnt while this call waited.
         self.check_refused()?;
         self.circuit.admit().map_err(blocked)?;
@@ -241,7 +241,7 @@ impl Client {
                 if let Some(asked) = trouble.wait() {
                     place.turned_away();
                     // Before the place is given back: the next call would be told the same.
-                    self.gate.close_for(asked.min(LONGEST_WAIT));
+                    self.admission.close_for(asked.min(LONGEST_WAIT));
                 } else if trouble.is_crowding() {
                     place.crowded();
                 }
@@ -324,9 +324,9 @@ impl Client {
         if asked.is_none() {
             return Ok(pause);
         }
-        // The gate is closed for as long as was asked, and this call waits there, to go before those who came later. Some
+        // Admission is closed for as long as was asked, and this call waits there, to go before those who came later. Some
         // servers ask for a little too little, again and again: the pause grows all the same.
-        self.gate.close_for(pause);
+        self.admission.close_for(pause);
         Ok(Duration::ZERO)
     }
 

@@ -195,7 +195,7 @@ struct Draft {
 struct Chunk {
     model: Option<String>,
     choices: Option<Vec<Choice>>,
-    usage: Option<Counts>,
+    usage: Option<TokenCounts>,
     error: Option<Value>,
 }
 
@@ -213,7 +213,7 @@ struct Delta {
 }
 
 #[derive(Deserialize)]
-struct Counts {
+struct TokenCounts {
     prompt_tokens: u64,
     completion_tokens: u64,
 }

@@ -1,4 +1,4 @@
-//! The home's own past disposes of what a model proposes: which edits stand, and what they make of it.
+//! Judges the edits that a model proposes by the home's own past, and carries out those that stand.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,8 +8,8 @@ use rand_chacha::ChaCha8Rng;
 use super::proposal::{MAX_EDITS, Proposal, Target};
 use super::read::Proposed;
 use crate::synthesizers::edit::{Addition, Edit, every_hour};
+use crate::synthesizers::sampling::rng_of_edit;
 use crate::synthesizers::schedule::{moved_each, timeline};
-use crate::synthesizers::share::of_edit;
 use crate::synthesizers::vocabulary::{Used, Vocabulary};
 
 /// Of a hundred behaviours of the source at least so many must be left: no shift ends a whole life.
@@ -36,7 +36,7 @@ pub(super) fn dispose(
     let mut past = Past {
         vocabulary,
         sequences: source.to_vec(),
-        least: (behaviors(source) * LEFT).div_ceil(100),
+        min_behaviors: (behaviors(source) * LEFT).div_ceil(100),
         used: Used::count(source),
         ended: BTreeMap::new(),
         begun: BTreeMap::new(),
@@ -48,7 +48,7 @@ pub(super) fn dispose(
             .as_ref()
             .map_err(Clone::clone)
             .and_then(|proposal| {
-                let rng = of_edit(seed, shift, position);
+                let rng = rng_of_edit(seed, shift, position);
                 past.carry_out(position + 1, proposal, rng)
             });
         match outcome {
@@ -73,7 +73,7 @@ struct Past<'a> {
     vocabulary: &'a Vocabulary,
     sequences: Vec<Sequence>,
     /// So many behaviours must be left.
-    least: usize,
+    min_behaviors: usize,
     /// How often each action occurs now.
     used: Used,
     /// What is not done any more, by the edit that ended it.
@@ -92,41 +92,13 @@ impl Past<'_> {
         proposal: &Proposal,
         mut rng: ChaCha8Rng,
     ) -> Result<(), String> {
-        let catalog = &self.vocabulary.catalog;
         match *proposal {
-            Proposal::Drop { what } => {
-                let gone = what.actions(catalog);
-                self.not_begun(&gone)?;
-                let edit = Edit {
-                    gone: gone.clone(),
-                    ..Edit::default()
-                };
-                self.take(self.edited(&edit, &mut rng))?;
-                self.ended.extend(gone.into_iter().map(|a| (a, number)));
-            }
+            Proposal::Drop { what } => self.end(number, what, &mut rng),
             Proposal::Replace {
                 action,
                 by,
                 ref hours,
-            } => {
-                if action == by {
-                    return Err("it replaces an action by itself".to_owned());
-                }
-                self.not_begun(&BTreeSet::from([action]))?;
-                self.not_ended(by)?;
-                let pair = self.vocabulary.begun_by(by, &self.used);
-                let edit = Edit {
-                    gone: BTreeSet::from([action]),
-                    spared: &every_hour() - hours,
-                    instead: BTreeMap::from([(action, vec![(pair, hours.clone())])]),
-                    additions: Vec::new(),
-                };
-                self.take(self.edited(&edit, &mut rng))?;
-                if edit.spared.is_empty() {
-                    self.ended.insert(action, number);
-                }
-                self.begun.insert(by, number);
-            }
+            } => self.replace(number, action, by, hours, &mut rng),
             Proposal::Add {
                 action,
                 ref hours,
@@ -134,11 +106,8 @@ impl Past<'_> {
                 share,
                 after,
             } => {
-                self.not_ended(action)?;
-                let mut pair = self.vocabulary.begun_by(action, &self.used);
-                pair.close = pair.close.filter(|close| !self.ended.contains_key(close));
                 let addition = Addition {
-                    pair,
+                    pair: self.vocabulary.begun_by(action, &self.used),
                     hours: hours.clone(),
                     weekdays: weekdays.clone(),
                     after,
@@ -146,30 +115,92 @@ impl Past<'_> {
                     besides: Vec::new(),
                     same: BTreeSet::from([action]),
                 };
-                self.has_place(&addition)?;
-                let edit = Edit {
-                    additions: vec![addition],
-                    ..Edit::default()
-                };
-                self.take(self.edited(&edit, &mut rng))?;
-                self.begun.insert(action, number);
+                self.add(number, action, addition, &mut rng)
             }
             Proposal::Move {
                 what,
                 ref hours,
                 by,
-            } => {
-                let mut earlier = self.moved.iter();
-                let again = earlier.find(|(w, h, _)| *w == what && !h.is_disjoint(hours));
-                if let Some((_, _, earlier)) = again {
-                    return Err(format!("edit {earlier} moves it already"));
-                }
-                let sequences = self.sequences.iter();
-                let moved = sequences.map(|s| moved_each(s, &self.moves(s, what, hours, by)));
-                self.take(moved.collect())?;
-                self.moved.push((what, hours.clone(), number));
-            }
+            } => self.shift(number, what, hours, by),
         }
+    }
+
+    fn end(&mut self, number: usize, what: Target, rng: &mut ChaCha8Rng) -> Result<(), String> {
+        let gone = what.actions(&self.vocabulary.catalog);
+        self.not_begun(&gone)?;
+        let edit = Edit {
+            gone: gone.clone(),
+            ..Edit::default()
+        };
+        self.take(self.edited(&edit, rng))?;
+        self.ended.extend(gone.into_iter().map(|a| (a, number)));
+        Ok(())
+    }
+
+    fn replace(
+        &mut self,
+        number: usize,
+        action: ActionId,
+        by: ActionId,
+        hours: &BTreeSet<Hours>,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(), String> {
+        if action == by {
+            return Err("it replaces an action by itself".to_owned());
+        }
+        self.not_begun(&BTreeSet::from([action]))?;
+        self.not_ended(by)?;
+        let pair = self.vocabulary.begun_by(by, &self.used);
+        let edit = Edit {
+            gone: BTreeSet::from([action]),
+            spared: &every_hour() - hours,
+            instead: BTreeMap::from([(action, vec![(pair, hours.clone())])]),
+            additions: Vec::new(),
+        };
+        self.take(self.edited(&edit, rng))?;
+        if edit.spared.is_empty() {
+            self.ended.insert(action, number);
+        }
+        self.begun.insert(by, number);
+        Ok(())
+    }
+
+    fn add(
+        &mut self,
+        number: usize,
+        action: ActionId,
+        mut addition: Addition,
+        rng: &mut ChaCha8Rng,
+    ) -> Result<(), String> {
+        self.not_ended(action)?;
+        let close = addition.pair.close;
+        addition.pair.close = close.filter(|close| !self.ended.contains_key(close));
+        self.has_place(&addition)?;
+        let edit = Edit {
+            additions: vec![addition],
+            ..Edit::default()
+        };
+        self.take(self.edited(&edit, rng))?;
+        self.begun.insert(action, number);
+        Ok(())
+    }
+
+    fn shift(
+        &mut self,
+        number: usize,
+        what: Target,
+        hours: &BTreeSet<Hours>,
+        by: i64,
+    ) -> Result<(), String> {
+        let mut earlier = self.moved.iter();
+        let again = earlier.find(|(w, h, _)| *w == what && !h.is_disjoint(hours));
+        if let Some((_, _, earlier)) = again {
+            return Err(format!("edit {earlier} moves it already"));
+        }
+        let sequences = self.sequences.iter();
+        let moved = sequences.map(|s| moved_each(s, &self.moves(s, what, hours, by)));
+        self.take(moved.collect())?;
+        self.moved.push((what, hours.clone(), number));
         Ok(())
     }
 
@@ -185,7 +216,7 @@ impl Past<'_> {
             return Err("it touches nothing".to_owned());
         }
         let left = behaviors(&sequences);
-        if left < self.least {
+        if left < self.min_behaviors {
             return Err(format!(
                 "it would leave {left} of {} behaviours; at least {LEFT} % of the past must stay",
                 behaviors(&self.sequences)

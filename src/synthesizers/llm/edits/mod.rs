@@ -1,4 +1,4 @@
-//! A language model proposes edits of a home's past, its graph disposes: one call a shift in place of one a weekday.
+//! Edits of a home's past that a language model proposes and that past judges: one call a shift in place of one a weekday.
 //!
 //! Where a model writes whole sequences, most of its words repeat what the shift leaves alone, and what it forgets is lost.
 //! Here it says only what the shift changes, in a few edits of four kinds. Each is
@@ -18,11 +18,11 @@ mod tests;
 
 use hearth_operators::words::{Request, Sequence, Written};
 
-use super::told::Told;
+use super::pseudonyms::Pseudonyms;
 use crate::synthesizers::rows;
-use crate::synthesizers::share::{is_routine, of_request, share};
+use crate::synthesizers::sampling::{is_routine, rng_of_request, sample};
 use crate::synthesizers::vocabulary::Vocabulary;
-pub use proposal::{MAX_EDITS, schema};
+pub use proposal::{EVERYTHING, FARTHEST, MAX_EDITS};
 use read::Reader;
 
 /// Turns a model's edits into the sequences of a shift.
@@ -42,11 +42,11 @@ pub struct Edited {
 }
 
 impl Editor {
-    /// For the homes of a catalog, in the names that were told. What is drawn depends on the seed and the shift alone.
-    pub fn new(told: &Told, seed: u64) -> Self {
+    /// For the homes of a catalog, in the pseudonyms that the model was given. What is drawn depends on the seed and the shift alone.
+    pub fn new(pseudonyms: &Pseudonyms, seed: u64) -> Self {
         Editor {
-            reader: Reader::new(told.catalog().clone()),
-            vocabulary: Vocabulary::new(told.own_catalog().clone()),
+            reader: Reader::new(pseudonyms.catalog().clone()),
+            vocabulary: Vocabulary::new(pseudonyms.own_catalog().clone()),
             seed,
         }
     }
@@ -71,7 +71,7 @@ impl Editor {
         })
     }
 
-    /// A request's share of an edited past, in the house's own names: at most [`CAP`](crate::synthesizers::CAP) sequences, in
+    /// A request's share of an edited past, in the house's own names: at most [`MAX_SEQUENCES`](crate::synthesizers::MAX_SEQUENCES) sequences, in
     /// event-time order of their sources. What was refused of the edits is told behind the sequences of the shift's first
     /// request.
     pub fn answer(&self, request: &Request, edited: &Edited) -> Vec<Written> {
@@ -82,8 +82,8 @@ impl Editor {
             .filter(|(source, _)| is_routine(source, request))
             .map(|(_, edited)| edited)
             .collect();
-        let mut rng = of_request(self.seed, request.key);
-        let share = share(&routines, request, &mut rng);
+        let mut rng = rng_of_request(self.seed, request.key);
+        let share = sample(&routines, request, &mut rng);
         let left = share.into_iter().filter(|sequence| !sequence.0.is_empty());
         let catalog = &self.vocabulary.catalog;
         let written = left.map(|sequence| Ok(rows(catalog, sequence)));

@@ -11,7 +11,7 @@ use crate::synthesizers::edit::{every_day, every_hour};
 use crate::synthesizers::llm::reply::names::{self, Names};
 use crate::synthesizers::llm::reply::{MAX_TEXT, excerpt};
 
-/// Reads replies in the vocabulary of a catalog, as it was told.
+/// Reads replies in the vocabulary of a catalog, under the names that the model was given.
 pub(super) struct Reader {
     names: Names,
 }

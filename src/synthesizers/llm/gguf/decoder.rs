@@ -121,6 +121,181 @@ struct Layer {
     down: Matrix,
 }
 
+impl Layer {
+    fn read(
+        file: &mut File,
+        architecture: Architecture,
+        figures: &Figures,
+        layer: usize,
+    ) -> std::result::Result<Self, String> {
+        let Figures {
+            width_in,
+            width_between,
+            heads,
+            shared_heads,
+            width,
+            ..
+        } = *figures;
+        let name = |part: &str| format!("blk.{layer}.{part}");
+        let mut linear = |part: &str, to: usize| {
+            let bias = match architecture {
+                Architecture::Qwen2 => Some(vector(file, &name(&format!("{part}.bias")), to)?),
+                Architecture::Llama | Architecture::Qwen3 => None,
+            };
+            let weight = Matrix::read(file, &name(&format!("{part}.weight")), to, width_in)?;
+            Ok::<_, String>(Linear { weight, bias })
+        };
+        let query = linear("attn_q", heads * width)?;
+        let key = linear("attn_k", shared_heads * width)?;
+        let value = linear("attn_v", shared_heads * width)?;
+        let head_norms = match architecture {
+            Architecture::Qwen3 => Some((
+                vector(file, &name("attn_q_norm.weight"), width)?,
+                vector(file, &name("attn_k_norm.weight"), width)?,
+            )),
+            Architecture::Llama | Architecture::Qwen2 => None,
+        };
+        Ok(Layer {
+            attention_norm: vector(file, &name("attn_norm.weight"), width_in)?,
+            query,
+            key,
+            value,
+            head_norms,
+            output: Matrix::read(file, &name("attn_output.weight"), width_in, heads * width)?,
+            feed_norm: vector(file, &name("ffn_norm.weight"), width_in)?,
+            gate: Matrix::read(file, &name("ffn_gate.weight"), width_between, width_in)?,
+            up: Matrix::read(file, &name("ffn_up.weight"), width_between, width_in)?,
+            down: Matrix::read(file, &name("ffn_down.weight"), width_in, width_between)?,
+        })
+    }
+}
+
+/// The figures of a model file, which all shapes follow from.
+struct Figures {
+    context: usize,
+    layers: usize,
+    vocabulary: usize,
+    /// Numbers of a token between the layers, and inside their second half.
+    width_in: usize,
+    width_between: usize,
+    heads: usize,
+    /// Heads of keys and values.
+    shared_heads: usize,
+    /// Numbers of a head's keys, of those that are turned, and of its values.
+    width: usize,
+    turned: usize,
+    values: usize,
+    /// Of the turns: how much slower each pair turns than the one before.
+    base: f64,
+    epsilon: f32,
+}
+
+impl Figures {
+    /// Reads the figures of the architecture that `name` is, and checks that they fit together.
+    fn read(file: &File, name: &str) -> std::result::Result<Self, String> {
+        let key = |rest: &str| format!("{name}.{rest}");
+        let count = |rest: &str| file.count(&key(rest));
+        let count_or = |rest: &str, otherwise: usize| match file.value(&key(rest)) {
+            Some(_) => count(rest),
+            None => Ok(otherwise),
+        };
+        let context = count("context_length")?;
+        let width_in = count("embedding_length")?;
+        let width_between = count("feed_forward_length")?;
+        let layers = count("block_count")?;
+        let heads = count("attention.head_count")?;
+        let shared_heads = count_or("attention.head_count_kv", heads)?;
+        let width = count_or("attention.key_length", width_in / heads)?;
+        let turned = count_or("rope.dimension_count", width)?;
+        let values = count_or("attention.value_length", width)?;
+        let base = match file.value(&key("rope.freq_base")) {
+            Some(_) => file.positive(&key("rope.freq_base"))?,
+            None => 10_000.0,
+        };
+        let epsilon = file.positive(&key("attention.layer_norm_rms_epsilon"))? as f32;
+        let vocabulary = match file.value("tokenizer.ggml.tokens") {
+            Some(Value::Array(tokens)) => tokens.len(),
+            _ => return Err("tokenizer.ggml.tokens is missing".to_owned()),
+        };
+        if let Some(Value::String(scaling)) = file.value(&key("rope.scaling.type"))
+            && scaling != "none"
+        {
+            return Err(format!(
+                "it stretches its positions by {scaling:?}, which is not supported"
+            ));
+        }
+        let figures = Figures {
+            context,
+            layers,
+            vocabulary,
+            width_in,
+            width_between,
+            heads,
+            shared_heads,
+            width,
+            turned,
+            values,
+            base,
+            epsilon,
+        };
+        figures.check(file.tensors())?;
+        Ok(figures)
+    }
+
+    fn check(&self, tensors: usize) -> std::result::Result<(), String> {
+        let Figures {
+            layers,
+            width_in,
+            heads,
+            shared_heads,
+            width,
+            turned,
+            values,
+            ..
+        } = *self;
+        // All that a tensor's shape is made of is a product of these; below 2^24 none of them overflows.
+        let factors = [
+            width_in,
+            self.width_between,
+            heads,
+            shared_heads,
+            width,
+            self.vocabulary,
+        ];
+        let sound = factors.iter().all(|n| *n < 1 << 24)
+            && layers <= tensors
+            && heads.is_multiple_of(shared_heads)
+            && width > 0
+            && width.is_multiple_of(2)
+            && turned == width
+            && values == width;
+        if sound {
+            return Ok(());
+        }
+        Err(format!(
+            "its figures do not fit together: {layers} layers of width {width_in}, {heads} heads of width {width} \
+             ({turned} turned, values {values}), {shared_heads} of keys"
+        ))
+    }
+}
+
+/// Radians by which a step turns each pair of numbers of a head.
+fn turns(file: &mut File, figures: &Figures) -> std::result::Result<Vec<f64>, String> {
+    let width = figures.width;
+    let mut turns: Vec<f64> = (0..width / 2)
+        .map(|pair| figures.base.powf(-2.0 * pair as f64 / width as f64))
+        .collect();
+    if file.has("rope_freqs.weight") {
+        // Llama 3.1 and later: slow turns are slower still, so that a longer context fits.
+        let factors = vector(file, "rope_freqs.weight", width / 2)?;
+        let factors: Vec<f32> = factors.to_vec1().map_err(sentence)?;
+        for (turn, factor) in turns.iter_mut().zip(factors) {
+            *turn /= f64::from(factor);
+        }
+    }
+    Ok(turns)
+}
+
 /// The weights, and what shape they have.
 pub(super) struct Decoder {
     embedding: QTensor,
@@ -152,128 +327,20 @@ impl Decoder {
     pub fn read(file: &mut File) -> std::result::Result<Self, String> {
         let name = file.text("general.architecture")?.to_owned();
         let architecture = Architecture::of(&name)?;
-        let key = |rest: &str| format!("{name}.{rest}");
-        let count = |rest: &str| file.count(&key(rest));
-
-        let context = count("context_length")?;
-        let width_in = count("embedding_length")?;
-        let width_between = count("feed_forward_length")?;
-        let layers = count("block_count")?;
-        let heads = count("attention.head_count")?;
-        let has = |rest: &str| file.value(&key(rest)).is_some();
-        let shared_heads = if has("attention.head_count_kv") {
-            count("attention.head_count_kv")?
-        } else {
-            heads
-        };
-        let width = if has("attention.key_length") {
-            count("attention.key_length")?
-        } else {
-            width_in / heads
-        };
-        let turned = if has("rope.dimension_count") {
-            count("rope.dimension_count")?
-        } else {
-            width
-        };
-        let values = if has("attention.value_length") {
-            count("attention.value_length")?
-        } else {
-            width
-        };
-        let base = if has("rope.freq_base") {
-            file.positive(&key("rope.freq_base"))?
-        } else {
-            10_000.0
-        };
-        let epsilon = file.positive(&key("attention.layer_norm_rms_epsilon"))? as f32;
-        let vocabulary = match file.value("tokenizer.ggml.tokens") {
-            Some(Value::Array(tokens)) => tokens.len(),
-            _ => return Err("tokenizer.ggml.tokens is missing".to_owned()),
-        };
-        if let Some(Value::String(scaling)) = file.value(&key("rope.scaling.type"))
-            && scaling != "none"
-        {
-            return Err(format!(
-                "it stretches its positions by {scaling:?}, which is not supported"
-            ));
-        }
-        // All that a tensor's shape is made of is a product of these; below 2^24 none of them overflows.
-        let figures = [
-            width_in,
-            width_between,
-            heads,
-            shared_heads,
-            width,
-            vocabulary,
-        ];
-        let sound = figures.iter().all(|n| *n < 1 << 24)
-            && layers <= file.tensors()
-            && heads.is_multiple_of(shared_heads)
-            && width > 0
-            && width.is_multiple_of(2)
-            && turned == width
-            && values == width;
-        if !sound {
-            return Err(format!(
-                "its figures do not fit together: {layers} layers of width {width_in}, {heads} heads of width {width} \
-                 ({turned} turned, values {values}), {shared_heads} of keys"
-            ));
-        }
-
-        let mut turns: Vec<f64> = (0..width / 2)
-            .map(|pair| base.powf(-2.0 * pair as f64 / width as f64))
-            .collect();
-        if file.has("rope_freqs.weight") {
-            // Llama 3.1 and later: slow turns are slower still, so that a longer context fits.
-            let factors = vector(file, "rope_freqs.weight", width / 2)?;
-            let factors: Vec<f32> = factors.to_vec1().map_err(sentence)?;
-            for (turn, factor) in turns.iter_mut().zip(factors) {
-                *turn /= f64::from(factor);
-            }
-        }
+        let figures = Figures::read(file, &name)?;
+        let turns = turns(file, &figures)?;
+        let (vocabulary, width_in) = (figures.vocabulary, figures.width_in);
         let embedding = file.tensor("token_embd.weight", &[vocabulary, width_in])?;
         let norm = vector(file, "output_norm.weight", width_in)?;
-        let head = if file.has("output.weight") {
-            Matrix::read(file, "output.weight", vocabulary, width_in)?
-        } else {
-            // The embedding serves as the head as well.
-            Matrix::read(file, "token_embd.weight", vocabulary, width_in)?
+        // Without a head of its own the embedding serves as the head as well.
+        let head = match file.has("output.weight") {
+            true => "output.weight",
+            false => "token_embd.weight",
         };
-        let mut read = Vec::with_capacity(layers);
-        for layer in 0..layers {
-            let name = |part: &str| format!("blk.{layer}.{part}");
-            let mut linear = |part: &str, to: usize| {
-                let bias = match architecture {
-                    Architecture::Qwen2 => Some(vector(file, &name(&format!("{part}.bias")), to)?),
-                    Architecture::Llama | Architecture::Qwen3 => None,
-                };
-                let weight = Matrix::read(file, &name(&format!("{part}.weight")), to, width_in)?;
-                Ok::<_, String>(Linear { weight, bias })
-            };
-            let query = linear("attn_q", heads * width)?;
-            let key = linear("attn_k", shared_heads * width)?;
-            let value = linear("attn_v", shared_heads * width)?;
-            let head_norms = match architecture {
-                Architecture::Qwen3 => Some((
-                    vector(file, &name("attn_q_norm.weight"), width)?,
-                    vector(file, &name("attn_k_norm.weight"), width)?,
-                )),
-                Architecture::Llama | Architecture::Qwen2 => None,
-            };
-            read.push(Layer {
-                attention_norm: vector(file, &name("attn_norm.weight"), width_in)?,
-                query,
-                key,
-                value,
-                head_norms,
-                output: Matrix::read(file, &name("attn_output.weight"), width_in, heads * width)?,
-                feed_norm: vector(file, &name("ffn_norm.weight"), width_in)?,
-                gate: Matrix::read(file, &name("ffn_gate.weight"), width_between, width_in)?,
-                up: Matrix::read(file, &name("ffn_up.weight"), width_between, width_in)?,
-                down: Matrix::read(file, &name("ffn_down.weight"), width_in, width_between)?,
-            });
-        }
+        let head = Matrix::read(file, head, vocabulary, width_in)?;
+        let layers = (0..figures.layers)
+            .map(|layer| Layer::read(file, architecture, &figures, layer))
+            .collect::<std::result::Result<_, _>>()?;
         let left: Vec<&str> = file.left().take(3).collect();
         if !left.is_empty() {
             return Err(format!(
@@ -283,16 +350,16 @@ impl Decoder {
         }
         Ok(Decoder {
             embedding,
-            layers: read,
+            layers,
             norm,
             head,
-            heads,
-            shared_heads,
-            width,
-            epsilon,
+            heads: figures.heads,
+            shared_heads: figures.shared_heads,
+            width: figures.width,
+            epsilon: figures.epsilon,
             turns,
             neighbours: architecture == Architecture::Llama,
-            context,
+            context: figures.context,
         })
     }
 
@@ -310,7 +377,7 @@ impl Decoder {
         }
     }
 
-    /// Reads tokens after those in the memory; gives what the model thinks after the last of them (1 × width).
+    /// Reads tokens after those in the memory; gives the hidden state after the last of them (1 × width).
     pub fn read_on(&self, tokens: &[u32], memory: &mut Memory) -> Result<Tensor> {
         let rows = tokens.len();
         let turn = self.turn(memory.length, rows)?;
@@ -330,8 +397,8 @@ impl Decoder {
     }
 
     /// How likely each token is to be the next, as logits.
-    pub fn logits(&self, thought: &Tensor) -> Result<Vec<f32>> {
-        let x = rms_norm(&thought.contiguous()?, &self.norm, self.epsilon)?;
+    pub fn logits(&self, hidden: &Tensor) -> Result<Vec<f32>> {
+        let x = rms_norm(&hidden.contiguous()?, &self.norm, self.epsilon)?;
         self.head.forward(&x)?.flatten_all()?.to_vec1()
     }
 

@@ -134,12 +134,12 @@ impl LocalModel {
             )));
         }
         let mut memory = self.decoder.memory();
-        let mut thought = None;
+        let mut hidden = None;
         for chunk in prompt.chunks(CHUNK) {
             going()?;
-            thought = Some(self.decoder.read_on(chunk, &mut memory).map_err(failed)?);
+            hidden = Some(self.decoder.read_on(chunk, &mut memory).map_err(failed)?);
         }
-        let Some(mut thought) = thought else {
+        let Some(mut hidden) = hidden else {
             return Err(CallError::Failed("the prompt is empty".to_owned()));
         };
 
@@ -151,7 +151,7 @@ impl LocalModel {
         let mut drawn = 0;
         while drawn < most {
             going()?;
-            let token = pick.token(&self.decoder.logits(&thought).map_err(failed)?)?;
+            let token = pick.token(&self.decoder.logits(&hidden).map_err(failed)?)?;
             drawn += 1;
             if self.tokenizer.ends(token) {
                 finish = Finish::Stop;
@@ -160,7 +160,7 @@ impl LocalModel {
             answer.push(token);
             if drawn < most {
                 let next = self.decoder.read_on(&[token], &mut memory);
-                thought = next.map_err(failed)?;
+                hidden = next.map_err(failed)?;
             }
         }
         Ok(Completion {

@@ -92,88 +92,109 @@ struct Special {
     control: bool,
 }
 
+/// How the file's tokenizer cuts words.
+fn cutting(file: &File) -> Result<&'static Words, String> {
+    let model = file.text("tokenizer.ggml.model")?;
+    if model != "gpt2" {
+        return Err(format!(
+            "its tokenizer kind {model:?} is not supported; only \"gpt2\" (byte-level BPE) is"
+        ));
+    }
+    let name = file.text("tokenizer.ggml.pre")?;
+    let words = WORDS.iter().find(|words| words.names.contains(&name));
+    words.ok_or_else(|| {
+        let names: Vec<&str> = WORDS
+            .iter()
+            .flat_map(|words| words.names)
+            .copied()
+            .collect();
+        format!(
+            "its tokenizer cuts words as {name:?}, which is not known; known are {}",
+            names.join(", ")
+        )
+    })
+}
+
+fn text(value: &Value) -> Option<String> {
+    match value {
+        Value::String(text) => Some(text.clone()),
+        _ => None,
+    }
+}
+
+/// Tokens that a text holds as they are, the longest first.
+fn specials(file: &File, texts: &[String]) -> Result<Vec<Special>, String> {
+    let kinds = file.list("tokenizer.ggml.token_type", "a list of kinds", whole)?;
+    if texts.len() != kinds.len() {
+        return Err(format!(
+            "it has {} tokens and kinds for {}",
+            texts.len(),
+            kinds.len()
+        ));
+    }
+    let mut specials: Vec<Special> = (0..)
+        .zip(texts.iter().zip(&kinds))
+        .filter(|(_, (text, kind))| {
+            !text.is_empty() && [kind::UNKNOWN, kind::CONTROL, kind::USER_DEFINED].contains(kind)
+        })
+        .map(|(id, (text, kind))| Special {
+            text: text.clone(),
+            id,
+            control: *kind != kind::USER_DEFINED,
+        })
+        .collect();
+    specials.sort_by_key(|special| std::cmp::Reverse(special.text.len()));
+    Ok(specials)
+}
+
+/// Byte-level BPE with the file's vocabulary and merges.
+fn byte_pairs(
+    file: &File,
+    words: &Words,
+    texts: &[String],
+) -> Result<tokenizers::Tokenizer, String> {
+    let merges = file.list("tokenizer.ggml.merges", "a list of pairs", text)?;
+    let vocabulary: Vocab = (0..)
+        .zip(texts)
+        .map(|(id, text)| (text.clone(), id))
+        .collect();
+    if vocabulary.len() != texts.len() {
+        return Err("two of its tokens are the same text".to_owned());
+    }
+    // A merge of what are no tokens, or into none, never happens.
+    let merges = merges
+        .iter()
+        .filter_map(|pair| pair.split_once(' '))
+        .filter(|(a, b)| {
+            [*a, b, &format!("{a}{b}")]
+                .iter()
+                .all(|text| vocabulary.contains_key(*text))
+        })
+        .map(|(a, b)| (a.to_owned(), b.to_owned()));
+    let bpe = BPE::builder()
+        .vocab_and_merges(vocabulary.clone(), merges.collect::<Vec<_>>())
+        .ignore_merges(words.llama3)
+        .build();
+    let failed = |error| format!("its tokenizer cannot be built: {error}");
+    let mut steps = Vec::<PreTokenizerWrapper>::new();
+    for pattern in words.patterns {
+        let pattern = SplitPattern::Regex((*pattern).to_owned());
+        let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false);
+        steps.push(split.map_err(failed)?.into());
+    }
+    steps.push(ByteLevel::new(false, false, false).into());
+    let mut tokenizer = tokenizers::Tokenizer::new(bpe.map_err(failed)?);
+    tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
+    tokenizer.with_decoder(Some(ByteLevel::new(false, false, false)));
+    Ok(tokenizer)
+}
+
 impl Tokenizer {
     pub fn read(file: &File) -> Result<Self, String> {
-        let model = file.text("tokenizer.ggml.model")?;
-        if model != "gpt2" {
-            return Err(format!(
-                "its tokenizer kind {model:?} is not supported; only \"gpt2\" (byte-level BPE) is"
-            ));
-        }
-        let name = file.text("tokenizer.ggml.pre")?;
-        let Some(words) = WORDS.iter().find(|words| words.names.contains(&name)) else {
-            let names: Vec<&str> = WORDS
-                .iter()
-                .flat_map(|words| words.names)
-                .copied()
-                .collect();
-            return Err(format!(
-                "its tokenizer cuts words as {name:?}, which is not known; known are {}",
-                names.join(", ")
-            ));
-        };
-        let text = |value: &'_ Value| match value {
-            Value::String(text) => Some(text.clone()),
-            _ => None,
-        };
+        let words = cutting(file)?;
         let texts = file.list("tokenizer.ggml.tokens", "a list of texts", text)?;
-        let kinds = file.list("tokenizer.ggml.token_type", "a list of kinds", whole)?;
-        let merges = file.list("tokenizer.ggml.merges", "a list of pairs", text)?;
-        if texts.len() != kinds.len() {
-            return Err(format!(
-                "it has {} tokens and kinds for {}",
-                texts.len(),
-                kinds.len()
-            ));
-        }
-        let vocabulary: Vocab = (0..)
-            .zip(&texts)
-            .map(|(id, text)| (text.clone(), id))
-            .collect();
-        if vocabulary.len() != texts.len() {
-            return Err("two of its tokens are the same text".to_owned());
-        }
-
-        // A merge of what are no tokens, or into none, never happens.
-        let merges = merges
-            .iter()
-            .filter_map(|pair| pair.split_once(' '))
-            .filter(|(a, b)| {
-                [*a, b, &format!("{a}{b}")]
-                    .iter()
-                    .all(|text| vocabulary.contains_key(*text))
-            })
-            .map(|(a, b)| (a.to_owned(), b.to_owned()));
-        let bpe = BPE::builder()
-            .vocab_and_merges(vocabulary.clone(), merges.collect::<Vec<_>>())
-            .ignore_merges(words.llama3)
-            .build();
-        let failed = |error| format!("its tokenizer cannot be built: {error}");
-        let mut steps = Vec::<PreTokenizerWrapper>::new();
-        for pattern in words.patterns {
-            let pattern = SplitPattern::Regex((*pattern).to_owned());
-            let split = Split::new(pattern, SplitDelimiterBehavior::Isolated, false);
-            steps.push(split.map_err(failed)?.into());
-        }
-        steps.push(ByteLevel::new(false, false, false).into());
-        let mut tokenizer = tokenizers::Tokenizer::new(bpe.map_err(failed)?);
-        tokenizer.with_pre_tokenizer(Some(Sequence::new(steps)));
-        tokenizer.with_decoder(Some(ByteLevel::new(false, false, false)));
-
-        let mut specials: Vec<Special> = (0..)
-            .zip(texts.iter().zip(&kinds))
-            .filter(|(_, (text, kind))| {
-                !text.is_empty()
-                    && [kind::UNKNOWN, kind::CONTROL, kind::USER_DEFINED].contains(kind)
-            })
-            .map(|(id, (text, kind))| Special {
-                text: text.clone(),
-                id,
-                control: *kind != kind::USER_DEFINED,
-            })
-            .collect();
-        specials.sort_by_key(|special| std::cmp::Reverse(special.text.len()));
-
+        let specials = specials(file, &texts)?;
+        let tokenizer = byte_pairs(file, words, &texts)?;
         let named = |key: &str| {
             let id = file
                 .value(&format!("tokenizer.ggml.{key}_token_id"))

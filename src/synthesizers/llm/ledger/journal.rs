@@ -20,8 +20,8 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::super::Usage;
-use super::book::{Book, Open};
-use super::money::Money;
+use super::accounts::{Accounts, Open};
+use crate::config::Money;
 
 const VERSION: u32 = 1;
 /// No line is longer: most of one is a home's name.
@@ -96,8 +96,8 @@ pub(super) struct Journal {
 }
 
 impl Journal {
-    /// Opens or makes the file, and enters what it holds into the book.
-    pub fn open(path: &Path, book: &mut Book) -> Result<(Self, Found), JournalError> {
+    /// Opens or makes the file, and enters what it holds into the accounts.
+    pub fn open(path: &Path, accounts: &mut Accounts) -> Result<(Self, Found), JournalError> {
         let io = |error| JournalError::Io {
             path: path.to_owned(),
             error,
@@ -113,7 +113,7 @@ impl Journal {
             Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path.to_owned())),
             Err(TryLockError::Error(error)) => return Err(io(error)),
         }
-        let found = read(&file, path, book)?;
+        let found = read(&file, path, accounts)?;
         let mut journal = Journal {
             path: path.to_owned(),
             file: Arc::new(file),
@@ -147,8 +147,8 @@ impl Journal {
     }
 }
 
-/// Enters a journal's lines into the book, and cuts off a torn last one.
-fn read(file: &File, path: &Path, book: &mut Book) -> Result<Found, JournalError> {
+/// Enters a journal's lines into the accounts, and cuts off a torn last one.
+fn read(file: &File, path: &Path, accounts: &mut Accounts) -> Result<Found, JournalError> {
     let mut found = Found::default();
     let mut lines = BufReader::new(file);
     let (mut number, mut whole) = (0, 0);
@@ -189,20 +189,20 @@ fn read(file: &File, path: &Path, book: &mut Book) -> Result<Found, JournalError
         }
         found
             .unaccounted
-            .extend(enter(line, book).map_err(garbage)?);
+            .extend(enter(line, accounts).map_err(garbage)?);
         whole += length;
     }
-    found.unaccounted.extend(book.lose_all());
+    found.unaccounted.extend(accounts.lose_all());
     Ok(found)
 }
 
 /// Enters a line; gives the attempts that it makes unaccounted.
-fn enter(line: Line, book: &mut Book) -> Result<Vec<Open>, String> {
+fn enter(line: Line, accounts: &mut Accounts) -> Result<Vec<Open>, String> {
     match line {
         Line::Open { version, .. } if version != VERSION => Err(format!(
             "version {version} of the journal; this Hearth knows version {VERSION}"
         )),
-        Line::Open { .. } => Ok(book.lose_all()),
+        Line::Open { .. } => Ok(accounts.lose_all()),
         Line::Reserve {
             id,
             home,
@@ -214,10 +214,10 @@ fn enter(line: Line, book: &mut Book) -> Result<Vec<Open>, String> {
                 ceiling,
                 money,
             };
-            book.reserve(id, open).map(|()| Vec::new())
+            accounts.reserve(id, open).map(|()| Vec::new())
         }
-        Line::Settle { id, usage, money } => book.settle(id, usage, money).map(|()| Vec::new()),
-        Line::Release { id } => book.release(id).map(|()| Vec::new()),
+        Line::Settle { id, usage, money } => accounts.settle(id, usage, money).map(|()| Vec::new()),
+        Line::Release { id } => accounts.release(id).map(|()| Vec::new()),
     }
 }
 

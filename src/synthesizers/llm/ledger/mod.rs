@@ -7,9 +7,9 @@
 //!
 //! Cost per attempt: two short lines, and one sync of the file, which all reservations share that come while it runs.
 
-mod book;
+mod accounts;
 mod journal;
-mod money;
+mod prices;
 #[cfg(test)]
 mod tests;
 
@@ -20,12 +20,14 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
 
-pub use book::{Account, Budget, Open, Totals};
+pub use crate::config::{Money, Price};
+pub use crate::sinks::LlmTotals;
+pub use accounts::{Budget, Open};
 pub use journal::{Found, JournalError};
-pub use money::{Money, Price, Prices};
+pub use prices::Prices;
 
 use super::{CallError, Later, Purse, Reservation, Usage};
-use book::{Book, Decision};
+use accounts::{Accounts, Decision};
 use journal::{Journal, Line};
 
 /// The money of a run.
@@ -41,7 +43,7 @@ struct Shared {
 }
 
 struct State {
-    book: Book,
+    accounts: Accounts,
     journal: Journal,
     /// Lines written by this process.
     lines: u64,
@@ -59,11 +61,11 @@ impl Ledger {
         prices: Prices,
         budget: Budget,
     ) -> Result<(Self, Found), JournalError> {
-        let mut book = Book::new(prices, budget);
-        let (journal, found) = Journal::open(journal, &mut book)?;
+        let mut accounts = Accounts::new(prices, budget);
+        let (journal, found) = Journal::open(journal, &mut accounts)?;
         let shared = Shared {
             state: Mutex::new(State {
-                book,
+                accounts,
                 journal,
                 lines: 0,
                 broken: None,
@@ -87,8 +89,8 @@ impl Ledger {
     }
 
     /// Where the money went so far.
-    pub fn totals(&self) -> Totals {
-        self.0.state().book.totals()
+    pub fn totals(&self) -> LlmTotals {
+        self.0.state().accounts.totals()
     }
 }
 
@@ -105,13 +107,13 @@ impl Shared {
         ceiling: Usage,
     ) -> Result<Option<(Held, u64)>, String> {
         let mut state = self.state();
-        let money = state.book.prices().cost(ceiling);
-        match state.book.decide(home, money) {
+        let money = state.accounts.prices().cost(ceiling);
+        match state.accounts.decide(home, money) {
             Decision::Grant => {}
             Decision::Wait => return Ok(None),
             Decision::Refuse(why) => return Err(why),
         }
-        let id = state.book.next();
+        let id = state.accounts.next();
         state.write(&Line::Reserve {
             id,
             home: home.to_owned(),
@@ -123,7 +125,7 @@ impl Shared {
             ceiling,
             money,
         };
-        state.book.reserve(id, open)?;
+        state.accounts.reserve(id, open)?;
         let held = Held {
             shared: Arc::clone(self),
             id,
@@ -235,9 +237,9 @@ impl Reservation for Held {
         let id = self.id;
         self.shared.change(|state| {
             // The reservation is open: only this can end it. What the journal lacks, it takes for spent in full.
-            if let Ok(money) = state.book.charge(id, usage) {
+            if let Ok(money) = state.accounts.charge(id, usage) {
                 let _ = state.write(&Line::Settle { id, usage, money });
-                let _ = state.book.settle(id, usage, money);
+                let _ = state.accounts.settle(id, usage, money);
             }
         });
     }
@@ -253,11 +255,11 @@ impl Drop for Held {
         match self.stage {
             Stage::Unsent => self.shared.change(|state| {
                 let _ = state.write(&Line::Release { id });
-                let _ = state.book.release(id);
+                let _ = state.accounts.release(id);
             }),
             // No line: a reservation without an end is spent.
             Stage::Sent => self.shared.change(|state| {
-                let _ = state.book.lose(id);
+                let _ = state.accounts.lose(id);
             }),
             Stage::Done => {}
         }

@@ -12,6 +12,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
+use crate::sinks::LlmCharges;
 
 /// One unit of money a token of the messages, three one of the answer.
 fn prices() -> Prices {
@@ -246,7 +247,7 @@ async fn play(limits: (Option<u64>, Option<u64>), steps: Vec<Step>) {
         assert_eq!(totals.home_maximum, money(per_home.max().unwrap_or(0)));
         let unaccounted = |a: &Attempt| u64::from(matches!(a.end, End::Unaccounted));
         assert_eq!(totals.unaccounted.calls, sum(unaccounted, None));
-        assert_eq!(totals.overrun, Account::default());
+        assert_eq!(totals.overrun, LlmCharges::default());
         // The promise: what the servers charged, with all that those under way may still charge.
         let worst = |a: &Attempt| a.charged + a.reserved();
         assert!(limits.0.is_none_or(|limit| sum(worst, None) <= limit));
@@ -322,7 +323,7 @@ async fn many_tasks_share_a_budget() {
     }
     let totals = ledger.totals();
     assert_eq!(totals.spent, money(charged));
-    assert_eq!(totals.reserved, Account::default());
+    assert_eq!(totals.reserved, LlmCharges::default());
     assert!(totals.spent <= money(BUDGET));
     assert!(refused > 0, "the budget is for fewer");
 }
@@ -377,7 +378,7 @@ async fn a_server_that_charges_more_is_believed_and_asked_no_more() {
         assert_eq!(ledger.totals().spent, money(12));
         assert_eq!(
             ledger.totals().overrun,
-            Account {
+            LlmCharges {
                 calls: 1,
                 money: money(4)
             }
@@ -411,7 +412,7 @@ async fn a_journal_that_cannot_be_written_ends_the_spending() {
         assert!(refused.contains("spending.jsonl"), "{refused}");
         assert!(refused.ends_with("Nothing more is asked"), "{refused}");
     }
-    assert_eq!(ledger.totals(), Totals::default());
+    assert_eq!(ledger.totals(), LlmTotals::default());
 }
 
 #[test]

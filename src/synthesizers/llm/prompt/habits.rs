@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use hearth_operators::words::{ActionId, Catalog, HOURS, Hints, Sequence};
 
-use super::text;
+use super::json::text;
 
 /// Of an action's hours the most frequent ones are told.
 const OFTENEST: usize = 2;

@@ -4,21 +4,20 @@
 //! three-hour buckets are all that a model needs and sees. The texts are [templates](Templates) that a user can replace.
 
 mod habits;
+mod json;
 mod templates;
 
-use hearth_operators::words::{Catalog, HOURS, Request, Shift, ShiftKind, WEEKDAYS};
-use serde_json::{Value, json, to_string};
+use hearth_operators::words::{Request, Shift, ShiftKind};
+use serde_json::Value;
 
 use super::Writes;
-use super::edits;
-use super::told::Told;
+use super::pseudonyms::Pseudonyms;
+use super::schema;
 use crate::homes::Homes;
 use crate::synthesizers::rows;
+use json::{array, text};
 use templates::Words;
 pub use templates::{TemplateError, Templates};
-
-/// Actions above which a schema does not list them: servers bound the size of a schema.
-pub(super) const LISTED: usize = 400;
 
 /// The two messages of a request.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,24 +30,24 @@ pub struct Prompt {
 
 /// Writes requests as prompts.
 pub struct Prompts {
-    told: Told,
+    pseudonyms: Pseudonyms,
     templates: Templates,
     homes: Homes,
 }
 
 impl Prompts {
-    /// For the homes of a catalog; `told` decides what is told of them.
-    pub fn new(told: Told, templates: Templates, homes: Homes) -> Self {
+    /// For the homes of a catalog; `pseudonyms` decides what is told of them.
+    pub fn new(pseudonyms: Pseudonyms, templates: Templates, homes: Homes) -> Self {
         Prompts {
-            told,
+            pseudonyms,
             templates,
             homes,
         }
     }
 
     /// The names that leave the house.
-    pub fn told(&self) -> &Told {
-        &self.told
+    pub fn pseudonyms(&self) -> &Pseudonyms {
+        &self.pseudonyms
     }
 
     /// What the model is asked to write.
@@ -59,8 +58,8 @@ impl Prompts {
     /// The JSON schema of an answer.
     pub fn schema(&self) -> Value {
         match self.writes() {
-            Writes::Sequences => schema(self.told.catalog()),
-            Writes::Edits => edits::schema(self.told.catalog()),
+            Writes::Sequences => schema::sequences(self.pseudonyms.catalog()),
+            Writes::Edits => schema::edits(self.pseudonyms.catalog()),
         }
     }
 
@@ -77,12 +76,12 @@ impl Prompts {
         let home = self.homes.name(request.key.shift.home);
         let mut words = vec![(
             "scene",
-            scene(&request.regime.shift, &home, &self.told).into(),
+            scene(&request.regime.shift, &home, &self.pseudonyms).into(),
         )];
         match self.writes() {
             Writes::Sequences => words.extend(self.of_weekday(request)),
             Writes::Edits => {
-                let catalog = self.told.catalog();
+                let catalog = self.pseudonyms.catalog();
                 let past = habits::habits(catalog, &request.regime.source);
                 let next = habits::successors(catalog, &request.hints);
                 words.extend([("habits", past.into()), ("successors", next.into())]);
@@ -94,7 +93,7 @@ impl Prompts {
 
     /// A weekday's representatives, the graph, and the devices.
     fn of_weekday(&self, request: &Request) -> [(&'static str, minijinja::Value); 4] {
-        let catalog = self.told.catalog();
+        let catalog = self.pseudonyms.catalog();
         let sequences = request.representatives.iter();
         let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
         let hints = request.hints.0.iter().map(|(action, next)| {
@@ -127,48 +126,9 @@ impl Prompts {
     }
 }
 
-/// The JSON schema of an answer: sequences of behaviours of this catalog's vocabulary.
-pub fn schema(catalog: &Catalog) -> Value {
-    let behavior = |device: Value, actions: Value| {
-        json!({
-            "type": "object",
-            "properties": {
-                "weekday": {"type": "string", "enum": WEEKDAYS},
-                "hours": {"type": "string", "enum": HOURS},
-                "device": device,
-                "action": actions,
-            },
-            "required": ["weekday", "hours", "device", "action"],
-            "additionalProperties": false,
-        })
-    };
-    let behavior = if catalog.actions() > LISTED {
-        let any = json!({"type": "string"});
-        behavior(any.clone(), any)
-    } else {
-        let devices = catalog.devices().iter().filter(|d| !d.actions.is_empty());
-        let each = devices.map(|device| {
-            let actions: Vec<&str> = device.actions.iter().map(|a| a.name.as_str()).collect();
-            behavior(
-                json!({"type": "string", "enum": [device.name]}),
-                json!({"type": "string", "enum": actions}),
-            )
-        });
-        json!({"anyOf": each.collect::<Vec<_>>()})
-    };
-    json!({
-        "type": "object",
-        "properties": {
-            "sequences": {"type": "array", "items": {"type": "array", "items": behavior}},
-        },
-        "required": ["sequences"],
-        "additionalProperties": false,
-    })
-}
-
 /// The shift as a sentence. Words from outside are quoted as JSON, so that they cannot pass for the prompt's own.
-fn scene(shift: &Shift, home: &str, told: &Told) -> String {
-    let [from, to] = [&shift.from, &shift.to].map(|words| text(&told.sentence(words, home)));
+fn scene(shift: &Shift, home: &str, pseudonyms: &Pseudonyms) -> String {
+    let [from, to] = [&shift.from, &shift.to].map(|words| text(&pseudonyms.sentence(words, home)));
     match shift.kind {
         ShiftKind::Season => format!("The season changes from {from} to {to}."),
         ShiftKind::Schedule => format!(
@@ -184,16 +144,6 @@ fn scene(shift: &Shift, home: &str, told: &Told) -> String {
             "What changes in the home, in a resident's words: before, {from}; from now on, {to}."
         ),
     }
-}
-
-/// Anything as JSON on one line.
-fn text<T: serde::Serialize + ?Sized>(value: &T) -> String {
-    // Strings and lists of strings always serialise.
-    to_string(value).unwrap_or_default()
-}
-
-fn array(items: impl Iterator<Item = String>) -> String {
-    format!("[{}]", items.collect::<Vec<_>>().join(","))
 }
 
 #[cfg(test)]

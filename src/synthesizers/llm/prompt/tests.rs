@@ -1,12 +1,12 @@
 use std::sync::Arc;
 
 use hearth_operators::words::{
-    Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
+    Catalog, Hints, HomeId, Quadruple, Regime, RequestKey, Sequence, ShiftKey, Time,
 };
 
-use super::super::told::Naming;
 use super::*;
 use crate::catalog::catalog_of;
+use crate::config::Naming;
 
 fn catalog() -> Catalog {
     catalog_of(&[
@@ -72,14 +72,14 @@ fn request(catalog: &Catalog, kind: ShiftKind, from: &str, to: &str) -> Request 
     }
 }
 
-fn told(catalog: &Catalog) -> Told {
-    Told::new(Arc::new(catalog.clone()), Naming::Public).unwrap()
+fn pseudonyms(catalog: &Catalog) -> Pseudonyms {
+    Pseudonyms::new(Arc::new(catalog.clone()), Naming::Public).unwrap()
 }
 
 fn by(templates: Templates, request: &Request, catalog: &Catalog) -> Prompt {
     let homes = Homes::default();
     homes.intern("h-4711");
-    let prompts = Prompts::new(told(catalog), templates, homes);
+    let prompts = Prompts::new(pseudonyms(catalog), templates, homes);
     prompts.write(request).unwrap()
 }
 
@@ -105,7 +105,8 @@ fn the_prompt_is_the_one_on_file() {
     let [schema_words, paper_words] = templates.answers();
     insta::assert_snapshot!("schema_words", schema_words);
     insta::assert_snapshot!("paper_words", paper_words);
-    let schema = serde_json::to_string_pretty(&schema(told(&catalog).catalog())).unwrap();
+    let schema =
+        serde_json::to_string_pretty(&schema::sequences(pseudonyms(&catalog).catalog())).unwrap();
     insta::assert_snapshot!("schema", schema);
 }
 
@@ -119,7 +120,8 @@ fn the_prompt_for_edits_is_the_one_on_file() {
     insta::assert_snapshot!("edits_user", user);
     let templates = built_in(Writes::Edits);
     insta::assert_snapshot!("edits_answer", templates.answers()[0]);
-    let schema = serde_json::to_string_pretty(&edits::schema(told(&catalog).catalog())).unwrap();
+    let schema =
+        serde_json::to_string_pretty(&schema::edits(pseudonyms(&catalog).catalog())).unwrap();
     insta::assert_snapshot!("edits_schema", schema);
     request.key.weekday = 1;
     request.representatives.clear();

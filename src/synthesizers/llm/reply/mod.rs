@@ -18,6 +18,7 @@
 //! Time and memory are linear in the text, which is read up to [`MAX_TEXT`]. What comes out has at most as many words as
 //! the text, [`MAX_SEQUENCES`] sequences and one reason more, each reason at most [`MAX_REASON`] bytes.
 
+mod limits;
 pub(super) mod names;
 mod shape;
 #[cfg(test)]
@@ -29,21 +30,11 @@ use std::sync::Arc;
 
 use hearth_operators::words::{Catalog, Written};
 
+pub(super) use limits::excerpt;
+pub use limits::{MAX_REASON, MAX_SEQUENCES, MAX_TEXT};
 use names::Names;
 use shape::{Found, sequences};
 use text::{Mark, Piece, answers};
-
-/// Bytes of a reply that are read; a reply of 8,000 tokens has about 32 KiB.
-pub const MAX_TEXT: usize = 1 << 20;
-
-/// Sequences of a reply that are taken.
-pub const MAX_SEQUENCES: usize = 1_000;
-
-/// A reason has at most so many bytes.
-pub const MAX_REASON: usize = 512;
-
-/// Characters of the reply that a reason shows.
-const EXCERPT: usize = 80;
 
 /// Reads replies in the vocabulary of a catalog.
 pub struct Reader {
@@ -130,14 +121,4 @@ impl Reader {
         };
         (outcome, steps)
     }
-}
-
-/// The beginning of a text on one line, for reasons.
-pub(super) fn excerpt(text: &str) -> String {
-    let visible = |c: char| if c.is_control() { ' ' } else { c };
-    let mut start: String = text.chars().take(EXCERPT).map(visible).collect();
-    if text.chars().nth(EXCERPT).is_some() {
-        start.push('…');
-    }
-    start
 }

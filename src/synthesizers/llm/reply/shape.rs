@@ -3,9 +3,9 @@
 use hearth_operators::validate::MAX_LENGTH;
 use hearth_operators::words::{Row, Written};
 
+use super::limits::{MAX_SEQUENCES, excerpt};
 use super::names::Names;
 use super::text::{Answer, List, MAX_LEVELS, Mark, Piece, Value};
-use super::{MAX_SEQUENCES, excerpt};
 
 /// Fields of a behaviour.
 const FIELDS: usize = 4;

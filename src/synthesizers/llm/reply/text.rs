@@ -210,6 +210,79 @@ impl<'a> Open<'a> {
     }
 }
 
+/// What a bracket closes.
+fn closed(c: char) -> Option<Kind> {
+    match c {
+        ']' => Some(Kind::List),
+        '}' => Some(Kind::Object),
+        ')' => Some(Kind::Tuple),
+        _ => None,
+    }
+}
+
+/// The brackets that are open while a value is read.
+#[derive(Default)]
+struct Nest<'a> {
+    /// From the outermost to the innermost.
+    open: Vec<Open<'a>>,
+    /// Brackets that are open beyond the deepest level.
+    beyond: usize,
+    /// The value, once its outermost bracket is closed.
+    whole: Option<Value<'a>>,
+    holds_sequences: bool,
+    fingerprint: DefaultHasher,
+}
+
+impl<'a> Nest<'a> {
+    fn open(&mut self, kind: Kind, at: usize) {
+        if self.open.len() < MAX_LEVELS {
+            self.open.push(Open::new(kind, at));
+            return;
+        }
+        self.beyond += 1;
+        if let Some(deepest) = self.open.last_mut() {
+            deepest.too_deep = true;
+        }
+    }
+
+    /// Closes the innermost bracket of a kind, if one is open. Brackets inside it that were forgotten end here too.
+    fn close(&mut self, kind: Kind, at: usize) {
+        if self.beyond > 0 {
+            self.beyond -= 1;
+            return;
+        }
+        if self.open.iter().all(|open| open.kind != kind) {
+            return;
+        }
+        while let Some(inner) = self.open.pop() {
+            let fits = inner.kind == kind;
+            self.end(inner, fits, at);
+            if fits {
+                break;
+            }
+        }
+    }
+
+    /// Puts a bracket that ends into the one around it.
+    fn end(&mut self, inner: Open<'a>, closed: bool, at: usize) {
+        let (value, schema) = inner.finish(closed, at);
+        self.holds_sequences |= schema;
+        match self.open.last_mut() {
+            Some(outer) => outer.add(value),
+            None => self.whole = Some(value),
+        }
+    }
+
+    fn finish(mut self, at: usize) -> (Value<'a>, bool, DefaultHasher) {
+        while let Some(inner) = self.open.pop() {
+            self.end(inner, false, at);
+        }
+        // A bracket was open when this began, so there is a value.
+        let value = self.whole.unwrap_or(Value::Word(Cow::Borrowed("")));
+        (value, self.holds_sequences, self.fingerprint)
+    }
+}
+
 /// Reads on in a text, character by character.
 struct Reader<'a> {
     text: &'a str,
@@ -248,98 +321,67 @@ impl<'a> Reader<'a> {
 
     /// Reads the list or object that begins here. Also says whether it holds `sequences`, and what it says as a hash.
     fn outermost(&mut self) -> (Value<'a>, bool, DefaultHasher) {
-        let mut fingerprint = DefaultHasher::new();
-        let mut holds_sequences = false;
-        let mut open: Vec<Open<'a>> = Vec::new();
-        // Brackets that are open beyond the deepest level.
-        let mut beyond = 0_usize;
-        let mut whole = None;
-        while whole.is_none() {
+        let mut nest = Nest::default();
+        while nest.whole.is_none() {
             let empty_line = self.pass_space();
             let Some(c) = self.peek() else { break };
-            let kind = match c {
-                '[' => Some(Kind::List),
-                '{' => Some(Kind::Object),
-                '(' if !self.bare_hours() => Some(Kind::Tuple),
-                _ => None,
-            };
-            let closes = match c {
-                ']' => Some(Kind::List),
-                '}' => Some(Kind::Object),
-                ')' => Some(Kind::Tuple),
-                _ => None,
-            };
-            if let Some(kind) = kind {
-                if open.len() >= MAX_LEVELS {
-                    beyond += 1;
-                    if let Some(deepest) = open.last_mut() {
-                        deepest.too_deep = true;
-                    }
-                } else {
-                    open.push(Open::new(kind, self.at));
-                }
-                c.hash(&mut fingerprint);
+            if let Some(kind) = self.opened(c) {
+                nest.open(kind, self.at);
+                c.hash(&mut nest.fingerprint);
                 self.pass(c);
-            } else if let Some(kind) = closes {
+            } else if let Some(kind) = closed(c) {
                 self.pass(c);
-                c.hash(&mut fingerprint);
-                if beyond > 0 {
-                    beyond -= 1;
-                } else if open.iter().any(|o| o.kind == kind) {
-                    // Brackets inside it that were forgotten end here too.
-                    while let Some(inner) = open.pop() {
-                        let fits = inner.kind == kind;
-                        let (value, schema) = inner.finish(fits, self.at);
-                        holds_sequences |= schema;
-                        match open.last_mut() {
-                            Some(outer) => outer.add(value),
-                            None => whole = Some(value),
-                        }
-                        if fits {
-                            break;
-                        }
-                    }
-                }
-            } else if c == '`' && self.rest().starts_with("```")
-                || self.at_marker("<seq")
-                || self.at_marker("seq>")
-                || empty_line && c.is_alphabetic()
-            {
+                c.hash(&mut nest.fingerprint);
+                nest.close(kind, self.at);
+            } else if self.breaks_off(c, empty_line) {
                 break;
             } else if matches!(c, ',' | ';' | ':' | '<' | '>') {
                 self.pass(c);
             } else {
-                let in_object = open.last().is_some_and(|o| o.kind == Kind::Object);
-                let (word, keep) = match c {
-                    '"' | '\'' | '“' | '‘' => (self.quoted(c), true),
-                    _ => {
-                        let word = self.bare(c, in_object);
-                        (Cow::Borrowed(word), word.chars().any(char::is_alphanumeric))
-                    }
-                };
-                word.hash(&mut fingerprint);
-                let is_key = in_object && {
-                    self.pass_space();
-                    self.peek() == Some(':')
-                };
-                match open.last_mut() {
-                    Some(object) if is_key => object.key = word,
-                    Some(list) if beyond == 0 && keep => list.add(Value::Word(word)),
-                    _ => {}
-                }
+                self.word(c, &mut nest);
             }
         }
-        while let Some(inner) = open.pop() {
-            let (value, schema) = inner.finish(false, self.at);
-            holds_sequences |= schema;
-            match open.last_mut() {
-                Some(outer) => outer.add(value),
-                None => whole = Some(value),
-            }
+        nest.finish(self.at)
+    }
+
+    /// What a bracket opens.
+    fn opened(&self, c: char) -> Option<Kind> {
+        match c {
+            '[' => Some(Kind::List),
+            '{' => Some(Kind::Object),
+            '(' if !self.bare_hours() => Some(Kind::Tuple),
+            _ => None,
         }
-        // A bracket was open when this began, so there is a value.
-        let value = whole.unwrap_or(Value::Word(Cow::Borrowed("")));
-        (value, holds_sequences, fingerprint)
+    }
+
+    /// Whether what stands here is no part of a list that was not closed.
+    fn breaks_off(&self, c: char, empty_line: bool) -> bool {
+        c == '`' && self.rest().starts_with("```")
+            || self.at_marker("<seq")
+            || self.at_marker("seq>")
+            || empty_line && c.is_alphabetic()
+    }
+
+    /// Reads a word, which is a key where a colon follows it in an object.
+    fn word(&mut self, c: char, nest: &mut Nest<'a>) {
+        let in_object = nest.open.last().is_some_and(|o| o.kind == Kind::Object);
+        let (word, keep) = match c {
+            '"' | '\'' | '“' | '‘' => (self.quoted(c), true),
+            _ => {
+                let word = self.bare(c, in_object);
+                (Cow::Borrowed(word), word.chars().any(char::is_alphanumeric))
+            }
+        };
+        word.hash(&mut nest.fingerprint);
+        let is_key = in_object && {
+            self.pass_space();
+            self.peek() == Some(':')
+        };
+        match nest.open.last_mut() {
+            Some(object) if is_key => object.key = word,
+            Some(list) if nest.beyond == 0 && keep => list.add(Value::Word(word)),
+            _ => {}
+        }
     }
 
     /// Passes white space and comments; whether an empty line was among it.

@@ -77,8 +77,8 @@ fn anomalies(count: usize, seed: u64) -> Vec<Sequence> {
     sequences
 }
 
-fn lesson<'a>(catalog: &'a Catalog, train: &'a [Sequence], seed: u64) -> Lesson<'a> {
-    Lesson {
+fn data<'a>(catalog: &'a Catalog, train: &'a [Sequence], seed: u64) -> TrainingData<'a> {
+    TrainingData {
         catalog,
         train,
         held: &[],
@@ -92,11 +92,11 @@ fn scores(scorer: &dyn Scorer, sequences: &[Sequence]) -> Vec<f32> {
 }
 
 /// How well anomalies are told from what is normal.
-fn skill(scorer: &dyn Scorer, normal: &[Sequence], strange: &[Sequence]) -> f64 {
+fn skill(scorer: &dyn Scorer, normal: &[Sequence], anomalous: &[Sequence]) -> f64 {
     let normal = scores(scorer, normal).into_iter().map(|s| (s, false));
-    let strange = scores(scorer, strange).into_iter().map(|s| (s, true));
+    let anomalous = scores(scorer, anomalous).into_iter().map(|s| (s, true));
     let judged = normal
-        .chain(strange)
+        .chain(anomalous)
         .map(|(s, anomaly)| (f64::from(s), anomaly));
     auroc(&judged.collect::<Vec<_>>()).unwrap()
 }
@@ -118,7 +118,7 @@ fn presets() -> impl Iterator<Item = Box<dyn Detection>> {
 /// Sixty points on three waves, with these weights.
 pub(super) fn cloud(weight: fn(usize) -> u32) -> Points {
     let train = routines(1, 1);
-    let mut points = Points::of(&lesson(&catalog(), &train, 1), Features::Ids).unwrap();
+    let mut points = Points::of(&data(&catalog(), &train, 1), Features::Ids).unwrap();
     let wave = |i: usize| {
         let x = i as f64;
         let point = [
@@ -140,9 +140,9 @@ fn every_method_finds_what_a_constant_cannot() {
         let skills: Vec<f64> = (0..3)
             .map(|seed| {
                 let train = routines(150, 100 + seed);
-                let scorer = method.fit(&lesson(&catalog, &train, seed)).unwrap();
-                let (normal, strange) = (routines(100, 200 + seed), anomalies(100, 300 + seed));
-                skill(&*scorer, &normal, &strange)
+                let scorer = method.fit(&data(&catalog, &train, seed)).unwrap();
+                let (normal, anomalous) = (routines(100, 200 + seed), anomalies(100, 300 + seed));
+                skill(&*scorer, &normal, &anomalous)
             })
             .collect();
         eprintln!("{}: {skills:.3?}", method.name());
@@ -179,11 +179,11 @@ fn one_column_is_all_that_is_read() {
     // The trivial answers read what they are named after.
     for method in all(Preset::Small).into_iter().take(8) {
         for (columns, seen, unseen) in &cases {
-            let lesson = Lesson {
+            let data = TrainingData {
                 columns: *columns,
-                ..lesson(&catalog, &train, 1)
+                ..data(&catalog, &train, 1)
             };
-            let scorer = method.fit(&lesson).unwrap();
+            let scorer = method.fit(&data).unwrap();
             let before = scores(&*scorer, plain);
             let name = method.name();
             assert_eq!(before, scores(&*scorer, unseen), "{name} {columns:?}");
@@ -200,7 +200,7 @@ fn a_seed_decides_every_bit_and_the_order_of_scoring_nothing() {
     let mut turned = test.clone();
     turned.reverse();
     for method in presets() {
-        let fit = |seed| method.fit(&lesson(&catalog, &train, seed)).unwrap();
+        let fit = |seed| method.fit(&data(&catalog, &train, seed)).unwrap();
         let (scorer, again, other) = (fit(1), fit(1), fit(2));
         let before = scores(&*scorer, &test);
         assert!(before.iter().all(|s| s.is_finite()), "{}", method.name());
@@ -232,7 +232,7 @@ fn points_and_counts_ignore_the_order_of_training() {
     let deep = ["Autoencoder", "ARGUS", "TransAE", "SmartGen's network"];
     for method in presets().filter(|method| !deep.contains(&method.name())) {
         let of = |train| {
-            let scorer = method.fit(&lesson(&catalog, train, 1)).unwrap();
+            let scorer = method.fit(&data(&catalog, train, 1)).unwrap();
             (scores(&*scorer, &test), scorer.threshold())
         };
         assert_eq!(of(&train), of(&shuffled), "{}", method.name());
@@ -250,14 +250,14 @@ fn what_cannot_be_learnt_or_read_is_refused() {
     }]);
     for method in presets() {
         if method.name() != "flag all" {
-            let error = method.fit(&lesson(&catalog, &[], 1)).err();
+            let error = method.fit(&data(&catalog, &[], 1)).err();
             assert!(
                 matches!(error, Some(ModelError::NoData)),
                 "{}",
                 method.name()
             );
             let error = method
-                .fit(&lesson(&catalog, std::slice::from_ref(&foreign), 1))
+                .fit(&data(&catalog, std::slice::from_ref(&foreign), 1))
                 .err();
             assert!(
                 matches!(error, Some(ModelError::Unknown { .. })),
@@ -266,7 +266,7 @@ fn what_cannot_be_learnt_or_read_is_refused() {
             );
         }
         // One sequence is little, yet something.
-        let scorer = method.fit(&lesson(&catalog, &train[..1], 1)).unwrap();
+        let scorer = method.fit(&data(&catalog, &train[..1], 1)).unwrap();
         let error = scorer.score(&foreign).unwrap_err();
         assert!(
             matches!(error, ModelError::Unknown { .. }),
@@ -276,7 +276,7 @@ fn what_cannot_be_learnt_or_read_is_refused() {
         let error = scorer.score(&Sequence(Vec::new())).unwrap_err();
         assert!(matches!(error, ModelError::Empty), "{}", method.name());
         // One sequence is little, yet something.
-        let scorer = method.fit(&lesson(&catalog, &train[..1], 1)).unwrap();
+        let scorer = method.fit(&data(&catalog, &train[..1], 1)).unwrap();
         assert!(
             scores(&*scorer, &train).iter().all(|s| s.is_finite()),
             "{}",
@@ -333,18 +333,18 @@ fn deep_models_learn_in_every_variable_and_never_see_padding() {
     ];
     for preset in [Preset::Small, Preset::Paper] {
         for columns in each {
-            let lesson = Lesson {
+            let data = TrainingData {
                 columns,
-                ..lesson(&catalog, &[], 3)
+                ..data(&catalog, &[], 3)
             };
-            let model = autoencoder::Autoencoder(preset).fresh(&lesson).unwrap();
+            let model = autoencoder::Autoencoder(preset).fresh(&data).unwrap();
             all_variables_learn(&model, "Autoencoder");
             padding_changes_nothing(&model, "Autoencoder");
-            let model = argus::Argus(preset).fresh(&lesson).unwrap();
+            let model = argus::Argus(preset).fresh(&data).unwrap();
             all_variables_learn(&model, "ARGUS");
             padding_changes_nothing(&model, "ARGUS");
             if preset == Preset::Small || columns == Columns::All {
-                let model = transae::TransAe(preset).fresh(&lesson).unwrap();
+                let model = transae::TransAe(preset).fresh(&data).unwrap();
                 all_variables_learn(&model, "TransAE");
                 padding_changes_nothing(&model, "TransAE");
             }
@@ -359,7 +359,7 @@ fn the_authors_sizes_learn_too() {
     let train = routines(64, 3);
     let read = windows(&train, WINDOW);
     let plan = crate::models::Plan {
-        most: 12,
+        max_steps: 12,
         ..Preset::Paper.detector_plan()
     };
     fn loss<N: Network>(
@@ -368,18 +368,18 @@ fn the_authors_sizes_learn_too() {
     ) -> f32 {
         crate::models::mean(&model.scores(read).unwrap())
     }
-    let lesson = lesson(&catalog, &train, 3);
+    let data = data(&catalog, &train, 3);
     let model = autoencoder::Autoencoder(Preset::Paper)
-        .fresh(&lesson)
+        .fresh(&data)
         .unwrap();
     let before = loss(&model, &read);
     fit(&model, &read, &[], &plan, 3).unwrap();
     assert!(loss(&model, &read) < before * 0.8);
-    let model = argus::Argus(Preset::Paper).fresh(&lesson).unwrap();
+    let model = argus::Argus(Preset::Paper).fresh(&data).unwrap();
     let before = loss(&model, &read);
     fit(&model, &read, &[], &plan, 3).unwrap();
     assert!(loss(&model, &read) < before * 0.9);
-    let model = transae::TransAe(Preset::Paper).fresh(&lesson).unwrap();
+    let model = transae::TransAe(Preset::Paper).fresh(&data).unwrap();
     let before = loss(&model, &read);
     fit(&model, &read, &[], &plan, 3).unwrap();
     assert!(loss(&model, &read) < before * 0.5);
@@ -394,15 +394,15 @@ fn features_by_hand() {
         action: ActionId(action),
     };
     let train = [Sequence(vec![q(6, 1, 5), q(6, 1, 3), q(0, 1, 5)])];
-    let lesson = lesson(&catalog, &train, 1);
-    let points = Points::of(&lesson, Features::Presence).unwrap();
+    let data = data(&catalog, &train, 1);
+    let points = Points::of(&data, Features::Presence).unwrap();
     let mut expected = vec![0f32; 7 + 8 + 7 + 21];
     for column in [6, 0, 7 + 1, 7 + 8 + 1, 7 + 8 + 7 + 5, 7 + 8 + 7 + 3] {
         expected[column] = 1.0;
     }
     expected.push(3f32.ln());
     assert_eq!(points.points, [expected]);
-    let points = Points::of(&lesson, Features::Ids).unwrap();
+    let points = Points::of(&data, Features::Ids).unwrap();
     let mut expected = vec![6.0, 1.0, 1.0, 5.0, 6.0, 1.0, 1.0, 3.0, 0.0, 1.0, 1.0, 5.0];
     expected.resize(40, -1.0);
     assert_eq!(points.points, [expected]);
@@ -412,7 +412,7 @@ fn features_by_hand() {
         routines(1, 1)[0].clone(),
         train[0].clone(),
     ];
-    let points = Points::of(&self::lesson(&catalog, &twice, 1), Features::Ids).unwrap();
+    let points = Points::of(&self::data(&catalog, &twice, 1), Features::Ids).unwrap();
     assert_eq!(points.points.len(), 2);
     assert_eq!(points.weights.iter().sum::<u32>(), 3);
 }

@@ -39,7 +39,7 @@ fn swapped_actions_are_found_in_a_real_home() {
     eprintln!("method | any action | known action | fit ms | score us");
     for method in all(Preset::Small) {
         let start = cpu();
-        let scorer = method.fit(&lesson(&catalog, train, 1)).unwrap();
+        let scorer = method.fit(&data(&catalog, train, 1)).unwrap();
         let fitted = cpu();
         let [any, known] =
             [&any, &known].map(|choices| skill(&*scorer, normal, &swapped(normal, choices, 1)));

@@ -8,7 +8,7 @@ use rand::Rng;
 use super::network::{Model, Network};
 use super::*;
 use crate::catalog::catalog_of;
-use crate::experiment::methods::{Given, Lesson};
+use crate::experiment::methods::{Given, TrainingData};
 use crate::models::{Columns, ModelError, Source, Vocabulary, WINDOW, generator, windows};
 
 /// Five devices of three actions each.
@@ -52,13 +52,13 @@ fn days(count: usize, seed: u64) -> Vec<Sequence> {
     (0..count).map(day).collect()
 }
 
-fn lesson<'a>(
+fn data<'a>(
     catalog: &'a Catalog,
     train: &'a [Sequence],
     held: &'a [Sequence],
     seed: u64,
-) -> Lesson<'a> {
-    Lesson {
+) -> TrainingData<'a> {
+    TrainingData {
         catalog,
         train,
         held,
@@ -89,8 +89,8 @@ fn each_learns_what_a_constant_cannot() {
         let all_days = days(400, seed);
         let (train, rest) = all_days.split_at(240);
         let (held, test) = rest.split_at(60);
-        let lesson = lesson(&catalog, train, held, seed);
-        let of = |method: &dyn Prediction| hits(&*method.fit(&lesson).unwrap(), test);
+        let data = data(&catalog, train, held, seed);
+        let of = |method: &dyn Prediction| hits(&*method.fit(&data).unwrap(), test);
         let constant = of(&MostFrequent);
         for method in all(Preset::Small) {
             let found = of(&*method);
@@ -113,11 +113,11 @@ fn each_learns_what_a_constant_cannot() {
 fn answers_are_probabilities_and_keep_to_the_device() {
     let catalog = catalog();
     let (train, held) = (days(60, 1), days(20, 2));
-    let lesson = lesson(&catalog, &train, &held, 1);
+    let data = data(&catalog, &train, &held, 1);
     let long = Sequence(days(30, 3).into_iter().flat_map(|s| s.0).collect());
     for method in all(Preset::Small) {
         let name = method.name();
-        let ranker = method.fit(&lesson).unwrap();
+        let ranker = method.fit(&data).unwrap();
         for before in [&[][..], &long.0[..3], &long.0] {
             let free = ranker.rank(before, &Given::default()).unwrap();
             for (weekday, hours, device) in [
@@ -147,13 +147,13 @@ fn answers_are_probabilities_and_keep_to_the_device() {
             let again = ranker.rank(before, &Given::default()).unwrap();
             assert_eq!(free, again, "{name}");
         }
-        let strange = Quadruple {
+        let anomalous = Quadruple {
             weekday: 0,
             hours: 0,
             action: ActionId(ACTIONS as u16),
         };
         if name != "most frequent" {
-            let refused = ranker.rank(&[strange], &Given::default());
+            let refused = ranker.rank(&[anomalous], &Given::default());
             assert!(matches!(refused, Err(ModelError::Unknown { .. })), "{name}");
         }
     }
@@ -164,14 +164,14 @@ fn answers_are_probabilities_and_keep_to_the_device() {
 fn the_time_is_read_where_there_is_a_place_for_it() {
     let catalog = catalog();
     let (train, held) = (days(200, 1), days(20, 2));
-    let lesson = lesson(&catalog, &train, &held, 1);
+    let data = data(&catalog, &train, &held, 1);
     let at = |hours| Given {
         hours: Some(hours),
         ..Given::default()
     };
     for method in all(Preset::Small) {
         if ["HMM", "CARNN", "SmartGen", "n-gram"].contains(&method.name()) {
-            let ranker = method.fit(&lesson).unwrap();
+            let ranker = method.fit(&data).unwrap();
             let first = |hours| {
                 let p = ranker.rank(&[], &at(hours)).unwrap();
                 (0..ACTIONS).max_by(|&a, &b| p[a].total_cmp(&p[b]))
@@ -193,7 +193,7 @@ fn a_seed_decides_every_bit() {
     let (train, held) = (days(60, 1), days(20, 2));
     for method in all(Preset::Small) {
         let answer = |seed| {
-            let ranker = method.fit(&lesson(&catalog, &train, &held, seed)).unwrap();
+            let ranker = method.fit(&data(&catalog, &train, &held, seed)).unwrap();
             ranker.rank(&train[0].0[..1], &Given::default()).unwrap()
         };
         assert_eq!(answer(1), answer(1), "{}", method.name());
@@ -209,21 +209,21 @@ fn a_seed_decides_every_bit() {
 #[test]
 fn nothing_teaches_nothing() {
     let catalog = catalog();
-    let strange = [Sequence(vec![Quadruple {
+    let anomalous = [Sequence(vec![Quadruple {
         weekday: 7,
         hours: 0,
         action: ActionId(0),
     }])];
     let known = days(2, 1);
     for method in all(Preset::Small) {
-        let fit = |train, held| method.fit(&lesson(&catalog, train, held, 1)).err();
+        let fit = |train, held| method.fit(&data(&catalog, train, held, 1)).err();
         assert!(matches!(fit(&[], &[]), Some(ModelError::NoData)));
         assert!(matches!(
-            fit(&strange, &[]),
+            fit(&anomalous, &[]),
             Some(ModelError::Unknown { .. })
         ));
         assert!(matches!(
-            fit(&known, &strange),
+            fit(&known, &anomalous),
             Some(ModelError::Unknown { .. })
         ));
         assert!(fit(&known, &[]).is_none(), "{}", method.name());

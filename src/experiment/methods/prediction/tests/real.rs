@@ -51,9 +51,9 @@ fn measured(set: &str, kind: Kind, preset: Preset, seeds: u64) -> Vec<(&'static 
             drawn.shuffle(&mut generator(seed, 0));
             let (rest, test) = drawn.split_at(sequences.len() * 4 / 5);
             let (train, held) = rest.split_at(rest.len() * 4 / 5);
-            let lesson = lesson(&catalog, train, held, seed);
+            let data = data(&catalog, train, held, seed);
             let before = cpu_micros() as f64 / 1e3;
-            let ranker = method.fit(&lesson).unwrap();
+            let ranker = method.fit(&data).unwrap();
             spent += cpu_micros() as f64 / 1e3 - before;
             let add = |sums: &mut [f64; 4], found: [f64; 4]| {
                 for (sum, found) in sums.iter_mut().zip(found) {
@@ -133,9 +133,9 @@ fn the_yardstick_beats_the_bigram_on_a_real_home() {
     };
     sequences.shuffle(&mut generator(1, 0));
     let (train, test) = sequences.split_at(sequences.len() * 4 / 5);
-    let lesson = lesson(&catalog, train, &[], 1);
+    let data = data(&catalog, train, &[], 1);
     let of = |method: &dyn Prediction| {
-        let ranker = method.fit(&lesson).unwrap();
+        let ranker = method.fit(&data).unwrap();
         figures(&*ranker, test, |_| Given::default(), |i, _| i > 0)
     };
     let (ngram, bigram) = (of(&InterpolatedNgram), of(&Bigram));

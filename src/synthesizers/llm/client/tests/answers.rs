@@ -24,10 +24,10 @@ async fn an_answer_is_streamed_and_paid_for() {
     );
     assert_eq!(
         counts,
-        Counts {
+        Attempts {
             reserved: 1,
             settled: vec![tokens],
-            ..Counts::default()
+            ..Attempts::default()
         }
     );
     let requests = server.requests();

@@ -6,7 +6,7 @@ use crate::synthesizers::llm::{CallError, Later, Purse, Reservation, Usage};
 
 /// What became of reservations.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Counts {
+pub struct Attempts {
     pub reserved: usize,
     pub settled: Vec<Option<Usage>>,
     pub released: usize,
@@ -16,10 +16,10 @@ pub struct Counts {
 /// Has money for so many attempts; what is released can be reserved again.
 pub struct Ledger {
     attempts: usize,
-    counts: Arc<Mutex<Counts>>,
+    counts: Arc<Mutex<Attempts>>,
 }
 
-struct Held(Option<Arc<Mutex<Counts>>>);
+struct Held(Option<Arc<Mutex<Attempts>>>);
 
 impl Ledger {
     pub fn for_attempts(attempts: usize) -> Self {
@@ -34,7 +34,7 @@ impl Ledger {
         Ledger::for_attempts(usize::MAX)
     }
 
-    pub fn counts(&self) -> Counts {
+    pub fn counts(&self) -> Attempts {
         self.counts.lock().unwrap().clone()
     }
 }

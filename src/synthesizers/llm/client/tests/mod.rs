@@ -15,7 +15,7 @@ use serde_json::json;
 
 use super::*;
 use crate::synthesizers::llm::{Finish, Form, Usage};
-use ledger::{Counts, Ledger};
+use ledger::{Attempts, Ledger};
 use server::{STREAM, Script, Server, Step, event, fine, finish, http, piece, say, usage};
 
 const KEY: &str = "sk-hearth-abcdefghijklmnopqrstuvwxyz";
@@ -61,7 +61,7 @@ fn call(format: Format) -> Call {
 }
 
 /// One call with enough money: what it came to, and what became of the money.
-async fn complete(client: &Client) -> (Result<Completion, CallError>, Counts) {
+async fn complete(client: &Client) -> (Result<Completion, CallError>, Attempts) {
     let purse = Ledger::rich();
     let answer = client.complete(&call(Format::Auto), &purse).await;
     (answer, purse.counts())

@@ -8,9 +8,9 @@ use hearth_operators::words::{
 };
 use serde_json::{Value, json};
 
-use super::super::told::Naming;
 use super::read::Proposed;
 use super::*;
+use crate::config::Naming;
 
 mod garbage;
 mod real;
@@ -44,7 +44,7 @@ fn catalog() -> Arc<Catalog> {
 }
 
 fn editor() -> Editor {
-    Editor::new(&Told::new(catalog(), Naming::Catalog).unwrap(), 7)
+    Editor::new(&Pseudonyms::new(catalog(), Naming::Catalog).unwrap(), 7)
 }
 
 /// A behaviour written `hours Device:action` on a weekday.
@@ -403,8 +403,8 @@ fn edits_come_in_told_names_and_answers_in_own() {
             .into(),
     };
     let own = Arc::new(Catalog::new(vec![own]).unwrap());
-    let told = Told::new(own.clone(), Naming::Public).unwrap();
-    let editor = Editor::new(&told, 7);
+    let pseudonyms = Pseudonyms::new(own.clone(), Naming::Public).unwrap();
+    let editor = Editor::new(&pseudonyms, 7);
     let behavior = |action| Quadruple {
         weekday: 0,
         hours: 2,

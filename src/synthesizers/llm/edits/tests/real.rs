@@ -67,14 +67,14 @@ fn a_shift_of_a_real_home_fits_one_short_prompt() {
             *counts.entry((pair[0].action, pair[1].action)).or_default() += 1;
         }
         request.hints = Arc::new(hints(&counts, 5));
-        let told = Told::new(catalog.clone(), Naming::Public).unwrap();
+        let pseudonyms = Pseudonyms::new(catalog.clone(), Naming::Public).unwrap();
         let homes = Homes::default();
         for home in 0..4 {
             homes.intern(&format!("h-{home}"));
         }
         let templates = Templates::load(None, Writes::Edits).unwrap();
         let calls = Calls::new(
-            Arc::new(Prompts::new(told, templates, homes)),
+            Arc::new(Prompts::new(pseudonyms, templates, homes)),
             CallSettings {
                 model: "m".to_owned(),
                 format: Format::Paper,
@@ -84,11 +84,11 @@ fn a_shift_of_a_real_home_fits_one_short_prompt() {
             },
         );
         let call = calls.call(calls.prompts().write(&request).unwrap());
-        let told = calls.prompts().told().catalog();
-        for action in told.action_ids() {
+        let pseudonyms = calls.prompts().pseudonyms().catalog();
+        for action in pseudonyms.action_ids() {
             assert!(
                 call.user
-                    .contains(&format!("\"{}\"", told.action_name(action)))
+                    .contains(&format!("\"{}\"", pseudonyms.action_name(action)))
             );
         }
         let estimator = Estimator::new().unwrap();

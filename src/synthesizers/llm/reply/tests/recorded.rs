@@ -17,7 +17,7 @@ use crate::synthesizers::rows;
 
 /// What is counted of a model's replies.
 #[derive(Default)]
-struct Counts {
+struct Tally {
     replies: usize,
     /// Replies of which the authors kept nothing.
     unread: usize,
@@ -88,7 +88,7 @@ fn parsed(reply: &Value) -> Vec<Vec<Vec<String>>> {
 
 #[test]
 fn what_the_authors_read_we_read_unless_it_breaks_the_vocabulary() {
-    let mut counts: BTreeMap<(String, String), Counts> = BTreeMap::new();
+    let mut counts: BTreeMap<(String, String), Tally> = BTreeMap::new();
     let mut missing = Vec::new();
     for set in ["fr", "sp"] {
         let Some((catalog, replies)) = recorded_replies(set) else {
@@ -165,7 +165,7 @@ fn what_the_authors_read_we_read_unless_it_breaks_the_vocabulary() {
 }
 
 /// The counts as Markdown.
-fn table(counts: &BTreeMap<(String, String), Counts>) -> String {
+fn table(counts: &BTreeMap<(String, String), Tally>) -> String {
     let mut table = String::from(
         "| data | model | replies (theirs kept nothing) | their sequences | their behaviours (dropped) | not in the text | broken vocabulary | both accept | quoted before the answer | part of a longer sequence | ours accepts | ours rejects |\n|---|---|---|---|---|---|---|---|---|---|---|---|\n",
     );
@@ -187,7 +187,7 @@ fn table(counts: &BTreeMap<(String, String), Counts>) -> String {
             c.rejects.values().sum::<usize>(),
         );
     }
-    let list = |reasons: &dyn Fn(&Counts) -> &BTreeMap<String, usize>| {
+    let list = |reasons: &dyn Fn(&Tally) -> &BTreeMap<String, usize>| {
         let mut all: BTreeMap<&str, usize> = BTreeMap::new();
         for (reason, n) in counts.values().flat_map(reasons) {
             *all.entry(reason.as_str()).or_default() += n;

@@ -3,7 +3,7 @@
 use candle_core::{Device, Tensor};
 use hearth_operators::words::{Catalog, HOURS, Quadruple, Sequence, WEEKDAYS};
 
-use super::ModelError;
+use super::error::ModelError;
 use super::layers::sum_rows;
 use super::parameters::{Init, Source};
 
@@ -104,7 +104,7 @@ impl Vocabulary {
 }
 
 /// The embeddings of start token, weekdays, hours, devices and actions.
-pub(crate) struct Table {
+pub(crate) struct Embeddings {
     table: Tensor,
     parts: usize,
     /// Rows `[device, action]` of every action, flat.
@@ -112,7 +112,7 @@ pub(crate) struct Table {
     devices: Tensor,
 }
 
-impl Table {
+impl Embeddings {
     /// The table of a model that has one.
     pub fn new(source: &mut Source, of: &Vocabulary, width: usize) -> Result<Self, ModelError> {
         Self::named(source, "table", of, width)
@@ -132,7 +132,7 @@ impl Table {
             actions.extend([DEVICE + device, of.action_row(action)]);
         }
         let devices = DEVICE..DEVICE + of.devices as u32;
-        Ok(Table {
+        Ok(Embeddings {
             table: source.take(name, &[of.rows(), width], spread)?,
             parts: of.parts(),
             actions: Tensor::from_vec(actions, 2 * of.actions(), &Device::Cpu)?,

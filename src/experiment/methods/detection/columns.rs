@@ -2,11 +2,11 @@
 
 use hearth_operators::words::{Catalog, HOURS, Quadruple, Sequence, WEEKDAYS};
 
-use super::Lesson;
+use super::TrainingData;
 use crate::models::{Columns, ModelError, Vocabulary};
 
-/// Reads the columns that a lesson shows.
-pub(super) struct Reader {
+/// Reads the columns that a method is shown.
+pub(super) struct ColumnReader {
     vocabulary: Vocabulary,
     columns: &'static [Columns],
     /// By column: how many numbers there are.
@@ -15,7 +15,7 @@ pub(super) struct Reader {
     device_of: Vec<u16>,
 }
 
-impl Reader {
+impl ColumnReader {
     pub fn new(catalog: &Catalog, columns: Columns) -> Self {
         let columns = match columns {
             Columns::All => &[
@@ -36,7 +36,7 @@ impl Reader {
             Columns::Action | Columns::All => catalog.actions(),
         };
         let devices = catalog.action_ids().map(|a| catalog.device_of(a).0);
-        Reader {
+        ColumnReader {
             vocabulary: Vocabulary::new(catalog, Columns::All),
             columns,
             sizes: columns.iter().map(size).collect(),
@@ -52,9 +52,9 @@ impl Reader {
         self.vocabulary.check(sequence)
     }
 
-    /// The sequences to learn, all of them checked, in an order that does not depend on the lesson's.
-    pub fn train<'a>(&self, lesson: &Lesson<'a>) -> Result<Vec<&'a Sequence>, ModelError> {
-        let mut train: Vec<&Sequence> = lesson.train.iter().collect();
+    /// The sequences to learn, all of them checked, in an order that does not depend on theirs.
+    pub fn train<'a>(&self, data: &TrainingData<'a>) -> Result<Vec<&'a Sequence>, ModelError> {
+        let mut train: Vec<&Sequence> = data.train.iter().collect();
         if train.is_empty() {
             return Err(ModelError::NoData);
         }

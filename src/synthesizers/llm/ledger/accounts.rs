@@ -5,7 +5,9 @@ use std::collections::{BTreeMap, HashMap};
 use serde::Serialize;
 
 use super::super::Usage;
-use super::money::{Money, Prices};
+use super::prices::Prices;
+use crate::config::Money;
+use crate::sinks::LlmTotals;
 
 /// What may be spent; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -27,53 +29,6 @@ pub struct Open {
     pub money: Money,
 }
 
-/// Attempts, and the money that they stand for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Account {
-    /// How many.
-    pub calls: u64,
-    /// How much.
-    pub money: Money,
-}
-
-impl Account {
-    fn add(&mut self, money: Money) {
-        self.calls += 1;
-        self.money += money;
-    }
-
-    fn take(&mut self, money: Money) {
-        self.calls = self.calls.saturating_sub(1);
-        self.money = self.money.minus(money);
-    }
-}
-
-/// Where the money went. Amounts are decimal numbers in a string, exact.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Totals {
-    /// Attempts that were answered.
-    pub calls: u64,
-    /// Of these, the ones whose server does not tell its count: they are booked at their ceiling.
-    pub untold: u64,
-    /// Tokens of the messages of answered attempts.
-    pub input_tokens: u64,
-    /// Tokens of their answers.
-    pub output_tokens: u64,
-    /// All that is spent: answered attempts and unaccounted ones.
-    pub spent: Money,
-    /// Attempts that nobody knows the end of (an answer that broke off, a killed run): the server may have charged for
-    /// them, so they are spent at their ceiling.
-    pub unaccounted: Account,
-    /// Set aside for attempts under way.
-    pub reserved: Account,
-    /// Attempts that cost more than their ceiling, and how much more.
-    pub overrun: Account,
-    /// Homes that money was spent on.
-    pub homes: u64,
-    /// The most that was spent on one.
-    pub home_maximum: Money,
-}
-
 /// What is decided about a reservation.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Decision {
@@ -87,27 +42,27 @@ pub(super) enum Decision {
 
 /// What was spent on a home (or by the run), and what is set aside for it.
 #[derive(Clone, Copy, Default)]
-struct Share {
+struct Account {
     spent: Money,
     reserved: Money,
 }
 
 /// All reservations of a run, open and done.
-pub(super) struct Book {
+pub(super) struct Accounts {
     prices: Prices,
     budget: Budget,
-    totals: Totals,
+    totals: LlmTotals,
     open: BTreeMap<u64, Open>,
-    homes: HashMap<String, Share>,
+    homes: HashMap<String, Account>,
     next: u64,
 }
 
-impl Book {
+impl Accounts {
     pub fn new(prices: Prices, budget: Budget) -> Self {
-        Book {
+        Accounts {
             prices,
             budget,
-            totals: Totals::default(),
+            totals: LlmTotals::default(),
             open: BTreeMap::new(),
             homes: HashMap::new(),
             next: 0,
@@ -135,24 +90,24 @@ impl Book {
             ));
         }
         let home = self.homes.get(home).copied().unwrap_or_default();
-        let run = Share {
+        let run = Account {
             spent: self.totals.spent,
             reserved: self.totals.reserved.money,
         };
         let mut wait = false;
-        for (budget, share, whose) in [
+        for (budget, account, whose) in [
             (self.budget.run, run, "the run"),
             (self.budget.home, home, "a home"),
         ] {
             let Some(budget) = budget else { continue };
-            let least = share.spent.plus(money);
-            if least > budget {
+            let committed = account.spent.plus(money);
+            if committed > budget {
                 return Decision::Refuse(format!(
                     "the budget of {whose} is {budget}: {} is spent, and this call may cost {money}",
-                    share.spent
+                    account.spent
                 ));
             }
-            wait |= least.plus(share.reserved) > budget;
+            wait |= committed.plus(account.reserved) > budget;
         }
         if wait {
             Decision::Wait
@@ -216,9 +171,9 @@ impl Book {
             .collect()
     }
 
-    pub fn totals(&self) -> Totals {
-        let spent = || self.homes.values().map(|share| share.spent);
-        Totals {
+    pub fn totals(&self) -> LlmTotals {
+        let spent = || self.homes.values().map(|account| account.spent);
+        LlmTotals {
             homes: spent().filter(|spent| *spent > Money::ZERO).count() as u64,
             home_maximum: spent().max().unwrap_or_default(),
             ..self.totals.clone()
@@ -228,16 +183,16 @@ impl Book {
     fn close(&mut self, id: u64) -> Result<Open, String> {
         let open = self.open.remove(&id).ok_or_else(|| not_open(id))?;
         self.totals.reserved.take(open.money);
-        if let Some(share) = self.homes.get_mut(&open.home) {
-            share.reserved = share.reserved.minus(open.money);
+        if let Some(account) = self.homes.get_mut(&open.home) {
+            account.reserved = account.reserved.minus(open.money);
         }
         Ok(open)
     }
 
     fn spend(&mut self, home: &str, money: Money) {
         self.totals.spent += money;
-        if let Some(share) = self.homes.get_mut(home) {
-            share.spent += money;
+        if let Some(account) = self.homes.get_mut(home) {
+            account.spent += money;
         }
     }
 }

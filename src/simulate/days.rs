@@ -4,27 +4,14 @@ use hearth_operators::words::ActionId;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 
-use super::anomalies::Anomaly;
 use super::chance::bell;
 use super::devices::{Kind, World};
 use super::home::{Home, Person, SHIFT_HOUR};
+use super::occurrence::{DAY, Occurrence};
 use super::routines::{Routine, against};
 use super::state::State;
 
-/// Seconds in a day.
-pub(super) const DAY: i64 = 86_400;
 const HOUR: f32 = 3_600.0;
-
-/// A behaviour of a home, at a local time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Happening {
-    /// Seconds since the local midnight that begins the simulation.
-    pub at: i64,
-    /// What happened.
-    pub action: ActionId,
-    /// The label of a planted one.
-    pub anomaly: Option<Anomaly>,
-}
 
 /// What somebody is about to do; whether it happens depends on the state of the devices then.
 #[derive(Clone, Copy)]
@@ -36,7 +23,7 @@ enum Want {
     Depart(usize),
 }
 
-/// The hours of a person's day once chance has spoken.
+/// The hours of one day of a person, drawn.
 struct Hours {
     wake: f32,
     /// Leaves and comes back.
@@ -47,7 +34,7 @@ struct Hours {
 }
 
 /// All behaviours of a home over its days, in order of time, before anything is planted.
-pub(super) fn live(home: &Home, days: u16, world: &World, rng: &mut ChaCha8Rng) -> Vec<Happening> {
+pub(super) fn days(home: &Home, days: u16, world: &World, rng: &mut ChaCha8Rng) -> Vec<Occurrence> {
     let mut plan = Plan {
         home,
         world,
@@ -61,7 +48,7 @@ pub(super) fn live(home: &Home, days: u16, world: &World, rng: &mut ChaCha8Rng) 
     let mut wants = plan.wants;
     // A stable sort: what one person does in the same second stays in order.
     wants.sort_by_key(|&(at, _)| at);
-    happen(home, &wants, world, rng)
+    carry_out(home, &wants, world, rng)
 }
 
 struct Plan<'a> {
@@ -72,7 +59,7 @@ struct Plan<'a> {
 }
 
 impl Plan<'_> {
-    /// Everybody's routines of a day, the chores and the whims.
+    /// Everybody's routines of a day, the chores and what is used outside of them.
     fn day(&mut self, rng: &mut ChaCha8Rng) {
         let home = self.home;
         let weekday = self.day % 7;
@@ -132,7 +119,7 @@ impl Plan<'_> {
         }
     }
 
-    /// Something is used for once, and put back.
+    /// Uses of single devices outside any routine.
     fn whims(&mut self, hours: &Hours, rng: &mut ChaCha8Rng) {
         let whole = self.home.whims.floor();
         let more = rng.random_bool(f64::from(self.home.whims - whole));
@@ -216,7 +203,7 @@ impl Plan<'_> {
     }
 }
 
-/// Chance's word on a person's hours of a day.
+/// Draws the hours of one day of a person.
 fn hours(person: &Person, weekday: u16, rng: &mut ChaCha8Rng) -> Hours {
     let works = person.works_on(weekday);
     let mut stray = |hour: f32, much: f32| hour + much * person.stray * bell(rng);
@@ -258,13 +245,13 @@ fn hours(person: &Person, weekday: u16, rng: &mut ChaCha8Rng) -> Hours {
     }
 }
 
-/// What comes of the wants, in order of time.
-fn happen(
+/// Carries out what people intend, in order of time: the behaviours of the home.
+fn carry_out(
     home: &Home,
     wants: &[(i64, Want)],
     world: &World,
     rng: &mut ChaCha8Rng,
-) -> Vec<Happening> {
+) -> Vec<Occurrence> {
     let mut log = Vec::with_capacity(wants.len());
     let mut state = State::new(world);
     let mut present = vec![false; home.people.len()];
@@ -281,7 +268,7 @@ fn happen(
             Want::Arrive(person) => present[person] = true,
             Want::Do(action) if state.accepts(action) => {
                 state.apply(action);
-                log.push(happening(at, action));
+                log.push(Occurrence::usual(at, action));
             }
             Want::Do(_) => {}
             Want::Depart(person) => {
@@ -298,30 +285,22 @@ fn happen(
                     };
                     state.apply(close);
                     at += rng.random_range(3..20);
-                    log.push(happening(at, close));
+                    log.push(Occurrence::usual(at, close));
                 }
             }
         }
     }
     // Closing everything takes a while, in which the next person may act.
-    log.sort_by_key(|happening| happening.at);
+    log.sort_by_key(|occurrence| occurrence.at);
     log
 }
 
-/// With the old season its devices go into the cupboard, on or off.
+/// The devices of the old season are put away: whether they are on is forgotten.
 fn put_away(home: &Home, world: &World, state: &mut State<'_>) {
     let Some(shift) = home.shift else { return };
     for (device, _) in against(home.season(shift.day)) {
         if let Some(device) = world.named(device) {
             state.forget(device);
         }
-    }
-}
-
-fn happening(at: i64, action: ActionId) -> Happening {
-    Happening {
-        at,
-        action,
-        anomaly: None,
     }
 }

@@ -1,18 +1,18 @@
 //! The Two-stage Outlier Filter (TOF): which synthetic sequences to learn from.
 
+mod held_out;
+mod losses;
 mod retrained;
 #[cfg(test)]
 mod tests;
-mod unseen;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use hearth_operators::words::{
-    Candidate, Candidates, Catalog, Filtered, Sequence, Verdict, Weights,
-};
+use hearth_operators::words::{Candidate, Candidates, Catalog, Filtered, Sequence, Verdict};
 
-use crate::models::{Autoencoder, ModelError, Preset, WINDOW, generator, mean, quantile};
-use crate::trainer::{Purpose, Settings, learn, losses};
+use crate::models::{ModelError, Preset};
+use crate::trainer::{Purpose, Settings};
+use losses::{Evidence, Start, fence, sequence_losses};
 
 /// Candidates below which quartiles say nothing: all are retained.
 const ENOUGH: usize = 8;
@@ -80,10 +80,10 @@ pub(crate) fn first_stage<'a>(
     } else if all.iter().any(|s| s.0.is_empty()) {
         return Err(ModelError::Empty);
     } else if settings.preset == Preset::Small {
-        unseen::losses(&start, &all)?
+        held_out::losses(&start, &all)?
     } else {
         let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
-        let found = strangeness(&model, &all)?;
+        let found = sequence_losses(&model, &all)?;
         let bound = fence(&found);
         (found, bound)
     };
@@ -123,7 +123,7 @@ impl Sifted<'_> {
         }
         if !outliers.is_empty() {
             match start.settings.preset {
-                Preset::Small => unseen::judge(&start, &inliers, &mut outliers)?,
+                Preset::Small => held_out::judge(&start, &inliers, &mut outliers)?,
                 Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
             }
         }
@@ -142,59 +142,4 @@ impl Sifted<'_> {
             foundation: candidates.foundation.clone(),
         })
     }
-}
-
-/// What stage 2 finds of an outlier.
-#[derive(Clone, Copy, Default)]
-struct Evidence {
-    /// What the trial may be at most.
-    baseline: f32,
-    trial: f32,
-}
-
-/// What the filter's models start from.
-struct Start<'a> {
-    catalog: &'a Catalog,
-    /// Weights of the cohort's encoder.
-    cohort: &'a Weights,
-    settings: &'a Settings,
-}
-
-impl Start<'_> {
-    /// A model that has learnt nothing of the candidates.
-    fn model(&self) -> Result<Autoencoder, ModelError> {
-        let shape = self.settings.preset.detector();
-        if self.settings.preset.warm() {
-            Autoencoder::stored(self.catalog, shape, self.cohort, true)
-        } else {
-            let seed = self.settings.seed_for(Purpose::Filter);
-            Autoencoder::fresh(self.catalog, shape, &mut generator(seed, 0))
-        }
-    }
-
-    /// A model that has learnt these sequences.
-    fn learnt(&self, sequences: &[&Sequence], seed: u64) -> Result<Autoencoder, ModelError> {
-        let model = self.model()?;
-        learn(
-            &model,
-            sequences,
-            WINDOW,
-            &self.settings.preset.filter_plan(),
-            seed,
-        )?;
-        Ok(model)
-    }
-}
-
-/// The loss of each sequence, mean over its behaviours.
-fn strangeness(model: &Autoencoder, sequences: &[&Sequence]) -> Result<Vec<f32>, ModelError> {
-    let each = sequences.iter();
-    each.map(|s| Ok(mean(&losses(model, &[s], WINDOW)?)))
-        .collect()
-}
-
-/// Q3 + 1.5·IQR: what lies above is an outlier (Tukey).
-fn fence(losses: &[f32]) -> f32 {
-    let (q1, q3) = (quantile(losses, 0.25), quantile(losses, 0.75));
-    q3 + 1.5 * (q3 - q1)
 }

@@ -8,11 +8,10 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
+use super::super::phrases::words;
+use crate::config::Naming;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hearth_operators::words::{Action, Catalog, CatalogError, Device, Row};
-use serde::{Deserialize, Serialize};
-
-use super::super::phrases::words;
 
 /// Words of which names may be made that leave as they are.
 const PUBLIC: &str = include_str!("public_words.txt");
@@ -23,19 +22,8 @@ const DIGITS: usize = 2;
 /// What stands for what a sentence must not tell.
 const HIDDEN: &str = "…";
 
-/// Which names a language model is told.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
-#[serde(rename_all = "snake_case")]
-pub enum Naming {
-    /// Those made of public words (rooms, kinds of devices, what they do); numbered ones stand for the others
-    #[default]
-    Public,
-    /// Those of the catalog as they are; choose it where no person named the devices
-    Catalog,
-}
-
 /// The catalog under the names that leave the house. Ids are those of the house's own catalog.
-pub struct Told {
+pub struct Pseudonyms {
     own: Arc<Catalog>,
     public: Catalog,
     /// Finds what stays at home.
@@ -44,8 +32,8 @@ pub struct Told {
     outside: Vec<String>,
 }
 
-impl Told {
-    /// Told everything of a catalog.
+impl Pseudonyms {
+    /// Pseudonyms everything of a catalog.
     ///
     /// # Errors
     /// The names that stand for others are too many to be searched for in sentences; names cannot collide.
@@ -71,7 +59,7 @@ impl Told {
             .match_kind(MatchKind::LeftmostLongest)
             .build(&hidden)
             .map_err(|error| error.to_string())?;
-        Ok(Told {
+        Ok(Pseudonyms {
             own,
             public,
             finder,
@@ -240,7 +228,7 @@ mod tests {
         Arc::new(catalog_of(devices))
     }
 
-    fn told(names: &Told) -> Vec<String> {
+    fn pseudonyms(names: &Pseudonyms) -> Vec<String> {
         let told = names.catalog();
         told.action_ids().map(|a| told.full_name(a)).collect()
     }
@@ -255,7 +243,7 @@ mod tests {
             ("Ωmega", &["open"]),
             ("light.kitchen_1947", &["turn_on"]),
         ]);
-        let names = Told::new(own.clone(), Naming::Public).unwrap();
+        let names = Pseudonyms::new(own.clone(), Naming::Public).unwrap();
         let expected = [
             "AirConditioner:switch on",
             "AirConditioner:setCoolingSetpoint",
@@ -266,8 +254,8 @@ mod tests {
             "device 5:open",
             "light kitchen 6:turn_on",
         ];
-        assert_eq!(told(&names), expected);
-        let as_they_are = Told::new(own.clone(), Naming::Catalog).unwrap();
+        assert_eq!(pseudonyms(&names), expected);
+        let as_they_are = Pseudonyms::new(own.clone(), Naming::Catalog).unwrap();
         assert_eq!(
             as_they_are
                 .catalog()
@@ -279,7 +267,7 @@ mod tests {
 
     #[test]
     fn sentences_tell_no_home_no_name_and_no_time() {
-        let names = Told::new(catalog(&[("Anna's lamp", &["on"])]), Naming::Public).unwrap();
+        let names = Pseudonyms::new(catalog(&[("Anna's lamp", &["on"])]), Naming::Public).unwrap();
         for (written, told) in [
             ("a baby was born", "a baby was born"),
             ("ANNA'S LAMP broke", "lamp 1 broke"),
@@ -304,7 +292,7 @@ mod tests {
             let devices: Vec<(&str, &[&str])> =
                 devices.into_iter().map(|d| (d, &["switch on", "Annas mode", "mode 2"] as &[&str])).collect();
             let own = catalog(&devices);
-            let names = Told::new(own.clone(), Naming::Public).unwrap();
+            let names = Pseudonyms::new(own.clone(), Naming::Public).unwrap();
             for id in own.action_ids() {
                 let told = names.catalog();
                 let [device, action] = [told.device_name(id), told.action_name(id)].map(str::to_owned);

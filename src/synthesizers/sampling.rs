@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 
 /// At most this many sequences a request: of a longer source a sample without replacement is taken, so that a home with
 /// years of data asks no more of the filter and the trainer than one with months.
-pub const CAP: usize = 60;
+pub const MAX_SEQUENCES: usize = 60;
 
 /// Whether a sequence of the source is one of the request's weekday.
 pub fn is_routine(source: &Sequence, request: &Request) -> bool {
@@ -20,19 +20,19 @@ pub fn part<'a, T>(routines: &'a [T], request: &Request) -> &'a [T] {
     &routines[routines.len() * part / parts..routines.len() * (part + 1) / parts]
 }
 
-/// The request's part of a weekday's routines, [`CAP`] of them at most, in their order.
-pub fn share<T: Clone>(routines: &[T], request: &Request, rng: &mut impl Rng) -> Vec<T> {
+/// The request's part of a weekday's routines, [`MAX_SEQUENCES`] of them at most, in their order.
+pub fn sample<T: Clone>(routines: &[T], request: &Request, rng: &mut impl Rng) -> Vec<T> {
     let part = part(routines, request);
-    if part.len() <= CAP {
+    if part.len() <= MAX_SEQUENCES {
         return part.to_vec();
     }
-    let mut sample = index::sample(rng, part.len(), CAP).into_vec();
+    let mut sample = index::sample(rng, part.len(), MAX_SEQUENCES).into_vec();
     sample.sort_unstable();
     sample.into_iter().map(|i| part[i].clone()).collect()
 }
 
 /// What a request draws by: the same on every machine and in every version.
-pub fn of_request(seed: u64, key: RequestKey) -> ChaCha8Rng {
+pub fn rng_of_request(seed: u64, key: RequestKey) -> ChaCha8Rng {
     let [home, regime] = fields(key.shift);
     seeded(
         seed,
@@ -41,7 +41,7 @@ pub fn of_request(seed: u64, key: RequestKey) -> ChaCha8Rng {
 }
 
 /// What the `number`th edit of a shift's whole source draws by.
-pub fn of_edit(seed: u64, shift: ShiftKey, number: usize) -> ChaCha8Rng {
+pub fn rng_of_edit(seed: u64, shift: ShiftKey, number: usize) -> ChaCha8Rng {
     let [home, regime] = fields(shift);
     seeded(seed, &[home, regime, number as u64])
 }

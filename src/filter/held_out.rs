@@ -1,4 +1,4 @@
-//! Hearth's stages: how strange is a candidate to models that have not seen it?
+//! Hearth's stages: what is the loss of a candidate under models that have not seen it?
 //!
 //! Stage 1 asks that of each candidate among the others, stage 2 of an outlier among the inliers.
 //!
@@ -12,13 +12,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth_operators::words::Sequence;
 use rand::seq::SliceRandom;
 
-use super::{Evidence, Start, fence, strangeness};
+use super::losses::{Evidence, Start, fence, sequence_losses};
 use crate::models::{Autoencoder, ModelError, generator, quantile};
 use crate::trainer::Purpose;
 
 /// In how many parts sequences are cut; each is held out from one model.
 const PARTS: usize = 5;
-/// The share of held-out inliers that are less strange than what may still be retained.
+/// The quantile of the held-out inliers' losses that an outlier may still have.
 const HARMLESS: f32 = 0.95;
 
 /// Stage 1: the loss of each sequence, and the bound above which it is an outlier.
@@ -27,7 +27,7 @@ pub(super) fn losses(start: &Start, all: &[&Sequence]) -> Result<(Vec<f32>, f32)
     let mut guess = 0.0;
     each_without(start, all, Purpose::Filter, |model, held| {
         guess = model.guess();
-        found.extend(held.iter().copied().zip(strangeness(model, held)?));
+        found.extend(held.iter().copied().zip(sequence_losses(model, held)?));
         Ok(())
     })?;
     let found: Vec<f32> = all.iter().filter_map(|s| found.get(s).copied()).collect();
@@ -52,8 +52,8 @@ pub(super) fn judge(
     let mut guess = 0.0;
     each_without(start, inliers, Purpose::Trial, |model, held| {
         guess = model.guess();
-        harmless.extend(strangeness(model, held)?);
-        found.push(strangeness(model, &asked)?);
+        harmless.extend(sequence_losses(model, held)?);
+        found.push(sequence_losses(model, &asked)?);
         Ok(())
     })?;
     let baseline = quantile(&harmless, HARMLESS).max(guess);
@@ -61,7 +61,7 @@ pub(super) fn judge(
         let losses: Vec<f32> = found.iter().map(|losses| losses[place]).collect();
         *evidence = Evidence {
             baseline,
-            trial: at_least(&losses),
+            trial: lower_bound(&losses),
         };
     }
     Ok(())
@@ -94,8 +94,8 @@ fn each_without<'a>(
     Ok(())
 }
 
-/// What a mean is at least: two standard errors less than what was found.
-fn at_least(losses: &[f32]) -> f32 {
+/// The mean less two standard errors.
+fn lower_bound(losses: &[f32]) -> f32 {
     let count = losses.len() as f32;
     let mean = losses.iter().sum::<f32>() / count;
     let square: f32 = losses.iter().map(|loss| (loss - mean).powi(2)).sum();

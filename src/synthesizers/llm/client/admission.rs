@@ -11,16 +11,16 @@ use tokio::time::{Instant, sleep_until};
 /// Lets requests in: one more at once after as many good answers as there are at once, fewer after a sign of crowding.
 /// Like TCP's window, this finds what the server bears and shares it fairly with its other clients.
 ///
-/// Who came first goes first, also when it has to come again: so the calls that a server turned away are through before
+/// Calls are let in in the order in which they came, also when they come again: so those that a server turned away are through before
 /// others begin, and none is turned away again and again.
 #[derive(Clone, Debug)]
-pub(super) struct Gate(Arc<Shared>);
+pub(super) struct Admission(Arc<Shared>);
 
 #[derive(Debug)]
 struct Shared {
-    most: f64,
+    max: f64,
     state: Mutex<State>,
-    /// The gate was closed, or for longer.
+    /// Nobody is let in from now on, or for longer.
     closed: Notify,
 }
 
@@ -42,21 +42,21 @@ struct State {
 /// The order in which calls came.
 pub(super) type Turn = u64;
 
-/// A place within; dropping it gives it back.
+/// Leave to have a request under way; dropping it gives it back.
 #[derive(Debug)]
 pub(super) struct Place {
-    gate: Gate,
+    admission: Admission,
     lowered: u64,
 }
 
-impl Gate {
+impl Admission {
     /// Open for so many at once, and never for more.
-    pub fn new(most: NonZeroUsize) -> Self {
-        let most = most.get() as f64;
-        Gate(Arc::new(Shared {
-            most,
+    pub fn new(max: NonZeroUsize) -> Self {
+        let max = max.get() as f64;
+        Admission(Arc::new(Shared {
+            max,
             state: Mutex::new(State {
-                limit: most,
+                limit: max,
                 inside: 0,
                 lowered: 0,
                 closed_until: None,
@@ -74,7 +74,7 @@ impl Gate {
         state.next
     }
 
-    /// Waits until the gate is open, a place is free, and nobody with an earlier turn waits for it.
+    /// Waits until requests are let in, a place is free, and nobody with an earlier turn waits for it.
     pub async fn enter(&self, turn: Turn) -> Place {
         let mut place = self.queue(turn);
         loop {
@@ -112,7 +112,7 @@ impl Gate {
         receiver
     }
 
-    /// Lets in who can be let in. Where the gate is closed: until when.
+    /// Lets in who can be let in. Where nobody is let in: until when.
     fn let_in(&self) -> Option<Instant> {
         loop {
             let mut state = self.state();
@@ -125,7 +125,7 @@ impl Gate {
             if !waiting.is_closed() {
                 state.inside += 1;
                 let place = Place {
-                    gate: self.clone(),
+                    admission: self.clone(),
                     lowered: state.lowered,
                 };
                 drop(state);
@@ -145,10 +145,10 @@ async fn reached(opening: Option<Instant>) {
 impl Place {
     /// The server answered well.
     pub fn good(&self) {
-        let mut state = self.gate.state();
-        state.limit = (state.limit + 1.0 / state.limit).min(self.gate.0.most);
+        let mut state = self.admission.state();
+        state.limit = (state.limit + 1.0 / state.limit).min(self.admission.0.max);
         drop(state);
-        self.gate.let_in();
+        self.admission.let_in();
     }
 
     /// The server showed that it has too much to do: half as many at once.
@@ -163,7 +163,7 @@ impl Place {
     }
 
     fn lower(&self, by: impl FnOnce(f64) -> f64) {
-        let mut state = self.gate.state();
+        let mut state = self.admission.state();
         if state.lowered == self.lowered {
             state.lowered += 1;
             state.limit = by(state.limit).max(1.0);
@@ -173,8 +173,8 @@ impl Place {
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.gate.state().inside -= 1;
-        self.gate.let_in();
+        self.admission.state().inside -= 1;
+        self.admission.let_in();
     }
 }
 
@@ -185,72 +185,72 @@ mod tests {
 
     use super::*;
 
-    fn gate(most: usize) -> Gate {
-        Gate::new(NonZeroUsize::new(most).unwrap())
+    fn admission(max: usize) -> Admission {
+        Admission::new(NonZeroUsize::new(max).unwrap())
     }
 
-    fn enter(gate: &Gate) -> Option<Place> {
-        gate.enter(gate.turn()).now_or_never()
+    fn enter(admission: &Admission) -> Option<Place> {
+        admission.enter(admission.turn()).now_or_never()
     }
 
     /// As many as get in now.
-    fn enter_all(gate: &Gate) -> Vec<Place> {
-        std::iter::from_fn(|| enter(gate)).collect()
+    fn enter_all(admission: &Admission) -> Vec<Place> {
+        std::iter::from_fn(|| enter(admission)).collect()
     }
 
     #[test]
     fn a_crowd_halves_once_and_good_answers_restore_one_at_a_time() {
-        let gate = gate(8);
-        let places = enter_all(&gate);
+        let admission = admission(8);
+        let places = enter_all(&admission);
         assert_eq!(places.len(), 8);
         for place in &places {
             place.crowded();
         }
-        assert!(enter(&gate).is_none());
+        assert!(enter(&admission).is_none());
         drop(places);
-        let places = enter_all(&gate);
+        let places = enter_all(&admission);
         assert_eq!(places.len(), 4);
         for place in &places {
             place.good();
         }
         drop(places);
         // 4 + 1/4 + 1/4.25 + … falls just short of 5: the next good answer makes it.
-        let place = enter(&gate).unwrap();
+        let place = enter(&admission).unwrap();
         place.good();
         drop(place);
-        let places = enter_all(&gate);
+        let places = enter_all(&admission);
         assert_eq!(places.len(), 5);
         places[0].turned_away();
         places[1].turned_away();
         drop(places);
-        assert_eq!(enter_all(&gate).len(), 1);
+        assert_eq!(enter_all(&admission).len(), 1);
     }
 
     #[tokio::test]
     async fn nobody_is_let_in_while_it_is_closed_not_even_who_waited_before() {
-        let gate = gate(1);
-        let place = enter(&gate).unwrap();
-        let waiting = gate.enter(gate.turn());
+        let admission = admission(1);
+        let place = enter(&admission).unwrap();
+        let waiting = admission.enter(admission.turn());
         tokio::pin!(waiting);
         assert!((&mut waiting).now_or_never().is_none());
         let pause = Duration::from_millis(50);
         let begin = Instant::now();
-        gate.close_for(pause);
-        gate.close_for(Duration::ZERO);
+        admission.close_for(pause);
+        admission.close_for(Duration::ZERO);
         drop(place);
         assert!((&mut waiting).now_or_never().is_none());
         waiting.await;
         assert!(begin.elapsed() >= pause);
-        assert_eq!(enter_all(&gate).len(), 1);
+        assert_eq!(enter_all(&admission).len(), 1);
     }
 
     #[tokio::test]
     async fn who_came_first_goes_first_and_who_gave_up_is_passed_over() {
-        let gate = gate(1);
-        let turns: Vec<Turn> = (0..4).map(|_| gate.turn()).collect();
-        let place = enter(&gate).unwrap();
+        let admission = admission(1);
+        let turns: Vec<Turn> = (0..4).map(|_| admission.turn()).collect();
+        let place = enter(&admission).unwrap();
         let mut waiting: Vec<_> = [3, 1, 0, 2]
-            .map(|at| (at, Box::pin(gate.enter(turns[at]))))
+            .map(|at| (at, Box::pin(admission.enter(turns[at]))))
             .into();
         for (_, enter) in &mut waiting {
             assert!(enter.now_or_never().is_none());
@@ -273,10 +273,10 @@ mod tests {
         /// Whatever happens, places are neither lost nor made up: when all have left, as many get in as the limit says.
         #[test]
         fn places_are_kept_count_of(
-            most in 1usize..12,
+            max in 1usize..12,
             steps in proptest::collection::vec((0u8..6, any::<proptest::sample::Index>()), 0..200),
         ) {
-            let gate = gate(most);
+            let admission = admission(max);
             let mut inside = Vec::new();
             let mut waiting = Vec::new();
             for (step, which) in steps {
@@ -284,8 +284,8 @@ mod tests {
                 match (step, chosen) {
                     (0, _) => {
                         let mut enter = Box::pin({
-                            let gate = gate.clone();
-                            async move { gate.enter(gate.turn()).await }
+                            let admission = admission.clone();
+                            async move { admission.enter(admission.turn()).await }
                         });
                         match (&mut enter).now_or_never() {
                             Some(place) => inside.push(place),
@@ -300,13 +300,13 @@ mod tests {
                     (5, _) if !waiting.is_empty() => drop(waiting.swap_remove(which.index(waiting.len()))),
                     _ => (),
                 }
-                prop_assert!(inside.len() <= most);
+                prop_assert!(inside.len() <= max);
             }
             waiting.clear();
             inside.clear();
-            let limit = gate.state().limit as usize;
-            prop_assert!((1..=most).contains(&limit));
-            prop_assert_eq!(enter_all(&gate).len(), limit);
+            let limit = admission.state().limit as usize;
+            prop_assert!((1..=max).contains(&limit));
+            prop_assert_eq!(enter_all(&admission).len(), limit);
         }
     }
 }

@@ -36,6 +36,22 @@ pub(crate) fn each(
     each_line(&stream.path(dir), take)
 }
 
+/// Calls `take` with each line of the stream's file that is about `home`.
+///
+/// # Errors
+/// As [`each`]; or a line names no home.
+pub(crate) fn each_of(
+    dir: &Path,
+    stream: Stream,
+    home: &str,
+    mut take: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    each(dir, stream, |text| match is_of(text, home)? {
+        true => take(text),
+        false => Ok(()),
+    })
+}
+
 /// Calls `take` with each line of a JSON Lines file.
 ///
 /// # Errors
@@ -74,7 +90,7 @@ pub(crate) fn line<'a, T: Deserialize<'a>>(text: &'a str) -> anyhow::Result<T> {
 ///
 /// # Errors
 /// It names no home.
-pub(crate) fn is_of(text: &str, home: &str) -> anyhow::Result<bool> {
+fn is_of(text: &str, home: &str) -> anyhow::Result<bool> {
     #[derive(Deserialize)]
     struct Of<'a> {
         #[serde(borrow)]

@@ -7,8 +7,6 @@ use std::str::FromStr;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::super::Usage;
-
 /// Decimals of an amount.
 const DECIMALS: usize = 12;
 /// The smallest parts in one unit of currency.
@@ -24,11 +22,11 @@ impl Money {
     /// Nothing.
     pub const ZERO: Money = Money(0);
 
-    pub(super) fn plus(self, other: Money) -> Money {
+    pub(crate) fn plus(self, other: Money) -> Money {
         Money(self.0.saturating_add(other.0))
     }
 
-    pub(super) fn minus(self, other: Money) -> Money {
+    pub(crate) fn minus(self, other: Money) -> Money {
         Money(self.0.saturating_sub(other.0))
     }
 }
@@ -91,7 +89,7 @@ impl<'de> Deserialize<'de> for Money {
 pub struct Price(Money);
 
 impl Price {
-    fn of(self, tokens: u64) -> Money {
+    pub(crate) fn of(self, tokens: u64) -> Money {
         Money(u128::from(tokens).saturating_mul(self.0.0 / MILLION))
     }
 }
@@ -116,24 +114,6 @@ impl fmt::Display for Price {
     }
 }
 
-/// What a model's tokens cost.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Prices {
-    /// Of a million tokens of the messages.
-    pub input: Price,
-    /// Of a million tokens of the answer.
-    pub output: Price,
-}
-
-impl Prices {
-    /// What this many tokens cost. An amount beyond what can be counted is the greatest that can.
-    pub fn cost(&self, usage: Usage) -> Money {
-        self.input
-            .of(usage.input)
-            .plus(self.output.of(usage.output))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -145,15 +125,6 @@ mod tests {
         fn an_amount_is_read_as_it_is_written(parts in any::<u128>()) {
             let money = Money(parts);
             prop_assert_eq!(money.to_string().parse(), Ok(money));
-        }
-
-        /// A plain count of millionths is the oracle: price × tokens, nothing rounded.
-        #[test]
-        fn a_cost_is_exact(price in 0_u64..1_000_000_000, tokens in any::<u64>()) {
-            let text = format!("{}.{:06}", price / 1_000_000, price % 1_000_000);
-            let prices = Prices { input: text.parse().unwrap(), output: Price::default() };
-            let cost = prices.cost(Usage { input: tokens, output: 7 });
-            prop_assert_eq!(cost.0, u128::from(price) * u128::from(tokens));
         }
 
         #[test]

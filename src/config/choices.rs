@@ -1,0 +1,78 @@
+//! Options whose values are words: each a choice between a few.
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// Which closing actions the split leaves in the current segment (its semantic checker).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Checker {
+    /// A closing action whose still-open counterpart, of the same device, lies in the segment
+    Paired,
+    /// Any closing action
+    Closing,
+    /// None
+    Off,
+}
+
+/// Who answers synthesis requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Synthesizer {
+    /// The one inside: no network, no key, deterministic by seed
+    Embedded,
+    /// A language model behind an OpenAI-compatible server, given with --llm-url and --llm-model
+    Openai,
+    /// Recorded answers alone: no connection is made
+    Cassette,
+    /// A model file, given with --llm-gguf, run inside Hearth (where it was built with the feature gguf)
+    Gguf,
+    /// Nobody: the replay stops at the requests
+    None,
+}
+
+/// What a language model is asked to write.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Writes {
+    /// Sequences for the new context, asked for once a weekday of a shift: as in the paper
+    #[default]
+    Sequences,
+    /// A few edits of the home's whole past, asked for once a shift
+    Edits,
+}
+
+/// The forms of an answer.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Format {
+    /// By schema where the server knows it, else as in the paper
+    #[default]
+    Auto,
+    /// By schema (`response_format` of type `json_schema`)
+    Schema,
+    /// As in the paper, in words alone: <seq [[…]] seq>
+    Paper,
+}
+
+/// Which names a language model is told.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum Naming {
+    /// Those made of public words (rooms, kinds of devices, what they do); numbered ones stand for the others
+    #[default]
+    Public,
+    /// Those of the catalog as they are; choose it where no person named the devices
+    Catalog,
+}
+
+/// What a cassette is for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum CassetteMode {
+    /// Ask for everything anew, and keep it
+    Record,
+    /// Ask for nothing: what is not recorded fails
+    Replay,
+    /// Ask for what is not recorded, and keep it
+    Auto,
+}

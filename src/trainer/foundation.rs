@@ -1,0 +1,54 @@
+//! A cohort's first models.
+
+use hearth_operators::words::{Catalog, Foundation, Sequence, Version};
+
+use super::detector::detector;
+use super::held_out::split;
+use super::learning::autoencoder;
+use super::predictor::predictor;
+use super::settings::{Purpose, Settings};
+use crate::models::{Learner, ModelError};
+
+/// Warm-up sequences beyond this many are sampled: a cohort's models are a start, and work must be bounded.
+const MAX_WARM_UP: usize = 4096;
+
+/// Trains the models that a cohort's homes start from, on sequences of any of its homes.
+///
+/// The detector's threshold is the 99th percentile of the losses of behaviours that it has not learnt: of a fifth of the sequences,
+/// drawn and held out, or of all of them in turn where it is counted. Of more than 4096 sequences as many are drawn.
+///
+/// # Errors
+/// There is no behaviour to train on, or one is not of this catalog.
+pub fn foundation(
+    catalog: &Catalog,
+    warm_up: &[Sequence],
+    settings: &Settings,
+) -> Result<Foundation, ModelError> {
+    let preset = settings.preset;
+    let known = warm_up.iter().filter(|s| !s.0.is_empty()).collect();
+    let mut parts = split(known, settings.seed_for(Purpose::Split));
+    if parts.train.is_empty() {
+        return Err(ModelError::NoData);
+    }
+    parts.train.truncate(MAX_WARM_UP / 5 * 4);
+    parts.held.truncate(MAX_WARM_UP / 5);
+    let encoder = autoencoder(
+        catalog,
+        preset.encoder(),
+        Purpose::Encoder,
+        &parts,
+        settings,
+    )?;
+    let encoder = encoder.parameters().weights()?;
+    let detector = detector(catalog, 0, &parts, settings)?.0;
+    let predictor = predictor(catalog, &parts, settings)?;
+    Ok(Foundation {
+        encoder,
+        detector,
+        predictor: Version {
+            number: 0,
+            weights: predictor.weights()?,
+            threshold: 0.0,
+        },
+    })
+}
