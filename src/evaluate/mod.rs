@@ -20,9 +20,10 @@ mod truth;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use crate::show::read::{each, line};
-use crate::sinks::Stream;
-use crate::sinks::lines::{AdaptationLine, RequestLine, ScoreLine, SegmentLine, VerdictLine};
+use crate::outputs::read::{each, line};
+use crate::outputs::{
+    AdaptationLine, RequestLine, ScoreLine, SegmentLine, ShiftLine, Stream, VerdictLine,
+};
 
 pub use report::{Evaluation, Part, Shifts};
 use statistics::Judged;
@@ -266,7 +267,7 @@ fn shifts(dir: &Path, truth: &Truth) -> anyhow::Result<Shifts> {
             )
         })
         .collect();
-    let find = |home: &str, shift: &crate::sinks::lines::ShiftLine<'_>| {
+    let find = |home: &str, shift: &ShiftLine<'_>| {
         places
             .get(&(home, shift.time.time.0, shift.kind.name()))
             .copied()

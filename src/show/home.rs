@@ -4,14 +4,13 @@ use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::Path;
 
-use super::read::{add, check_counts, each, is_of, line};
 use super::{Part, plain};
 use crate::config::UsageError;
-use crate::sinks::lines::{
+use crate::outputs::read::{add, check_counts, each, is_of, line};
+use crate::outputs::{
     AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
-    ScoreLine, SegmentLine, Stamp, TransitionLine, VerdictLine, VersionsLine,
+    ScoreLine, SegmentLine, Stamp, Stream, TransitionLine, VerdictLine, VersionsLine, grouped,
 };
-use crate::sinks::{Stream, grouped};
 
 /// A segment as a key: times and actions.
 type Behaviors = Vec<(Stamp, String)>;

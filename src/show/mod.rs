@@ -2,7 +2,6 @@
 
 mod graph;
 mod home;
-pub(crate) mod read;
 mod table;
 
 use std::io::{self, BufWriter, Write};
@@ -13,6 +12,7 @@ use clap::{Args, ValueEnum};
 
 use crate::config::UsageError;
 use crate::evaluate;
+use crate::outputs::read;
 
 /// Show what a replay found: its homes, one home, or how well it did against a known truth
 ///
@@ -75,7 +75,7 @@ pub enum Part {
 /// The folder is no output folder ([`UsageError`]), a line of it is damaged, or the output cannot be written.
 pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
     let dir = &arguments.dir;
-    read::check(dir)?;
+    read::check(dir).map_err(|refused| UsageError(refused.to_string()))?;
     let mut out = BufWriter::new(io::stdout().lock());
     match (&arguments.home, &arguments.truth) {
         (Some(name), _) => match &arguments.dot {

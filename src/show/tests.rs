@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::sinks::Stream;
+use crate::outputs::Stream;
 
 fn folder(files: &[(Stream, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();

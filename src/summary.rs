@@ -1,12 +1,14 @@
 //! The end of a run: `summary.json`, and the same for a person.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Counts, SinkError};
+use crate::memory::peak_rss;
+use crate::outputs::{Counts, grouped, summary_path};
+use crate::sinks::SinkError;
+use crate::sinks::files::{self, Folder};
 use crate::synthesizers::llm::LlmSummary;
 
 /// What only the run itself knows.
@@ -193,11 +195,6 @@ impl Summary {
         }
     }
 
-    /// `summary.json` of an output folder.
-    pub fn path(dir: &Path) -> PathBuf {
-        dir.join("summary.json")
-    }
-
     /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`.
     pub fn balanced(&self) -> bool {
         let Events {
@@ -210,14 +207,14 @@ impl Summary {
         r#in == applied + duplicate + late + rejected
     }
 
-    /// Writes `summary.json` into `dir`.
+    /// Writes `summary.json` into the folder.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, dir: &Path) -> Result<(), SinkError> {
-        let path = Self::path(dir);
+    pub fn write(&self, folder: &Folder) -> Result<(), SinkError> {
+        let path = summary_path(folder.path());
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        text.and_then(|text| std::fs::write(&path, text + "\n"))
+        text.and_then(|text| files::replace(&path, (text + "\n").as_bytes()))
             .map_err(|source| SinkError::Write { path, source })
     }
 }
@@ -351,36 +348,6 @@ fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
     parts.collect::<Vec<_>>().join(", ")
 }
 
-/// A count with a comma between thousands.
-pub fn grouped(count: u64) -> String {
-    let digits = count.to_string();
-    let mut text = String::with_capacity(digits.len() + digits.len() / 3);
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// The most memory that this process has held, in bytes; `None` where the system does not tell.
-pub fn peak_rss() -> Option<u64> {
-    memory("VmHWM:")
-}
-
-/// The memory that this process holds, in bytes; `None` where the system does not tell.
-pub fn rss() -> Option<u64> {
-    memory("VmRSS:")
-}
-
-fn memory(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -451,23 +418,5 @@ mod tests {
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
-            assert_eq!(grouped(count), text);
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn linux_tells_the_peak() {
-        assert!(peak_rss().is_some_and(|bytes| bytes > 1 << 20));
     }
 }
