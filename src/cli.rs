@@ -18,7 +18,7 @@ use crate::pack::{self, PackArgs};
 use crate::replay;
 use crate::show::{self, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
-use crate::sinks::SinkError;
+use crate::sinks::files::FolderError;
 use crate::synthesizers::llm::Templates;
 
 /// Hearth keeps the smart-home models of many households fitted while life changes
@@ -313,11 +313,7 @@ fn sentence(error: &anyhow::Error) -> String {
 /// 2 for what was refused before any work, else 1.
 fn exit_code(error: &anyhow::Error) -> u8 {
     let refused = |cause: &(dyn std::error::Error + 'static)| {
-        cause.is::<UsageError>()
-            || matches!(
-                cause.downcast_ref(),
-                Some(SinkError::Occupied(_) | SinkError::Create { .. })
-            )
+        cause.is::<UsageError>() || cause.is::<FolderError>()
     };
     if error.chain().any(refused) { 2 } else { 1 }
 }
@@ -325,6 +321,7 @@ fn exit_code(error: &anyhow::Error) -> u8 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::sinks::SinkError;
 
     #[test]
     fn the_command_is_consistent() {
@@ -339,7 +336,7 @@ mod tests {
         let text = sentence(&error);
         assert_eq!(text.matches("disk full").count(), 1, "{text}");
         assert_eq!(exit_code(&error), 1);
-        let error = anyhow::Error::from(SinkError::Occupied("out".into()));
+        let error = anyhow::Error::from(FolderError::Occupied("out".into()));
         assert_eq!(exit_code(&error), 2);
     }
 }

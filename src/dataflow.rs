@@ -13,7 +13,6 @@
 //! It is a line from start to end: an operator that took a feedback edge would have its frontier held back by every open
 //! request, so versions on trial are judged inside `score`.
 
-use crossbeam_channel::Sender;
 use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::Embed;
 use hearth_operators::gather::Gather;
@@ -22,21 +21,18 @@ use hearth_operators::offload::Offload;
 use hearth_operators::request::Requests;
 use hearth_operators::score::Scoring;
 use hearth_operators::shift::Shifts;
-use hearth_operators::split::{Account, Notice, Rules, Split};
-use hearth_operators::transitions::{Transition, Transitions};
-use hearth_operators::validate::{Invalid, Validate};
+use hearth_operators::split::{Notice, Rules, Split};
+use hearth_operators::transitions::Transitions;
+use hearth_operators::validate::Validate;
 use hearth_operators::warm_up::{Enough, WarmUp};
-use hearth_operators::words::{
-    Adaptation, Adjustment, Behavior, Epoch, Foundation, Outcome, Representative, Task, Weights,
-};
-use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::Operator;
+use hearth_operators::words::{Behavior, Epoch};
 use timely::dataflow::operators::vec::{Broadcast, Map};
-use timely::dataflow::operators::{Input, Probe};
-use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
+use timely::dataflow::operators::{Concat, Input};
+use timely::dataflow::{InputHandleVec, ProbeHandle, Scope};
 
+use crate::outputs::{Judged, Late, Model, Rejection};
 use crate::services::Services;
-use crate::sinks::Row;
+use crate::sinks::{Out, RowSender};
 
 /// What the dataflow is built with.
 #[derive(Clone)]
@@ -74,7 +70,7 @@ pub fn build(
     scope: Scope<'_, Epoch>,
     settings: &Settings,
     services: &Services,
-    rows: &Sender<Vec<Row>>,
+    rows: &RowSender,
 ) -> Dataflow {
     let (behaviors_in, behaviors) = scope.new_input::<Vec<Behavior>>();
     let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
@@ -127,160 +123,30 @@ pub fn build(
         rows,
         probes: &[&ingested, &done],
     };
-    out.write(segments.inner, |_, (segment, epoch, diff)| Row::Segment {
-        epoch,
-        diff,
-        segment,
-    });
-    out.write(
-        transitions.inner,
-        |_, (Transition { home, from, to }, epoch, diff)| Row::Transition {
-            epoch,
-            diff,
-            home,
-            from,
-            to,
-        },
-    );
-    out.write(split.accounts, |_, account| match account {
-        Account::Counted { applied, duplicate } => Row::Tally { applied, duplicate },
-        Account::Late(behavior) => {
-            let reason = "it lies before its home's horizon (newest event minus lateness)".into();
-            Row::Late { behavior, reason }
-        }
-        Account::Rejected(behavior) => {
-            let reason =
-                "it jumps ahead of its home's newest event and no second event confirms it".into();
-            Row::Implausible { behavior, reason }
-        }
-    });
+    out.write(segments.inner);
+    out.write(transitions.inner);
+    out.count(split.accounts.clone());
+    out.write(split.accounts.clone().flat_map(Late::of));
+    let refused = shifts.refused.map(Rejection::Shift);
+    out.write(split.accounts.flat_map(Rejection::of).concat(refused));
     let out = Out {
         rows,
         probes: &[&done],
     };
-    out.write(shifts.refused, |_, shift| Row::Refused { shift });
-    out.write(representatives.inner, |_, ((key, segment), epoch, diff)| {
-        let regime = key.regime;
-        Row::Representative {
-            epoch,
-            diff,
-            representative: Representative { regime, segment },
-        }
-    });
-    out.write(requests, |epoch, request| Row::Request { epoch, request });
-    out.write(invalid, |epoch, invalid| match invalid {
-        Invalid::Reply { request, reason } => Row::Failure {
-            epoch,
-            key: request,
-            reason,
-        },
-        Invalid::Sequence {
-            request,
-            position,
-            rows,
-            reason,
-        } => Row::Invalid {
-            epoch,
-            key: request,
-            position,
-            sequence: rows,
-            reason,
-        },
-    });
-    out.write(filtered.flat_map(|f| f.verdicts), |epoch, verdict| {
-        Row::Verdict { epoch, verdict }
-    });
-    out.write(trained.flat_map(|f| cohort_models(&f)), |_, row| row);
-    out.write(
-        adaptations.clone().flat_map(|a| home_models(&a)),
-        |_, row| row,
-    );
-    let adjustment = |epoch, adjustment: Adjustment| Row::Adjustment { epoch, adjustment };
-    let versions = adaptations.flat_map(|a| a.versions.into_iter().map(|(_, line)| line));
-    out.write(versions, adjustment);
-    out.write(scored.adjustments, adjustment);
-    out.write(scored.scores, |epoch, score| Row::Score { epoch, score });
+    out.write(representatives.inner);
+    out.write(requests);
+    let filtered = filtered.flat_map(|f| f.verdicts).map(Judged::Filtered);
+    out.write(invalid.map(Judged::Invalid).concat(filtered));
+    let versions = adaptations.clone().flat_map(|a| a.versions);
+    out.write(versions.map(|(_, line)| line).concat(scored.adjustments));
+    out.write(scored.scores);
+    out.save(trained.flat_map(|f| Model::of_cohort(&f)));
+    out.save(adaptations.flat_map(|a| Model::of_home(&a)));
 
     Dataflow {
         behaviors: behaviors_in,
         notices: notices_in,
         ingested,
         done,
-    }
-}
-
-/// A cohort's first models, to be saved.
-fn cohort_models(foundation: &Foundation) -> Vec<Row> {
-    let Foundation {
-        encoder,
-        detector,
-        predictor,
-    } = foundation;
-    let row = |model, weights: &Weights| Row::Model {
-        home: None,
-        model,
-        version: 0,
-        weights: weights.clone(),
-    };
-    vec![
-        row("encoder", encoder),
-        row("detector", &detector.weights),
-        row("predictor", &predictor.weights),
-    ]
-}
-
-/// The versions of a home that went live, to be saved.
-fn home_models(adaptation: &Adaptation) -> Vec<Row> {
-    let versions = adaptation.versions.iter();
-    let promoted = versions.filter(|(_, line)| line.outcome == Outcome::Promoted);
-    promoted
-        .map(|(version, line)| Row::Model {
-            home: Some(adaptation.key.home),
-            model: match line.task {
-                Task::Detector => "detector",
-                Task::Predictor => "predictor",
-            },
-            version: version.number,
-            weights: version.weights.clone(),
-        })
-        .collect()
-}
-
-/// Where streams leave the dataflow.
-struct Out<'a> {
-    rows: &'a Sender<Vec<Row>>,
-    probes: &'a [&'a ProbeHandle<Epoch>],
-}
-
-impl Out<'_> {
-    /// Hands a stream's records to the writer as rows; the probes tell how far that is done.
-    fn write<D: Clone + 'static>(
-        &self,
-        stream: StreamVec<'_, Epoch, D>,
-        row: impl Fn(Epoch, D) -> Row + 'static,
-    ) {
-        let rows = self.rows.clone();
-        let mut written = stream
-            .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
-                Pipeline,
-                "Write",
-                |_capability, _info| {
-                    move |input, _output| {
-                        input.for_each_stamp(|capability, data| {
-                            let Some(&epoch) = capability.least() else {
-                                return;
-                            };
-                            let batch = data.flat_map(std::mem::take).map(|d| row(epoch, d));
-                            let batch: Vec<Row> = batch.collect();
-                            // The writer takes rows until the last sender is gone; only its panic ends it sooner, and
-                            // that is reported where it is joined.
-                            let _ = rows.send(batch);
-                        });
-                    }
-                },
-            );
-        for probe in self.probes {
-            written = written.probe_with(probe);
-        }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::Context;
 use jiff::tz::TimeZone;
 
 use crate::config::{UsageError, zone};
-use crate::sinks::grouped;
+use crate::outputs::grouped;
 use crate::sources::{self, LogFormat, LogWriter, Packing, SourceError};
 
 /// Pack event logs into one binary log, which is read many times as fast, or into one Parquet file

@@ -23,10 +23,13 @@ use crate::cli::ReplayArgs;
 use crate::config::{Checker, Config, UsageError};
 use crate::dataflow;
 use crate::homes::Homes;
+use crate::outputs::{Names, Rejection, Stream};
 use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
-use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
+use crate::sinks::Writer;
+use crate::sinks::files::{Files, Folder};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
+use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::{self, Prompts};
 use crate::trainer;
 use driver::{Batch, Driver};
@@ -70,17 +73,18 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         _spooled,
     } = open(args)?;
     let files = (0..args.logs.len()).map(|f| log.file_name(f as u32).to_owned());
-    let names = Names {
-        homes: homes.clone(),
-        catalog: catalog.clone(),
-        detector: config.preset.detector_name(),
-        files: files.collect(),
-        prompt: Arc::new(move |request| prompts.shown(request)),
-    };
+    let names = Names::new(
+        homes.clone(),
+        catalog.clone(),
+        config.preset.detector_name(),
+        files.collect(),
+    )
+    .with_prompt(move |request| prompts.shown(request));
     if let Some(first) = rejected_contexts.first().filter(|_| config.strict) {
         anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
     }
-    let (writer, rows) = Writer::open(&args.out, names)?;
+    let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
+    let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
     let stop = Stop::default();
     let interrupted = on_interrupt(&stop)?;
 
@@ -94,6 +98,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let quoted = synthesizer.quoted();
     let Begun { answers, llm } =
         synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
+    // Nothing can refuse the run any more.
+    let (writer, rows) = Writer::start(Files::create(&folder)?, names)?;
     let services = Services::new(&pool, &workload, &catalog, settings, answers);
     let position = Arc::new(Position::default());
     let progress = Progress::start(
@@ -115,7 +121,10 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
                 })
             })?
     };
-    let _ = rows.send(rejected_contexts.into_iter().map(context_row).collect());
+    rows.write(
+        0,
+        rejected_contexts.into_iter().map(refused_context).collect(),
+    );
 
     let during_adaptation = Arc::new(AtomicU64::new(0));
     let ingested_at = Arc::new(AtomicU64::new(0));
@@ -176,7 +185,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         },
     };
     let summary = Summary::new(&counts, &run, llm.map(|llm| llm.summary()));
-    summary.write(&args.out)?;
+    summary.write(&folder)?;
     println!("{summary}");
     if let Some(failure) = stop.failure() {
         anyhow::bail!(
@@ -319,13 +328,13 @@ fn read(
     broken.map_or(Ok(()), |error| Err(error.into()))
 }
 
-fn context_row(rejected: Rejected) -> Row {
+fn refused_context(rejected: Rejected) -> Rejection {
     let Rejected {
         line,
         source,
         reason,
     } = rejected;
-    Row::RejectedContext {
+    Rejection::Context {
         line,
         source,
         reason,

@@ -25,10 +25,11 @@ use super::{count, median};
 use crate::config::Config;
 use crate::dataflow::{self, Dataflow};
 use crate::models::Preset;
+use crate::outputs::grouped;
 use crate::pool::{Pool, Stop, Urgency, cpu_micros};
 use crate::services::{Services, Workload};
 use crate::simulate::{self, Event, PlantedShift, Sink};
-use crate::sinks::grouped;
+use crate::sinks::RowSender;
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 use crate::{filter, replay, trainer};
 
@@ -333,8 +334,7 @@ fn run_dataflow(log: Log, services: Services, catalog: &Arc<Catalog>) {
     let config = Config::default();
     let settings = replay::dataflow_settings(&config, catalog);
     timely::execute_directly(move |worker| {
-        // Nobody reads the rows; sending to nobody is no error.
-        let (rows, _) = crossbeam_channel::unbounded();
+        let rows = RowSender::nowhere();
         let Dataflow {
             mut behaviors,
             mut notices,

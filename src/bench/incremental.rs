@@ -9,17 +9,19 @@ use crossbeam_channel::{Receiver, Sender, bounded};
 use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Notice, Rules, Split};
-use hearth_operators::transitions::{Transition, Transitions};
+use hearth_operators::transitions::Transitions;
 use hearth_operators::words::{Behavior, Epoch};
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
-use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::vec::{Broadcast, Map};
 use timely::dataflow::operators::{Input as _, Probe};
 use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 use timely::worker::Worker;
 
 use super::totals::{Digest, Totals};
-use crate::sinks::{Row, rss};
+use crate::memory::rss;
+use crate::outputs::{Late, Rejection};
+use crate::sinks::{Out, RowSender};
 use crate::sources::EventLog;
 
 /// Batches that may be decoded ahead of the first worker.
@@ -43,7 +45,7 @@ pub struct Path {
     /// Whether what is handed over is summed up, to be compared.
     pub digest: bool,
     /// Where rows go, if they are written.
-    pub rows: Option<Sender<Vec<Row>>>,
+    pub rows: Option<RowSender>,
 }
 
 /// A worker's hold on its dataflow.
@@ -99,9 +101,19 @@ impl Path {
         let out = Counted {
             totals,
             digest: self.digest,
-            rows: self.rows.as_ref(),
             done: &done,
         };
+        if let Some(rows) = &self.rows {
+            let out = Out {
+                rows,
+                probes: &[&done],
+            };
+            out.write(split.segments.inner.clone());
+            out.write(transitions.inner.clone());
+            out.count(split.accounts.clone());
+            out.write(split.accounts.clone().flat_map(Late::of));
+            out.write(split.accounts.clone().flat_map(Rejection::of));
+        }
         out.count(
             split.segments.inner,
             |totals, digest, (segment, _, diff)| {
@@ -110,45 +122,20 @@ impl Path {
                     digest.segment(segment.home, &segment.moments, *diff);
                 }
             },
-            |(segment, epoch, diff)| Row::Segment {
-                epoch,
-                diff,
-                segment,
-            },
         );
-        out.count(
-            transitions.inner,
-            |totals, digest, (edge, _, diff)| {
-                totals.transition(*diff);
-                if let Some(digest) = digest {
-                    digest.transition(edge.home, (edge.from, edge.to), *diff);
-                }
-            },
-            |(Transition { home, from, to }, epoch, diff)| Row::Transition {
-                epoch,
-                diff,
-                home,
-                from,
-                to,
-            },
-        );
-        out.count(
-            split.accounts,
-            |totals, _, account| match account {
-                Account::Counted { applied, duplicate } => {
-                    totals.applied += applied;
-                    totals.duplicate += duplicate;
-                }
-                Account::Late(_) | Account::Rejected(_) => totals.refused += 1,
-            },
-            |account| match account {
-                Account::Counted { applied, duplicate } => Row::Tally { applied, duplicate },
-                Account::Late(behavior) | Account::Rejected(behavior) => {
-                    let reason = "refused".into();
-                    Row::Late { behavior, reason }
-                }
-            },
-        );
+        out.count(transitions.inner, |totals, digest, (edge, _, diff)| {
+            totals.transition(*diff);
+            if let Some(digest) = digest {
+                digest.transition(edge.home, (edge.from, edge.to), *diff);
+            }
+        });
+        out.count(split.accounts, |totals, _, account| match account {
+            Account::Counted { applied, duplicate } => {
+                totals.applied += applied;
+                totals.duplicate += duplicate;
+            }
+            Account::Late(_) | Account::Rejected(_) => totals.refused += 1,
+        });
         Running {
             behaviors: behaviors_in,
             notices: notices_in,
@@ -215,7 +202,6 @@ fn feed(
 struct Counted<'a> {
     totals: &'a Arc<Mutex<Totals>>,
     digest: bool,
-    rows: Option<&'a Sender<Vec<Row>>>,
     done: &'a ProbeHandle<Epoch>,
 }
 
@@ -247,14 +233,12 @@ impl Counted<'_> {
         &self,
         stream: StreamVec<'_, Epoch, D>,
         count: impl Fn(&mut Totals, Option<&mut Digest>, &D) + 'static,
-        row: impl Fn(D) -> Row + 'static,
     ) {
         let mut share = Share {
             own: Totals::default(),
             digest: self.digest.then(Digest::default),
             all: self.totals.clone(),
         };
-        let rows = self.rows.cloned();
         stream
             .unary::<timely::container::CapacityContainerBuilder<Vec<()>>, _, _, _>(
                 Pipeline,
@@ -262,15 +246,7 @@ impl Counted<'_> {
                 |_capability, _info| {
                     move |input, _output| {
                         input.for_each_stamp(|_, data| {
-                            for batch in data {
-                                share.count(batch, &count);
-                                if let Some(rows) = &rows {
-                                    let batch = std::mem::take(batch).into_iter();
-                                    // The writer takes rows until the last sender is gone; what ends it sooner is
-                                    // reported where it is joined.
-                                    let _ = rows.send(batch.map(&row).collect());
-                                }
-                            }
+                            data.for_each(|batch| share.count(batch, &count));
                         });
                     }
                 },

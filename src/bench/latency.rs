@@ -19,7 +19,7 @@ use super::incremental::{self, AHEAD, NAP, Running};
 use super::report::Report;
 use super::workload::{self, Workload};
 use super::{count, homes};
-use crate::sinks::grouped;
+use crate::outputs::grouped;
 
 /// Measure how long an event takes to its epoch's outputs, at rates up to saturation
 ///

@@ -17,8 +17,11 @@ use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
 use crate::homes::Homes;
+use crate::memory::peak_rss;
 use crate::models::Preset;
-use crate::sinks::{Names, Writer, peak_rss};
+use crate::outputs::Names;
+use crate::sinks::files::{Files, Folder};
+use crate::sinks::{RowSender, Writer};
 use crate::sources::{EventLog, Options};
 
 /// One run: used by the other measurements, which start it as a process
@@ -184,7 +187,8 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                     totals
                 }
                 Some(folder) => {
-                    let (writer, rows) = writer(folder, &args.log, &homes, &catalog)?;
+                    let folder = Folder::claim(folder, [args.log.as_path(), &args.catalog])?;
+                    let (writer, rows) = writer(&folder, &args.log, &homes, &catalog)?;
                     path.rows = Some(rows);
                     let (totals, _) = path.run(log)?;
                     writer.finish()?;
@@ -234,18 +238,16 @@ fn each_batch(
 }
 
 fn writer(
-    folder: &Path,
+    folder: &Folder,
     log: &Path,
     homes: &Homes,
     catalog: &Arc<hearth_operators::words::Catalog>,
-) -> anyhow::Result<(Writer, crossbeam_channel::Sender<Vec<crate::sinks::Row>>)> {
-    let names = Names {
-        homes: homes.clone(),
-        catalog: catalog.clone(),
-        detector: Preset::default().detector_name(),
-        files: vec![log.display().to_string()],
-        // There are no requests on this path.
-        prompt: Arc::new(|_| Default::default()),
-    };
-    Ok(Writer::open(folder, names)?)
+) -> anyhow::Result<(Writer, RowSender)> {
+    let names = Names::new(
+        homes.clone(),
+        catalog.clone(),
+        Preset::default().detector_name(),
+        vec![log.display().to_string()],
+    );
+    Ok(Writer::start(Files::create(folder)?, names)?)
 }

@@ -12,7 +12,7 @@ use super::adapt::{self, Adaptation};
 use super::latency::{self, Latency};
 use super::plot::{self, Bar, Curve};
 use super::{Measured, median};
-use crate::sinks::grouped;
+use crate::outputs::grouped;
 
 /// What was measured where, as `--json` writes it.
 #[derive(Clone, Debug, Serialize)]

@@ -21,9 +21,8 @@ mod truth;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
-use crate::outputs::{each, line};
-use crate::sinks::Stream;
-use crate::sinks::lines::{AdaptationLine, RequestLine, ShiftLine, VerdictLine};
+use crate::outputs::read::{each, line};
+use crate::outputs::{AdaptationLine, RequestLine, ShiftLine, Stream, VerdictLine};
 
 pub use report::{Evaluation, Part, Shifts};
 use run::{Key, Run, Scored};

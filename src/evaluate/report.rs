@@ -3,7 +3,7 @@
 use std::fmt;
 
 use super::statistics::{Calls, Ranking};
-use crate::sinks::grouped;
+use crate::outputs::grouped;
 
 /// What a comparison with the truth found.
 #[derive(Clone, Debug)]

@@ -4,9 +4,8 @@ use std::collections::HashMap;
 use std::path::Path;
 
 use super::trivial::TrivialAnswers;
-use crate::outputs::{each, line};
-use crate::sinks::Stream;
-use crate::sinks::lines::{ScoreLine, SegmentLine};
+use crate::outputs::read::{each, line};
+use crate::outputs::{ScoreLine, SegmentLine, Stream};
 
 /// Home, time in microseconds, action: the identity of a behaviour, names interned in order of the alphabet.
 pub(super) type Key = (u32, i64, u32);

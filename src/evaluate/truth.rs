@@ -7,7 +7,7 @@ use anyhow::{Context, anyhow};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use crate::outputs::each_line;
+use crate::outputs::read::each_line;
 
 /// A planted shift.
 pub(super) struct PlantedShift {

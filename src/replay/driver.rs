@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use crossbeam_channel::{Receiver, RecvTimeoutError};
 use hearth_operators::split::Notice;
 use hearth_operators::words::{Behavior, Epoch, Shift};
 use timely::dataflow::InputHandleVec;
@@ -12,9 +12,10 @@ use timely::worker::Worker;
 
 use super::progress::Position;
 use crate::dataflow::{self, Dataflow};
+use crate::outputs::Rejection;
 use crate::pool::Stop;
 use crate::services::{Services, Workload};
-use crate::sinks::Row;
+use crate::sinks::RowSender;
 use crate::sources::Rejected;
 
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
@@ -42,7 +43,7 @@ pub struct Driver {
     /// What it asks for.
     pub services: Arc<Services>,
     /// Where its rows go.
-    pub rows: Sender<Vec<Row>>,
+    pub rows: RowSender,
     /// Batches from the reader, until the log ends.
     pub decoded: Receiver<Batch>,
     /// All declared shifts.
@@ -80,7 +81,7 @@ impl Driver {
             loop {
                 match self.decoded.recv_timeout(NAP) {
                     Ok(batch) => {
-                        self.feed(batch, &mut behaviors);
+                        self.feed(epoch, batch, &mut behaviors);
                         epoch += 1;
                         behaviors.advance_to(epoch);
                         notices.advance_to(epoch);
@@ -115,22 +116,19 @@ impl Driver {
         }
     }
 
-    fn feed(&self, batch: Batch, behaviors: &mut InputHandleVec<Epoch, Behavior>) {
+    fn feed(&self, epoch: Epoch, batch: Batch, behaviors: &mut InputHandleVec<Epoch, Behavior>) {
         self.position.advance(batch.lines, batch.bytes);
         if self.workload.open_requests() > 0 {
             let read = batch.behaviors.len() as u64;
             self.during_adaptation.fetch_add(read, Ordering::Relaxed);
         }
-        let rejected = batch.rejected.into_iter().map(|r| Row::Rejected {
+        // Before the input passes the epoch, and so before it can be closed.
+        let rejected = batch.rejected.into_iter().map(|r| Rejection::Line {
             line: r.line,
             source: r.source,
             reason: r.reason,
         });
-        let rows: Vec<Row> = rejected.collect();
-        if !rows.is_empty() {
-            // As in the dataflow: only the writer's panic could refuse them.
-            let _ = self.rows.send(rows);
-        }
+        self.rows.write(epoch, rejected.collect());
         let mut batch = batch.behaviors;
         behaviors.send_batch(&mut batch);
     }

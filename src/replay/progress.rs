@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use crate::homes::Homes;
+use crate::outputs::grouped;
 use crate::services::Workload;
-use crate::sinks::grouped;
 
 /// How often it is brought up to date.
 const TICK: Duration = Duration::from_millis(250);

@@ -8,12 +8,11 @@ use clap::ValueEnum;
 
 use super::terminal::plain;
 use crate::config::UsageError;
-use crate::outputs::{add, check_counts, each, each_of, line};
-use crate::sinks::lines::{
+use crate::outputs::read::{add, check_counts, each, each_of, line};
+use crate::outputs::{
     AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
-    ScoreLine, SegmentLine, Stamp, TransitionLine, VerdictLine, VersionsLine,
+    ScoreLine, SegmentLine, Stamp, Stream, TransitionLine, VerdictLine, VersionsLine, grouped,
 };
-use crate::sinks::{Stream, grouped};
 
 /// A part of what is known of a home.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]

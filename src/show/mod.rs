@@ -14,7 +14,8 @@ use clap::Args;
 pub use home::Part;
 
 use crate::config::UsageError;
-use crate::{evaluate, outputs};
+use crate::evaluate;
+use crate::outputs::read;
 
 /// Show what a replay found: its homes, one home, or how well it did against a known truth
 ///
@@ -60,7 +61,7 @@ pub struct ShowArgs {
 /// The folder is no output folder ([`UsageError`]), a line of it is damaged, or the output cannot be written.
 pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
     let dir = &arguments.dir;
-    outputs::check(dir)?;
+    read::check(dir).map_err(|refused| UsageError(refused.to_string()))?;
     let mut out = BufWriter::new(io::stdout().lock());
     match (&arguments.home, &arguments.truth) {
         (Some(name), _) => match &arguments.dot {

@@ -5,12 +5,11 @@ use std::io::Write;
 use std::path::Path;
 
 use super::terminal::plain;
-use crate::outputs::{check_counts, each, line};
-use crate::sinks::lines::{
-    AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine,
-    TransitionLine, VerdictLine,
+use crate::outputs::read::{check_counts, each, line};
+use crate::outputs::{
+    AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine, Stream,
+    TransitionLine, VerdictLine, grouped,
 };
-use crate::sinks::{Stream, grouped};
 
 /// Columns after the home's name.
 const COLUMNS: [&str; 9] = [

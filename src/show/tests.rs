@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use super::*;
-use crate::sinks::Stream;
+use crate::outputs::Stream;
 
 fn folder(files: &[(Stream, &str)]) -> tempfile::TempDir {
     let dir = tempfile::tempdir().unwrap();
@@ -125,10 +125,12 @@ fn damage_is_told_with_its_line() {
 #[test]
 fn only_an_output_folder_is_read() {
     let dir = tempfile::tempdir().unwrap();
-    let error = crate::outputs::check(dir.path()).unwrap_err().to_string();
+    let error = crate::outputs::read::check(dir.path())
+        .unwrap_err()
+        .to_string();
     assert!(
         error.contains("no output folder of hearth replay"),
         "{error}"
     );
-    assert!(crate::outputs::check(Path::new("/no/such/folder")).is_err());
+    assert!(crate::outputs::read::check(Path::new("/no/such/folder")).is_err());
 }

@@ -1,58 +1,29 @@
-//! The output folder: one thread owns its files, rows reach it from all workers over a bounded channel.
+//! Where streams go: rows leave the dataflow by [`Out`], reach one thread, the [`Writer`], over a bounded channel, and are
+//! handed to a [`Sink`] in order of epochs.
 //!
 //! A worker hands over plain data and goes on; looking up names, formatting and writing happen on the writer's thread.
-//! The order of the lines within a file depends on the workers' timing, their set does not. If the disk fails, the
-//! writer keeps taking rows (so that no worker hangs) and [`Writer::finish`] says what happened.
+//! Each stream is written as its own frontier closes: the rows of an epoch when no more of it can come. So what is
+//! written is a prefix of the stream, whatever the workers' timing; within an epoch the rows are in no particular order.
+//! If a sink fails, the writer keeps taking rows (so that no worker hangs) and [`Writer::finish`] says what happened.
 
-mod counts;
-mod format;
-mod grouping;
-pub mod lines;
-mod llm;
-mod models;
-mod summary;
+pub mod files;
+mod held;
+mod out;
+mod writer;
 
-use std::collections::HashSet;
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::JoinHandle;
+use std::io;
+use std::path::PathBuf;
 
-use crossbeam_channel::{Receiver, Sender};
-use hearth_operators::words::{
-    ActionId, Adjustment, Behavior, Catalog, Epoch, HomeId, Outcome, Representative, Request,
-    RequestKey, Score, Segment, Shift, Verdict, Weights, Word,
-};
+use hearth_operators::words::Epoch;
 
-use crate::homes::Homes;
+use crate::outputs::{Model, Names, Rows, Stream};
 
-pub use counts::Counts;
-pub use grouping::grouped;
-pub use llm::{LlmCharges, LlmSummary, LlmTotals};
-pub use summary::{
-    Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, peak_rss, rss,
-};
+pub use out::Out;
+pub use writer::{RowSender, Writer};
 
-use format::Format;
-use models::Models;
-
-/// Why the output folder cannot be used or could not be written.
+/// Why outputs are incomplete.
 #[derive(Debug, thiserror::Error)]
 pub enum SinkError {
-    /// The folder holds files that are not Hearth's.
-    #[error(
-        "{0} is not empty and holds no earlier output of Hearth; name another folder with --out"
-    )]
-    Occupied(PathBuf),
-    /// The folder or a file in it cannot be created.
-    #[error("cannot create {path}: {source}; name a writable folder with --out")]
-    Create {
-        /// Which.
-        path: PathBuf,
-        /// Why.
-        source: io::Error,
-    },
     /// A file could not be written to the end.
     #[error("writing {path} failed: {source}; the outputs in this folder are incomplete")]
     Write {
@@ -61,436 +32,56 @@ pub enum SinkError {
         /// Why.
         source: io::Error,
     },
+    /// Rows that wait for their epoch could not be kept in a temporary file.
+    #[error(
+        "rows of epochs that are not complete cannot be kept in a temporary file: {0}; the outputs are incomplete; \
+         TMPDIR names the folder of such files"
+    )]
+    Spill(io::Error),
+    /// A row came after its epoch was closed.
+    #[error(
+        "a row of {stream} came after its epoch {epoch} was closed; the outputs are incomplete; this is a bug in Hearth"
+    )]
+    AfterClose {
+        /// Of which stream.
+        stream: &'static str,
+        /// Of which epoch.
+        epoch: Epoch,
+    },
     /// The writer's thread panicked.
     #[error("the writer stopped unexpectedly; the outputs are incomplete")]
     Stopped,
+    /// The system gives no thread to the writer.
+    #[error("the writer cannot start: {0}")]
+    Start(io::Error),
 }
 
-/// Something for an output file, or for the accounting.
-#[derive(Clone, Debug)]
-pub enum Row {
-    /// A change of the collection of segments.
-    Segment {
-        /// When it became true.
-        epoch: Epoch,
-        /// +1 or -1.
-        diff: i64,
-        /// What.
-        segment: Arc<Segment>,
-    },
-    /// A change of a transition's count.
-    Transition {
-        /// When it became true.
-        epoch: Epoch,
-        /// Change of the count.
-        diff: i64,
-        /// Whose.
-        home: HomeId,
-        /// The earlier action.
-        from: ActionId,
-        /// The later action.
-        to: ActionId,
-    },
-    /// A change of the collection of representatives.
-    Representative {
-        /// When it became true.
-        epoch: Epoch,
-        /// +1 or -1.
-        diff: i64,
-        /// What.
-        representative: Representative,
-    },
-    /// A synthesis request.
-    Request {
-        /// When it was made.
-        epoch: Epoch,
-        /// What.
-        request: Arc<Request>,
-    },
-    /// The filter's word on a candidate.
-    Verdict {
-        /// When its request was made.
-        epoch: Epoch,
-        /// What.
-        verdict: Verdict,
-    },
-    /// A request that got no answer: a line of `verdicts` with an empty sequence, deleted at stage 0.
-    Failure {
-        /// When the request was made.
-        epoch: Epoch,
-        /// Which request.
-        key: RequestKey,
-        /// Why.
-        reason: String,
-    },
-    /// A generated sequence that failed validation: a line of `verdicts`, deleted at stage 0.
-    Invalid {
-        /// When its request was made.
-        epoch: Epoch,
-        /// Which request.
-        key: RequestKey,
-        /// Position in the reply.
-        position: u32,
-        /// The sequence as written: weekday, hours, device and action of each behaviour.
-        sequence: Vec<[Word; 4]>,
-        /// Why.
-        reason: String,
-    },
-    /// What became of a model version.
-    Adjustment {
-        /// When.
-        epoch: Epoch,
-        /// What.
-        adjustment: Adjustment,
-    },
-    /// What the live models say of a behaviour.
-    Score {
-        /// When.
-        epoch: Epoch,
-        /// What.
-        score: Score,
-    },
-    /// Weights that went live: a file `models/OWNER/MODEL-VERSION.safetensors`, the cohort's under `cohort`.
-    Model {
-        /// Whose; `None`: the cohort's.
-        home: Option<HomeId>,
-        /// `encoder`, `detector` or `predictor`.
-        model: &'static str,
-        /// Version number.
-        version: u32,
-        /// The parameters.
-        weights: Weights,
-    },
-    /// A behaviour from before its home's horizon.
-    Late {
-        /// What.
-        behavior: Behavior,
-        /// Why it is too late.
-        reason: String,
-    },
-    /// A line of the input that is no event.
-    Rejected {
-        /// The line, as far as it can be shown.
-        line: String,
-        /// `file:line`.
-        source: String,
-        /// Why.
-        reason: String,
-    },
-    /// A behaviour that cannot be true (a clock far ahead).
-    Implausible {
-        /// What.
-        behavior: Behavior,
-        /// Why.
-        reason: String,
-    },
-    /// A declared shift that came too late: a later one of that home was answered already. No event.
-    Refused {
-        /// What.
-        shift: Shift,
-    },
-    /// A line of the contexts that declares no shift. No event.
-    RejectedContext {
-        /// The line, as far as it can be shown.
-        line: String,
-        /// `file:line`.
-        source: String,
-        /// Why.
-        reason: String,
-    },
-    /// Events that left no line of their own, for the accounting.
-    Tally {
-        /// Events that took part.
-        applied: u64,
-        /// Events that were there already.
-        duplicate: u64,
-    },
-}
-
-/// The names that stand behind the ids in rows, and the words of a request.
-#[derive(Clone)]
-pub struct Names {
-    /// Homes.
-    pub homes: Homes,
-    /// Devices and actions.
-    pub catalog: Arc<Catalog>,
-    /// What detectors are.
-    pub detector: &'static str,
-    /// Input files, by [`hearth_operators::words::Line::file`].
-    pub files: Vec<String>,
-    /// System and user message of a request.
-    pub prompt: Arc<dyn Fn(&Request) -> (String, String) + Send + Sync>,
-}
-
-/// An output file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Stream {
-    /// [`lines::SegmentLine`].
-    Segments,
-    /// [`lines::TransitionLine`].
-    Transitions,
-    /// [`lines::RepresentativeLine`].
-    Representatives,
-    /// [`lines::RequestLine`].
-    Requests,
-    /// [`lines::VerdictLine`].
-    Verdicts,
-    /// [`lines::AdaptationLine`].
-    Adaptations,
-    /// [`lines::ScoreLine`].
-    Scores,
-    /// [`lines::RefusedLine`].
-    Late,
-    /// [`lines::RefusedLine`].
-    Rejected,
-}
-
-impl Stream {
-    /// All of them, in the order of the dataflow.
-    pub const ALL: [Stream; 9] = [
-        Stream::Segments,
-        Stream::Transitions,
-        Stream::Representatives,
-        Stream::Requests,
-        Stream::Verdicts,
-        Stream::Adaptations,
-        Stream::Scores,
-        Stream::Late,
-        Stream::Rejected,
-    ];
-
-    /// Its name, as in `segments.jsonl`.
-    pub fn name(self) -> &'static str {
-        match self {
-            Stream::Segments => "segments",
-            Stream::Transitions => "transitions",
-            Stream::Representatives => "representatives",
-            Stream::Requests => "requests",
-            Stream::Verdicts => "verdicts",
-            Stream::Adaptations => "adaptations",
-            Stream::Scores => "scores",
-            Stream::Late => "late",
-            Stream::Rejected => "rejected",
-        }
-    }
-
-    /// Its file in an output folder.
-    pub fn path(self, dir: &Path) -> PathBuf {
-        dir.join(self.name()).with_extension("jsonl")
-    }
-}
-
-/// Batches that may wait for the writer before a worker does.
-const BATCHES: usize = 64;
-
-/// The thread that writes an output folder.
-#[derive(Debug)]
-pub struct Writer {
-    thread: JoinHandle<Result<Counts, SinkError>>,
-    live: Arc<Mutex<Counts>>,
-}
-
-impl Writer {
-    /// Starts a new output in `dir`, creating it where needed. The files of an earlier output there are
-    /// overwritten, its `summary.json` is removed until this run has one.
+/// Takes streams to where they are wanted.
+pub trait Sink: Send {
+    /// Takes rows of an epoch that is complete. Epochs of a stream come in order.
     ///
     /// # Errors
-    /// The folder holds other files but none of Hearth's, or something in it cannot be created. Nothing was changed
-    /// in the first case.
-    pub fn open(dir: &Path, names: Names) -> Result<(Writer, Sender<Vec<Row>>), SinkError> {
-        prepare(dir)?;
-        let mut files = Vec::with_capacity(Stream::ALL.len());
-        for stream in Stream::ALL {
-            let path = stream.path(dir);
-            match File::create(&path) {
-                Ok(file) => files.push((path, BufWriter::with_capacity(1 << 18, file))),
-                Err(source) => return Err(SinkError::Create { path, source }),
-            }
-        }
-        let (sender, receiver) = crossbeam_channel::bounded(BATCHES);
-        let live = Arc::new(Mutex::new(Counts::default()));
-        let desk = Desk {
-            files,
-            models: Models::of(dir),
-            names: names.homes.clone(),
-            format: Format::new(names),
-            counts: Counts::default(),
-            homes: HashSet::new(),
-            adapted: HashSet::new(),
-            line: Vec::new(),
-        };
-        let thread = std::thread::Builder::new()
-            .name("writer".into())
-            .spawn({
-                let live = live.clone();
-                move || desk.work(&receiver, &live)
-            })
-            .map_err(|source| SinkError::Create {
-                path: dir.to_owned(),
-                source,
-            })?;
-        Ok((Writer { thread, live }, sender))
-    }
+    /// The rows cannot be written.
+    fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError>;
 
-    /// What has been written up to now, or is about to be.
-    pub fn counts(&self) -> Counts {
-        let live = self.live.lock();
-        live.unwrap_or_else(PoisonError::into_inner).clone()
-    }
+    /// All rows of the stream up to and including this epoch were given.
+    fn close(&mut self, stream: Stream, epoch: Epoch);
 
-    /// Waits until every sender is dropped and every row is in its file.
+    /// Takes a model.
     ///
     /// # Errors
-    /// A file could not be written (the first failure, wherever it occurred).
-    pub fn finish(self) -> Result<Counts, SinkError> {
-        self.thread.join().unwrap_or(Err(SinkError::Stopped))
-    }
-}
+    /// It cannot be written.
+    fn save(&mut self, model: &Model, names: &Names) -> Result<(), SinkError>;
 
-/// Creates the folder or makes sure that it may be overwritten.
-fn prepare(dir: &Path) -> Result<(), SinkError> {
-    let failed = |source| SinkError::Create {
-        path: dir.to_owned(),
-        source,
-    };
-    std::fs::create_dir_all(dir).map_err(failed)?;
-    let summary = Summary::path(dir);
-    let models = Models::of(dir);
-    let ours = summary.exists()
-        || models.exist()
-        || Stream::ALL.iter().any(|stream| stream.path(dir).exists());
-    let empty = std::fs::read_dir(dir).map_err(failed)?.next().is_none();
-    if !empty && !ours {
-        return Err(SinkError::Occupied(dir.to_owned()));
-    }
-    models.clear().map_err(failed)?;
-    match std::fs::remove_file(&summary) {
-        Err(source) if source.kind() != io::ErrorKind::NotFound => Err(SinkError::Create {
-            path: summary,
-            source,
-        }),
-        _ => Ok(()),
-    }
-}
+    /// Lets others see what was given. It then outlives this process, though not a power failure.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn flush(&mut self) -> Result<(), SinkError>;
 
-/// What the writer's thread works with.
-struct Desk {
-    /// By [`Stream`].
-    files: Vec<(PathBuf, BufWriter<File>)>,
-    models: Models,
-    names: Homes,
-    format: Format,
-    counts: Counts,
-    homes: HashSet<HomeId>,
-    adapted: HashSet<HomeId>,
-    /// The line being formatted.
-    line: Vec<u8>,
-}
-
-impl Desk {
-    fn work(
-        mut self,
-        receiver: &Receiver<Vec<Row>>,
-        live: &Mutex<Counts>,
-    ) -> Result<Counts, SinkError> {
-        let mut failure = None;
-        for rows in receiver {
-            if failure.is_some() {
-                // Rows are still taken: a full channel would block the workers for ever.
-                continue;
-            }
-            failure = rows.iter().find_map(|row| self.take(row).err());
-            live.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .clone_from(&self.counts);
-        }
-        for (path, file) in &mut self.files {
-            if let (None, Err(source)) = (&failure, file.flush()) {
-                let path = path.clone();
-                failure = Some(SinkError::Write { path, source });
-            }
-        }
-        match failure {
-            Some(failure) => Err(failure),
-            None => Ok(self.counts),
-        }
-    }
-
-    fn take(&mut self, row: &Row) -> Result<(), SinkError> {
-        self.count(row);
-        if let Row::Model {
-            home,
-            model,
-            version,
-            weights,
-        } = row
-        {
-            let home = home.map(|home| self.names.name(home));
-            return self.models.write(home.as_deref(), model, *version, weights);
-        }
-        self.line.clear();
-        let Some((stream, written)) = self.format.row(row, &mut self.line) else {
-            return Ok(());
-        };
-        self.line.push(b'\n');
-        let (path, file) = &mut self.files[stream as usize];
-        written
-            .map_err(io::Error::from)
-            .and_then(|()| file.write_all(&self.line))
-            .map_err(|source| SinkError::Write {
-                path: path.clone(),
-                source,
-            })?;
-        *self.counts.lines.entry(stream.name()).or_default() += 1;
-        Ok(())
-    }
-
-    fn count(&mut self, row: &Row) {
-        let counts = &mut self.counts;
-        match row {
-            Row::Segment { diff, segment, .. } => {
-                counts.segments += diff;
-                self.homes.insert(segment.home);
-                counts.homes = self.homes.len() as u64;
-            }
-            Row::Transition { diff, .. } => counts.transitions += diff,
-            Row::Representative { diff, .. } => counts.representatives += diff,
-            Row::Request { .. } => counts.requests += 1,
-            Row::Verdict { verdict, .. } => {
-                counts.candidates += 1;
-                let judged = match verdict.retain {
-                    true => &mut counts.retained,
-                    false => &mut counts.deleted,
-                };
-                *judged.entry(verdict.stage).or_default() += 1;
-            }
-            Row::Model { .. } => {}
-            Row::Failure { .. } => counts.failures += 1,
-            Row::Invalid { .. } => *counts.deleted.entry(0).or_default() += 1,
-            Row::Adjustment { adjustment, .. } => {
-                match adjustment.outcome {
-                    Outcome::Promoted => {
-                        counts.promoted += 1;
-                        self.adapted.insert(adjustment.key.home);
-                    }
-                    Outcome::Kept => counts.kept += 1,
-                    Outcome::RolledBack => counts.rolled_back += 1,
-                }
-                counts.adapted_homes = self.adapted.len() as u64;
-            }
-            Row::Score { score, .. } => {
-                counts.scores += 1;
-                counts.anomalies += u64::from(score.anomaly());
-            }
-            Row::Refused { .. } | Row::RejectedContext { .. } => counts.rejected_contexts += 1,
-            Row::Late { .. } => counts.late += 1,
-            Row::Rejected { .. } | Row::Implausible { .. } => counts.rejected += 1,
-            Row::Tally { applied, duplicate } => {
-                counts.applied += applied;
-                counts.duplicate += duplicate;
-            }
-        }
-    }
+    /// Where the stream stood after this epoch's last row: what a restart truncates to. `None` as long as the epoch is
+    /// open.
+    fn position(&self, stream: Stream, epoch: Epoch) -> Option<u64>;
 }
 
 #[cfg(test)]

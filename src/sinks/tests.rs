@@ -1,432 +1,238 @@
-//! The writer against real folders: every row becomes the documented line, and trouble is told, not hung on.
+//! The writer and what it holds back, against a sink that keeps what it is given.
 
-use hearth_operators::words::{
-    Candidate, Hints, Line, Moment, Quadruple, Regime, Sequence, ShiftKey, ShiftKind, Task, Time,
-};
-use serde_json::{Value, json};
+use std::sync::{Arc, Mutex};
+use std::time::{Duration, Instant};
 
+use hearth_operators::transitions::Transition;
+use hearth_operators::words::{ActionId, HomeId};
+use proptest::prelude::*;
+
+use super::held::Held;
 use super::*;
 use crate::catalog::catalog_of;
+use crate::homes::Homes;
+use crate::outputs::{Change, Counts, Record, Tally};
 
-const ODD: &str = "h \"1\"\n\u{1F3E0}\\";
-
-fn names() -> Names {
-    let catalog = catalog_of(&[("Light", &["switch on", "switch off"])]);
+pub(super) fn names() -> Names {
+    let catalog = catalog_of(&[("Light", &["on", "off"])]);
     let homes = Homes::default();
-    homes.intern(ODD);
-    Names {
-        homes,
-        catalog: Arc::new(catalog),
-        detector: "habits",
-        files: vec!["log.jsonl".into()],
-        prompt: Arc::new(|request| ("be brief".into(), format!("{} parts", request.parts))),
-    }
+    homes.intern("h");
+    Names::new(homes, Arc::new(catalog), "habits", Vec::new())
 }
 
-const HOME: HomeId = HomeId(0);
-const KEY: RequestKey = RequestKey {
-    shift: ShiftKey {
-        home: HOME,
-        regime: 0,
-    },
-    weekday: 3,
-    part: 1,
-};
-
-/// 2022-08-04T18:30:00+02:00 and `minutes` later, a Thursday.
-fn moment(minutes: i64, action: u16) -> Moment {
-    Moment {
-        time: Time((1_659_630_600 + 60 * minutes) * Time::SECOND),
-        action: ActionId(action),
-        offset: 120,
-    }
-}
-
-fn segment() -> Arc<Segment> {
-    Arc::new(Segment {
-        home: HOME,
-        moments: vec![moment(0, 0), moment(5, 1)],
-    })
-}
-
-fn shift() -> Shift {
-    Shift {
-        home: None,
-        time: moment(0, 0).time,
-        offset: 120,
-        kind: ShiftKind::Season,
-        from: "winter".into(),
-        to: "summer".into(),
-    }
-}
-
-fn behavior() -> Behavior {
-    Behavior {
-        home: HOME,
-        moment: moment(0, 0),
-        id: Some("e\"1".into()),
-        line: Line { file: 0, line: 17 },
-    }
-}
-
-fn verdict(stage: u8, retain: bool, loss: f32) -> Row {
-    let sequence = segment().sequence();
-    let verdict = Verdict {
-        candidate: Candidate {
-            request: KEY,
-            position: 2,
-            sequence,
-        },
-        retain,
-        stage,
-        loss,
-        bound: 1.5,
-        baseline: None,
-        trial: None,
-    };
-    Row::Verdict { epoch: 3, verdict }
-}
-
-fn one_of_each() -> Vec<Row> {
-    let request = Arc::new(Request {
-        key: KEY,
-        parts: 2,
-        requests: 2,
-        representatives: vec![segment().sequence()],
-        hints: Arc::new(Hints(vec![(
-            ActionId(0),
-            vec![(ActionId(1), 12), (ActionId(0), 3)],
-        )])),
-        regime: Arc::new(Regime {
-            shift: shift(),
-            source: Vec::new(),
-            target: Vec::new(),
-        }),
-    });
-    vec![
-        Row::Segment {
-            epoch: 1,
-            diff: 1,
-            segment: segment(),
-        },
-        Row::Segment {
-            epoch: 2,
-            diff: -1,
-            segment: segment(),
-        },
-        Row::Transition {
-            epoch: 1,
-            diff: 4,
-            home: HOME,
-            from: ActionId(0),
-            to: ActionId(1),
-        },
-        Row::Representative {
-            epoch: 1,
-            diff: 1,
-            representative: Representative {
-                regime: 0,
-                segment: segment(),
-            },
-        },
-        Row::Request { epoch: 3, request },
-        verdict(1, true, 0.5),
-        verdict(2, false, f32::INFINITY),
-        Row::Failure {
-            epoch: 3,
-            key: KEY,
-            reason: "no knowledge".into(),
-        },
-        Row::Invalid {
-            epoch: 3,
-            key: KEY,
-            position: 7,
-            sequence: vec![["Mon".into(), "(6~9)".into(), "Lamp".into(), "on".into()]],
-            reason: "unknown device `Lamp`".into(),
-        },
-        Row::Adjustment {
-            epoch: 4,
-            adjustment: Adjustment {
-                key: KEY.shift,
-                shift: shift(),
-                task: Task::Detector,
-                version: 1,
-                outcome: Outcome::Promoted,
-                before: 2.0,
-                after: f32::NAN,
-                evidence: "20 segments".into(),
-            },
-        },
-        Row::Score {
-            epoch: 5,
-            score: Score {
-                home: HOME,
-                moment: moment(0, 0),
-                score: 3.0,
-                threshold: 2.5,
-                predictions: vec![(ActionId(1), 0.75)],
-                detector: 1,
-                predictor: 0,
-            },
-        },
-        Row::Late {
-            behavior: behavior(),
-            reason: "2 days late".into(),
-        },
-        Row::Implausible {
-            behavior: behavior(),
-            reason: "90 days ahead".into(),
-        },
-        Row::Rejected {
-            line: "\0{".into(),
-            source: "log.jsonl:9".into(),
-            reason: "no JSON".into(),
-        },
-        Row::Tally {
-            applied: 10,
-            duplicate: 1,
-        },
-    ]
-}
-
-fn read(dir: &Path, stream: Stream) -> Vec<Value> {
-    let text = std::fs::read_to_string(stream.path(dir)).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect()
-}
-
-#[test]
-fn every_row_is_its_documented_line() {
-    let dir = tempfile::tempdir().unwrap();
-    let (writer, sender) = Writer::open(dir.path(), names()).unwrap();
-    sender.send(one_of_each()).unwrap();
-    drop(sender);
-    let counts = writer.finish().unwrap();
-    let behaviors = json!([
-        {"time": "2022-08-04T18:30:00+02:00", "device": "Light", "action": "Light:switch on"},
-        {"time": "2022-08-04T18:35:00+02:00", "device": "Light", "action": "Light:switch off"},
-    ]);
-    let shift = json!({"kind": "season", "from": "winter", "to": "summer", "time": "2022-08-04T18:30:00+02:00"});
-    let request = format!("{ODD}/0/Thu/1");
-    let sequence = json!([
-        {"weekday": "Thursday", "hours": "(18~21)", "device": "Light", "action": "Light:switch on"},
-        {"weekday": "Thursday", "hours": "(18~21)", "device": "Light", "action": "Light:switch off"},
-    ]);
-    let event = "{\"home\":\"h \\\"1\\\"\\n\u{1F3E0}\\\\\",\"time\":\"2022-08-04T18:30:00+02:00\",\"device\":\"Light\",\"action\":\"switch on\",\"id\":\"e\\\"1\"}";
-    for (stream, expected) in [
-        (
-            Stream::Segments,
-            vec![
-                json!({"epoch": 1, "diff": 1, "home": ODD, "start": "2022-08-04T18:30:00+02:00",
-                "end": "2022-08-04T18:35:00+02:00", "behaviors": behaviors}),
-                json!({"epoch": 2, "diff": -1, "home": ODD, "start": "2022-08-04T18:30:00+02:00",
-                "end": "2022-08-04T18:35:00+02:00", "behaviors": behaviors}),
-            ],
-        ),
-        (
-            Stream::Transitions,
-            vec![
-                json!({"epoch": 1, "diff": 4, "home": ODD, "from": "Light:switch on", "to": "Light:switch off"}),
-            ],
-        ),
-        (
-            Stream::Representatives,
-            vec![
-                json!({"epoch": 1, "diff": 1, "home": ODD, "regime": 0, "weekday": "Thursday",
-                "start": "2022-08-04T18:30:00+02:00", "behaviors": behaviors}),
-            ],
-        ),
-        (
-            Stream::Requests,
-            vec![
-                json!({"epoch": 3, "request": request, "home": ODD, "shift": shift, "weekday": "Thursday",
-                "representatives": [[["Thursday", "(18~21)", "Light", "switch on"], ["Thursday", "(18~21)", "Light", "switch off"]]],
-                "hints": {"Light:switch on": {"Light:switch off": 12, "Light:switch on": 3}},
-                "prompt": {"system": "be brief", "user": "2 parts"}}),
-            ],
-        ),
-        (
-            Stream::Verdicts,
-            vec![
-                json!({"epoch": 3, "request": request, "home": ODD, "position": 2, "sequence": sequence,
-                "verdict": "retain", "stage": 1, "loss": 0.5, "bound": 1.5, "baseline": null, "trial": null}),
-                json!({"epoch": 3, "request": request, "home": ODD, "position": 2, "sequence": sequence,
-                "verdict": "delete", "stage": 2, "loss": null, "bound": 1.5, "baseline": null, "trial": null}),
-                json!({"epoch": 3, "request": request, "home": ODD, "position": 0, "sequence": [],
-                "verdict": "delete", "stage": 0, "loss": null, "bound": null, "baseline": null, "trial": null,
-                "reason": "no knowledge"}),
-                json!({"epoch": 3, "request": request, "home": ODD, "position": 7,
-                "sequence": [{"weekday": "Mon", "hours": "(6~9)", "device": "Lamp", "action": "on"}],
-                "verdict": "delete", "stage": 0, "loss": null, "bound": null, "baseline": null, "trial": null,
-                "reason": "unknown device `Lamp`"}),
-            ],
-        ),
-        (
-            Stream::Adaptations,
-            vec![
-                json!({"epoch": 4, "home": ODD, "shift": shift, "task": "detector", "model": "habits",
-                "version": 1, "event": "promoted", "before": 2.0, "after": null, "evidence": "20 segments"}),
-            ],
-        ),
-        (
-            Stream::Scores,
-            vec![
-                json!({"epoch": 5, "home": ODD, "time": "2022-08-04T18:30:00+02:00", "action": "Light:switch on",
-                "score": 3.0, "threshold": 2.5, "anomaly": true,
-                "predictions": [{"action": "Light:switch off", "probability": 0.75}],
-                "versions": {"detector": 1, "predictor": 0}}),
-            ],
-        ),
-        (
-            Stream::Late,
-            vec![json!({"line": event, "source": "log.jsonl:17", "reason": "2 days late"})],
-        ),
-        (
-            Stream::Rejected,
-            vec![
-                json!({"line": event, "source": "log.jsonl:17", "reason": "90 days ahead"}),
-                json!({"line": "\0{", "source": "log.jsonl:9", "reason": "no JSON"}),
-            ],
-        ),
-    ] {
-        assert_eq!(read(dir.path(), stream), expected, "{}", stream.name());
-        assert_eq!(counts.lines[stream.name()], expected.len() as u64);
-    }
-    let expected = Counts {
-        applied: 10,
-        duplicate: 1,
-        late: 1,
-        rejected: 2,
-        homes: 1,
-        segments: 0,
-        transitions: 4,
-        representatives: 1,
-        requests: 1,
-        failures: 1,
-        candidates: 2,
-        retained: [(1, 1)].into(),
-        deleted: [(0, 1), (2, 1)].into(),
-        promoted: 1,
-        adapted_homes: 1,
-        scores: 1,
-        anomalies: 1,
-        lines: counts.lines.clone(),
-        ..Counts::default()
-    };
-    assert_eq!(counts, expected);
-}
-
-#[test]
-fn an_earlier_output_is_overwritten_a_strangers_folder_is_not() {
-    let dir = tempfile::tempdir().unwrap();
-    std::fs::write(dir.path().join("thesis.tex"), "x").unwrap();
-    let refused = Writer::open(dir.path(), names()).unwrap_err();
-    assert!(matches!(refused, SinkError::Occupied(_)), "{refused}");
-    assert!(!Stream::Segments.path(dir.path()).exists());
-
-    std::fs::write(Summary::path(dir.path()), "{}").unwrap();
-    std::fs::write(Stream::Scores.path(dir.path()), "old\n").unwrap();
-    let (writer, sender) = Writer::open(dir.path(), names()).unwrap();
-    drop(sender);
-    writer.finish().unwrap();
-    assert_eq!(read(dir.path(), Stream::Scores), Vec::<Value>::new());
-    assert!(!Summary::path(dir.path()).exists());
-    assert!(dir.path().join("thesis.tex").exists());
-}
-
-#[test]
-fn a_missing_folder_is_created_and_a_file_refused() {
-    let dir = tempfile::tempdir().unwrap();
-    let (writer, sender) = Writer::open(&dir.path().join("a/b"), names()).unwrap();
-    drop(sender);
-    assert_eq!(writer.finish().unwrap(), Counts::default());
-    let file = dir.path().join("file");
-    std::fs::write(&file, "x").unwrap();
-    let refused = Writer::open(&file, names()).unwrap_err();
-    assert!(matches!(refused, SinkError::Create { .. }), "{refused}");
-}
-
-/// A full disk: senders go on, the error comes out at the end.
-#[cfg(target_os = "linux")]
-#[test]
-fn a_full_disk_is_told_and_blocks_nobody() {
-    let dir = tempfile::tempdir().unwrap();
-    std::os::unix::fs::symlink("/dev/full", Stream::Transitions.path(dir.path())).unwrap();
-    let (writer, sender) = Writer::open(dir.path(), names()).unwrap();
-    let row = Row::Transition {
-        epoch: 0,
-        diff: 1,
-        home: HOME,
+/// A row that one can tell from others.
+pub(super) fn row(epoch: Epoch, number: i64) -> Change<Transition> {
+    let edge = Transition {
+        home: HomeId(0),
         from: ActionId(0),
         to: ActionId(1),
     };
-    for _ in 0..4 * BATCHES {
-        sender.send(vec![row.clone(); 100]).unwrap();
+    (edge, epoch, number)
+}
+
+fn line(epoch: Epoch, number: i64) -> String {
+    let mut line = Vec::new();
+    row(epoch, number).line(epoch, &names(), &mut line).unwrap();
+    String::from_utf8(line).unwrap()
+}
+
+/// Keeps what it is given; fails at the rows of one epoch.
+#[derive(Clone, Default)]
+struct Kept {
+    given: Arc<Mutex<Vec<(Epoch, String)>>>,
+    closed: Arc<Mutex<Vec<(Stream, Epoch)>>>,
+    flushed: Arc<Mutex<usize>>,
+    fails_at: Option<Epoch>,
+}
+
+impl Sink for Kept {
+    fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError> {
+        if self.fails_at == Some(epoch) {
+            return Err(SinkError::Write {
+                path: "kept".into(),
+                source: io::Error::other("disk full"),
+            });
+        }
+        for index in 0..rows.len() {
+            let mut line = Vec::new();
+            rows.line(index, epoch, names, &mut line).unwrap();
+            let line = String::from_utf8(line).unwrap();
+            self.given.lock().unwrap().push((epoch, line));
+        }
+        Ok(())
     }
-    drop(sender);
-    let error = writer.finish().unwrap_err().to_string();
-    assert!(error.contains("transitions.jsonl failed"), "{error}");
+
+    fn close(&mut self, stream: Stream, epoch: Epoch) {
+        self.closed.lock().unwrap().push((stream, epoch));
+    }
+
+    fn save(&mut self, _: &Model, _: &Names) -> Result<(), SinkError> {
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        *self.flushed.lock().unwrap() = self.given.lock().unwrap().len();
+        Ok(())
+    }
+
+    fn position(&self, _: Stream, _: Epoch) -> Option<u64> {
+        None
+    }
+}
+
+/// What happens to a stream: batches of rows of epochs, and closes.
+#[derive(Clone, Debug)]
+enum Event {
+    Rows(Epoch, usize),
+    Close(Epoch),
+}
+
+fn events() -> impl Strategy<Value = Vec<Event>> {
+    let rows = (0..12_u64, 0..5_usize).prop_map(|(epoch, rows)| Event::Rows(epoch, rows));
+    let close = (0..12_u64).prop_map(Event::Close);
+    prop::collection::vec(prop_oneof![4 => rows, 1 => close], 0..60)
+}
+
+proptest! {
+    /// Whatever the order in which batches and closes come, and however few rows have a place in memory: what leaves is what a
+    /// plain sort of the rows of closed epochs gives, and never less than what was closed.
+    #[test]
+    fn rows_leave_in_order_of_epochs(events in events(), in_memory in 0..20_usize) {
+        let (mut held, names) = (Held::new(in_memory), names());
+        let mut given = Vec::new();
+        let mut left: Vec<(Epoch, String)> = Vec::new();
+        let mut tally = Tally::default();
+        let mut closed = None;
+        let mut number = 0;
+        for event in events {
+            match event {
+                Event::Rows(epoch, rows) => {
+                    let epoch = closed.map_or(epoch, |closed| epoch.max(closed + 1));
+                    let rows: Vec<_> = (0..rows).map(|_| {
+                        number += 1;
+                        given.push((epoch, line(epoch, number)));
+                        row(epoch, number)
+                    }).collect();
+                    held.hold(epoch, Box::new(rows), &names).unwrap();
+                }
+                Event::Close(epoch) => {
+                    closed = closed.max(Some(epoch));
+                    held.close(Stream::Transitions, epoch, |epoch, rows| {
+                        rows.count(&mut tally);
+                        for index in 0..rows.len() {
+                            let mut line = Vec::new();
+                            rows.line(index, epoch, &names, &mut line).unwrap();
+                            left.push((epoch, String::from_utf8(line).unwrap()));
+                        }
+                        Ok(())
+                    }).unwrap();
+                    let mut expected: Vec<_> = given.iter().filter(|(epoch, _)| Some(*epoch) <= closed).cloned().collect();
+                    // Stable: rows of an epoch stay in the order in which they came.
+                    expected.sort_by_key(|(epoch, _)| *epoch);
+                    prop_assert_eq!(&left, &expected);
+                }
+            }
+        }
+        let lines = tally.counts().lines.get("transitions").copied().unwrap_or(0);
+        prop_assert_eq!(lines, left.len() as u64);
+    }
 }
 
 #[test]
-fn rows_of_several_workers_all_arrive() {
-    let dir = tempfile::tempdir().unwrap();
-    let (writer, sender) = Writer::open(dir.path(), names()).unwrap();
+fn a_row_after_its_close_is_an_error_and_not_lost_in_silence() {
+    let (mut held, names) = (Held::new(10), names());
+    held.close(Stream::Transitions, 4, |_, _| Ok(())).unwrap();
+    held.hold(5, Box::new(vec![row(5, 1)]), &names).unwrap();
+    let late = held.hold(4, Box::new(vec![row(4, 1)]), &names);
+    let told = late.unwrap_err().to_string();
+    assert!(
+        told.contains("transitions") && told.contains("epoch 4"),
+        "{told}"
+    );
+    held.close(Stream::Transitions, Epoch::MAX, |_, _| Ok(()))
+        .unwrap();
+    assert!(held.hold(9, Box::new(vec![row(9, 1)]), &names).is_err());
+}
+
+#[test]
+fn rows_of_several_workers_all_arrive_in_order() {
+    let kept = Kept::default();
+    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
     std::thread::scope(|scope| {
         for worker in 0..3 {
             let sender = sender.clone();
             scope.spawn(move || {
                 for epoch in 0..200 {
-                    let segment = segment();
-                    sender
-                        .send(vec![
-                            Row::Segment {
-                                epoch,
-                                diff: worker,
-                                segment
-                            };
-                            3
-                        ])
-                        .unwrap();
+                    sender.write(epoch, vec![row(epoch, worker); 3]);
                 }
             });
         }
     });
+    for epoch in 0..200 {
+        sender.close(Stream::Transitions, epoch);
+    }
     drop(sender);
-    assert_eq!(writer.finish().unwrap().segments, 3 * 200 * (1 + 2));
-    assert_eq!(read(dir.path(), Stream::Segments).len(), 3 * 200 * 3);
+    assert_eq!(writer.finish().unwrap().transitions, 3 * 200 * (1 + 2));
+    let given = kept.given.lock().unwrap();
+    assert!(given.is_sorted_by_key(|(epoch, _)| *epoch));
+    assert_eq!(given.len(), 3 * 200 * 3);
+    let closed = kept.closed.lock().unwrap();
+    assert_eq!(closed.last(), Some(&(Stream::Transitions, 199)));
 }
 
 #[test]
-fn a_sequence_keeps_its_words() {
-    let sequence = Sequence(vec![Quadruple {
-        weekday: 0,
-        hours: 7,
-        action: ActionId(1),
-    }]);
-    let format = Format::new(names());
-    let mut line = Vec::new();
-    let row = Row::Verdict {
-        epoch: 0,
-        verdict: Verdict {
-            candidate: Candidate {
-                request: KEY,
-                position: 0,
-                sequence,
-            },
-            retain: false,
-            stage: 2,
-            loss: 2.0,
-            bound: 1.0,
-            baseline: Some(0.5),
-            trial: Some(0.75),
-        },
+fn what_is_not_closed_is_neither_written_nor_counted() {
+    let kept = Kept::default();
+    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
+    sender.write(1, vec![row(1, 1)]);
+    sender.write(0, vec![row(0, 1)]);
+    sender.close(Stream::Transitions, 0);
+    sender.close(Stream::Segments, Epoch::MAX);
+    sender.events(7, 1);
+    drop(sender);
+    let expected = Counts {
+        applied: 7,
+        duplicate: 1,
+        transitions: 1,
+        lines: [("transitions", 1)].into(),
+        ..Counts::default()
     };
-    let (_, written) = format.row(&row, &mut line).unwrap();
-    written.unwrap();
-    let read: lines::VerdictLine<'_> = serde_json::from_slice(&line).unwrap();
-    assert_eq!(read.sequence[0].weekday, "Monday");
-    assert_eq!(read.sequence[0].hours, "(21~24)");
-    assert_eq!((read.baseline, read.trial), (Some(0.5), Some(0.75)));
+    assert_eq!(writer.finish().unwrap(), expected);
+    assert_eq!(*kept.given.lock().unwrap(), [(0, line(0, 1))]);
+}
+
+#[test]
+fn a_failure_is_told_and_blocks_nobody() {
+    let kept = Kept {
+        fails_at: Some(1),
+        ..Kept::default()
+    };
+    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
+    // Far more messages than may wait.
+    for epoch in 0..1000 {
+        sender.write(epoch, vec![row(epoch, 1)]);
+        sender.close(Stream::Transitions, epoch);
+    }
+    drop(sender);
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("disk full"), "{error}");
+    assert_eq!(kept.given.lock().unwrap().len(), 1);
+}
+
+/// A steady trickle is as soon to be seen as a single row: whatever else comes, a row waits at most as long.
+#[test]
+fn a_row_is_flushed_within_a_second_of_its_close() {
+    let kept = Kept::default();
+    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
+    sender.write(0, vec![row(0, 1)]);
+    sender.close(Stream::Transitions, 0);
+    let began = Instant::now();
+    while *kept.flushed.lock().unwrap() == 0 {
+        assert!(began.elapsed() < Duration::from_secs(2), "nothing is seen");
+        // What comes without being closed puts nothing off.
+        sender.write(1, vec![row(1, 1)]);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    drop(sender);
+    writer.finish().unwrap();
 }

@@ -85,7 +85,7 @@ pub fn hearth(dir: &Path, arguments: &str) -> Ended {
 pub struct Folder(pub PathBuf);
 
 impl Folder {
-    /// The lines of a stream, sorted: their order in the file depends on the workers' timing.
+    /// The lines of a stream, sorted: their order within an epoch depends on the workers' timing.
     pub fn lines(&self, stream: &str) -> Vec<String> {
         let path = self.0.join(stream).with_extension("jsonl");
         let text = std::fs::read_to_string(path).unwrap();

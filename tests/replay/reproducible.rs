@@ -2,8 +2,10 @@
 
 use std::collections::BTreeSet;
 
+use serde_json::Value;
+
 use super::household::{first, replay};
-use super::program::{STREAMS, same_lines};
+use super::program::{Folder, STREAMS, same_lines};
 
 #[test]
 fn the_log_fills_every_file_over_many_epochs() {
@@ -22,9 +24,26 @@ fn the_log_fills_every_file_over_many_epochs() {
     );
 }
 
+/// Insists that each file is in order of epochs.
+fn in_order(output: &Folder) {
+    for stream in STREAMS {
+        let path = output.0.join(stream).with_extension("jsonl");
+        let text = std::fs::read_to_string(path).unwrap();
+        let epoch = |line: &str| serde_json::from_str::<Value>(line).unwrap()["epoch"].as_u64();
+        let epochs: Vec<_> = text.lines().map(epoch).collect();
+        assert!(epochs.is_sorted(), "{stream}: {epochs:?}");
+    }
+}
+
+#[test]
+fn files_are_in_order_of_epochs() {
+    in_order(first());
+}
+
 #[test]
 fn two_workers_and_two_threads_give_the_same() {
     let other = replay("two", "--workers 2 --threads 2");
+    in_order(&other);
     assert_eq!(other.summary()["workers"], 2);
     same_lines(first(), &other, &STREAMS);
 }
@@ -32,6 +51,7 @@ fn two_workers_and_two_threads_give_the_same() {
 #[test]
 fn three_workers_give_the_same() {
     let other = replay("three", "--workers 3 --threads 1");
+    in_order(&other);
     assert_eq!(other.summary()["workers"], 3);
     same_lines(first(), &other, &STREAMS);
 }

@@ -1,10 +1,8 @@
 //! What a home lives in, and how that changes: shifts and the regimes between them.
 
-use std::sync::Arc;
-
 use serde::{Deserialize, Serialize};
 
-use super::{HomeId, Segment, Sequence, Time};
+use super::{HomeId, Sequence, Time};
 
 /// What kind of context shifts; the paper's ST, TT and NT, and free text.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -67,13 +65,4 @@ pub struct Regime {
     pub source: Vec<Sequence>,
     /// Segments after the shift that were already known when the regime became final, in event-time order.
     pub target: Vec<Sequence>,
-}
-
-/// A segment that compression kept, in its home's regime.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
-pub struct Representative {
-    /// Number of the regime, as in [`ShiftKey`].
-    pub regime: u32,
-    /// The segment.
-    pub segment: Arc<Segment>,
 }

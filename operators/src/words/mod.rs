@@ -11,7 +11,7 @@ mod sequence;
 
 pub use behavior::{Behavior, HomeId, Line, Moment, Segment, Time};
 pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
-pub use context::{Regime, Representative, Shift, ShiftKey, ShiftKind};
+pub use context::{Regime, Shift, ShiftKey, ShiftKind};
 pub use models::{
     Adaptation, Adjustment, Embedding, Foundation, Outcome, Score, Task, Version, Weights,
 };

@@ -13,9 +13,8 @@ use super::ledger::{Money, Prices};
 use super::prompt::Prompt;
 use super::tokens::{Estimator, ceiling};
 use super::{Call, Usage, Writes};
-use crate::outputs::{each, line};
-use crate::sinks::lines::{RequestLine, shift_of};
-use crate::sinks::{Stream, grouped};
+use crate::outputs::read::{each, line};
+use crate::outputs::{RequestLine, Stream, grouped, shift_of};
 
 /// Tokens of an edit, about: as the example in the prompt has them.
 const EDIT: u64 = 40;

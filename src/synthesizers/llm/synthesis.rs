@@ -22,9 +22,8 @@ use super::shifts::Shifts;
 use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
+use crate::outputs::{LlmSummary, request_id, shift_id};
 use crate::pool::{Stop, Work};
-use crate::sinks::LlmSummary;
-use crate::sinks::lines::{request_id, shift_id};
 use crate::synthesizers::Synthesizer;
 
 /// Who completes calls that are not recorded.

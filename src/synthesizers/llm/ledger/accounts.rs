@@ -7,7 +7,7 @@ use serde::Serialize;
 use super::super::Usage;
 use super::prices::Prices;
 use crate::config::Money;
-use crate::sinks::LlmTotals;
+use crate::outputs::LlmTotals;
 
 /// What may be spent; `None` is no limit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]

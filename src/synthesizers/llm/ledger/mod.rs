@@ -21,7 +21,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 pub use crate::config::{Money, Price};
-pub use crate::sinks::LlmTotals;
+pub use crate::outputs::LlmTotals;
 pub use accounts::{Budget, Open};
 pub use journal::{Found, JournalError};
 pub use prices::Prices;

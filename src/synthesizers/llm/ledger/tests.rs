@@ -12,7 +12,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
-use crate::sinks::LlmCharges;
+use crate::outputs::LlmCharges;
 
 /// One unit of money a token of the messages, three one of the answer.
 fn prices() -> Prices {

@@ -1,4 +1,4 @@
-//! The files of an output folder, line by line: no file is held in memory.
+//! The files of an output folder, read back line by line: no file is held in memory.
 
 use std::fs::File;
 use std::io::{BufRead, BufReader};
@@ -7,21 +7,29 @@ use std::path::Path;
 use anyhow::{Context, bail};
 use serde::Deserialize;
 
-use crate::config::UsageError;
-use crate::sinks::{Stream, Summary};
+use super::{Stream, summary_path};
+
+/// A folder that is no output of a replay.
+#[derive(Debug, thiserror::Error)]
+#[error("{folder} {problem}")]
+pub struct NoOutput {
+    folder: String,
+    problem: &'static str,
+}
 
 /// Refuses a folder that is no output of a replay, before anything is read.
-pub(crate) fn check(dir: &Path) -> Result<(), UsageError> {
+pub(crate) fn check(dir: &Path) -> Result<(), NoOutput> {
     let problem = if !dir.is_dir() {
         "is no folder"
     } else if Stream::ALL.iter().all(|stream| stream.path(dir).is_file()) {
         return Ok(());
-    } else if Summary::path(dir).is_file() {
+    } else if summary_path(dir).is_file() {
         "is an output of hearth replay of which files were removed"
     } else {
         "is no output folder of hearth replay"
     };
-    Err(UsageError(format!("{} {problem}", dir.display())))
+    let folder = dir.display().to_string();
+    Err(NoOutput { folder, problem })
 }
 
 /// Calls `take` with each line of the stream's file.

@@ -1,4 +1,4 @@
-//! Numbers as a person reads them.
+//! Counts as a person reads them.
 
 /// A count with a comma between thousands.
 pub fn grouped(count: u64) -> String {
@@ -11,4 +11,21 @@ pub fn grouped(count: u64) -> String {
         text.push(digit);
     }
     text
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn thousands_are_grouped() {
+        for (count, text) in [
+            (0, "0"),
+            (999, "999"),
+            (1000, "1,000"),
+            (12_345_678, "12,345,678"),
+        ] {
+            assert_eq!(grouped(count), text);
+        }
+    }
 }

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::Serialize;
 
-use super::grouping::grouped;
+use super::grouped;
 use crate::config::Money;
 
 /// What became of a run's requests to a language model, and what they cost.

@@ -1,14 +1,14 @@
 //! The end of a run: `summary.json`, and the same for a person.
 
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use serde::Serialize;
 
-use super::grouping::grouped;
-use super::llm::LlmSummary;
-use super::{Counts, SinkError};
+use crate::memory::peak_rss;
+use crate::outputs::{Counts, LlmSummary, grouped, summary_path};
+use crate::sinks::SinkError;
+use crate::sinks::files::{self, Folder};
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -194,11 +194,6 @@ impl Summary {
         }
     }
 
-    /// `summary.json` of an output folder.
-    pub fn path(dir: &Path) -> PathBuf {
-        dir.join("summary.json")
-    }
-
     /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`.
     pub fn balanced(&self) -> bool {
         let Events {
@@ -211,133 +206,116 @@ impl Summary {
         r#in == applied + duplicate + late + rejected
     }
 
-    /// Writes `summary.json` into `dir`.
+    /// Writes `summary.json` into the folder.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, dir: &Path) -> Result<(), SinkError> {
-        let path = Self::path(dir);
+    pub fn write(&self, folder: &Folder) -> Result<(), SinkError> {
+        let path = summary_path(folder.path());
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        text.and_then(|text| std::fs::write(&path, text + "\n"))
+        text.and_then(|text| files::replace(&path, (text + "\n").as_bytes()))
             .map_err(|source| SinkError::Write { path, source })
     }
 }
 
 impl fmt::Display for Summary {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let row = |f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: String| {
-            writeln!(
-                f,
-                "{}",
-                format!("{name:<18}{:>15}  {note}", grouped(count)).trim_end()
-            )
-        };
+        self.show_input(f)?;
+        self.show_collections(f)?;
+        self.show_synthesis(f)?;
+        self.show_models(f)?;
+        let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
+            format!(", at most {} MiB of memory", grouped(bytes >> 20))
+        });
+        let rate = grouped(self.events_per_second as u64);
+        write!(f, "{:.1} s, {rate} events/s{memory}", self.seconds)
+    }
+}
+
+impl Summary {
+    fn show_input(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = self.events;
         let sign = if self.balanced() { "=" } else { "≠" };
-        row(
-            f,
-            "events",
-            events.r#in,
-            format!(
-                "{sign} {} applied + {} duplicate + {} late + {} rejected",
-                grouped(events.applied),
-                grouped(events.duplicate),
-                grouped(events.late),
-                grouped(events.rejected)
-            ),
-        )?;
+        let account = format!(
+            "{sign} {} applied + {} duplicate + {} late + {} rejected",
+            grouped(events.applied),
+            grouped(events.duplicate),
+            grouped(events.late),
+            grouped(events.rejected)
+        );
+        row(f, "events", events.r#in, &account)?;
         if self.rejected_contexts > 0 {
-            let note = "could not be used, see rejected.jsonl".to_owned();
+            let note = "could not be used, see rejected.jsonl";
             row(f, "contexts", self.rejected_contexts, note)?;
         }
-        row(f, "homes", self.homes, String::new())?;
+        row(f, "homes", self.homes, "")
+    }
+
+    fn show_collections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (name, net) in [
             ("segments", self.segments),
             ("transitions", self.transitions),
             ("representatives", self.representatives),
         ] {
-            row(
-                f,
-                name,
-                net.unsigned_abs(),
-                if net < 0 {
-                    "below zero!".into()
-                } else {
-                    String::new()
-                },
-            )?;
+            let note = if net < 0 { "below zero!" } else { "" };
+            row(f, name, net.unsigned_abs(), note)?;
         }
+        Ok(())
+    }
+
+    fn show_synthesis(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let failures = match self.failures {
             0 => String::new(),
             failed => format!("{} without an answer", grouped(failed)),
         };
-        row(f, "requests", self.requests, failures)?;
+        row(f, "requests", self.requests, &failures)?;
         if let Some(llm) = &self.llm {
             writeln!(f, "{llm}")?;
         }
-        let invalid = self.verdicts.delete.get(&0).copied().unwrap_or(0);
-        row(
-            f,
-            "sequences",
-            self.candidates + invalid,
-            format!(
-                "generated, {} of them valid candidates",
-                grouped(self.candidates)
-            ),
-        )?;
-        let sum = |by_stage: &std::collections::BTreeMap<u8, u64>| by_stage.values().sum();
-        row(
-            f,
-            "  retained",
-            sum(&self.verdicts.retain),
-            stages(&self.verdicts.retain),
-        )?;
-        row(
-            f,
-            "  deleted",
-            sum(&self.verdicts.delete),
-            stages(&self.verdicts.delete),
-        )?;
+        let Verdicts { retain, delete } = &self.verdicts;
+        let invalid = delete.get(&0).copied().unwrap_or(0);
+        let valid = grouped(self.candidates);
+        let note = format!("generated, {valid} of them valid candidates");
+        row(f, "sequences", self.candidates + invalid, &note)?;
+        for (name, by_stage) in [("  retained", retain), ("  deleted", delete)] {
+            row(f, name, by_stage.values().sum(), &stages(by_stage))?;
+        }
+        Ok(())
+    }
+
+    fn show_models(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Adaptations {
             homes,
             promoted,
             kept,
             rolled_back,
         } = self.adaptations;
-        row(
-            f,
-            "adapted homes",
-            homes,
-            format!(
-                "model versions: {} promoted, {} kept, {} rolled back",
-                grouped(promoted),
-                grouped(kept),
-                grouped(rolled_back)
-            ),
-        )?;
-        row(
-            f,
-            "scores",
-            self.scores.written,
-            format!(
-                "of which {} call an anomaly",
-                grouped(self.scores.anomalies)
-            ),
-        )?;
-        if self.timings.events_during_adaptation > 0 {
-            let note = "were read while homes were being adapted".to_owned();
-            row(f, "events", self.timings.events_during_adaptation, note)?;
+        let versions = format!(
+            "model versions: {} promoted, {} kept, {} rolled back",
+            grouped(promoted),
+            grouped(kept),
+            grouped(rolled_back)
+        );
+        row(f, "adapted homes", homes, &versions)?;
+        let anomalies = grouped(self.scores.anomalies);
+        let note = format!("of which {anomalies} call an anomaly");
+        row(f, "scores", self.scores.written, &note)?;
+        let during = self.timings.events_during_adaptation;
+        if during > 0 {
+            row(
+                f,
+                "events",
+                during,
+                "were read while homes were being adapted",
+            )?;
         }
-        let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
-            format!(", at most {} MiB of memory", grouped(bytes >> 20))
-        });
-        write!(
-            f,
-            "{:.1} s, {} events/s{memory}",
-            self.seconds,
-            grouped(self.events_per_second as u64)
-        )
+        Ok(())
     }
+}
+
+fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::Result {
+    let line = format!("{name:<18}{:>15}  {note}", grouped(count));
+    writeln!(f, "{}", line.trim_end())
 }
 
 fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
@@ -350,23 +328,6 @@ fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
         .iter()
         .map(|(stage, count)| format!("{} {}", grouped(*count), name(stage)));
     parts.collect::<Vec<_>>().join(", ")
-}
-
-/// The most memory that this process has held, in bytes; `None` where the system does not tell.
-pub fn peak_rss() -> Option<u64> {
-    memory("VmHWM:")
-}
-
-/// The memory that this process holds, in bytes; `None` where the system does not tell.
-pub fn rss() -> Option<u64> {
-    memory("VmRSS:")
-}
-
-fn memory(key: &str) -> Option<u64> {
-    let status = std::fs::read_to_string("/proc/self/status").ok()?;
-    let line = status.lines().find_map(|line| line.strip_prefix(key))?;
-    let kibibytes: u64 = line.trim().strip_suffix("kB")?.trim().parse().ok()?;
-    Some(kibibytes * 1024)
 }
 
 #[cfg(test)]
@@ -439,23 +400,5 @@ mod tests {
         ] {
             assert!(json.get(key).is_some(), "{key}");
         }
-    }
-
-    #[test]
-    fn thousands_are_grouped() {
-        for (count, text) in [
-            (0, "0"),
-            (999, "999"),
-            (1000, "1,000"),
-            (12_345_678, "12,345,678"),
-        ] {
-            assert_eq!(grouped(count), text);
-        }
-    }
-
-    #[cfg(target_os = "linux")]
-    #[test]
-    fn linux_tells_the_peak() {
-        assert!(peak_rss().is_some_and(|bytes| bytes > 1 << 20));
     }
 }

@@ -3,9 +3,8 @@
 use std::io;
 use std::path::{Path, PathBuf};
 
-use hearth_operators::words::Weights;
-
 use super::SinkError;
+use crate::outputs::Model;
 
 /// Bytes of a home's name that its folder shows; longer names are told apart by a hash behind.
 const SHOWN: usize = 100;
@@ -22,17 +21,17 @@ impl Models {
 
     /// Whether there are any.
     pub fn exist(&self) -> bool {
-        self.0.exists()
+        self.0.symlink_metadata().is_ok()
     }
 
-    /// Removes those of an earlier output.
+    /// Removes those of an earlier output; of a link, the link alone.
     ///
     /// # Errors
     /// What the system says.
     pub fn clear(&self) -> io::Result<()> {
-        match std::fs::remove_dir_all(&self.0) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
+        match self.0.symlink_metadata() {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&self.0),
+            _ => super::remove(&self.0),
         }
     }
 
@@ -40,20 +39,15 @@ impl Models {
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(
-        &self,
-        home: Option<&str>,
-        model: &str,
-        version: u32,
-        weights: &Weights,
-    ) -> Result<(), SinkError> {
+    pub fn write(&self, home: Option<&str>, model: &Model) -> Result<(), SinkError> {
         let folder = match home {
             Some(home) => self.0.join("homes").join(folder(home)),
             None => self.0.join("cohort"),
         };
-        let path = folder.join(format!("{model}-{version}.safetensors"));
+        let file = format!("{}-{}.safetensors", model.model, model.version);
+        let path = folder.join(file);
         std::fs::create_dir_all(&folder)
-            .and_then(|()| std::fs::write(&path, weights.0.as_slice()))
+            .and_then(|()| super::replace(&path, &model.weights.0))
             .map_err(|source| SinkError::Write { path, source })
     }
 }

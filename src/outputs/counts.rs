@@ -1,0 +1,153 @@
+//! What was written, counted.
+
+use std::collections::{BTreeMap, HashSet};
+
+use foldhash::fast::RandomState;
+use hearth_operators::words::HomeId;
+use serde::Serialize;
+
+use super::Stream;
+
+/// What a run's outputs hold.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Counts {
+    /// Events that took part.
+    pub applied: u64,
+    /// Events that were there already.
+    pub duplicate: u64,
+    /// Events from before their home's horizon.
+    pub late: u64,
+    /// Lines that are no event, or one that cannot be true.
+    pub rejected: u64,
+    /// Declared shifts that could not be used.
+    pub rejected_contexts: u64,
+    /// Homes with at least one segment: a home that only a context or a refused event names is none.
+    pub homes: u64,
+    /// Segments that hold, revisions settled.
+    pub segments: i64,
+    /// Transitions that hold.
+    pub transitions: i64,
+    /// Representatives that hold.
+    pub representatives: i64,
+    /// Requests made.
+    pub requests: u64,
+    /// Requests that got no answer.
+    pub failures: u64,
+    /// Generated sequences that passed validation.
+    pub candidates: u64,
+    /// Candidates retained, by the stage that decided.
+    pub retained: BTreeMap<u8, u64>,
+    /// Sequences deleted, by the stage that decided; 0 is validation.
+    pub deleted: BTreeMap<u8, u64>,
+    /// Versions that went live.
+    pub promoted: u64,
+    /// Versions that proved better than the one before.
+    pub kept: u64,
+    /// Versions that proved worse and were taken back.
+    pub rolled_back: u64,
+    /// Homes with at least one new version.
+    pub adapted_homes: u64,
+    /// Scores written, repeated ones included.
+    pub scores: u64,
+    /// Scores that call an anomaly.
+    pub anomalies: u64,
+    /// Lines by stream.
+    pub lines: BTreeMap<&'static str, u64>,
+}
+
+/// Counts in the making: homes are counted once, however often they are met.
+#[derive(Clone, Debug, Default)]
+pub struct Tally {
+    /// All but what [`Tally::counts`] adds.
+    pub(super) counts: Counts,
+    homes: HashSet<HomeId, RandomState>,
+    adapted: HashSet<HomeId, RandomState>,
+}
+
+impl Tally {
+    /// Events that leave no line of their own.
+    pub fn events(&mut self, applied: u64, duplicate: u64) {
+        self.counts.applied += applied;
+        self.counts.duplicate += duplicate;
+    }
+
+    /// What is counted.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            homes: self.homes.len() as u64,
+            adapted_homes: self.adapted.len() as u64,
+            ..self.counts.clone()
+        }
+    }
+
+    /// Adds what another one counted.
+    pub fn add(&mut self, other: Tally) {
+        // By name, so that a count that is added above cannot be forgotten here.
+        let Counts {
+            applied,
+            duplicate,
+            late,
+            rejected,
+            rejected_contexts,
+            segments,
+            transitions,
+            representatives,
+            requests,
+            failures,
+            candidates,
+            promoted,
+            kept,
+            rolled_back,
+            scores,
+            anomalies,
+            retained,
+            deleted,
+            lines,
+            homes: _,
+            adapted_homes: _,
+        } = other.counts;
+        let counts = &mut self.counts;
+        counts.applied += applied;
+        counts.duplicate += duplicate;
+        counts.late += late;
+        counts.rejected += rejected;
+        counts.rejected_contexts += rejected_contexts;
+        counts.segments += segments;
+        counts.transitions += transitions;
+        counts.representatives += representatives;
+        counts.requests += requests;
+        counts.failures += failures;
+        counts.candidates += candidates;
+        counts.promoted += promoted;
+        counts.kept += kept;
+        counts.rolled_back += rolled_back;
+        counts.scores += scores;
+        counts.anomalies += anomalies;
+        add_each(&mut counts.retained, retained);
+        add_each(&mut counts.deleted, deleted);
+        add_each(&mut counts.lines, lines);
+        self.homes.extend(other.homes);
+        self.adapted.extend(other.adapted);
+    }
+
+    /// A home with a segment.
+    pub(super) fn home(&mut self, home: HomeId) {
+        self.homes.insert(home);
+    }
+
+    /// A home with a new version of a model.
+    pub(super) fn adapted(&mut self, home: HomeId) {
+        self.adapted.insert(home);
+    }
+
+    /// Lines of a stream.
+    pub(super) fn lines(&mut self, stream: Stream, lines: u64) {
+        *self.counts.lines.entry(stream.name()).or_default() += lines;
+    }
+}
+
+fn add_each<K: Ord>(to: &mut BTreeMap<K, u64>, from: BTreeMap<K, u64>) {
+    for (key, count) in from {
+        *to.entry(key).or_default() += count;
+    }
+}

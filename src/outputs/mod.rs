@@ -1,0 +1,185 @@
+//! What leaves the dataflow: which streams there are, what a line of each is, what it adds to the counts, and how
+//! lines are read back. Below everything that writes or shows.
+//!
+//! A new stream is a name in the list below, a file here with its line and its [`Record`], and a line in the dataflow's
+//! outputs.
+//!
+//! Every stream is written as JSON Lines. What holds for all of them:
+//! - `epoch` is the number of the ingested batch at which the line became true, from 0;
+//! - `diff` counts: +1 adds the rest of the line to the collection, -1 takes it back, larger numbers do so several
+//!   times at once. The sum of the `diff`s of equal lines is what the collection holds, and never negative;
+//! - times are RFC 3339 with the offset of the input, actions `Device:action`;
+//! - losses and probabilities are JSON numbers, or `null` where a model gave no finite number.
+
+mod adaptations;
+mod counts;
+mod grouped;
+mod ids;
+mod llm;
+mod models;
+mod names;
+mod parts;
+pub mod read;
+mod refused;
+mod representatives;
+mod requests;
+mod scores;
+mod segments;
+mod transitions;
+mod verdicts;
+
+use std::path::{Path, PathBuf};
+
+use hearth_operators::words::Epoch;
+
+pub use adaptations::AdaptationLine;
+pub use counts::{Counts, Tally};
+pub use grouped::grouped;
+pub use ids::{request_id, shift_id, shift_of};
+pub use llm::{LlmCharges, LlmSummary, LlmTotals};
+pub use models::Model;
+pub use names::Names;
+pub use parts::{BehaviorLine, QuadrupleLine, ShiftLine, Stamp, Word4};
+pub use refused::{Late, RefusedLine, Rejection};
+pub use representatives::RepresentativeLine;
+pub use requests::{HintsLine, PromptLine, RequestLine};
+pub use scores::{PredictionLine, ScoreLine, VersionsLine};
+pub use segments::SegmentLine;
+pub use transitions::TransitionLine;
+pub use verdicts::{Judged, Judgement, VerdictLine};
+
+/// Names the streams.
+macro_rules! streams {
+    ($($(#[$doc:meta])* $stream:ident => $name:literal,)*) => {
+        /// A stream of lines.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        pub enum Stream {
+            $($(#[$doc])* $stream,)*
+        }
+
+        impl Stream {
+            /// All of them, in the order of the dataflow.
+            pub const ALL: [Stream; [$($name),*].len()] = [$(Stream::$stream),*];
+
+            /// Its name, as in `segments.jsonl`.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Stream::$stream => $name,)*
+                }
+            }
+        }
+    };
+}
+
+streams! {
+    /// [`SegmentLine`].
+    Segments => "segments",
+    /// [`TransitionLine`].
+    Transitions => "transitions",
+    /// [`RepresentativeLine`].
+    Representatives => "representatives",
+    /// [`RequestLine`].
+    Requests => "requests",
+    /// [`VerdictLine`].
+    Verdicts => "verdicts",
+    /// [`AdaptationLine`].
+    Adaptations => "adaptations",
+    /// [`ScoreLine`].
+    Scores => "scores",
+    /// [`RefusedLine`].
+    Late => "late",
+    /// [`RefusedLine`].
+    Rejected => "rejected",
+}
+
+impl Stream {
+    /// Its file in an output folder.
+    pub fn path(self, dir: &Path) -> PathBuf {
+        dir.join(self.name()).with_extension("jsonl")
+    }
+}
+
+/// `summary.json` of an output folder: written last, so a folder without it is not complete.
+pub fn summary_path(dir: &Path) -> PathBuf {
+    dir.join("summary.json")
+}
+
+/// What a stream consists of.
+pub trait Record: Send + 'static {
+    /// The stream.
+    const STREAM: Stream;
+
+    /// Appends the record's line, without line end, to `line`.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()>;
+
+    /// Adds what it is to the counts.
+    fn count(&self, tally: &mut Tally);
+}
+
+/// A change of a collection, as differential has it: what, when, and how many more.
+pub type Change<D> = (D, Epoch, i64);
+
+/// Records of one stream, whichever it is.
+pub trait Rows: Send {
+    /// The stream.
+    fn stream(&self) -> Stream;
+
+    /// How many there are.
+    fn len(&self) -> usize;
+
+    /// Whether there are none.
+    fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// Appends the line of the record at `index`, without line end, to `line`.
+    ///
+    /// # Errors
+    /// It cannot be written as JSON.
+    ///
+    /// # Panics
+    /// If there is none at `index`.
+    fn line(
+        &self,
+        index: usize,
+        epoch: Epoch,
+        names: &Names,
+        line: &mut Vec<u8>,
+    ) -> serde_json::Result<()>;
+
+    /// Adds what they are to the counts.
+    fn count(&self, tally: &mut Tally);
+}
+
+impl<R: Record> Rows for Vec<R> {
+    fn stream(&self) -> Stream {
+        R::STREAM
+    }
+
+    fn len(&self) -> usize {
+        self.len()
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        epoch: Epoch,
+        names: &Names,
+        line: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        self[index].line(epoch, names, line)
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        for record in self {
+            record.count(tally);
+        }
+        tally.lines(R::STREAM, self.len() as u64);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,86 @@
+//! Scores: what a home's live models say of its behaviour.
+
+use std::borrow::Cow;
+
+use hearth_operators::words::{ActionId, Epoch, Score};
+use serde::{Deserialize, Serialize};
+
+use super::parts::{Stamp, stamp};
+use super::{Names, Record, Stream, Tally};
+
+/// An action that the predictor thought of.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct PredictionLine<'a> {
+    /// `Device:action`.
+    #[serde(borrow)]
+    pub action: Cow<'a, str>,
+    /// From 0 to 1.
+    pub probability: Option<f32>,
+}
+
+/// The versions that gave a score.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct VersionsLine {
+    /// The detector's: 0 is the cohort's.
+    pub detector: u32,
+    /// The predictor's.
+    pub predictor: u32,
+}
+
+/// `scores.jsonl`: what the home's live models say of a behaviour. A behaviour whose segment is revised is scored
+/// again: the line of the highest epoch holds.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ScoreLine<'a> {
+    /// See [the module](super).
+    pub epoch: u64,
+    /// The home's name.
+    #[serde(borrow)]
+    pub home: Cow<'a, str>,
+    /// The behaviour's time.
+    pub time: Stamp,
+    /// The behaviour's action, `Device:action`.
+    #[serde(borrow)]
+    pub action: Cow<'a, str>,
+    /// The detector's loss: higher is stranger.
+    pub score: Option<f32>,
+    /// At or above this it is an anomaly.
+    pub threshold: Option<f32>,
+    /// Whether it is one.
+    pub anomaly: bool,
+    /// Most probable actions at this place given those before it in the segment, best first.
+    #[serde(borrow)]
+    pub predictions: Vec<PredictionLine<'a>>,
+    /// Which versions said so.
+    pub versions: VersionsLine,
+}
+
+impl Record for Score {
+    const STREAM: Stream = Stream::Scores;
+
+    fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
+        let prediction = |&(action, probability): &(ActionId, f32)| PredictionLine {
+            action: names.action(self.home, action).into(),
+            probability: Some(probability),
+        };
+        let value = ScoreLine {
+            epoch,
+            home: Cow::Borrowed(&names.home(self.home)),
+            time: stamp(&self.moment),
+            action: names.action(self.home, self.moment.action).into(),
+            score: Some(self.score),
+            threshold: Some(self.threshold),
+            anomaly: self.anomaly(),
+            predictions: self.predictions.iter().map(prediction).collect(),
+            versions: VersionsLine {
+                detector: self.detector,
+                predictor: self.predictor,
+            },
+        };
+        serde_json::to_writer(line, &value)
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        tally.counts.scores += 1;
+        tally.counts.anomalies += u64::from(self.anomaly());
+    }
+}

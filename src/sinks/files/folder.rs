@@ -1,0 +1,155 @@
+//! The folder itself: one run at a time, nothing of an earlier one is left, nothing outside is touched.
+
+use std::fs::{File, TryLockError};
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::models::Models;
+use super::remove;
+use crate::outputs::{Stream, summary_path};
+
+/// Held by the run that writes into the folder. It stays: who removed it could remove it under the next run.
+const LOCK: &str = ".hearth.lock";
+
+/// Why a folder cannot take a run's outputs. Nothing in it was changed.
+#[derive(Debug, thiserror::Error)]
+pub enum FolderError {
+    /// The folder holds files that are not Hearth's.
+    #[error(
+        "{0} is not empty and holds no earlier output of Hearth; name another folder with --out"
+    )]
+    Occupied(PathBuf),
+    /// The folder or a file in it cannot be created.
+    #[error("cannot create {path}: {source}; name a writable folder with --out")]
+    Create {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
+    /// Another run writes into it.
+    #[error("another run writes into {0}; wait for its end, or name another folder with --out")]
+    InUse(PathBuf),
+    /// A file that this run reads lies in it.
+    #[error("{input} lies in the output folder {folder}; name another folder with --out")]
+    HoldsInput {
+        /// The file, as it was given.
+        input: PathBuf,
+        /// The folder, as it was given.
+        folder: PathBuf,
+    },
+    /// Something that is no file bears the name of one that would be written.
+    #[error("{0} is in the way of an output file; remove it, or name another folder with --out")]
+    InTheWay(PathBuf),
+}
+
+/// An output folder that this run alone writes into, until it is dropped.
+#[derive(Debug)]
+pub struct Folder {
+    path: PathBuf,
+    _lock: File,
+}
+
+impl Folder {
+    /// Creates the folder where needed and claims it for a run that reads `inputs`. What is in it stays as it is, until
+    /// [`Files::create`](super::Files::create).
+    ///
+    /// # Errors
+    /// It cannot be created, holds other files but none of Hearth's, another run writes into it, or an input lies in it.
+    pub fn claim<'a>(
+        path: &Path,
+        inputs: impl IntoIterator<Item = &'a Path>,
+    ) -> Result<Folder, FolderError> {
+        std::fs::create_dir_all(path).map_err(creating(path))?;
+        let inside = Contents::of(path)?;
+        if inside.foreign && !inside.ours {
+            return Err(FolderError::Occupied(path.to_owned()));
+        }
+        let real = path.canonicalize().map_err(creating(path))?;
+        for input in inputs {
+            // What is no file, such as `-`, lies nowhere.
+            if input.canonicalize().is_ok_and(|it| it.starts_with(&real)) {
+                return Err(FolderError::HoldsInput {
+                    input: input.to_owned(),
+                    folder: path.to_owned(),
+                });
+            }
+        }
+        for file in outputs(path) {
+            if file.symlink_metadata().is_ok_and(|it| it.is_dir()) {
+                return Err(FolderError::InTheWay(file));
+            }
+        }
+        Ok(Folder {
+            path: path.to_owned(),
+            _lock: lock(path)?,
+        })
+    }
+
+    /// Where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Removes an earlier output: the summary first, for a folder without one is known to be incomplete, and all of it before
+    /// anything new is written. Links are removed, not followed.
+    pub(super) fn clear(&self) -> Result<(), FolderError> {
+        for file in outputs(&self.path) {
+            remove(&file).map_err(creating(&file))?;
+        }
+        let models = Models::of(&self.path);
+        models.clear().map_err(creating(&self.path))
+    }
+}
+
+/// The files that a run writes; its models have a folder of their own.
+fn outputs(dir: &Path) -> impl Iterator<Item = PathBuf> {
+    let streams = Stream::ALL.map(|stream| stream.path(dir));
+    std::iter::once(summary_path(dir)).chain(streams)
+}
+
+/// What a folder holds.
+struct Contents {
+    /// An output of Hearth.
+    ours: bool,
+    /// Something, except for the lock.
+    foreign: bool,
+}
+
+impl Contents {
+    fn of(dir: &Path) -> Result<Self, FolderError> {
+        let there = |file: PathBuf| file.symlink_metadata().is_ok();
+        let mut foreign = false;
+        for entry in std::fs::read_dir(dir).map_err(creating(dir))? {
+            foreign |= entry.map_err(creating(dir))?.file_name() != LOCK;
+        }
+        Ok(Contents {
+            ours: Models::of(dir).exist() || outputs(dir).any(there),
+            foreign,
+        })
+    }
+}
+
+/// Locks the folder for this process; the system releases it with the process, however that ends.
+fn lock(dir: &Path) -> Result<File, FolderError> {
+    let path = dir.join(LOCK);
+    if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
+        return Err(FolderError::InTheWay(path));
+    }
+    let mut options = File::options();
+    let file = options.write(true).create(true).truncate(false).open(&path);
+    let file = file.map_err(creating(&path))?;
+    match file.try_lock() {
+        Ok(()) => Ok(file),
+        Err(TryLockError::WouldBlock) => Err(FolderError::InUse(dir.to_owned())),
+        Err(TryLockError::Error(source)) => Err(FolderError::Create { path, source }),
+    }
+}
+
+fn creating(path: &Path) -> impl Fn(io::Error) -> FolderError {
+    let path = path.to_owned();
+    move |source| FolderError::Create {
+        path: path.clone(),
+        source,
+    }
+}

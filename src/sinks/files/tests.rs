@@ -1,0 +1,169 @@
+//! Folders and files: what is on disk, where streams stand, and what is refused.
+
+use std::time::{Duration, Instant};
+
+use super::super::Writer;
+use super::super::tests::{names, row};
+use super::*;
+use crate::outputs::summary_path;
+
+fn claim(dir: &Path) -> Result<Folder, FolderError> {
+    Folder::claim(dir, [])
+}
+
+fn text(dir: &Path, stream: Stream) -> String {
+    std::fs::read_to_string(stream.path(dir)).unwrap()
+}
+
+#[test]
+fn a_position_is_what_is_on_disk_after_its_epoch() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
+    let path = Stream::Transitions.path(dir.path());
+    assert_eq!(files.position(Stream::Transitions, 0), None);
+    let mut on_disk = Vec::new();
+    for epoch in 0..20 {
+        // Some epochs have no rows, some several batches.
+        for number in 0..epoch % 3 {
+            let rows = vec![row(epoch, 1000 * number as i64); 2];
+            files.write(epoch, &rows, &names()).unwrap();
+        }
+        files.close(Stream::Transitions, epoch);
+        files.flush().unwrap();
+        on_disk.push(std::fs::metadata(&path).unwrap().len());
+    }
+    assert!(on_disk.last() > on_disk.first());
+    for (epoch, bytes) in (0..).zip(on_disk) {
+        let position = files.position(Stream::Transitions, epoch);
+        assert_eq!(position, Some(bytes), "epoch {epoch}");
+    }
+    assert_eq!(files.position(Stream::Transitions, 20), None);
+    assert_eq!(files.position(Stream::Scores, 0), None);
+}
+
+#[test]
+fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = claim(dir.path()).unwrap();
+    let (writer, sender) = Writer::start(Files::create(&folder).unwrap(), names()).unwrap();
+    sender.write(1, vec![row(1, 1); 100_000]);
+    sender.write(0, vec![row(0, 1)]);
+    sender.close(Stream::Transitions, 0);
+    let began = Instant::now();
+    while text(dir.path(), Stream::Transitions).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(2), "nothing is seen");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    let first = text(dir.path(), Stream::Transitions);
+    assert_eq!(first.lines().count(), 1);
+    drop(sender);
+    writer.finish().unwrap();
+    assert_eq!(text(dir.path(), Stream::Transitions), first);
+}
+
+#[test]
+fn an_earlier_output_is_replaced_a_strangers_folder_is_not() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(dir.path().join("thesis.tex"), "x").unwrap();
+    let refused = claim(dir.path()).unwrap_err();
+    assert!(matches!(refused, FolderError::Occupied(_)), "{refused}");
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 1);
+
+    let old = Stream::Scores.path(dir.path());
+    std::fs::write(summary_path(dir.path()), "{}").unwrap();
+    std::fs::write(&old, "old\n").unwrap();
+    std::fs::create_dir_all(dir.path().join("models/homes/h")).unwrap();
+    let folder = claim(dir.path()).unwrap();
+    assert_eq!(text(dir.path(), Stream::Scores), "old\n", "only claimed");
+    Files::create(&folder).unwrap();
+    assert_eq!(text(dir.path(), Stream::Scores), "");
+    assert!(!summary_path(dir.path()).exists());
+    assert!(!dir.path().join("models").exists());
+    assert!(dir.path().join("thesis.tex").exists());
+}
+
+#[test]
+fn a_missing_folder_is_created_and_a_file_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    Files::create(&claim(&dir.path().join("a/b")).unwrap()).unwrap();
+    assert!(Stream::Late.path(&dir.path().join("a/b")).exists());
+    let file = dir.path().join("file");
+    std::fs::write(&file, "x").unwrap();
+    let refused = claim(&file).unwrap_err();
+    assert!(matches!(refused, FolderError::Create { .. }), "{refused}");
+}
+
+#[test]
+fn one_run_at_a_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let first = claim(dir.path()).unwrap();
+    let refused = claim(dir.path()).unwrap_err();
+    assert!(matches!(refused, FolderError::InUse(_)), "{refused}");
+    drop(first);
+    // The lock that is left is nothing that occupies the folder.
+    claim(dir.path()).unwrap();
+}
+
+#[test]
+fn a_folder_in_the_way_is_told_before_anything_is_removed() {
+    let dir = tempfile::tempdir().unwrap();
+    std::fs::write(Stream::Late.path(dir.path()), "old\n").unwrap();
+    std::fs::create_dir(Stream::Scores.path(dir.path())).unwrap();
+    let refused = claim(dir.path()).unwrap_err();
+    assert!(matches!(refused, FolderError::InTheWay(_)), "{refused}");
+    assert_eq!(text(dir.path(), Stream::Late), "old\n");
+}
+
+#[cfg(unix)]
+#[test]
+fn links_are_removed_and_not_followed() {
+    use std::os::unix::fs::symlink;
+    let outside = tempfile::tempdir().unwrap();
+    let kept = outside.path().join("kept.txt");
+    std::fs::write(&kept, "kept").unwrap();
+    let dir = tempfile::tempdir().unwrap();
+    symlink(&kept, Stream::Segments.path(dir.path())).unwrap();
+    symlink(&kept, summary_path(dir.path())).unwrap();
+    symlink(outside.path(), dir.path().join("models")).unwrap();
+    let folder = claim(dir.path()).unwrap();
+    let mut files = Files::create(&folder).unwrap();
+    let model = Model {
+        home: None,
+        model: "encoder",
+        version: 0,
+        weights: hearth_operators::words::Weights(vec![1].into()),
+    };
+    files.save(&model, &names()).unwrap();
+    replace(&summary_path(dir.path()), b"{}").unwrap();
+    assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
+    assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
+    assert!(
+        dir.path()
+            .join("models/cohort/encoder-0.safetensors")
+            .is_file()
+    );
+
+    let dir = tempfile::tempdir().unwrap();
+    symlink(&kept, dir.path().join(".hearth.lock")).unwrap();
+    let refused = claim(dir.path()).unwrap_err();
+    assert!(matches!(refused, FolderError::InTheWay(_)), "{refused}");
+}
+
+/// A full disk: senders go on, the error comes out at the end.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_full_disk_is_told() {
+    let dir = tempfile::tempdir().unwrap();
+    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
+    let full = File::options().write(true).open("/dev/full").unwrap();
+    let place = &mut files.files[Stream::Transitions as usize];
+    *place = Appended::new(place.path.clone(), full);
+    let (writer, sender) = Writer::start(files, names()).unwrap();
+    for epoch in 0..1000 {
+        sender.write(epoch, vec![row(epoch, 1); 100]);
+        sender.close(Stream::Transitions, epoch);
+    }
+    drop(sender);
+    let error = writer.finish().unwrap_err().to_string();
+    assert!(error.contains("transitions.jsonl failed"), "{error}");
+}

@@ -1,0 +1,234 @@
+//! Rows of epochs that are not complete yet.
+
+use std::collections::BTreeMap;
+use std::fs::File;
+use std::io::{self, Read, Seek, SeekFrom, Write};
+
+use hearth_operators::words::Epoch;
+
+use super::SinkError;
+use crate::outputs::{Names, Rows, Stream, Tally};
+
+/// Rows of open epochs in memory at most, of all streams: a row takes some hundred bytes, so this is some 64 MiB. One
+/// request that is not answered for hours keeps open every epoch since; further rows wait in a temporary file, already
+/// formatted, and still leave in order.
+pub(super) const IN_MEMORY: usize = 1 << 19;
+
+/// Rows that wait until their epoch is complete.
+pub(super) struct Held {
+    /// By stream.
+    streams: [Waiting; Stream::ALL.len()],
+    /// Rows in memory.
+    rows: usize,
+    /// As many are at most.
+    in_memory: usize,
+    spill: Spill,
+}
+
+/// Rows of one stream.
+#[derive(Default)]
+struct Waiting {
+    open: BTreeMap<Epoch, Vec<Batch>>,
+    /// The first epoch that is open.
+    next: Epoch,
+    /// Whether even the last one is closed.
+    ended: bool,
+}
+
+enum Batch {
+    Rows(Box<dyn Rows>),
+    Spilled(Box<Spilled>),
+}
+
+impl Held {
+    pub(super) fn new(in_memory: usize) -> Self {
+        Held {
+            streams: Default::default(),
+            rows: 0,
+            in_memory,
+            spill: Spill::default(),
+        }
+    }
+
+    /// Keeps rows of an epoch until it is closed.
+    ///
+    /// # Errors
+    /// It was closed; or rows that have no place in memory find none on disk.
+    pub(super) fn hold(
+        &mut self,
+        epoch: Epoch,
+        rows: Box<dyn Rows>,
+        names: &Names,
+    ) -> Result<(), SinkError> {
+        let stream = rows.stream();
+        let waiting = &mut self.streams[stream as usize];
+        if waiting.ended || epoch < waiting.next {
+            return Err(SinkError::AfterClose {
+                stream: stream.name(),
+                epoch,
+            });
+        }
+        let batches = waiting.open.entry(epoch).or_default();
+        if self.rows + rows.len() <= self.in_memory {
+            self.rows += rows.len();
+            batches.push(Batch::Rows(rows));
+        } else {
+            let spilled = self.spill.write(epoch, &*rows, names);
+            batches.push(Batch::Spilled(Box::new(spilled?)));
+        }
+        Ok(())
+    }
+
+    /// Hands the rows of a stream up to and including an epoch to `take`, in order of epochs.
+    ///
+    /// # Errors
+    /// What `take` says, or spilled rows cannot be read.
+    pub(super) fn close(
+        &mut self,
+        stream: Stream,
+        epoch: Epoch,
+        mut take: impl FnMut(Epoch, &dyn Rows) -> Result<(), SinkError>,
+    ) -> Result<(), SinkError> {
+        let waiting = &mut self.streams[stream as usize];
+        let complete = match epoch.checked_add(1) {
+            Some(next) => {
+                let open = waiting.open.split_off(&next);
+                waiting.next = waiting.next.max(next);
+                std::mem::replace(&mut waiting.open, open)
+            }
+            None => {
+                waiting.ended = true;
+                std::mem::take(&mut waiting.open)
+            }
+        };
+        for (epoch, batches) in complete {
+            for batch in batches {
+                match batch {
+                    Batch::Rows(rows) => {
+                        self.rows -= rows.len();
+                        take(epoch, &*rows)?;
+                    }
+                    Batch::Spilled(spilled) => take(epoch, &self.spill.read(*spilled)?)?,
+                }
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A temporary file of formatted rows.
+#[derive(Default)]
+struct Spill {
+    file: Option<File>,
+    end: u64,
+    /// Batches in the file.
+    batches: usize,
+}
+
+/// Where in the file rows are, and what is known of them.
+struct Spilled {
+    stream: Stream,
+    at: u64,
+    /// The length of each line.
+    lengths: Vec<usize>,
+    tally: Tally,
+}
+
+impl Spill {
+    fn write(
+        &mut self,
+        epoch: Epoch,
+        rows: &dyn Rows,
+        names: &Names,
+    ) -> Result<Spilled, SinkError> {
+        let (mut text, mut lengths) = (Vec::new(), Vec::with_capacity(rows.len()));
+        for index in 0..rows.len() {
+            let before = text.len();
+            rows.line(index, epoch, names, &mut text)
+                .map_err(|error| SinkError::Spill(error.into()))?;
+            lengths.push(text.len() - before);
+        }
+        self.append(&text).map_err(SinkError::Spill)?;
+        let at = self.end;
+        self.end += text.len() as u64;
+        self.batches += 1;
+        let mut tally = Tally::default();
+        rows.count(&mut tally);
+        Ok(Spilled {
+            stream: rows.stream(),
+            at,
+            lengths,
+            tally,
+        })
+    }
+
+    fn append(&mut self, text: &[u8]) -> io::Result<()> {
+        let file = match &mut self.file {
+            Some(file) => file,
+            None => self.file.insert(tempfile::tempfile()?),
+        };
+        file.seek(SeekFrom::Start(self.end))?;
+        file.write_all(text)
+    }
+
+    fn read(&mut self, spilled: Spilled) -> Result<Lines, SinkError> {
+        let mut text = vec![0; spilled.lengths.iter().sum()];
+        if let Some(file) = &mut self.file {
+            file.seek(SeekFrom::Start(spilled.at))
+                .and_then(|_| file.read_exact(&mut text))
+                .map_err(SinkError::Spill)?;
+        }
+        self.batches -= 1;
+        if self.batches == 0 {
+            // Its place on the disk is given back.
+            (self.file, self.end) = (None, 0);
+        }
+        let mut ends = spilled.lengths;
+        let mut end = 0;
+        for length in &mut ends {
+            end += *length;
+            *length = end;
+        }
+        Ok(Lines {
+            stream: spilled.stream,
+            text,
+            ends,
+            tally: spilled.tally,
+        })
+    }
+}
+
+/// Rows that were formatted already.
+struct Lines {
+    stream: Stream,
+    text: Vec<u8>,
+    /// Where each line ends.
+    ends: Vec<usize>,
+    tally: Tally,
+}
+
+impl Rows for Lines {
+    fn stream(&self) -> Stream {
+        self.stream
+    }
+
+    fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    fn line(
+        &self,
+        index: usize,
+        _: Epoch,
+        _: &Names,
+        line: &mut Vec<u8>,
+    ) -> serde_json::Result<()> {
+        let start = index.checked_sub(1).map_or(0, |before| self.ends[before]);
+        line.extend_from_slice(&self.text[start..self.ends[index]]);
+        Ok(())
+    }
+
+    fn count(&self, tally: &mut Tally) {
+        tally.add(self.tally.clone());
+    }
+}

@@ -1,0 +1,102 @@
+//! Where streams leave the dataflow.
+
+use hearth_operators::split::Account;
+use hearth_operators::words::Epoch;
+use timely::container::CapacityContainerBuilder;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::Probe;
+use timely::dataflow::operators::generic::Operator;
+use timely::dataflow::{ProbeHandle, StreamVec};
+
+use super::RowSender;
+use crate::outputs::{Model, Record};
+
+/// Hands streams to the writer; the probes tell how far that is done.
+pub struct Out<'a> {
+    /// The way to the writer.
+    pub rows: &'a RowSender,
+    /// Pass an epoch once its rows are sent and, on the first worker, its close is.
+    pub probes: &'a [&'a ProbeHandle<Epoch>],
+}
+
+impl Out<'_> {
+    /// A stream of records, whole: each kind of record leaves the dataflow at one place, whose frontier closes its epochs.
+    ///
+    /// Rows are sent the moment they come, a batch at a time. A worker tells of its progress after it has sent its rows, and
+    /// the frontier is that of all workers: so when it passes an epoch, all rows of the epoch are in the channel, and it
+    /// suffices that one worker says so.
+    pub fn write<R: Record + Clone>(&self, stream: StreamVec<'_, Epoch, R>) {
+        let rows = self.rows.clone();
+        let closes = stream.scope().index() == 0;
+        let written = stream.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            Pipeline,
+            "Write",
+            |_capability, _info| {
+                // The first epoch that was not closed; none: all are.
+                let mut open = Some(0);
+                move |(input, frontier), _output| {
+                    input.for_each_stamp(|capability, batches| {
+                        if let Some(&epoch) = capability.least() {
+                            batches.for_each(|batch| rows.write(epoch, std::mem::take(batch)));
+                        }
+                    });
+                    let now = frontier.frontier().first().copied();
+                    if closes && now != open {
+                        rows.close(R::STREAM, now.map_or(Epoch::MAX, |next| next - 1));
+                        open = now;
+                    }
+                }
+            },
+        );
+        self.probe(written);
+    }
+
+    /// The accounting, as far as it leaves no lines: summed up, since there is an account for every home.
+    pub fn count(&self, accounts: StreamVec<'_, Epoch, Account>) {
+        let rows = self.rows.clone();
+        self.each_batch(accounts, "Count", move |accounts| {
+            let (mut all, mut twice) = (0, 0);
+            for account in accounts {
+                if let Account::Counted { applied, duplicate } = account {
+                    all += applied;
+                    twice += duplicate;
+                }
+            }
+            rows.events(all, twice);
+        });
+    }
+
+    /// Models to be saved.
+    pub fn save(&self, models: StreamVec<'_, Epoch, Model>) {
+        let rows = self.rows.clone();
+        self.each_batch(models, "Save", move |models| {
+            models.into_iter().for_each(|model| rows.save(model));
+        });
+    }
+
+    fn each_batch<D: Clone + 'static>(
+        &self,
+        stream: StreamVec<'_, Epoch, D>,
+        name: &str,
+        mut tell: impl FnMut(Vec<D>) + 'static,
+    ) {
+        let told = stream.unary::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
+            Pipeline,
+            name,
+            |_capability, _info| {
+                move |input, _output| {
+                    input.for_each_stamp(|_, batches| {
+                        batches.for_each(|batch| tell(std::mem::take(batch)));
+                    });
+                }
+            },
+        );
+        self.probe(told);
+    }
+
+    fn probe(&self, mut stream: StreamVec<'_, Epoch, ()>) {
+        for probe in self.probes {
+            stream = stream.probe_with(probe);
+        }
+    }
+}

@@ -1,0 +1,171 @@
+//! The thread that hands rows to a sink.
+
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use hearth_operators::words::Epoch;
+
+use super::held::{Held, IN_MEMORY};
+use super::{Sink, SinkError};
+use crate::outputs::{Counts, Model, Names, Record, Rows, Stream, Tally};
+
+/// Messages that may wait for the writer before a worker does.
+const MESSAGES: usize = 64;
+
+/// Rows are with others so long after their epoch was closed at the latest, however few they are; what writing itself
+/// takes comes on top, and a second is promised.
+const UNSEEN: Duration = Duration::from_millis(500);
+
+/// What the writer is told.
+enum Message {
+    /// Rows of an epoch.
+    Rows(Epoch, Box<dyn Rows>),
+    /// No more rows of the stream come up to and including this epoch.
+    Close(Stream, Epoch),
+    /// Events that leave no line of their own.
+    Events { applied: u64, duplicate: u64 },
+    /// A model to be saved.
+    Model(Model),
+}
+
+/// The way to the writer; clones share it. The writer takes messages until the last one is dropped; only its panic ends it
+/// sooner, which [`Writer::finish`] reports, so sending itself has no error.
+#[derive(Clone)]
+pub struct RowSender(Sender<Message>);
+
+impl RowSender {
+    /// To nobody.
+    pub fn nowhere() -> Self {
+        RowSender(crossbeam_channel::bounded(0).0)
+    }
+
+    /// Rows of an epoch that is not closed.
+    pub fn write<R: Record>(&self, epoch: Epoch, rows: Vec<R>) {
+        if !rows.is_empty() {
+            let _ = self.0.send(Message::Rows(epoch, Box::new(rows)));
+        }
+    }
+
+    /// Every row of the stream up to and including this epoch was sent, whoever sent it.
+    pub fn close(&self, stream: Stream, epoch: Epoch) {
+        let _ = self.0.send(Message::Close(stream, epoch));
+    }
+
+    /// Events that leave no line of their own.
+    pub fn events(&self, applied: u64, duplicate: u64) {
+        let _ = self.0.send(Message::Events { applied, duplicate });
+    }
+
+    /// A model to be saved.
+    pub fn save(&self, model: Model) {
+        let _ = self.0.send(Message::Model(model));
+    }
+}
+
+/// The thread that writes.
+#[derive(Debug)]
+pub struct Writer {
+    thread: JoinHandle<Result<Counts, SinkError>>,
+}
+
+impl Writer {
+    /// Starts it.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn start(
+        sink: impl Sink + 'static,
+        names: Names,
+    ) -> Result<(Writer, RowSender), SinkError> {
+        let (sender, receiver) = crossbeam_channel::bounded(MESSAGES);
+        let desk = Desk {
+            sink,
+            names,
+            held: Held::new(IN_MEMORY),
+            tally: Tally::default(),
+            flush_at: None,
+        };
+        let thread = std::thread::Builder::new()
+            .name("writer".into())
+            .spawn(move || desk.work(&receiver))
+            .map_err(SinkError::Start)?;
+        Ok((Writer { thread }, RowSender(sender)))
+    }
+
+    /// Waits until every sender is dropped and every row of an epoch that was closed is written; counts these. Rows of other
+    /// epochs are dropped: a part of an epoch is nothing that a later run could go on from.
+    ///
+    /// # Errors
+    /// The sink's first failure, wherever it occurred.
+    pub fn finish(self) -> Result<Counts, SinkError> {
+        self.thread.join().unwrap_or(Err(SinkError::Stopped))
+    }
+}
+
+/// What the writer's thread works with.
+struct Desk<S> {
+    sink: S,
+    names: Names,
+    held: Held,
+    tally: Tally,
+    /// When the sink is to be flushed; `None` if nothing was written since it was.
+    flush_at: Option<Instant>,
+}
+
+impl<S: Sink> Desk<S> {
+    fn work(mut self, receiver: &Receiver<Message>) -> Result<Counts, SinkError> {
+        let written = self.write(receiver);
+        // After a failure rows are still taken: a full channel would block the workers for ever.
+        receiver.iter().for_each(drop);
+        written?;
+        Ok(self.tally.counts())
+    }
+
+    fn write(&mut self, receiver: &Receiver<Message>) -> Result<(), SinkError> {
+        loop {
+            let message = match self.flush_at {
+                Some(at) => receiver.recv_deadline(at),
+                None => receiver.recv().map_err(|_| RecvTimeoutError::Disconnected),
+            };
+            match message {
+                Ok(message) => self.take(message)?,
+                Err(RecvTimeoutError::Timeout) => {}
+                Err(RecvTimeoutError::Disconnected) => return self.sink.flush(),
+            }
+            // Not only where nothing comes for so long: a deadline does not pass while messages wait.
+            if self.flush_at.is_some_and(|at| at <= Instant::now()) {
+                self.sink.flush()?;
+                self.flush_at = None;
+            }
+        }
+    }
+
+    fn take(&mut self, message: Message) -> Result<(), SinkError> {
+        match message {
+            Message::Rows(epoch, rows) => self.held.hold(epoch, rows, &self.names),
+            Message::Close(stream, epoch) => self.close(stream, epoch),
+            Message::Events { applied, duplicate } => {
+                self.tally.events(applied, duplicate);
+                Ok(())
+            }
+            Message::Model(model) => self.sink.save(&model, &self.names),
+        }
+    }
+
+    fn close(&mut self, stream: Stream, epoch: Epoch) -> Result<(), SinkError> {
+        let (sink, names, tally) = (&mut self.sink, &self.names, &mut self.tally);
+        let mut any = false;
+        self.held.close(stream, epoch, |epoch, rows| {
+            sink.write(epoch, rows, names)?;
+            rows.count(tally);
+            any = true;
+            Ok(())
+        })?;
+        sink.close(stream, epoch);
+        if any && self.flush_at.is_none() {
+            self.flush_at = Some(Instant::now() + UNSEEN);
+        }
+        Ok(())
+    }
+}
