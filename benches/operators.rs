@@ -12,6 +12,7 @@ use differential_dataflow::AsCollection;
 use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Notice, Rules, Split};
+use hearth_operators::state::Held;
 use hearth_operators::transitions::Transitions;
 use hearth_operators::words::{
     Action, ActionId, Behavior, Catalog, Device, Epoch, HomeId, Line, Moment, Segment, Time,
@@ -92,10 +93,10 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
         let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
             let (behaviors, stream) = scope.new_input::<Vec<_>>();
             let (notices, told) = scope.new_input::<Vec<_>>();
-            let split = stream.split(told.clone(), rules);
+            let split = stream.split(told.clone(), rules, Held::default());
             if whole {
                 let transitions = split.segments.clone().transitions();
-                let shifts = split.segments.shifts(split.settled, told);
+                let shifts = split.segments.shifts(split.settled, told, Held::default());
                 shifts.regimes.inner.probe_with(&probe);
                 shifts.ended.hints(5).probe_with(&probe);
                 transitions.inner.probe_with(&probe);

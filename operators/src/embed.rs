@@ -10,8 +10,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::offload::{Desk, Outside};
-use crate::stash::Stash;
+use crate::outside::{Inquiries, Outside};
+use crate::state::{Buffered, EpochBuffer, Held};
 use crate::words::{Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights};
 
 /// Past so many remembered embeddings a worker starts to forget.
@@ -39,6 +39,33 @@ pub struct ToEmbed {
     pub sequences: Vec<Sequence>,
 }
 
+/// What embedding holds. Known embeddings are no part of it: they can be had again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct EmbedState {
+    /// Epochs whose segments are not embedded yet.
+    open: Buffered<Vec<Update>>,
+    encoder: Option<Weights>,
+}
+
+impl EmbedState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for worker in to.iter_mut() {
+            worker.encoder = worker.encoder.take().or_else(|| self.encoder.clone());
+        }
+        for (epoch, updates) in self.open {
+            for update in updates {
+                let home = update.0.0.home.0 as usize;
+                to[home % workers]
+                    .open
+                    .entry(epoch)
+                    .or_default()
+                    .push(update);
+            }
+        }
+    }
+}
+
 /// Embeds segments.
 pub trait Embed<'s> {
     /// Passes each update on with its embedding. The encoding is done outside, at most `limit` batches of a worker at a time.
@@ -51,7 +78,8 @@ pub trait Embed<'s> {
     /// use std::sync::Arc;
     /// use differential_dataflow::AsCollection;
     /// use hearth_operators::embed::{Embed, ToEmbed};
-    /// use hearth_operators::offload::Answer;
+    /// use hearth_operators::outside::Answer;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}, vec::Map};
     ///
@@ -67,7 +95,7 @@ pub trait Embed<'s> {
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments: vec![moment] });
     ///     let key = ShiftKey { home: HomeId(0), regime: 0 };
     ///     let segments = vec![((key, segment), 0, 1i64)].to_stream(scope).as_collection();
-    ///     segments.embed(vec![Arc::new(foundation)].to_stream(scope), Arc::new(encoder), 1)
+    ///     segments.embed(vec![Arc::new(foundation)].to_stream(scope), Arc::new(encoder), 1, Held::default())
     ///         .map(|e| e.embedding.unwrap()[0] as u32).capture()
     /// });
     /// assert_eq!(embedded.extract()[0].1, [1]);
@@ -77,6 +105,7 @@ pub trait Embed<'s> {
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
+        state: Held<EmbedState>,
     ) -> StreamVec<'s, Epoch, Embedded>;
 }
 
@@ -87,7 +116,58 @@ struct Batch {
     capability: Capability<Epoch>,
     /// The updates, with the embeddings that were known already.
     updates: Vec<(Update, Option<Embedding>)>,
+    /// Those that were not known.
     sequences: Vec<Sequence>,
+}
+
+impl Batch {
+    fn new(
+        capability: Capability<Epoch>,
+        updates: Vec<Update>,
+        known: &HashMap<Sequence, Embedding>,
+    ) -> Self {
+        let mut unknown = BTreeSet::new();
+        let updates = updates.into_iter().map(|update| {
+            let ((_, segment), _, diff) = &update;
+            let mut embedding = None;
+            if *diff > 0 {
+                let sequence = segment.sequence();
+                embedding = known.get(&sequence).cloned();
+                if embedding.is_none() {
+                    unknown.insert(sequence);
+                }
+            }
+            (update, embedding)
+        });
+        Batch {
+            capability,
+            updates: updates.collect(),
+            sequences: unknown.into_iter().collect(),
+        }
+    }
+
+    /// The updates with all embeddings.
+    fn embedded(&self, embeddings: &[Embedding]) -> impl Iterator<Item = Embedded> {
+        let updates = self.updates.iter();
+        updates.map(|(((key, segment), _, diff), embedding)| {
+            let asked = || {
+                let sequence = segment.sequence();
+                let place = self.sequences.binary_search(&sequence).ok()?;
+                embeddings.get(place).cloned()
+            };
+            let known = embedding.clone();
+            Embedded {
+                key: *key,
+                segment: segment.clone(),
+                embedding: known.or_else(|| (*diff > 0).then(asked).flatten()),
+                diff: *diff,
+            }
+        })
+    }
+
+    fn updates(self) -> Vec<Update> {
+        self.updates.into_iter().map(|(update, _)| update).collect()
+    }
 }
 
 impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
@@ -96,70 +176,51 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
+        state: Held<EmbedState>,
     ) -> StreamVec<'s, Epoch, Embedded> {
-        let worker = self.inner.scope().worker();
+        let scope = self.inner.scope();
         self.inner.binary_frontier(
             foundation,
             Pipeline,
             Pipeline,
             "Embed",
-            move |_capability, info| {
-                let activator = worker.sync_activator_for(info.address.to_vec());
-                let mut desk: Desk<Batch, ToEmbed, Vec<Embedding>> =
-                    Desk::new(encoder, limit, activator);
-                let mut stash = Stash::<Vec<Update>>::new(1);
+            move |initial, info| {
+                state.wake(scope, info.address.clone());
+                let activator = scope.worker().sync_activator_for(info.address.to_vec());
+                let mut inquiries: Inquiries<Batch, ToEmbed, Vec<Embedding>> =
+                    Inquiries::new(encoder, limit, activator);
+                let open = std::mem::take(&mut state.borrow_mut().open);
+                let mut buffer = EpochBuffer::restored(open, &[initial]);
                 let mut known: HashMap<Sequence, Embedding> = HashMap::new();
-                let mut weights: Option<Weights> = None;
                 move |(segments, frontier), (foundation, foundation_frontier), output| {
+                    let EmbedState { open, encoder } = &mut *state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
                         for foundation in data.flat_map(std::mem::take) {
-                            weights = Some(foundation.encoder.clone());
+                            *encoder = Some(foundation.encoder.clone());
                         }
                     });
                     segments.for_each_stamp(|capability, data| {
-                        if let Some(updates) = stash.at(&capability) {
+                        if let Some(updates) = buffer.at(&capability) {
                             updates.extend(data.flat_map(std::mem::take));
                         }
                     });
                     // Without a foundation, and with none to come, there is nothing to embed with.
-                    let hopeless = weights.is_none() && foundation_frontier.is_empty();
-                    while weights.is_some() || hopeless {
+                    let hopeless = encoder.is_none() && foundation_frontier.is_empty();
+                    while state.is_running() && (encoder.is_some() || hopeless) {
                         let Some((mut capabilities, updates)) =
-                            stash.next(std::slice::from_ref(frontier))
+                            buffer.next(std::slice::from_ref(frontier))
                         else {
                             break;
                         };
-                        let Some(weights) = &weights else { continue };
-                        let mut unknown = BTreeSet::new();
-                        let updates = updates.into_iter().map(|update| {
-                            let ((_, segment), _, diff) = &update;
-                            let mut embedding = None;
-                            if *diff > 0 {
-                                let sequence = segment.sequence();
-                                embedding = known.get(&sequence).cloned();
-                                if embedding.is_none() {
-                                    unknown.insert(sequence);
-                                }
-                            }
-                            (update, embedding)
-                        });
-                        let updates = updates.collect();
-                        let sequences: Vec<Sequence> = unknown.into_iter().collect();
+                        let Some(encoder) = encoder else { continue };
+                        let batch = Batch::new(capabilities.remove(0), updates, &known);
                         let question = ToEmbed {
-                            encoder: weights.clone(),
-                            sequences: sequences.clone(),
+                            encoder: encoder.clone(),
+                            sequences: batch.sequences.clone(),
                         };
-                        let capability = capabilities.remove(0);
-                        desk.ask(
-                            Batch {
-                                capability,
-                                updates,
-                                sequences,
-                            },
-                            question,
-                        );
+                        inquiries.ask(batch, question);
                     }
-                    while let Some((batch, embeddings)) = desk.answer() {
+                    while let Some((batch, embeddings)) = inquiries.answer() {
                         // A question without an answer ends the run; until it does, its segments have no embedding.
                         let Some(embeddings) = embeddings else {
                             continue;
@@ -167,22 +228,15 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                         if known.len() > REMEMBERED {
                             known.clear();
                         }
-                        let fresh: HashMap<Sequence, Embedding> =
-                            batch.sequences.into_iter().zip(embeddings).collect();
                         let mut session = output.session(&batch.capability);
-                        for (((key, segment), _, diff), embedding) in batch.updates {
-                            let embedding = match embedding {
-                                None if diff > 0 => fresh.get(&segment.sequence()).cloned(),
-                                embedding => embedding,
-                            };
-                            session.give(Embedded {
-                                key,
-                                segment,
-                                embedding,
-                                diff,
-                            });
+                        session.give_iterator(batch.embedded(&embeddings));
+                        known.extend(batch.sequences.into_iter().zip(embeddings));
+                    }
+                    if state.is_released() {
+                        for batch in inquiries.abandon() {
+                            open.insert(*batch.capability.time(), batch.updates());
                         }
-                        known.extend(fresh);
+                        buffer.release(open, |kept, updates| kept.extend(updates));
                     }
                 }
             },

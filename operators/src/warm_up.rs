@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 
 use crate::split::Notice;
-use crate::stash::Stash;
+use crate::state::{EpochBuffer, Held};
 use crate::words::{Epoch, Segment, Sequence, Time};
 
 /// When a warm-up has seen enough. A count alone would not do: many homes bring it together within hours.
@@ -22,14 +22,22 @@ pub struct Enough {
     pub span: i64,
 }
 
-/// What the warm-up holds so far.
+/// What the warm-up holds so far, all on the first worker.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct Held {
+pub struct WarmUpState {
     sequences: BTreeMap<Sequence, i64>,
     starts: BTreeMap<Time, i64>,
+    done: bool,
 }
 
-impl Held {
+impl WarmUpState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let first = &mut to[0];
+        first.sequences.extend(self.sequences);
+        first.starts.extend(self.starts);
+        first.done |= self.done;
+    }
+
     fn update(&mut self, segment: &Segment, diff: i64) {
         *self.sequences.entry(segment.sequence()).or_default() += diff;
         *self.starts.entry(segment.start()).or_default() += diff;
@@ -38,6 +46,23 @@ impl Held {
     fn settle(&mut self) {
         self.sequences.retain(|_, count| *count > 0);
         self.starts.retain(|_, count| *count > 0);
+    }
+
+    /// Takes in a complete epoch. The warm-up's sequences, once they suffice.
+    fn close(&mut self, arrived: Arrived, enough: Enough) -> Option<Vec<Sequence>> {
+        if self.done {
+            return None;
+        }
+        for (segment, diff) in arrived.segments {
+            self.update(&segment, diff);
+        }
+        self.settle();
+        let ended = arrived.ended && !self.sequences.is_empty();
+        self.done = ended || self.suffices(enough);
+        self.done.then(|| {
+            self.starts.clear();
+            std::mem::take(&mut self.sequences).into_keys().collect()
+        })
     }
 
     fn suffices(&self, enough: Enough) -> bool {
@@ -63,6 +88,7 @@ pub trait WarmUp<'s> {
     /// use std::sync::Arc;
     /// use differential_dataflow::AsCollection;
     /// use hearth_operators::split::Notice;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::warm_up::{Enough, WarmUp};
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
@@ -76,7 +102,7 @@ pub trait WarmUp<'s> {
     ///     let segments = [(0, 0), (1, 0), (2, 1)].map(|(week, action)| (segment(week, action), 0, 1i64));
     ///     let segments = segments.to_vec().to_stream(scope).as_collection();
     ///     let enough = Enough { behaviors: 2000, span: 7 * Time::DAY };
-    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), enough).capture()
+    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), enough, Held::default()).capture()
     /// });
     /// assert_eq!(sequences.extract()[0].1[0].len(), 2);
     /// ```
@@ -84,6 +110,7 @@ pub trait WarmUp<'s> {
         self,
         notices: StreamVec<'s, Epoch, Notice>,
         enough: Enough,
+        state: Held<WarmUpState>,
     ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>>;
 }
 
@@ -98,6 +125,7 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         self,
         notices: StreamVec<'s, Epoch, Notice>,
         enough: Enough,
+        state: Held<WarmUpState>,
     ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>> {
         let one_worker = Exchange::new(|_: &(Arc<Segment>, Epoch, i64)| 0);
         self.inner.binary_frontier(
@@ -106,40 +134,30 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             Pipeline,
             "WarmUp",
             move |_capability, _info| {
-                let mut stash = Stash::<Arrived>::new(1);
-                let mut held = Held::default();
-                let mut done = false;
-                move |(segments, frontier), (notices, told), output| {
+                let mut buffer = EpochBuffer::<Arrived>::new(1);
+                move |(segments, frontier), (notices, notices_frontier), output| {
+                    let mut state = state.borrow_mut();
                     segments.for_each_stamp(|capability, data| {
                         let data = data.flat_map(std::mem::take);
-                        if !done && let Some(arrived) = stash.at(&capability) {
+                        if !state.done
+                            && let Some(arrived) = buffer.at(&capability)
+                        {
                             arrived.segments.extend(data.map(|(s, _, diff)| (s, diff)));
                         }
                     });
                     notices.for_each_stamp(|capability, data| {
                         let ended = data.flat_map(std::mem::take).any(|n| n == Notice::LogEnd);
-                        if !done
+                        if !state.done
                             && ended
-                            && let Some(arrived) = stash.at(&capability)
+                            && let Some(arrived) = buffer.at(&capability)
                         {
                             arrived.ended = true;
                         }
                     });
                     while let Some((capabilities, arrived)) =
-                        stash.next(&[frontier.clone(), told.clone()])
+                        buffer.next(&[frontier.clone(), notices_frontier.clone()])
                     {
-                        if done {
-                            continue;
-                        }
-                        for (segment, diff) in arrived.segments {
-                            held.update(&segment, diff);
-                        }
-                        held.settle();
-                        let ended = arrived.ended && !held.sequences.is_empty();
-                        done = ended || held.suffices(enough);
-                        if done {
-                            let held = std::mem::take(&mut held);
-                            let sequences = held.sequences.into_keys().collect();
+                        if let Some(sequences) = state.close(arrived, enough) {
                             output.session(&capabilities[0]).give(Arc::new(sequences));
                         }
                     }

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Checker, Rules};
+use super::{Account, Checker, Rules, Settled};
 use crate::words::{ActionId, Behavior, HomeId, Moment, Segment, Time};
 
 /// So many unconfirmed jumps wait at most; beyond, the furthest ahead is rejected.
@@ -18,6 +18,7 @@ const MAX_WAITING: usize = 64;
 pub(super) struct Updates {
     pub segments: Vec<(Arc<Segment>, i64)>,
     pub accounts: Vec<Account>,
+    pub settled: Vec<Settled>,
     pub applied: u64,
     pub duplicate: u64,
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use hearth_operators::gather::Gather;
+use hearth_operators::state::Held;
 use hearth_operators::validate::Answered;
 use hearth_operators::words::*;
 use proptest::prelude::*;
@@ -79,7 +80,7 @@ proptest! {
             let (mut answers, mut base) = worker.dataflow::<Epoch, _, _>(|scope| {
                 let (answers, stream) = scope.new_input::<Vec<Answered>>();
                 let (base_in, base) = scope.new_input::<Vec<Arc<Foundation>>>();
-                stream.gather(base.broadcast()).inspect(move |candidates| {
+                stream.gather(base.broadcast(), Held::default()).inspect(move |candidates| {
                     out.lock().expect("no test panics").push(candidates.clone());
                 });
                 (answers, base_in)
