@@ -1,6 +1,6 @@
 //! Gathers the candidates of a shift: the filter judges them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
 use timely::dataflow::StreamVec;
@@ -9,12 +9,12 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::validate::Answered;
-use crate::words::{Candidates, Epoch, Foundation, ShiftKey};
+use crate::words::{Candidates, Catalogs, CohortId, Epoch, Foundation, ShiftKey};
 
 /// Gathers candidates.
 pub trait Gather<'s> {
     /// Emits a shift's candidates, in order of request and position, once all its requests are answered and the
-    /// cohort's `foundation` (broadcast) is there. A home waits for its own answers alone.
+    /// foundation of its home's cohort (broadcast) is there. A home waits for its own answers alone.
     ///
     /// State per home: the answers of its open shifts. Cost per answer: constant.
     ///
@@ -28,7 +28,8 @@ pub trait Gather<'s> {
     ///
     /// let weights = Weights(Arc::new(vec![]));
     /// let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
-    /// let foundation = Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version });
+    /// let cohort = CohortId(0);
+    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version });
     /// let shift = Shift { home: None, time: Time(0), offset: 0,
     ///     kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     /// let regime = Arc::new(Regime { shift, source: vec![], target: vec![] });
@@ -42,7 +43,8 @@ pub trait Gather<'s> {
     /// };
     /// let gathered = timely::example(move |scope| {
     ///     let foundation = vec![foundation].to_stream(scope);
-    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation)
+    ///     let catalogs = Catalogs::shared(Default::default());
+    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation, catalogs)
     ///         .map(|c| c.candidates).capture()
     /// });
     /// let candidates = gathered.extract().remove(0).1.remove(0);
@@ -51,6 +53,7 @@ pub trait Gather<'s> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
     ) -> StreamVec<'s, Epoch, Candidates>;
 }
 
@@ -87,6 +90,7 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
     ) -> StreamVec<'s, Epoch, Candidates> {
         let by_home = Exchange::new(|a: &Answered| u64::from(a.request.key.shift.home.0));
         self.binary(
@@ -96,12 +100,12 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
             "Gather",
             |_capability, _info| {
                 let mut open: BTreeMap<ShiftKey, Open> = BTreeMap::new();
-                let mut known: Option<Arc<Foundation>> = None;
+                let mut known: HashMap<CohortId, Arc<Foundation>> = HashMap::new();
                 move |answers, foundation, output| {
                     let mut ready = Vec::new();
                     foundation.for_each_stamp(|_capability, data| {
                         for foundation in data.flat_map(std::mem::take) {
-                            known = Some(foundation);
+                            known.insert(foundation.cohort, foundation);
                             ready
                                 .extend(open.iter().filter(|(_, o)| o.complete()).map(|(k, _)| *k));
                         }
@@ -124,8 +128,10 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
                             }
                         }
                     });
-                    let Some(foundation) = &known else { return };
                     for key in ready {
+                        let Some(foundation) = known.get(&catalogs.cohort_of(key.home)) else {
+                            continue;
+                        };
                         let Some(shift) = open.remove(&key) else {
                             continue;
                         };

@@ -1,4 +1,4 @@
-//! The warm-up: the first distinct sequences of a cohort, on which its homes' first models are trained.
+//! The warm-up: the first distinct sequences of each cohort, on which its homes' first models are trained.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,7 +11,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::split::Notice;
 use crate::stash::Stash;
-use crate::words::{Epoch, Segment, Sequence, Time};
+use crate::words::{Catalogs, CohortId, Epoch, Segment, Sequence, Time};
 
 /// When a warm-up has seen enough. A count alone would not do: many homes bring it together within hours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,16 @@ pub struct Enough {
     pub span: i64,
 }
 
-/// What the warm-up holds so far.
+/// What a cohort's first models are trained on.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WarmedUp {
+    /// The cohort.
+    pub cohort: CohortId,
+    /// Its distinct sequences in order, in the cohort's words.
+    pub sequences: Vec<Sequence>,
+}
+
+/// What the warm-up of a cohort holds so far.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Held {
     sequences: BTreeMap<Sequence, i64>,
@@ -30,8 +39,8 @@ struct Held {
 }
 
 impl Held {
-    fn update(&mut self, segment: &Segment, diff: i64) {
-        *self.sequences.entry(segment.sequence()).or_default() += diff;
+    fn update(&mut self, segment: &Segment, sequence: Sequence, diff: i64) {
+        *self.sequences.entry(sequence).or_default() += diff;
         *self.starts.entry(segment.start()).or_default() += diff;
     }
 
@@ -53,10 +62,10 @@ impl Held {
 
 /// Waits for the warm-up.
 pub trait WarmUp<'s> {
-    /// Emits, once and on one worker, the cohort's distinct sequences in order, at the first epoch by whose end they
+    /// Emits, once a cohort and on one worker, the cohort's distinct sequences in order, at the first epoch by whose end they
     /// are [`Enough`], or with which the log ends.
     ///
-    /// State: those sequences with their counts, until then. Cost per segment: a search among them.
+    /// State per cohort: those sequences with their counts, until then. Cost per segment: a search among them.
     ///
     /// # Examples
     /// ```
@@ -76,15 +85,18 @@ pub trait WarmUp<'s> {
     ///     let segments = [(0, 0), (1, 0), (2, 1)].map(|(week, action)| (segment(week, action), 0, 1i64));
     ///     let segments = segments.to_vec().to_stream(scope).as_collection();
     ///     let enough = Enough { behaviors: 2000, span: 7 * Time::DAY };
-    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), enough).capture()
+    ///     let devices = vec![Device::new("Fan", vec![Action::new("on"), Action::new("off")])];
+    ///     let catalogs = Catalogs::shared(Arc::new(Catalog::new(devices).unwrap()));
+    ///     segments.warm_up(vec![Notice::LogEnd].to_stream(scope), catalogs, enough).capture()
     /// });
-    /// assert_eq!(sequences.extract()[0].1[0].len(), 2);
+    /// assert_eq!(sequences.extract()[0].1[0].sequences.len(), 2);
     /// ```
     fn warm_up(
         self,
         notices: StreamVec<'s, Epoch, Notice>,
+        catalogs: Arc<Catalogs>,
         enough: Enough,
-    ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>>;
+    ) -> StreamVec<'s, Epoch, Arc<WarmedUp>>;
 }
 
 #[derive(Default)]
@@ -97,8 +109,9 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn warm_up(
         self,
         notices: StreamVec<'s, Epoch, Notice>,
+        catalogs: Arc<Catalogs>,
         enough: Enough,
-    ) -> StreamVec<'s, Epoch, Arc<Vec<Sequence>>> {
+    ) -> StreamVec<'s, Epoch, Arc<WarmedUp>> {
         let one_worker = Exchange::new(|_: &(Arc<Segment>, Epoch, i64)| 0);
         self.inner.binary_frontier(
             notices,
@@ -107,18 +120,21 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             "WarmUp",
             move |_capability, _info| {
                 let mut stash = Stash::<Arrived>::new(1);
-                let mut held = Held::default();
-                let mut done = false;
+                // Those that have not enough yet.
+                let mut cold: BTreeMap<CohortId, Held> =
+                    catalogs.cohorts().map(|c| (c, Held::default())).collect();
                 move |(segments, frontier), (notices, told), output| {
                     segments.for_each_stamp(|capability, data| {
                         let data = data.flat_map(std::mem::take);
-                        if !done && let Some(arrived) = stash.at(&capability) {
+                        if !cold.is_empty()
+                            && let Some(arrived) = stash.at(&capability)
+                        {
                             arrived.segments.extend(data.map(|(s, _, diff)| (s, diff)));
                         }
                     });
                     notices.for_each_stamp(|capability, data| {
                         let ended = data.flat_map(std::mem::take).any(|n| n == Notice::LogEnd);
-                        if !done
+                        if !cold.is_empty()
                             && ended
                             && let Some(arrived) = stash.at(&capability)
                         {
@@ -128,20 +144,27 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     while let Some((capabilities, arrived)) =
                         stash.next(&[frontier.clone(), told.clone()])
                     {
-                        if done {
-                            continue;
-                        }
                         for (segment, diff) in arrived.segments {
-                            held.update(&segment, diff);
+                            let home = segment.home;
+                            if let Some(held) = cold.get_mut(&catalogs.cohort_of(home)) {
+                                let sequence =
+                                    catalogs.sequence_to_cohort(home, segment.sequence());
+                                held.update(&segment, sequence, diff);
+                            }
                         }
-                        held.settle();
-                        let ended = arrived.ended && !held.sequences.is_empty();
-                        done = ended || held.suffices(enough);
-                        if done {
-                            let held = std::mem::take(&mut held);
-                            let sequences = held.sequences.into_keys().collect();
-                            output.session(&capabilities[0]).give(Arc::new(sequences));
-                        }
+                        cold.retain(|cohort, held| {
+                            held.settle();
+                            let ended = arrived.ended && !held.sequences.is_empty();
+                            if !ended && !held.suffices(enough) {
+                                return true;
+                            }
+                            let warm = WarmedUp {
+                                cohort: *cohort,
+                                sequences: std::mem::take(held).sequences.into_keys().collect(),
+                            };
+                            output.session(&capabilities[0]).give(Arc::new(warm));
+                            false
+                        });
                     }
                 }
             },

@@ -15,7 +15,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use crate::offload::{Desk, Outside};
 use crate::stash::{Stash, first_open};
 use crate::words::{
-    ActionId, Adaptation, Adjustment, Epoch, Foundation, HomeId, Score, Segment, ShiftKey, Version,
+    ActionId, Adaptation, Adjustment, Catalogs, CohortId, Epoch, Foundation, HomeId, Score,
+    Segment, ShiftKey, Version,
 };
 use home::HomeModels;
 
@@ -44,6 +45,19 @@ pub struct Judged {
 /// The answer to [`ToScore`]: by segment, by behaviour.
 pub type Judgement = Vec<Vec<Judged>>;
 
+/// What scores segments.
+#[derive(Clone)]
+pub struct Scorer {
+    /// Which cohort's models a home begins with.
+    pub catalogs: Arc<Catalogs>,
+    /// Who knows the models.
+    pub models: Arc<dyn Outside<ToScore, Judgement>>,
+    /// Segments after which a version on trial is judged.
+    pub trial: u32,
+    /// How many questions a worker has out at a time.
+    pub limit: usize,
+}
+
 /// The streams that [`Scoring::score`] maintains.
 pub struct ScoreStreams<'s> {
     /// A score per behaviour of each segment that came; a revised segment is scored again.
@@ -57,10 +71,10 @@ pub trait Scoring<'s> {
     /// Scores each segment of epoch `e` by the versions that follow from its own home's requests of epochs before `e`
     /// (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
     ///
-    /// A home's models are the cohort's `foundation` (broadcast) until its first adaptation; segments that come before
+    /// A home's models are its cohort's `foundation` (broadcast) until its first adaptation; segments that come before
     /// the foundation are not scored. After an adaptation both the new version and the one before score the segments
     /// that follow; after `trial` of them the one of lower mean loss is kept. The models are asked outside, one
-    /// question per home at a time, at most `limit` of a worker.
+    /// question per home at a time.
     ///
     /// State per home: its live versions, their shadows with both losses so far, and what waits. Cost per segment: a question.
     ///
@@ -84,13 +98,17 @@ pub trait Scoring<'s> {
     ///         let (give, foundation) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, adaptations) = scope.new_input::<Vec<_>>();
+    ///         let (catalogs, models) = (Catalogs::shared(Default::default()), Arc::new(models));
+    ///         let scorer = Scorer { catalogs, models, trial: 20, limit: 4 };
     ///         let scores = segments.as_collection()
-    ///             .score(requests, adaptations, foundation, Arc::new(models), 20, 4).scores.map(|score| score.anomaly()).capture();
+    ///             .score(requests, adaptations, foundation, scorer).scores.map(|score| score.anomaly()).capture();
     ///         (input, give, scores)
     ///     });
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 0.4 };
-    ///     foundation.send(Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version }));
+    ///     let cohort = CohortId(0);
+    ///     let base = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
+    ///     foundation.send(Arc::new(base));
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     segments.advance_to(1);
     ///     segments.send((Arc::new(Segment { home: HomeId(0), moments: vec![moment] }), 1, 1i64));
@@ -103,9 +121,7 @@ pub trait Scoring<'s> {
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        trial: u32,
-        limit: usize,
+        scorer: Scorer,
     ) -> ScoreStreams<'s>;
 }
 
@@ -122,10 +138,14 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        trial: u32,
-        limit: usize,
+        scorer: Scorer,
     ) -> ScoreStreams<'s> {
+        let Scorer {
+            catalogs,
+            models,
+            trial,
+            limit,
+        } = scorer;
         let worker = self.inner.scope().worker();
         let mut builder = OperatorBuilder::new("Score".to_owned(), self.inner.scope());
         let activator = worker.sync_activator_for(builder.operator_info().address.to_vec());
@@ -149,11 +169,14 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             // Each home's first waiting epoch, unless that is being judged.
             let mut next: BTreeSet<(Epoch, HomeId)> = BTreeSet::new();
             let mut blocked: BTreeSet<(Epoch, HomeId)> = BTreeSet::new();
-            let mut base: Option<(Epoch, Arc<Foundation>)> = None;
+            let mut bases: HashMap<CohortId, (Epoch, Arc<Foundation>)> = HashMap::new();
             move |frontiers| {
                 foundation.for_each_stamp(|capability, data| {
+                    let Some(&epoch) = capability.least() else {
+                        return;
+                    };
                     for foundation in data.flat_map(std::mem::take) {
-                        base = capability.least().map(|epoch| (*epoch, foundation));
+                        bases.insert(foundation.cohort, (epoch, foundation));
                     }
                 });
                 requests.for_each_stamp(|capability, data| {
@@ -234,7 +257,8 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     let Some(capabilities) = rights.remove(&(home, epoch)) else {
                         continue;
                     };
-                    let foundation = base.as_ref().filter(|(since, _)| *since < epoch);
+                    let base = bases.get(&catalogs.cohort_of(home));
+                    let foundation = base.filter(|(since, _)| *since < epoch);
                     let Some((_, foundation)) = foundation else {
                         state.idle();
                         next.extend(state.next().map(|epoch| (epoch, home)));

@@ -13,7 +13,7 @@ use hearth_operators::request::Requests;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Checker, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
-use hearth_operators::warm_up::{Enough, WarmUp};
+use hearth_operators::warm_up::{Enough, WarmUp, WarmedUp};
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::{Broadcast, Map};
@@ -24,13 +24,10 @@ pub const HALF_HOUR: i64 = Time::HOUR / 2;
 /// Two devices that are switched, one that only reports.
 pub fn catalog() -> Arc<Catalog> {
     let action = |name: &str, closes: &[&str]| Action {
-        name: name.into(),
         closes: closes.iter().map(|c| (*c).into()).collect(),
+        ..Action::new(name)
     };
-    let device = |name: &str, actions| Device {
-        name: name.into(),
-        actions,
-    };
+    let device = |name: &str, actions| Device::new(name, actions);
     let switched = || {
         vec![
             action("on", &[]),
@@ -44,6 +41,11 @@ pub fn catalog() -> Arc<Catalog> {
         device("Sensor", vec![action("report", &[]), action("alarm", &[])]),
     ];
     Arc::new(Catalog::new(devices).expect("a good catalog"))
+}
+
+/// The same for all homes.
+pub fn catalogs() -> Arc<Catalogs> {
+    Catalogs::shared(catalog())
 }
 
 /// A log as it is ingested: by epoch; the last one ends it where `ended`.
@@ -128,7 +130,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 epochs[last].push(behavior);
             }
             let (lateness, checker, jump) = rules;
-            let mut rules = Rules::new(catalog());
+            let mut rules = Rules::new(catalogs());
             rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
@@ -219,7 +221,7 @@ pub struct Outputs {
     pub hints: Vec<(Epoch, ShiftKey, Arc<Hints>)>,
     pub representatives: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
     pub requests: Vec<(Epoch, Arc<Request>)>,
-    pub warm_up: Vec<(Epoch, Arc<Vec<Sequence>>)>,
+    pub warm_up: Vec<(Epoch, Arc<WarmedUp>)>,
 }
 
 /// What suffices as a warm-up in these tests.
@@ -269,12 +271,14 @@ pub fn run(log: &Log) -> Outputs {
             let over = shifts.ended.clone().map(|(key, _)| key);
             let transitions = split.segments.clone().transitions();
             let hints = shifts.ended.clone().hints(3);
-            let warm_up = split.segments.clone().warm_up(notices, WARM_UP);
-            let foundation = warm_up.clone().map(|_| foundation()).broadcast();
+            let catalogs = &log.rules.catalogs;
+            let segments = split.segments.clone();
+            let warm_up = segments.warm_up(notices, catalogs.clone(), WARM_UP);
+            let foundation = warm_up.clone().map(|w| foundation(w.cohort)).broadcast();
             let representatives = shifts
                 .regimes
                 .clone()
-                .embed(foundation, Arc::new(encoder), 2)
+                .embed(foundation, catalogs.clone(), Arc::new(encoder), 2)
                 .compress(over, log.alpha);
             let requests = representatives
                 .clone()
@@ -331,7 +335,7 @@ pub fn run(log: &Log) -> Outputs {
     outputs
 }
 
-pub fn foundation() -> Arc<Foundation> {
+pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
     let weights = Weights(Arc::new(vec![]));
     let version = Version {
         number: 0,
@@ -339,6 +343,7 @@ pub fn foundation() -> Arc<Foundation> {
         threshold: 0.5,
     };
     Arc::new(Foundation {
+        cohort,
         encoder: weights,
         detector: version.clone(),
         predictor: version,
@@ -384,7 +389,7 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
             .map(|e| e.iter().filter(|b| b.home == home).cloned().collect())
             .collect();
         let applied = hearth_operators::reference::admit(&mine, ended, &log.rules);
-        let mut segments = hearth_operators::reference::split(&applied.moments, &log.rules);
+        let mut segments = hearth_operators::reference::split(home, &applied.moments, &log.rules);
         if !ended {
             segments.pop();
         }

@@ -7,7 +7,7 @@ use std::time::Duration;
 use differential_dataflow::AsCollection;
 use hearth_operators::offload::{Answer, Offload};
 use hearth_operators::reference::{self, HomeHistory};
-use hearth_operators::score::{Judged, Judgement, Scoring, ToScore};
+use hearth_operators::score::{Judged, Judgement, Scorer, Scoring, ToScore};
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Broadcast;
@@ -209,9 +209,12 @@ fn run(case: &Case) -> Lines {
                 asked,
                 adaptations,
                 base.broadcast(),
-                Arc::new(models),
-                case.trial,
-                2,
+                Scorer {
+                    catalogs: Catalogs::shared(Arc::default()),
+                    models: Arc::new(models),
+                    trial: case.trial,
+                    limit: 2,
+                },
             );
             let lines = shared.clone();
             scored.scores.inspect_core(move |event| {
@@ -238,7 +241,7 @@ fn run(case: &Case) -> Lines {
                 keys_in.advance_to(epoch);
                 base_in.advance_to(epoch);
                 if case.foundation == Some(epoch) {
-                    base_in.send(foundation());
+                    base_in.send(foundation(CohortId(0)));
                 }
                 for (_, key) in keys.iter().filter(|(e, _)| *e == epoch) {
                     keys_in.send(*key);
@@ -271,7 +274,7 @@ fn expected(case: &Case) -> Lines {
             .or_default()
             .push(adapt(key, case.seed));
     }
-    let known = foundation();
+    let known = foundation(CohortId(0));
     let since = case
         .foundation
         .filter(|epoch| (*epoch as usize) < case.segments.len());
