@@ -20,7 +20,7 @@ use hearth_operators::gather::Gather;
 use hearth_operators::hints::Hinting;
 use hearth_operators::offload::Offload;
 use hearth_operators::request::Requests;
-use hearth_operators::score::Scoring;
+use hearth_operators::score::{Scorer, Scoring};
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Account, Notice, Rules, Split};
 use hearth_operators::transitions::{Transition, Transitions};
@@ -94,12 +94,13 @@ pub fn build(
     let over = shifts.ended.clone().map(|(key, _)| key);
     let transitions = segments.clone().transitions();
     let hints = shifts.ended.clone().hints(top_k);
-    let warm_up = segments.clone().warm_up(notices, warm_up);
+    let catalogs = &settings.rules.catalogs;
+    let warm_up = segments.clone().warm_up(notices, catalogs.clone(), warm_up);
     let trained = warm_up.offload("Foundation", services.foundation.clone(), 1);
     let foundation = trained.clone().broadcast();
-    let embedded = shifts
-        .regimes
-        .embed(foundation.clone(), services.encoder.clone(), limit);
+    let encoder = services.encoder.clone();
+    let regimes = shifts.regimes;
+    let embedded = regimes.embed(foundation.clone(), catalogs.clone(), encoder, limit);
     let representatives = embedded.compress(over, alpha);
     let requests = representatives.clone().requests(shifts.ended, hints);
 
@@ -110,17 +111,21 @@ pub fn build(
     });
     let keys = asked.clone().map(|request| request.key.shift);
     let replies = asked.offload("Synthesize", services.synthesizer(), settings.requests);
-    let (answered, invalid) = replies.validate(settings.rules.catalog.clone());
-    let candidates = answered.gather(foundation.clone());
+    let (answered, invalid) = replies.validate(catalogs.clone());
+    let candidates = answered.gather(foundation.clone(), catalogs.clone());
     let filtered = candidates.offload("Filter", services.filter.clone(), limit);
     let adaptations = filtered
         .clone()
         .offload("Train", services.trainer.clone(), limit);
-    let models = services.models.clone();
-    let scored =
-        segments
-            .clone()
-            .score(keys, adaptations.clone(), foundation, models, trial, limit);
+    let scorer = Scorer {
+        catalogs: catalogs.clone(),
+        models: services.models.clone(),
+        trial,
+        limit,
+    };
+    let scored = segments
+        .clone()
+        .score(keys, adaptations.clone(), foundation, scorer);
 
     let (ingested, done) = (ProbeHandle::new(), ProbeHandle::new());
     let out = Out {
@@ -215,6 +220,7 @@ fn cohort_models(foundation: &Foundation) -> Vec<Row> {
         encoder,
         detector,
         predictor,
+        ..
     } = foundation;
     let row = |model, weights: &Weights| Row::Model {
         home: None,

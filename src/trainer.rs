@@ -3,8 +3,8 @@
 use std::ops::RangeInclusive;
 
 use hearth_operators::words::{
-    Adaptation, Adjustment, Catalog, Filtered, Foundation, Outcome, Sequence, Shift, ShiftKey,
-    Task, Version,
+    Adaptation, Adjustment, Catalog, CohortId, Filtered, Foundation, Outcome, Sequence, Shift,
+    ShiftKey, Task, Version,
 };
 use rand::Rng;
 use rand::seq::SliceRandom;
@@ -86,6 +86,7 @@ pub fn foundation(
     let detector = detector(catalog, 0, &parts, settings)?.0;
     let predictor = predictor(catalog, &parts, settings)?;
     Ok(Foundation {
+        cohort: CohortId::default(),
         encoder,
         detector,
         predictor: Version {

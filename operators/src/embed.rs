@@ -1,6 +1,6 @@
 //! Embeds segments: each distinct sequence once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
@@ -12,9 +12,11 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::outside::{Inquiries, Outside};
 use crate::state::{Buffered, EpochBuffer, Held};
-use crate::words::{Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights};
+use crate::words::{
+    Catalogs, CohortId, Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights,
+};
 
-/// Past so many remembered embeddings a worker starts to forget.
+/// Past so many remembered embeddings of a cohort a worker starts to forget.
 const REMEMBERED: usize = 200_000;
 
 /// An update of a segment, with its embedding where it comes (`diff` 1) rather than goes.
@@ -33,9 +35,11 @@ pub struct Embedded {
 /// What the encoder is asked.
 #[derive(Clone, Debug)]
 pub struct ToEmbed {
-    /// The cohort's encoder.
+    /// The cohort.
+    pub cohort: CohortId,
+    /// Its encoder.
     pub encoder: Weights,
-    /// Distinct sequences; the answer is their embeddings in this order.
+    /// Distinct sequences in the cohort's words; the answer is their embeddings in this order.
     pub sequences: Vec<Sequence>,
 }
 
@@ -44,14 +48,15 @@ pub struct ToEmbed {
 pub struct EmbedState {
     /// Epochs whose segments are not embedded yet.
     open: Buffered<Vec<Update>>,
-    encoder: Option<Weights>,
+    /// By cohort.
+    encoders: BTreeMap<CohortId, Weights>,
 }
 
 impl EmbedState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         let workers = to.len();
         for worker in to.iter_mut() {
-            worker.encoder = worker.encoder.take().or_else(|| self.encoder.clone());
+            worker.encoders.extend(self.encoders.clone());
         }
         for (epoch, updates) in self.open {
             for update in updates {
@@ -70,8 +75,9 @@ impl EmbedState {
 pub trait Embed<'s> {
     /// Passes each update on with its embedding. The encoding is done outside, at most `limit` batches of a worker at a time.
     ///
-    /// Segments wait for the cohort's `foundation` (broadcast), which brings the encoder. State: the embeddings of the sequences met so
-    /// far. Cost per segment: a look-up; per distinct sequence: an encoding.
+    /// Segments wait for their cohort's `foundation` (broadcast), which brings the encoder, and behind those of earlier epochs.
+    /// State: what waits. The embeddings of sequences met so far are remembered beside it. Cost per segment: a look-up; per distinct
+    /// sequence: an encoding.
     ///
     /// # Examples
     /// ```
@@ -90,12 +96,15 @@ pub trait Embed<'s> {
     /// let embedded = timely::example(move |scope| {
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
-    ///     let foundation = Foundation { encoder: weights, detector: version.clone(), predictor: version };
+    ///     let cohort = CohortId(0);
+    ///     let foundation = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments: vec![moment] });
     ///     let key = ShiftKey { home: HomeId(0), regime: 0 };
     ///     let segments = vec![((key, segment), 0, 1i64)].to_stream(scope).as_collection();
-    ///     segments.embed(vec![Arc::new(foundation)].to_stream(scope), Arc::new(encoder), 1, Held::default())
+    ///     let catalogs = Catalogs::shared(Default::default());
+    ///     let foundation = vec![Arc::new(foundation)].to_stream(scope);
+    ///     segments.embed(foundation, catalogs, Arc::new(encoder), 1, Held::default())
     ///         .map(|e| e.embedding.unwrap()[0] as u32).capture()
     /// });
     /// assert_eq!(embedded.extract()[0].1, [1]);
@@ -103,6 +112,7 @@ pub trait Embed<'s> {
     fn embed(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
         state: Held<EmbedState>,
@@ -111,11 +121,18 @@ pub trait Embed<'s> {
 
 type Update = ((ShiftKey, Arc<Segment>), Epoch, i64);
 
-/// An epoch whose sequences are being encoded.
+/// A complete epoch that waits for encoders, by cohort.
+type Complete = (Capability<Epoch>, BTreeMap<CohortId, Vec<Update>>);
+
+/// The embeddings of a cohort's sequences that a worker met.
+type Known = HashMap<CohortId, HashMap<Sequence, Embedding>>;
+
+/// An epoch of a cohort whose sequences are being encoded.
 struct Batch {
     capability: Capability<Epoch>,
-    /// The updates, with the embeddings that were known already.
-    updates: Vec<(Update, Option<Embedding>)>,
+    cohort: CohortId,
+    /// The updates; those that come with their sequences in the cohort's words, and with the embeddings that were known already.
+    updates: Vec<(Update, Option<Sequence>, Option<Embedding>)>,
     /// Those that were not known.
     sequences: Vec<Sequence>,
 }
@@ -123,50 +140,52 @@ struct Batch {
 impl Batch {
     fn new(
         capability: Capability<Epoch>,
+        cohort: CohortId,
         updates: Vec<Update>,
         known: &HashMap<Sequence, Embedding>,
+        catalogs: &Catalogs,
     ) -> Self {
         let mut unknown = BTreeSet::new();
         let updates = updates.into_iter().map(|update| {
             let ((_, segment), _, diff) = &update;
-            let mut embedding = None;
-            if *diff > 0 {
-                let sequence = segment.sequence();
-                embedding = known.get(&sequence).cloned();
-                if embedding.is_none() {
-                    unknown.insert(sequence);
-                }
+            if *diff < 0 {
+                return (update, None, None);
             }
-            (update, embedding)
+            let sequence = catalogs.sequence_to_cohort(segment.home, segment.sequence());
+            let embedding = known.get(&sequence).cloned();
+            if embedding.is_none() {
+                unknown.insert(sequence.clone());
+            }
+            (update, Some(sequence), embedding)
         });
         Batch {
             capability,
+            cohort,
             updates: updates.collect(),
             sequences: unknown.into_iter().collect(),
         }
     }
 
     /// The updates with all embeddings.
-    fn embedded(&self, embeddings: &[Embedding]) -> impl Iterator<Item = Embedded> {
+    fn embedded(&self, fresh: &[Embedding]) -> impl Iterator<Item = Embedded> {
         let updates = self.updates.iter();
-        updates.map(|(((key, segment), _, diff), embedding)| {
+        updates.map(|(((key, segment), _, diff), sequence, embedding)| {
             let asked = || {
-                let sequence = segment.sequence();
-                let place = self.sequences.binary_search(&sequence).ok()?;
-                embeddings.get(place).cloned()
+                let place = self.sequences.binary_search(sequence.as_ref()?).ok()?;
+                fresh.get(place).cloned()
             };
-            let known = embedding.clone();
             Embedded {
                 key: *key,
                 segment: segment.clone(),
-                embedding: known.or_else(|| (*diff > 0).then(asked).flatten()),
+                embedding: embedding.clone().or_else(asked),
                 diff: *diff,
             }
         })
     }
 
-    fn updates(self) -> Vec<Update> {
-        self.updates.into_iter().map(|(update, _)| update).collect()
+    fn updates(self) -> (Epoch, Vec<Update>) {
+        let updates = self.updates.into_iter().map(|(update, _, _)| update);
+        (*self.capability.time(), updates.collect())
     }
 }
 
@@ -174,6 +193,7 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
     fn embed(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
         state: Held<EmbedState>,
@@ -191,50 +211,68 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                     Inquiries::new(encoder, limit, activator);
                 let open = std::mem::take(&mut state.borrow_mut().open);
                 let mut buffer = EpochBuffer::restored(open, &[initial]);
-                let mut known: HashMap<Sequence, Embedding> = HashMap::new();
+                let mut complete: VecDeque<Complete> = VecDeque::new();
+                let mut known = Known::new();
                 move |(segments, frontier), (foundation, foundation_frontier), output| {
-                    let EmbedState { open, encoder } = &mut *state.borrow_mut();
+                    let EmbedState { open, encoders } = &mut *state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
-                        for foundation in data.flat_map(std::mem::take) {
-                            *encoder = Some(foundation.encoder.clone());
-                        }
+                        let foundations = data.flat_map(std::mem::take);
+                        encoders.extend(foundations.map(|f| (f.cohort, f.encoder.clone())));
                     });
                     segments.for_each_stamp(|capability, data| {
                         if let Some(updates) = buffer.at(&capability) {
                             updates.extend(data.flat_map(std::mem::take));
                         }
                     });
+                    let frontier = std::slice::from_ref(frontier);
+                    while let Some((mut capabilities, updates)) = buffer.next(frontier) {
+                        let cohorts = by_cohort(updates, &catalogs);
+                        complete.push_back((capabilities.remove(0), cohorts));
+                    }
                     // Without a foundation, and with none to come, there is nothing to embed with.
-                    let hopeless = encoder.is_none() && foundation_frontier.is_empty();
-                    while state.is_running() && (encoder.is_some() || hopeless) {
-                        let Some((mut capabilities, updates)) =
-                            buffer.next(std::slice::from_ref(frontier))
-                        else {
-                            break;
-                        };
-                        let Some(encoder) = encoder else { continue };
-                        let batch = Batch::new(capabilities.remove(0), updates, &known);
-                        let question = ToEmbed {
-                            encoder: encoder.clone(),
-                            sequences: batch.sequences.clone(),
-                        };
-                        inquiries.ask(batch, question);
+                    let hopeless = foundation_frontier.is_empty();
+                    while state.is_running()
+                        && let Some((capability, cohorts)) =
+                            complete.pop_front_if(|(_, cohorts)| {
+                                hopeless || cohorts.keys().all(|c| encoders.contains_key(c))
+                            })
+                    {
+                        for (cohort, updates) in cohorts {
+                            let Some(encoder) = encoders.get(&cohort) else {
+                                continue;
+                            };
+                            let known = known.entry(cohort).or_default();
+                            let at = capability.clone();
+                            let batch = Batch::new(at, cohort, updates, known, &catalogs);
+                            let question = ToEmbed {
+                                cohort,
+                                encoder: encoder.clone(),
+                                sequences: batch.sequences.clone(),
+                            };
+                            inquiries.ask(batch, question);
+                        }
                     }
                     while let Some((batch, embeddings)) = inquiries.answer() {
                         // A question without an answer ends the run; until it does, its segments have no embedding.
                         let Some(embeddings) = embeddings else {
                             continue;
                         };
+                        let mut session = output.session(&batch.capability);
+                        session.give_iterator(batch.embedded(&embeddings));
+                        let known = known.entry(batch.cohort).or_default();
                         if known.len() > REMEMBERED {
                             known.clear();
                         }
-                        let mut session = output.session(&batch.capability);
-                        session.give_iterator(batch.embedded(&embeddings));
                         known.extend(batch.sequences.into_iter().zip(embeddings));
                     }
                     if state.is_released() {
-                        for batch in inquiries.abandon() {
-                            open.insert(*batch.capability.time(), batch.updates());
+                        let asked = inquiries.abandon().map(Batch::updates);
+                        let waiting = complete.drain(..).flat_map(|(capability, cohorts)| {
+                            let epoch = *capability.time();
+                            cohorts.into_values().map(move |updates| (epoch, updates))
+                        });
+                        for (epoch, updates) in asked.chain(waiting) {
+                            open.entry(epoch).or_default().extend(updates);
                         }
                         buffer.release(open, |kept, updates| kept.extend(updates));
                     }
@@ -242,4 +280,13 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
             },
         )
     }
+}
+
+fn by_cohort(updates: Vec<Update>, catalogs: &Catalogs) -> BTreeMap<CohortId, Vec<Update>> {
+    let mut cohorts = BTreeMap::<_, Vec<_>>::new();
+    for update in updates {
+        let cohort = catalogs.cohort_of(update.0.0.home);
+        cohorts.entry(cohort).or_default().push(update);
+    }
+    cohorts
 }

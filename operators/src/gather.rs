@@ -11,12 +11,12 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::state::Held;
 use crate::validate::Answered;
-use crate::words::{Candidates, Epoch, Foundation, ShiftKey};
+use crate::words::{Candidates, Catalogs, CohortId, Epoch, Foundation, ShiftKey};
 
 /// Gathers candidates.
 pub trait Gather<'s> {
     /// Emits a shift's candidates, in order of request and position, once all its requests are answered and the
-    /// cohort's `foundation` (broadcast) is there. A home waits for its own answers alone.
+    /// foundation of its home's cohort (broadcast) is there. A home waits for its own answers alone.
     ///
     /// State per home: the answers of its open shifts. Cost per answer: constant.
     ///
@@ -31,7 +31,8 @@ pub trait Gather<'s> {
     ///
     /// let weights = Weights(Arc::new(vec![]));
     /// let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
-    /// let foundation = Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version });
+    /// let cohort = CohortId(0);
+    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version });
     /// let shift = Shift { home: None, time: Time(0), offset: 0,
     ///     kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     /// let regime = Arc::new(Regime { shift, source: vec![], target: vec![] });
@@ -45,7 +46,8 @@ pub trait Gather<'s> {
     /// };
     /// let gathered = timely::example(move |scope| {
     ///     let foundation = vec![foundation].to_stream(scope);
-    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation, Held::default())
+    ///     let catalogs = Catalogs::shared(Default::default());
+    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation, catalogs, Held::default())
     ///         .map(|c| c.candidates).capture()
     /// });
     /// let candidates = gathered.extract().remove(0).1.remove(0);
@@ -54,6 +56,7 @@ pub trait Gather<'s> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         state: Held<GatherState>,
     ) -> StreamVec<'s, Epoch, Candidates>;
 }
@@ -88,14 +91,14 @@ impl Shift {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct GatherState {
     open: BTreeMap<ShiftKey, Shift>,
-    foundation: Option<Arc<Foundation>>,
+    foundations: BTreeMap<CohortId, Arc<Foundation>>,
 }
 
 impl GatherState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         let workers = to.len();
         for worker in to.iter_mut() {
-            worker.foundation = worker.foundation.take().or_else(|| self.foundation.clone());
+            worker.foundations.extend(self.foundations.clone());
         }
         for (key, shift) in self.open {
             let home = key.home.0 as usize;
@@ -104,8 +107,8 @@ impl GatherState {
     }
 
     /// Takes out a shift's candidates, once they are all there.
-    fn take(&mut self, key: ShiftKey) -> Option<Candidates> {
-        let foundation = self.foundation.as_ref()?;
+    fn take(&mut self, key: ShiftKey, cohort: CohortId) -> Option<Candidates> {
+        let foundation = self.foundations.get(&cohort)?;
         self.open.get(&key).filter(|shift| shift.is_complete())?;
         let shift = self.open.remove(&key)?;
         shift.candidates(key, foundation.clone())
@@ -116,6 +119,7 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         state: Held<GatherState>,
     ) -> StreamVec<'s, Epoch, Candidates> {
         let scope = self.scope();
@@ -136,7 +140,8 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
                 move |answers, foundation, output| {
                     let mut held = state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
-                        held.foundation = data.flat_map(std::mem::take).last();
+                        let foundations = data.flat_map(std::mem::take);
+                        held.foundations.extend(foundations.map(|f| (f.cohort, f)));
                         touched.extend(capabilities.keys());
                     });
                     answers.for_each_stamp(|capability, data| {
@@ -159,7 +164,7 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
                     while state.is_running()
                         && let Some(key) = touched.pop_first()
                     {
-                        if let Some(candidates) = held.take(key)
+                        if let Some(candidates) = held.take(key, catalogs.cohort_of(key.home))
                             && let Some(capability) = capabilities.remove(&key)
                         {
                             output.session(&capability).give(candidates);

@@ -16,7 +16,7 @@ use hearth_operators::offload::{Answer, Outside};
 use hearth_operators::score::{Judgement, ToScore};
 use hearth_operators::split::Notice;
 use hearth_operators::words::{
-    Behavior, Candidates, Catalog, Filtered, HomeId, Line, Reply, Request, Shift,
+    Behavior, Candidates, Catalog, Catalogs, Filtered, HomeId, Line, Reply, Request, Shift,
 };
 use serde::Serialize;
 
@@ -289,7 +289,8 @@ fn services(
     settings: trainer::Settings,
     meter: &Meter,
 ) -> Services {
-    let mut services = Services::new(pool, workload, catalog, settings, None);
+    let catalogs = Catalogs::shared(catalog.clone());
+    let mut services = Services::new(pool, workload, &catalogs, settings, None);
     let synthesizer = Embedded::new(catalog.clone(), Knowledge::builtin(), settings.seed);
     services.synthesizer = Some(pool.offer(Urgency::Patient, workload.synthesize.clone(), {
         let meter = meter.clone();
@@ -331,7 +332,7 @@ fn services(
 fn run_dataflow(log: Log, services: Services, catalog: &Arc<Catalog>) {
     const NAP: Duration = Duration::from_millis(20);
     let config = Config::default();
-    let settings = replay::dataflow_settings(&config, catalog);
+    let settings = replay::dataflow_settings(&config, &Catalogs::shared(catalog.clone()));
     timely::execute_directly(move |worker| {
         // Nobody reads the rows; sending to nobody is no error.
         let (rows, _) = crossbeam_channel::unbounded();

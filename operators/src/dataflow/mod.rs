@@ -34,15 +34,15 @@ use crate::gather::Gather;
 use crate::hints::Hinting;
 use crate::outside::{Offload, Outside};
 use crate::request::Requests;
-use crate::score::{Judgement, Limits, Scoring, ToScore};
+use crate::score::{Judgement, Scorer, Scoring, ToScore};
 use crate::shift::Shifts;
 use crate::split::{Account, Notice, Rules, Split};
 use crate::transitions::{Transition, Transitions};
 use crate::validate::{Invalid, Validate};
-use crate::warm_up::{Enough, WarmUp};
+use crate::warm_up::{Enough, WarmUp, WarmedUp};
 use crate::words::{
     Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Hints,
-    Regime, Reply, Request, Score, Segment, Sequence, Shift, ShiftKey,
+    Regime, Reply, Request, Score, Segment, Shift, ShiftKey,
 };
 
 /// What the dataflow is built with.
@@ -73,7 +73,7 @@ pub type Answers = Arc<dyn Outside<Arc<Request>, Reply>>;
 #[derive(Clone)]
 pub struct Services {
     /// Trains a cohort's first models on the warm-up.
-    pub foundation: Arc<dyn Outside<Arc<Vec<Sequence>>, Arc<Foundation>>>,
+    pub foundation: Arc<dyn Outside<Arc<WarmedUp>, Arc<Foundation>>>,
     /// Embeds sequences.
     pub encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
     /// Answers requests; `None`: nobody is asked, and no home waits for an answer.
@@ -113,7 +113,7 @@ pub struct Ingested<'s> {
 /// What is learnt from it.
 pub struct Learnt<'s> {
     /// The sequences on which the first models are trained.
-    pub warm_up: StreamVec<'s, Epoch, Arc<Vec<Sequence>>>,
+    pub warm_up: StreamVec<'s, Epoch, Arc<WarmedUp>>,
     /// The first models.
     pub foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
     /// Hints of regimes that ended.
@@ -195,12 +195,16 @@ fn learn<'s>(
     state: &Holds,
 ) -> Learnt<'s> {
     let limit = settings.limit;
+    let catalogs = &settings.rules.catalogs;
     let (segments, ended) = (ingested.segments.clone(), ingested.ended.clone());
     let over = ended.clone().map(|(key, _)| key);
     let hints = ended.clone().hints(settings.top_k);
-    let warm_up = segments
-        .clone()
-        .warm_up(notices, settings.warm_up, state.warm_up.clone());
+    let warm_up = segments.clone().warm_up(
+        notices,
+        catalogs.clone(),
+        settings.warm_up,
+        state.warm_up.clone(),
+    );
     let trained = warm_up.clone().offload(
         "Foundation",
         services.foundation.clone(),
@@ -210,6 +214,7 @@ fn learn<'s>(
     let foundation = trained.clone().broadcast();
     let embedded = ingested.regimes.clone().embed(
         foundation.clone(),
+        catalogs.clone(),
         services.encoder.clone(),
         limit,
         state.embed.clone(),
@@ -229,8 +234,8 @@ fn learn<'s>(
         settings.requests,
         state.synthesize.clone(),
     );
-    let (answered, invalid) = replies.validate(settings.rules.catalog.clone());
-    let candidates = answered.gather(foundation.clone(), state.gather.clone());
+    let (answered, invalid) = replies.validate(catalogs.clone());
+    let candidates = answered.gather(foundation.clone(), catalogs.clone(), state.gather.clone());
     let filtered = candidates.offload(
         "Filter",
         services.filter.clone(),
@@ -243,16 +248,17 @@ fn learn<'s>(
         limit,
         state.train.clone(),
     );
-    let limits = Limits {
+    let scorer = Scorer {
+        catalogs: catalogs.clone(),
+        models: services.models.clone(),
         trial: settings.trial,
-        questions: limit,
+        limit,
     };
     let scored = segments.score(
         keys,
         adaptations.clone(),
         foundation,
-        services.models.clone(),
-        limits,
+        scorer,
         state.score.clone(),
     );
     Learnt {

@@ -13,8 +13,8 @@ use crate::score::ScoreState;
 use crate::shift::ShiftState;
 use crate::split::SplitState;
 use crate::state::{Held, Suspension};
-use crate::warm_up::WarmUpState;
-use crate::words::{Candidates, Filtered, Request, Sequence};
+use crate::warm_up::{WarmUpState, WarmedUp};
+use crate::words::{Candidates, Filtered, Request};
 
 /// Lists the operators that hold something, once: name and type of what each holds.
 macro_rules! operators {
@@ -71,7 +71,7 @@ operators! {
     split: SplitState, "Retained behaviours and the shifts that are waited for.";
     shift: ShiftState, "Shifts, and the segments of regimes that have not ended.";
     warm_up: WarmUpState, "The warm-up's sequences so far.";
-    foundation: Questions<Arc<Vec<Sequence>>>, "Warm-ups that are being learnt.";
+    foundation: Questions<Arc<WarmedUp>>, "Warm-ups that are being learnt.";
     embed: EmbedState, "Epochs that are not embedded, and the encoder.";
     compress: CompressState, "Segments by bucket, with their embeddings.";
     request: RequestState, "Regimes whose end is not complete.";

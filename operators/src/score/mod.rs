@@ -16,7 +16,8 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use crate::outside::{Inquiries, Outside};
 use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
 use crate::words::{
-    ActionId, Adaptation, Adjustment, Epoch, Foundation, HomeId, Score, Segment, ShiftKey, Version,
+    ActionId, Adaptation, Adjustment, Catalogs, CohortId, Epoch, Foundation, HomeId, Score,
+    Segment, ShiftKey, Version,
 };
 use home::HomeModels;
 
@@ -45,6 +46,19 @@ pub struct Judged {
 /// The answer to [`ToScore`]: by segment, by behaviour.
 pub type Judgement = Vec<Vec<Judged>>;
 
+/// What scores segments.
+#[derive(Clone)]
+pub struct Scorer {
+    /// Which cohort's models a home begins with.
+    pub catalogs: Arc<Catalogs>,
+    /// Who knows the models.
+    pub models: Arc<dyn Outside<ToScore, Judgement>>,
+    /// Segments after which a version on trial is judged.
+    pub trial: u32,
+    /// How many questions a worker has out at a time.
+    pub limit: usize,
+}
+
 /// The streams that [`Scoring::score`] maintains.
 pub struct ScoreStreams<'s> {
     /// A score per behaviour of each segment that came; a revised segment is scored again.
@@ -58,10 +72,10 @@ pub trait Scoring<'s> {
     /// Scores each segment of epoch `e` by the versions that follow from its own home's requests of epochs before `e`
     /// (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
     ///
-    /// A home's models are the cohort's `foundation` (broadcast) until its first adaptation; segments that come before
+    /// A home's models are its cohort's `foundation` (broadcast) until its first adaptation; segments that come before
     /// the foundation are not scored. After an adaptation both the new version and the one before score the segments
-    /// that follow; after [`Limits::trial`] of them the one of lower mean loss is kept. The models are asked outside, one
-    /// question per home at a time, at most [`Limits::questions`] of a worker.
+    /// that follow; after [`Scorer::trial`] of them the one of lower mean loss is kept. The models are asked outside, one
+    /// question per home at a time, at most [`Scorer::limit`] of a worker.
     ///
     /// State per home: its live versions, their shadows with both losses so far, and what waits. Cost per segment: a question.
     ///
@@ -82,17 +96,21 @@ pub trait Scoring<'s> {
     /// };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, mut foundation, scores) = worker.dataflow(|scope| {
+    ///         let (catalogs, models) = (Catalogs::shared(Default::default()), Arc::new(models));
+    ///         let scorer = Scorer { catalogs, models, trial: 20, limit: 4 };
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
     ///         let (give, foundation) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, adaptations) = scope.new_input::<Vec<_>>();
     ///         let scores = segments.as_collection()
-    ///             .score(requests, adaptations, foundation, Arc::new(models), Limits { trial: 20, questions: 4 }, Held::default()).scores.map(|score| score.anomaly()).capture();
+    ///             .score(requests, adaptations, foundation, scorer, Held::default()).scores.map(|score| score.anomaly()).capture();
     ///         (input, give, scores)
     ///     });
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 0.4 };
-    ///     foundation.send(Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version }));
+    ///     let cohort = CohortId(0);
+    ///     let base = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
+    ///     foundation.send(Arc::new(base));
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     segments.advance_to(1);
     ///     segments.send((Arc::new(Segment { home: HomeId(0), moments: vec![moment] }), 1, 1i64));
@@ -105,27 +123,17 @@ pub trait Scoring<'s> {
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        limits: Limits,
+        scorer: Scorer,
         state: Held<ScoreState>,
     ) -> ScoreStreams<'s>;
-}
-
-/// How long a trial lasts, and how much is asked at a time.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// Segments after which a version on trial is judged.
-    pub trial: u32,
-    /// Questions of a worker that are out at a time.
-    pub questions: usize,
 }
 
 /// What scoring holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ScoreState {
     homes: Homes<Option<Box<HomeModels>>>,
-    /// The cohort's models, with the epoch in which they came.
-    foundation: Option<(Epoch, Arc<Foundation>)>,
+    /// Each cohort's models, with the epoch in which they came.
+    foundations: BTreeMap<CohortId, (Epoch, Arc<Foundation>)>,
     /// Segments of epochs that are still open.
     open: Buffered<Vec<Arc<Segment>>>,
 }
@@ -134,8 +142,7 @@ impl ScoreState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         let workers = to.len();
         for worker in to.iter_mut() {
-            let known = worker.foundation.take();
-            worker.foundation = known.or_else(|| self.foundation.clone());
+            worker.foundations.extend(self.foundations.clone());
         }
         for (epoch, segments) in self.open {
             for segment in segments {
@@ -212,6 +219,7 @@ impl Queue {
     fn pop(
         &mut self,
         state: &mut ScoreState,
+        catalogs: &Catalogs,
         bound: Epoch,
         answered: Epoch,
     ) -> Option<(Batch, ToScore)> {
@@ -219,7 +227,7 @@ impl Queue {
             && epoch <= bound
         {
             self.next.remove(&(epoch, home));
-            let foundation = state.foundation.clone();
+            let foundation = state.foundations.get(&catalogs.cohort_of(home)).cloned();
             let models = state.of(home);
             if epoch > answered && models.waits_for_answer(epoch) {
                 self.blocked.insert((epoch, home));
@@ -251,10 +259,15 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        limits: Limits,
+        scorer: Scorer,
         held: Held<ScoreState>,
     ) -> ScoreStreams<'s> {
+        let Scorer {
+            catalogs,
+            models,
+            trial,
+            limit,
+        } = scorer;
         let scope = self.inner.scope();
         let (index, peers) = (scope.index(), scope.peers());
         let mut builder = OperatorBuilder::new("Score".to_owned(), scope);
@@ -278,14 +291,17 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             let mut buffer = EpochBuffer::<Vec<Arc<Segment>>>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
             let mut inquiries: Inquiries<Batch, ToScore, Judgement> =
-                Inquiries::new(models, limits.questions, activator);
+                Inquiries::new(models, limit, activator);
             drop(initial);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 foundation.for_each_stamp(|capability, data| {
-                    for foundation in data.flat_map(std::mem::take) {
-                        state.foundation = capability.least().map(|epoch| (*epoch, foundation));
-                    }
+                    let Some(&epoch) = capability.least() else {
+                        return;
+                    };
+                    let foundations = data.flat_map(std::mem::take);
+                    let foundations = foundations.map(|f| (f.cohort, (epoch, f)));
+                    state.foundations.extend(foundations);
                 });
                 requests.for_each_stamp(|capability, data| {
                     let Some(&epoch) = capability.least() else {
@@ -322,7 +338,7 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     let models = state.of(batch.home);
                     // A question without an answer ends the run; its segments have no score.
                     let judgement = judgement.unwrap_or_default();
-                    let (lines, decided) = models.judged(&batch.segments, &judgement, limits.trial);
+                    let (lines, decided) = models.judged(&batch.segments, &judgement, trial);
                     scores
                         .session(&batch.capabilities[0])
                         .give_iterator(lines.into_iter());
@@ -337,7 +353,7 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 let answered = first_open(&frontiers[2]);
                 queue.next.append(&mut queue.blocked);
                 while held.is_running()
-                    && let Some((batch, question)) = queue.pop(state, bound, answered)
+                    && let Some((batch, question)) = queue.pop(state, &catalogs, bound, answered)
                 {
                     inquiries.ask(batch, question);
                 }

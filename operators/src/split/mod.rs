@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Spot, prefetch};
-use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
+use crate::words::{Behavior, Catalogs, Epoch, HomeId, Segment, Shift, Time};
 use home::HomeSplit;
 
 /// Which closing actions stay with the segment that they close, however late they come.
@@ -41,20 +41,20 @@ pub struct Rules {
     pub max_jump: i64,
     /// The semantic checker.
     pub checker: Checker,
-    /// Which action closes which.
-    pub catalog: Arc<Catalog>,
+    /// Which action closes which, in each home's own words.
+    pub catalogs: Arc<Catalogs>,
 }
 
 impl Rules {
     /// The paper's limits (9 h, 24 h), a lateness of 24 h and jumps of 30 days.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
+    pub fn new(catalogs: Arc<Catalogs>) -> Self {
         Rules {
             max_gap: 9 * Time::HOUR,
             max_span: 24 * Time::HOUR,
             lateness: 24 * Time::HOUR,
             max_jump: 30 * Time::DAY,
             checker: Checker::Paired,
-            catalog,
+            catalogs,
         }
     }
 }
@@ -121,11 +121,9 @@ pub trait Split<'s> {
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}};
     ///
-    /// let light = Device { name: "Light".into(), actions: vec![
-    ///     Action { name: "switch on".into(), closes: vec![] },
-    ///     Action { name: "switch off".into(), closes: vec!["switch on".into()] },
-    /// ]};
-    /// let rules = Rules::new(Arc::new(Catalog::new(vec![light]).unwrap()));
+    /// let off = Action { closes: vec!["switch on".into()], ..Action::new("switch off") };
+    /// let light = Device::new("Light", vec![Action::new("switch on"), off]);
+    /// let rules = Rules::new(Catalogs::shared(Arc::new(Catalog::new(vec![light]).unwrap())));
     /// let segments = timely::execute_directly(move |worker| {
     ///     let (mut behaviors, mut notices, segments) = worker.dataflow(|scope| {
     ///         let (behaviors, stream) = scope.new_input::<Vec<_>>();

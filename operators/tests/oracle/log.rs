@@ -10,7 +10,7 @@ use hearth_operators::dataflow::{Gate, Holds, Settings, State, Streams, build, s
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
-use hearth_operators::warm_up::Enough;
+use hearth_operators::warm_up::{Enough, WarmedUp};
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::StreamVec;
@@ -23,13 +23,10 @@ pub const HALF_HOUR: i64 = Time::HOUR / 2;
 /// Two devices that are switched, one that only reports.
 pub fn catalog() -> Arc<Catalog> {
     let action = |name: &str, closes: &[&str]| Action {
-        name: name.into(),
         closes: closes.iter().map(|c| (*c).into()).collect(),
+        ..Action::new(name)
     };
-    let device = |name: &str, actions| Device {
-        name: name.into(),
-        actions,
-    };
+    let device = |name: &str, actions| Device::new(name, actions);
     let switched = || {
         vec![
             action("on", &[]),
@@ -43,6 +40,11 @@ pub fn catalog() -> Arc<Catalog> {
         device("Sensor", vec![action("report", &[]), action("alarm", &[])]),
     ];
     Arc::new(Catalog::new(devices).expect("a good catalog"))
+}
+
+/// The same for all homes.
+pub fn catalogs() -> Arc<Catalogs> {
+    Catalogs::shared(catalog())
 }
 
 /// A log as it is ingested: by epoch; the last one ends it where `ended`.
@@ -129,7 +131,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 epochs[last].push(behavior);
             }
             let (lateness, checker, jump) = rules;
-            let mut rules = Rules::new(catalog());
+            let mut rules = Rules::new(catalogs());
             rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
@@ -234,7 +236,7 @@ pub struct Outputs {
     pub hints: Vec<(Epoch, ShiftKey, Arc<Hints>)>,
     pub representatives: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
     pub requests: Vec<(Epoch, Arc<Request>)>,
-    pub warm_up: Vec<(Epoch, Arc<Vec<Sequence>>)>,
+    pub warm_up: Vec<(Epoch, Arc<WarmedUp>)>,
     pub invalid: Vec<(Epoch, Invalid)>,
     pub verdicts: Vec<(Epoch, Verdict)>,
     pub adaptations: Vec<(Epoch, Adaptation)>,
@@ -358,7 +360,7 @@ fn stretch(
             requests: 2,
         };
         let mut inputs = worker.dataflow::<Epoch, _, _>(|scope| {
-            let (inputs, streams) = build(scope, &settings, &services(), &holds);
+            let (inputs, streams) = build(scope, &settings, &services(&log.rules.catalogs), &holds);
             collect(streams, &shared);
             inputs
         });
@@ -432,7 +434,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     });
 }
 
-pub fn foundation() -> Arc<Foundation> {
+pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
     let weights = Weights(Arc::new(vec![]));
     let version = Version {
         number: 0,
@@ -440,6 +442,7 @@ pub fn foundation() -> Arc<Foundation> {
         threshold: 0.5,
     };
     Arc::new(Foundation {
+        cohort,
         encoder: weights,
         detector: version.clone(),
         predictor: version,
@@ -485,7 +488,7 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
             .map(|e| e.iter().filter(|b| b.home == home).cloned().collect())
             .collect();
         let applied = hearth_operators::reference::admit(&mine, ended, &log.rules);
-        let mut segments = hearth_operators::reference::split(&applied.moments, &log.rules);
+        let mut segments = hearth_operators::reference::split(home, &applied.moments, &log.rules);
         if !ended {
             segments.pop();
         }

@@ -12,6 +12,7 @@ mod shift;
 mod split;
 mod transitions;
 mod validate;
+mod words;
 
 use hearth_operators::words::{Epoch, Time};
 use log::{at, cases, interrupted, logs, run};

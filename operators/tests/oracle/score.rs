@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 use differential_dataflow::AsCollection;
 use hearth_operators::outside::Offload;
 use hearth_operators::reference::{self, HomeHistory};
-use hearth_operators::score::{Limits, Scoring, ToScore};
+use hearth_operators::score::{Scorer, Scoring, ToScore};
 use hearth_operators::state::Held;
 use hearth_operators::words::*;
 use proptest::prelude::*;
@@ -145,10 +145,11 @@ fn run(case: &Case) -> Lines {
                 asked,
                 adaptations,
                 base.broadcast(),
-                Arc::new(models),
-                Limits {
+                Scorer {
+                    catalogs: Catalogs::shared(Arc::default()),
+                    models: Arc::new(models),
                     trial: case.trial,
-                    questions: 2,
+                    limit: 2,
                 },
                 Held::default(),
             );
@@ -177,7 +178,7 @@ fn run(case: &Case) -> Lines {
                 keys_in.advance_to(epoch);
                 base_in.advance_to(epoch);
                 if case.foundation == Some(epoch) {
-                    base_in.send(foundation());
+                    base_in.send(foundation(CohortId(0)));
                 }
                 for (_, key) in keys.iter().filter(|(e, _)| *e == epoch) {
                     keys_in.send(*key);
@@ -210,7 +211,7 @@ fn expected(case: &Case) -> Lines {
             .or_default()
             .push(adapt(key, case.seed));
     }
-    let known = foundation();
+    let known = foundation(CohortId(0));
     let since = case
         .foundation
         .filter(|epoch| (*epoch as usize) < case.segments.len());

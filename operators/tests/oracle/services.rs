@@ -9,9 +9,10 @@ use hearth_operators::dataflow::Services;
 use hearth_operators::embed::ToEmbed;
 use hearth_operators::outside::Answer;
 use hearth_operators::score::{Judged, Judgement, ToScore};
+use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::*;
 
-use crate::log::{Random, catalog, embedding, foundation, shift};
+use crate::log::{Random, embedding, foundation, shift};
 
 /// Versions go live or not, by chance but always the same for the same shift.
 pub fn adapt(key: ShiftKey, seed: u64) -> Adaptation {
@@ -88,9 +89,9 @@ fn random_of(thing: &impl Hash) -> Random {
 }
 
 /// Some of the representatives, sometimes with a word that nobody knows, sometimes nothing.
-fn synthesize(request: Arc<Request>) -> Reply {
+fn synthesize(catalogs: &Catalogs, request: Arc<Request>) -> Reply {
     let mut random = random_of(&request.key);
-    let catalog = catalog();
+    let catalog = catalogs.of(request.key.shift.home);
     let row = |quadruple: &Quadruple| {
         [
             WEEKDAYS[usize::from(quadruple.weekday)].to_owned(),
@@ -141,11 +142,14 @@ fn embed(ask: ToEmbed) -> Vec<Embedding> {
 }
 
 /// Services that take a while each.
-pub fn services() -> Services {
+pub fn services(catalogs: &Arc<Catalogs>) -> Services {
+    let catalogs = catalogs.clone();
     Services {
-        foundation: Arc::new(slowly(1, |_: Arc<Vec<Sequence>>| foundation())),
+        foundation: Arc::new(slowly(1, |w: Arc<WarmedUp>| foundation(w.cohort))),
         encoder: Arc::new(slowly(2, embed)),
-        synthesizer: Some(Arc::new(slowly(3, synthesize))),
+        synthesizer: Some(Arc::new(slowly(3, move |request| {
+            synthesize(&catalogs, request)
+        }))),
         filter: Arc::new(slowly(4, filter)),
         trainer: Arc::new(slowly(5, |filtered: Filtered| adapt(filtered.key, 7))),
         models: Arc::new(slowly(6, |ask: ToScore| judge(&ask))),
