@@ -12,9 +12,11 @@ use differential_dataflow::AsCollection;
 use hearth_operators::hints::Hinting;
 use hearth_operators::shift::Shifts;
 use hearth_operators::split::{Notice, Rules, Split};
+use hearth_operators::state::Held;
 use hearth_operators::transitions::Transitions;
 use hearth_operators::words::{
-    Action, ActionId, Behavior, Catalog, Device, Epoch, HomeId, Line, Moment, Segment, Time,
+    Action, ActionId, Behavior, Catalog, Catalogs, Device, Epoch, HomeId, Line, Moment, Segment,
+    Time,
 };
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::{Input, Probe, ToStream};
@@ -25,19 +27,19 @@ const EPOCH: usize = 10_000;
 
 fn rules() -> Rules {
     let action = |name: &str, closes: &[&str]| Action {
-        name: name.into(),
         closes: closes.iter().map(|c| (*c).into()).collect(),
+        ..Action::new(name)
     };
-    let devices = (0..40).map(|device| Device {
-        name: format!("Device{device}"),
-        actions: vec![
+    let devices = (0..40).map(|device| {
+        let actions = vec![
             action("on", &[]),
             action("off", &["on"]),
             action("dim", &[]),
-        ],
+        ];
+        Device::new(format!("Device{device}"), actions)
     });
     let catalog = Catalog::new(devices.collect()).expect("a good catalog");
-    Rules::new(Arc::new(catalog))
+    Rules::new(Catalogs::shared(Arc::new(catalog)))
 }
 
 /// Events of all homes in time order; a share of `late` in a thousand comes up to six hours later.
@@ -92,10 +94,10 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
         let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
             let (behaviors, stream) = scope.new_input::<Vec<_>>();
             let (notices, told) = scope.new_input::<Vec<_>>();
-            let split = stream.split(told.clone(), rules);
+            let split = stream.split(told.clone(), rules, Held::default());
             if whole {
                 let transitions = split.segments.clone().transitions();
-                let shifts = split.segments.shifts(split.settled, told);
+                let shifts = split.segments.shifts(split.settled, told, Held::default());
                 shifts.regimes.inner.probe_with(&probe);
                 shifts.ended.hints(5).probe_with(&probe);
                 transitions.inner.probe_with(&probe);

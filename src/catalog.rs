@@ -154,9 +154,12 @@ pub fn device(name: String, actions: Vec<String>) -> Device {
     let actions = actions
         .into_iter()
         .zip(closings)
-        .map(|(name, closes)| Action { name, closes })
+        .map(|(name, closes)| Action {
+            closes,
+            ..Action::new(name)
+        })
         .collect();
-    Device { name, actions }
+    Device::new(name, actions)
 }
 
 /// For tests: devices with their actions.

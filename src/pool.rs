@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
-use hearth_operators::offload::{Answer, Outside};
+use hearth_operators::outside::{Answer, Outside};
 use rustix::time::{ClockId, clock_gettime};
 
 /// How soon a job is wanted: others wait for it, or it is long.

@@ -16,7 +16,7 @@ use crossbeam_channel::bounded;
 use hearth_operators::compress::Alpha;
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
-use hearth_operators::words::{Catalog, Shift};
+use hearth_operators::words::{Catalog, Catalogs, Shift};
 
 use crate::catalog;
 use crate::cli::ReplayArgs;
@@ -100,7 +100,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
     // Nothing can refuse the run any more.
     let (writer, rows) = Writer::start(Files::create(&folder)?, names)?;
-    let services = Services::new(&pool, &workload, &catalog, settings, answers);
+    let catalogs = Catalogs::shared(catalog);
+    let services = services::services(&pool, &workload, &catalogs, settings, answers);
     let position = Arc::new(Position::default());
     let progress = Progress::start(
         position.clone(),
@@ -129,7 +130,7 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let during_adaptation = Arc::new(AtomicU64::new(0));
     let ingested_at = Arc::new(AtomicU64::new(0));
     let driver = Driver {
-        settings: dataflow_settings(config, &catalog),
+        settings: dataflow_settings(config, &catalogs),
         services: Arc::new(services),
         rows: rows.clone(),
         decoded,
@@ -342,7 +343,7 @@ fn refused_context(rejected: Rejected) -> Rejection {
 }
 
 /// What the dataflow is built with where this is configured.
-pub(crate) fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> dataflow::Settings {
+pub(crate) fn dataflow_settings(config: &Config, catalogs: &Arc<Catalogs>) -> dataflow::Settings {
     let rules = Rules {
         max_gap: config.max_gap.micros(),
         max_span: config.max_span.micros(),
@@ -353,7 +354,7 @@ pub(crate) fn dataflow_settings(config: &Config, catalog: &Arc<Catalog>) -> data
             Checker::Closing => split::Checker::Closing,
             Checker::Off => split::Checker::Off,
         },
-        catalog: catalog.clone(),
+        catalogs: catalogs.clone(),
     };
     dataflow::Settings {
         rules,

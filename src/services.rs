@@ -1,14 +1,18 @@
 //! What the dataflow asks the outside for, answered by models and synthesizers on the pool's threads.
 
+mod cohort;
+
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_operators::embed::ToEmbed;
-use hearth_operators::offload::{Answer, Outside};
+use hearth_operators::dataflow::{Answers, Services};
+use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::score::{Judged, Judgement, ToScore};
+use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{
-    ActionId, Adaptation, Candidates, Catalog, Embedding, Filtered, Foundation, Reply, Request,
-    Sequence, Weights,
+    Adaptation, Candidates, Catalog, Catalogs, Embedding, Filtered, Foundation, Reply, Request,
+    Version, Weights,
 };
 
 use crate::models::{Detector, Embedder, ModelError, Predictor, Preset};
@@ -16,30 +20,8 @@ use crate::pool::{Pool, Urgency, Work};
 use crate::synthesizers::Synthesizer;
 use crate::{filter, trainer};
 
-/// How many predictions a score names.
-const PREDICTIONS: usize = 5;
-
 /// Models that stay loaded, of each kind; a home's are needed again with its next segment.
 const LOADED: usize = 512;
-
-/// Whoever answers requests.
-pub type Answers = Arc<dyn Outside<Arc<Request>, Reply>>;
-
-/// Everything that the dataflow asks for.
-pub struct Services {
-    /// Trains a cohort's first models on the warm-up.
-    pub foundation: Arc<dyn Outside<Arc<Vec<Sequence>>, Arc<Foundation>>>,
-    /// Embeds sequences.
-    pub encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
-    /// Answers requests; `None`: nobody is asked.
-    pub synthesizer: Option<Answers>,
-    /// Judges candidates (TOF).
-    pub filter: Arc<dyn Outside<Candidates, Filtered>>,
-    /// Adapts a home's models.
-    pub trainer: Arc<dyn Outside<Filtered, Adaptation>>,
-    /// Scores segments.
-    pub models: Arc<dyn Outside<ToScore, Judgement>>,
-}
 
 /// How much work of each kind was done.
 #[derive(Clone, Debug, Default)]
@@ -77,30 +59,32 @@ impl Workload {
     }
 }
 
-impl Services {
-    /// Offers everything on `pool`, counting it in `workload`.
-    pub fn new(
+/// Everything that the dataflow asks for, on `pool`, counted in `workload`.
+pub fn services(
         pool: &Pool,
         workload: &Workload,
-        catalog: &Arc<Catalog>,
+        catalogs: &Arc<Catalogs>,
         settings: trainer::Settings,
         synthesizer: Option<Answers>,
-    ) -> Self {
+    ) -> Services {
         let preset = settings.preset;
         Services {
             foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
-                let catalog = catalog.clone();
-                move |sequences: Arc<Vec<Sequence>>| {
-                    trainer::foundation(&catalog, &sequences, &settings)
-                        .map(Arc::new)
-                        .map_err(|e| format!("training the first models failed: {e}"))
+                let catalogs = catalogs.clone();
+                move |warm: Arc<WarmedUp>| {
+                    let catalog = catalogs.cohort(warm.cohort);
+                    let models = trainer::foundation(catalog, &warm.sequences, &settings)
+                        .map_err(|e| format!("training the first models failed: {e}"))?;
+                    let cohort = warm.cohort;
+                    Ok(Arc::new(Foundation { cohort, ..models }))
                 }
             }),
             encoder: pool.offer(Urgency::Soon, workload.encode.clone(), {
-                let loaded = Loaded::new(catalog.clone(), preset, Embedder::load);
+                let catalogs = catalogs.clone();
+                let loaded = Loaded::new(preset, Embedder::load);
                 move |ask: ToEmbed| {
                     let encoder = loaded
-                        .get(&ask.encoder)
+                        .get(catalogs.cohort(ask.cohort), &ask.encoder)
                         .map_err(|e| failed("encoder", &e))?;
                     let vectors = ask.sequences.iter().map(|s| encoder.embed(s).map(Arc::new));
                     vectors
@@ -110,35 +94,34 @@ impl Services {
             }),
             synthesizer,
             filter: pool.offer(Urgency::Patient, workload.filter.clone(), {
-                let catalog = catalog.clone();
+                let catalogs = catalogs.clone();
                 move |candidates: Candidates| {
-                    filter::filter(&catalog, &candidates, &settings)
-                        .map_err(|e| format!("filtering candidates failed: {e}"))
+                    let catalog = catalogs.cohort(catalogs.cohort_of(candidates.key.home));
+                    cohort::judged(&catalogs, candidates, |candidates| {
+                        filter::filter(catalog, candidates, &settings)
+                    })
+                    .map_err(|e| format!("filtering candidates failed: {e}"))
                 }
             }),
             trainer: pool.offer(Urgency::Patient, workload.train.clone(), {
-                let catalog = catalog.clone();
+                let catalogs = catalogs.clone();
                 move |filtered: Filtered| {
-                    trainer::adapt(&catalog, &filtered, &settings)
+                    let catalog = catalogs.cohort(catalogs.cohort_of(filtered.key.home));
+                    let lesson = cohort::lesson(&catalogs, filtered);
+                    trainer::adapt(catalog, &lesson, &settings)
                         .map_err(|e| format!("adapting a home failed: {e}"))
                 }
             }),
             models: pool.offer(Urgency::Soon, workload.score.clone(), {
-                let detectors = Loaded::new(catalog.clone(), preset, Detector::load);
-                let predictors = Loaded::new(catalog.clone(), preset, Predictor::load);
+                let catalogs = catalogs.clone();
+                let detectors = Loaded::new(preset, Detector::load);
+                let predictors = Loaded::new(preset, Predictor::load);
                 move |ask: ToScore| {
-                    judge(&ask, &detectors, &predictors).map_err(|e| failed("score", &e))
+                    judge(&ask, &catalogs, &detectors, &predictors).map_err(|e| failed("score", &e))
                 }
             }),
         }
     }
-
-    /// Who answers requests; where nobody does, every answer is dropped.
-    pub fn synthesizer(&self) -> Answers {
-        let nobody = || Arc::new(|_request: Arc<Request>, _answer: Answer<Reply>| {}) as Arc<_>;
-        self.synthesizer.clone().unwrap_or_else(nobody)
-    }
-}
 
 /// A synthesizer's answers as jobs of the pool.
 pub fn answers(pool: &Pool, workload: &Workload, synthesizer: Arc<dyn Synthesizer>) -> Answers {
@@ -156,25 +139,21 @@ fn failed(what: &str, error: &ModelError) -> String {
     format!("a model failed ({what}): {error}")
 }
 
-/// Scores each behaviour of the segments by each version.
+/// Scores each behaviour of a home's segments by each version.
 fn judge(
     ask: &ToScore,
+    catalogs: &Catalogs,
     detectors: &Loaded<Detector>,
     predictors: &Loaded<Predictor>,
 ) -> Result<Judgement, ModelError> {
-    let of = |versions: &[hearth_operators::words::Version]| -> Vec<Weights> {
-        versions.iter().map(|v| v.weights.clone()).collect()
+    let Some(home) = ask.segments.first().map(|segment| segment.home) else {
+        return Ok(Vec::new());
     };
-    let detectors: Vec<_> = of(&ask.detectors)
-        .iter()
-        .map(|w| detectors.get(w))
-        .collect::<Result<_, _>>()?;
-    let predictors: Vec<_> = of(&ask.predictors)
-        .iter()
-        .map(|w| predictors.get(w))
-        .collect::<Result<_, _>>()?;
+    let catalog = catalogs.cohort(catalogs.cohort_of(home));
+    let detectors = detectors.all(catalog, &ask.detectors)?;
+    let predictors = predictors.all(catalog, &ask.predictors)?;
     let segments = ask.segments.iter().map(|segment| {
-        let sequence = segment.sequence();
+        let sequence = catalogs.sequence_to_cohort(home, segment.sequence());
         let losses: Vec<Vec<f32>> = detectors
             .iter()
             .map(|d| d.losses(&sequence))
@@ -183,6 +162,7 @@ fn judge(
             .iter()
             .map(|p| p.predict(&sequence))
             .collect::<Result<_, _>>()?;
+        let best = |probabilities: &[f32]| cohort::best(catalogs, home, probabilities);
         let judged = sequence.0.iter().enumerate().map(|(i, quadruple)| {
             let action = usize::from(quadruple.action.0);
             Judged {
@@ -199,45 +179,39 @@ fn judge(
     segments.collect()
 }
 
-/// The most probable actions, ties broken by action id.
-fn best(probabilities: &[f32]) -> Vec<(ActionId, f32)> {
-    let mut ranked: Vec<(ActionId, f32)> = (0u16..)
-        .map(ActionId)
-        .zip(probabilities.iter().copied())
-        .collect();
-    ranked.sort_by(|a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
-    ranked.truncate(PREDICTIONS);
-    ranked
-}
-
 type Load<M> = fn(&Catalog, Preset, &Weights) -> Result<M, ModelError>;
 
 /// Models by their weights, loaded at the first use.
 struct Loaded<M> {
-    catalog: Arc<Catalog>,
     preset: Preset,
     load: Load<M>,
     models: Mutex<HashMap<usize, (Weights, Arc<M>)>>,
 }
 
 impl<M> Loaded<M> {
-    fn new(catalog: Arc<Catalog>, preset: Preset, load: Load<M>) -> Self {
+    fn new(preset: Preset, load: Load<M>) -> Self {
         Loaded {
-            catalog,
             preset,
             load,
             models: Mutex::default(),
         }
     }
 
-    fn get(&self, weights: &Weights) -> Result<Arc<M>, ModelError> {
+    /// Those of some versions.
+    fn all(&self, catalog: &Catalog, versions: &[Version]) -> Result<Vec<Arc<M>>, ModelError> {
+        let models = versions.iter().map(|v| self.get(catalog, &v.weights));
+        models.collect()
+    }
+
+    /// The model of a cohort's weights.
+    fn get(&self, catalog: &Catalog, weights: &Weights) -> Result<Arc<M>, ModelError> {
         // Weights that are kept here keep their address, so it identifies them.
         let key = Arc::as_ptr(&weights.0) as usize;
         let models = || self.models.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((_, model)) = models().get(&key) {
             return Ok(model.clone());
         }
-        let model = Arc::new((self.load)(&self.catalog, self.preset, weights)?);
+        let model = Arc::new((self.load)(catalog, self.preset, weights)?);
         let mut models = models();
         if models.len() >= LOADED {
             models.clear();

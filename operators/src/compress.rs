@@ -1,6 +1,6 @@
 //! Semantic-aware Sequence Compression (SSC): of similar segments, the first is kept.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
@@ -12,16 +12,24 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::embed::Embedded;
-use crate::stash::Stash;
-use crate::words::{Embedding, Epoch, HomeId, Segment, ShiftKey, Weekday};
+use crate::state::{Buffered, EpochBuffer, Held, HomeState, Homes};
+use crate::words::{Embedding, Epoch, Segment, ShiftKey, Weekday};
+
+/// The streams that [`Compress::compress`] maintains.
+pub struct CompressStreams<'s> {
+    /// The segments that are kept.
+    pub representatives: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
+    /// Of each regime that is over and kept any, those that it kept in the end, in event-time order.
+    pub sources: StreamVec<'s, Epoch, (ShiftKey, Vec<Arc<Segment>>)>,
+}
 
 /// Keeps one of each group of similar segments.
 pub trait Compress<'s> {
     /// Maintains the representatives: inside each `(home, regime, weekday)`, in event-time order, a segment is kept
     /// unless an earlier kept one has an equal embedding or a cosine similarity above α (greedy leader clustering).
     ///
-    /// Embeddings are unit vectors. `over` names the regimes to which nothing can come any more; their state is
-    /// dropped. State per home: its segments by bucket with their embeddings, shared among equal sequences. Cost per segment:
+    /// Embeddings are unit vectors. `over` names the regimes to which nothing can come any more: their representatives are handed
+    /// over and their state is dropped. State per home: its segments by bucket with their embeddings, shared among equal sequences. Cost per segment:
     /// a dot product with each kept one of its bucket; a revision repeats that for the bucket's later ones. With a budget, α
     /// falls as the bucket fills, each fall costing a pass over the bucket; a revision looks for α anew, in at most as many
     /// passes as [`LADDER`] has rungs, each of them given up at the first representative too many.
@@ -31,6 +39,7 @@ pub trait Compress<'s> {
     /// use std::sync::Arc;
     /// use hearth_operators::compress::{Alpha, Compress};
     /// use hearth_operators::embed::Embedded;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
     ///
@@ -44,7 +53,7 @@ pub trait Compress<'s> {
     ///     // The second one is much like the first.
     ///     let embedded = vec![embedded(1, [1.0, 0.0]), embedded(2, [0.99, 0.14]), embedded(3, [0.0, 1.0])];
     ///     let over = Vec::<ShiftKey>::new().to_stream(scope);
-    ///     embedded.to_stream(scope).compress(over, Alpha::Above(0.9)).inner.capture()
+    ///     embedded.to_stream(scope).compress(over, Alpha::Above(0.9), Held::default()).representatives.inner.capture()
     /// });
     /// assert_eq!(kept.extract()[0].1.len(), 2);
     /// ```
@@ -52,7 +61,8 @@ pub trait Compress<'s> {
         self,
         over: StreamVec<'s, Epoch, ShiftKey>,
         alpha: Alpha,
-    ) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>;
+        state: Held<CompressState>,
+    ) -> CompressStreams<'s>;
 }
 
 /// How alike segments must be for one to represent the others.
@@ -124,6 +134,51 @@ struct Bucket {
 /// One home's state: its buckets by regime and weekday.
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct HomeBuckets(BTreeMap<(u32, Weekday), Bucket>);
+
+impl HomeState for HomeBuckets {
+    fn is_blank(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl HomeBuckets {
+    /// The representatives of a regime that is over, in event-time order; its state goes.
+    fn end(&mut self, regime: u32) -> Vec<Arc<Segment>> {
+        let buckets = self
+            .0
+            .extract_if((regime, 0)..=(regime, Weekday::MAX), |_, _| true);
+        let members = buckets.flat_map(|(_, bucket)| bucket.members);
+        let mut kept: Vec<_> = members.filter(|m| m.kept).map(|m| m.segment).collect();
+        kept.sort();
+        kept
+    }
+}
+
+/// What compression holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct CompressState {
+    homes: Homes<HomeBuckets>,
+    open: Buffered<Arrived>,
+}
+
+impl CompressState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for (epoch, arrived) in self.open {
+            for embedded in arrived.embedded {
+                let worker = &mut to[embedded.key.home.0 as usize % workers];
+                let place = worker.open.entry(epoch).or_default();
+                place.embedded.push(embedded);
+            }
+            for key in arrived.over {
+                let worker = &mut to[key.home.0 as usize % workers];
+                worker.open.entry(epoch).or_default().over.push(key);
+            }
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+}
 
 /// Whether unit vectors are alike.
 fn alike(a: &Embedding, b: &Embedding, alpha: f32) -> bool {
@@ -230,10 +285,28 @@ impl Bucket {
     }
 }
 
-#[derive(Default)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 struct Arrived {
     embedded: Vec<Embedded>,
     over: Vec<ShiftKey>,
+}
+
+impl Arrived {
+    fn merge(&mut self, other: Self) {
+        self.embedded.extend(other.embedded);
+        self.over.extend(other.over);
+    }
+
+    /// The updates by bucket, those that leave before those that replace them.
+    fn buckets(&mut self) -> BTreeMap<(ShiftKey, Weekday), Vec<Embedded>> {
+        let mut buckets: BTreeMap<_, Vec<Embedded>> = BTreeMap::new();
+        self.embedded.sort_by_key(|embedded| embedded.diff);
+        for embedded in self.embedded.drain(..) {
+            let bucket = (embedded.key, embedded.segment.weekday());
+            buckets.entry(bucket).or_default().push(embedded);
+        }
+        buckets
+    }
 }
 
 impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
@@ -241,54 +314,65 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
         self,
         over: StreamVec<'s, Epoch, ShiftKey>,
         alpha: Alpha,
-    ) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
-        let mut builder = OperatorBuilder::new("Compress".to_owned(), self.scope());
+        state: Held<CompressState>,
+    ) -> CompressStreams<'s> {
+        let scope = self.scope();
+        let mut builder = OperatorBuilder::new("Compress".to_owned(), scope);
+        let (index, peers) = (scope.index(), scope.peers());
+        state.wake(scope, builder.operator_info().address);
         let mut embedded = builder.new_input(self, Pipeline);
         let mut over = builder.new_input(over, Pipeline);
         let (output, representatives) = builder.new_output::<Vec<_>>();
         let mut representatives_out = OutputBuilder::from(output);
+        let (output, sources) = builder.new_output::<Vec<_>>();
+        let mut sources_out = OutputBuilder::from(output);
 
-        builder.build(move |_capabilities| {
-            let mut stash = Stash::<Arrived>::new(1);
-            let mut homes: HashMap<HomeId, HomeBuckets> = HashMap::new();
+        builder.build(move |initial| {
+            state.borrow_mut().homes.settle(index, peers);
+            let open = std::mem::take(&mut state.borrow_mut().open);
+            let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
+            let mut changed = Vec::new();
             move |frontiers| {
+                let CompressState { homes, open } = &mut *state.borrow_mut();
                 embedded.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.embedded.extend(data.flat_map(std::mem::take));
                     }
                 });
                 over.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.over.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, arrived)) = stash.next(frontiers) {
+                while state.is_running()
+                    && let Some((capabilities, mut arrived)) = buffer.next(frontiers)
+                {
                     let epoch = *capabilities[0].time();
-                    let mut buckets: BTreeMap<(ShiftKey, Weekday), Vec<Embedded>> = BTreeMap::new();
-                    for embedded in arrived.embedded {
-                        let bucket = (embedded.key, embedded.segment.weekday());
-                        buckets.entry(bucket).or_default().push(embedded);
-                    }
                     let mut output = representatives_out.activate();
                     let mut session = output.session(&capabilities[0]);
-                    for ((key, weekday), mut updates) in buckets {
-                        // Whatever is replaced leaves first; the order of the rest does not matter.
-                        updates.sort_by_key(|u| u.diff);
-                        let home = homes.entry(key.home).or_default();
-                        let bucket = home.0.entry((key.regime, weekday)).or_default();
-                        let mut changed = Vec::new();
+                    for ((key, weekday), updates) in arrived.buckets() {
+                        let buckets = &mut homes.of(key.home).0;
+                        let bucket = buckets.entry((key.regime, weekday)).or_default();
                         bucket.update(updates, alpha, &mut changed);
-                        let changed = changed.into_iter();
+                        let changed = changed.drain(..);
                         session.give_iterator(changed.map(|(s, diff)| ((key, s), epoch, diff)));
                     }
-                    for key in arrived.over {
-                        if let Some(home) = homes.get_mut(&key.home) {
-                            home.0.retain(|(regime, _), _| *regime != key.regime);
-                        }
-                    }
+                    let over = arrived.over.drain(..);
+                    let ended = over.map(|key| (key, homes.of(key.home).end(key.regime)));
+                    sources_out
+                        .activate()
+                        .session(&capabilities[1])
+                        .give_iterator(ended.filter(|(_, kept)| !kept.is_empty()));
+                    buffer.reuse(arrived);
+                }
+                if state.is_released() {
+                    buffer.release(open, Arrived::merge);
                 }
             }
         });
-        representatives.as_collection()
+        CompressStreams {
+            representatives: representatives.as_collection(),
+            sources,
+        }
     }
 }

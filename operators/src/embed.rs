@@ -1,6 +1,6 @@
 //! Embeds segments: each distinct sequence once.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
@@ -10,11 +10,13 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::offload::{Desk, Outside};
-use crate::stash::Stash;
-use crate::words::{Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights};
+use crate::outside::{Inquiries, Outside};
+use crate::state::{Buffered, EpochBuffer, Held};
+use crate::words::{
+    Catalogs, CohortId, Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights,
+};
 
-/// Past so many remembered embeddings a worker starts to forget.
+/// Past so many remembered embeddings of a cohort a worker starts to forget.
 const REMEMBERED: usize = 200_000;
 
 /// An update of a segment, with its embedding where it comes (`diff` 1) rather than goes.
@@ -33,25 +35,57 @@ pub struct Embedded {
 /// What the encoder is asked.
 #[derive(Clone, Debug)]
 pub struct ToEmbed {
-    /// The cohort's encoder.
+    /// The cohort.
+    pub cohort: CohortId,
+    /// Its encoder.
     pub encoder: Weights,
-    /// Distinct sequences; the answer is their embeddings in this order.
+    /// Distinct sequences in the cohort's words; the answer is their embeddings in this order.
     pub sequences: Vec<Sequence>,
+}
+
+/// What embedding holds. Known embeddings are no part of it: they can be had again.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct EmbedState {
+    /// Epochs whose segments are not embedded yet.
+    open: Buffered<Vec<Update>>,
+    /// By cohort.
+    encoders: BTreeMap<CohortId, Weights>,
+}
+
+impl EmbedState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for worker in to.iter_mut() {
+            worker.encoders.extend(self.encoders.clone());
+        }
+        for (epoch, updates) in self.open {
+            for update in updates {
+                let home = update.0.0.home.0 as usize;
+                to[home % workers]
+                    .open
+                    .entry(epoch)
+                    .or_default()
+                    .push(update);
+            }
+        }
+    }
 }
 
 /// Embeds segments.
 pub trait Embed<'s> {
     /// Passes each update on with its embedding. The encoding is done outside, at most `limit` batches of a worker at a time.
     ///
-    /// Segments wait for the cohort's `foundation` (broadcast), which brings the encoder. State: the embeddings of the sequences met so
-    /// far. Cost per segment: a look-up; per distinct sequence: an encoding.
+    /// Segments wait for their cohort's `foundation` (broadcast), which brings the encoder, and behind those of earlier epochs.
+    /// State: what waits. The embeddings of sequences met so far are remembered beside it. Cost per segment: a look-up; per distinct
+    /// sequence: an encoding.
     ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
     /// use differential_dataflow::AsCollection;
     /// use hearth_operators::embed::{Embed, ToEmbed};
-    /// use hearth_operators::offload::Answer;
+    /// use hearth_operators::outside::Answer;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}, vec::Map};
     ///
@@ -62,12 +96,15 @@ pub trait Embed<'s> {
     /// let embedded = timely::example(move |scope| {
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
-    ///     let foundation = Foundation { encoder: weights, detector: version.clone(), predictor: version };
+    ///     let cohort = CohortId(0);
+    ///     let foundation = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments: vec![moment] });
     ///     let key = ShiftKey { home: HomeId(0), regime: 0 };
     ///     let segments = vec![((key, segment), 0, 1i64)].to_stream(scope).as_collection();
-    ///     segments.embed(vec![Arc::new(foundation)].to_stream(scope), Arc::new(encoder), 1)
+    ///     let catalogs = Catalogs::shared(Default::default());
+    ///     let foundation = vec![Arc::new(foundation)].to_stream(scope);
+    ///     segments.embed(foundation, catalogs, Arc::new(encoder), 1, Held::default())
     ///         .map(|e| e.embedding.unwrap()[0] as u32).capture()
     /// });
     /// assert_eq!(embedded.extract()[0].1, [1]);
@@ -75,117 +112,181 @@ pub trait Embed<'s> {
     fn embed(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
+        state: Held<EmbedState>,
     ) -> StreamVec<'s, Epoch, Embedded>;
 }
 
 type Update = ((ShiftKey, Arc<Segment>), Epoch, i64);
 
-/// An epoch whose sequences are being encoded.
+/// A complete epoch that waits for encoders, by cohort.
+type Complete = (Capability<Epoch>, BTreeMap<CohortId, Vec<Update>>);
+
+/// The embeddings of a cohort's sequences that a worker met.
+type Known = HashMap<CohortId, HashMap<Sequence, Embedding>>;
+
+/// An epoch of a cohort whose sequences are being encoded.
 struct Batch {
     capability: Capability<Epoch>,
-    /// The updates, with the embeddings that were known already.
-    updates: Vec<(Update, Option<Embedding>)>,
+    cohort: CohortId,
+    /// The updates; those that come with their sequences in the cohort's words, and with the embeddings that were known already.
+    updates: Vec<(Update, Option<Sequence>, Option<Embedding>)>,
+    /// Those that were not known.
     sequences: Vec<Sequence>,
+}
+
+impl Batch {
+    fn new(
+        capability: Capability<Epoch>,
+        cohort: CohortId,
+        updates: Vec<Update>,
+        known: &HashMap<Sequence, Embedding>,
+        catalogs: &Catalogs,
+    ) -> Self {
+        let mut unknown = BTreeSet::new();
+        let updates = updates.into_iter().map(|update| {
+            let ((_, segment), _, diff) = &update;
+            if *diff < 0 {
+                return (update, None, None);
+            }
+            let sequence = catalogs.sequence_to_cohort(segment.home, segment.sequence());
+            let embedding = known.get(&sequence).cloned();
+            if embedding.is_none() {
+                unknown.insert(sequence.clone());
+            }
+            (update, Some(sequence), embedding)
+        });
+        Batch {
+            capability,
+            cohort,
+            updates: updates.collect(),
+            sequences: unknown.into_iter().collect(),
+        }
+    }
+
+    /// The updates with all embeddings.
+    fn embedded(&self, fresh: &[Embedding]) -> impl Iterator<Item = Embedded> {
+        let updates = self.updates.iter();
+        updates.map(|(((key, segment), _, diff), sequence, embedding)| {
+            let asked = || {
+                let place = self.sequences.binary_search(sequence.as_ref()?).ok()?;
+                fresh.get(place).cloned()
+            };
+            Embedded {
+                key: *key,
+                segment: segment.clone(),
+                embedding: embedding.clone().or_else(asked),
+                diff: *diff,
+            }
+        })
+    }
+
+    fn updates(self) -> (Epoch, Vec<Update>) {
+        let updates = self.updates.into_iter().map(|(update, _, _)| update);
+        (*self.capability.time(), updates.collect())
+    }
 }
 
 impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
     fn embed(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
         encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
         limit: usize,
+        state: Held<EmbedState>,
     ) -> StreamVec<'s, Epoch, Embedded> {
-        let worker = self.inner.scope().worker();
+        let scope = self.inner.scope();
         self.inner.binary_frontier(
             foundation,
             Pipeline,
             Pipeline,
             "Embed",
-            move |_capability, info| {
-                let activator = worker.sync_activator_for(info.address.to_vec());
-                let mut desk: Desk<Batch, ToEmbed, Vec<Embedding>> =
-                    Desk::new(encoder, limit, activator);
-                let mut stash = Stash::<Vec<Update>>::new(1);
-                let mut known: HashMap<Sequence, Embedding> = HashMap::new();
-                let mut weights: Option<Weights> = None;
+            move |initial, info| {
+                state.wake(scope, info.address.clone());
+                let activator = scope.worker().sync_activator_for(info.address.to_vec());
+                let mut inquiries: Inquiries<Batch, ToEmbed, Vec<Embedding>> =
+                    Inquiries::new(encoder, limit, activator);
+                let open = std::mem::take(&mut state.borrow_mut().open);
+                let mut buffer = EpochBuffer::restored(open, &[initial]);
+                let mut complete: VecDeque<Complete> = VecDeque::new();
+                let mut known = Known::new();
                 move |(segments, frontier), (foundation, foundation_frontier), output| {
+                    let EmbedState { open, encoders } = &mut *state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
-                        for foundation in data.flat_map(std::mem::take) {
-                            weights = Some(foundation.encoder.clone());
-                        }
+                        let foundations = data.flat_map(std::mem::take);
+                        encoders.extend(foundations.map(|f| (f.cohort, f.encoder.clone())));
                     });
                     segments.for_each_stamp(|capability, data| {
-                        if let Some(updates) = stash.at(&capability) {
+                        if let Some(updates) = buffer.at(&capability) {
                             updates.extend(data.flat_map(std::mem::take));
                         }
                     });
-                    // Without a foundation, and with none to come, there is nothing to embed with.
-                    let hopeless = weights.is_none() && foundation_frontier.is_empty();
-                    while weights.is_some() || hopeless {
-                        let Some((mut capabilities, updates)) =
-                            stash.next(std::slice::from_ref(frontier))
-                        else {
-                            break;
-                        };
-                        let Some(weights) = &weights else { continue };
-                        let mut unknown = BTreeSet::new();
-                        let updates = updates.into_iter().map(|update| {
-                            let ((_, segment), _, diff) = &update;
-                            let mut embedding = None;
-                            if *diff > 0 {
-                                let sequence = segment.sequence();
-                                embedding = known.get(&sequence).cloned();
-                                if embedding.is_none() {
-                                    unknown.insert(sequence);
-                                }
-                            }
-                            (update, embedding)
-                        });
-                        let updates = updates.collect();
-                        let sequences: Vec<Sequence> = unknown.into_iter().collect();
-                        let question = ToEmbed {
-                            encoder: weights.clone(),
-                            sequences: sequences.clone(),
-                        };
-                        let capability = capabilities.remove(0);
-                        desk.ask(
-                            Batch {
-                                capability,
-                                updates,
-                                sequences,
-                            },
-                            question,
-                        );
+                    let frontier = std::slice::from_ref(frontier);
+                    while let Some((mut capabilities, updates)) = buffer.next(frontier) {
+                        let cohorts = by_cohort(updates, &catalogs);
+                        complete.push_back((capabilities.remove(0), cohorts));
                     }
-                    while let Some((batch, embeddings)) = desk.answer() {
+                    // Without a foundation, and with none to come, there is nothing to embed with.
+                    let hopeless = foundation_frontier.is_empty();
+                    while state.is_running()
+                        && let Some((capability, cohorts)) =
+                            complete.pop_front_if(|(_, cohorts)| {
+                                hopeless || cohorts.keys().all(|c| encoders.contains_key(c))
+                            })
+                    {
+                        for (cohort, updates) in cohorts {
+                            let Some(encoder) = encoders.get(&cohort) else {
+                                continue;
+                            };
+                            let known = known.entry(cohort).or_default();
+                            let at = capability.clone();
+                            let batch = Batch::new(at, cohort, updates, known, &catalogs);
+                            let question = ToEmbed {
+                                cohort,
+                                encoder: encoder.clone(),
+                                sequences: batch.sequences.clone(),
+                            };
+                            inquiries.ask(batch, question);
+                        }
+                    }
+                    while let Some((batch, embeddings)) = inquiries.answer() {
                         // A question without an answer ends the run; until it does, its segments have no embedding.
                         let Some(embeddings) = embeddings else {
                             continue;
                         };
+                        let mut session = output.session(&batch.capability);
+                        session.give_iterator(batch.embedded(&embeddings));
+                        let known = known.entry(batch.cohort).or_default();
                         if known.len() > REMEMBERED {
                             known.clear();
                         }
-                        let fresh: HashMap<Sequence, Embedding> =
-                            batch.sequences.into_iter().zip(embeddings).collect();
-                        let mut session = output.session(&batch.capability);
-                        for (((key, segment), _, diff), embedding) in batch.updates {
-                            let embedding = match embedding {
-                                None if diff > 0 => fresh.get(&segment.sequence()).cloned(),
-                                embedding => embedding,
-                            };
-                            session.give(Embedded {
-                                key,
-                                segment,
-                                embedding,
-                                diff,
-                            });
+                        known.extend(batch.sequences.into_iter().zip(embeddings));
+                    }
+                    if state.is_released() {
+                        let asked = inquiries.abandon().map(Batch::updates);
+                        let waiting = complete.drain(..).flat_map(|(capability, cohorts)| {
+                            let epoch = *capability.time();
+                            cohorts.into_values().map(move |updates| (epoch, updates))
+                        });
+                        for (epoch, updates) in asked.chain(waiting) {
+                            open.entry(epoch).or_default().extend(updates);
                         }
-                        known.extend(fresh);
+                        buffer.release(open, |kept, updates| kept.extend(updates));
                     }
                 }
             },
         )
     }
+}
+
+fn by_cohort(updates: Vec<Update>, catalogs: &Catalogs) -> BTreeMap<CohortId, Vec<Update>> {
+    let mut cohorts = BTreeMap::<_, Vec<_>>::new();
+    for update in updates {
+        let cohort = catalogs.cohort_of(update.0.0.home);
+        cohorts.entry(cohort).or_default().push(update);
+    }
+    cohorts
 }

@@ -1,20 +1,22 @@
 //! Gathers the candidates of a shift: the filter judges them together.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
+use crate::state::Held;
 use crate::validate::Answered;
-use crate::words::{Candidates, Epoch, Foundation, ShiftKey};
+use crate::words::{Candidates, Catalogs, CohortId, Epoch, Foundation, ShiftKey};
 
 /// Gathers candidates.
 pub trait Gather<'s> {
     /// Emits a shift's candidates, in order of request and position, once all its requests are answered and the
-    /// cohort's `foundation` (broadcast) is there. A home waits for its own answers alone.
+    /// foundation of its home's cohort (broadcast) is there. A home waits for its own answers alone.
     ///
     /// State per home: the answers of its open shifts. Cost per answer: constant.
     ///
@@ -22,13 +24,15 @@ pub trait Gather<'s> {
     /// ```
     /// use std::sync::Arc;
     /// use hearth_operators::gather::Gather;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::validate::Answered;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}, vec::Map};
     ///
     /// let weights = Weights(Arc::new(vec![]));
     /// let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
-    /// let foundation = Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version });
+    /// let cohort = CohortId(0);
+    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version });
     /// let shift = Shift { home: None, time: Time(0), offset: 0,
     ///     kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     /// let regime = Arc::new(Regime { shift, source: vec![], target: vec![] });
@@ -42,7 +46,8 @@ pub trait Gather<'s> {
     /// };
     /// let gathered = timely::example(move |scope| {
     ///     let foundation = vec![foundation].to_stream(scope);
-    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation)
+    ///     let catalogs = Catalogs::shared(Default::default());
+    ///     vec![answered(4), answered(2)].to_stream(scope).gather(foundation, catalogs, Held::default())
     ///         .map(|c| c.candidates).capture()
     /// });
     /// let candidates = gathered.extract().remove(0).1.remove(0);
@@ -51,17 +56,20 @@ pub trait Gather<'s> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
+        state: Held<GatherState>,
     ) -> StreamVec<'s, Epoch, Candidates>;
 }
 
-/// The answers to a shift's requests so far, and the right to go on with them.
-struct Open {
-    capability: Capability<Epoch>,
+/// The answers to a shift's requests so far, all of one epoch.
+#[derive(Debug, Serialize, Deserialize)]
+struct Shift {
+    epoch: Epoch,
     answers: Vec<Answered>,
 }
 
-impl Open {
-    fn complete(&self) -> bool {
+impl Shift {
+    fn is_complete(&self) -> bool {
         let wanted = self.answers.first().map_or(1, |a| a.request.requests);
         self.answers.len() >= usize::from(wanted)
     }
@@ -69,17 +77,41 @@ impl Open {
     fn candidates(mut self, key: ShiftKey, foundation: Arc<Foundation>) -> Option<Candidates> {
         self.answers.sort_by_key(|a| a.request.key);
         let regime = self.answers.first()?.request.regime.clone();
-        let candidates = self
-            .answers
-            .into_iter()
-            .flat_map(|a| a.candidates)
-            .collect();
+        let candidates = self.answers.into_iter().flat_map(|a| a.candidates);
         Some(Candidates {
             key,
             regime,
-            candidates,
+            candidates: candidates.collect(),
             foundation,
         })
+    }
+}
+
+/// What gathering holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct GatherState {
+    open: BTreeMap<ShiftKey, Shift>,
+    foundations: BTreeMap<CohortId, Arc<Foundation>>,
+}
+
+impl GatherState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for worker in to.iter_mut() {
+            worker.foundations.extend(self.foundations.clone());
+        }
+        for (key, shift) in self.open {
+            let home = key.home.0 as usize;
+            to[home % workers].open.insert(key, shift);
+        }
+    }
+
+    /// Takes out a shift's candidates, once they are all there.
+    fn take(&mut self, key: ShiftKey, cohort: CohortId) -> Option<Candidates> {
+        let foundation = self.foundations.get(&cohort)?;
+        self.open.get(&key).filter(|shift| shift.is_complete())?;
+        let shift = self.open.remove(&key)?;
+        shift.candidates(key, foundation.clone())
     }
 }
 
@@ -87,52 +119,59 @@ impl<'s> Gather<'s> for StreamVec<'s, Epoch, Answered> {
     fn gather(
         self,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+        catalogs: Arc<Catalogs>,
+        state: Held<GatherState>,
     ) -> StreamVec<'s, Epoch, Candidates> {
+        let scope = self.scope();
         let by_home = Exchange::new(|a: &Answered| u64::from(a.request.key.shift.home.0));
         self.binary(
             foundation,
             by_home,
             Pipeline,
             "Gather",
-            |_capability, _info| {
-                let mut open: BTreeMap<ShiftKey, Open> = BTreeMap::new();
-                let mut known: Option<Arc<Foundation>> = None;
+            move |initial, info| {
+                state.wake(scope, info.address);
+                let at = |(key, shift): (&ShiftKey, &Shift)| (*key, initial.delayed(&shift.epoch));
+                let mut capabilities: BTreeMap<ShiftKey, Capability<Epoch>> =
+                    state.borrow_mut().open.iter().map(at).collect();
+                drop(initial);
+                // Shifts that may be complete.
+                let mut touched: BTreeSet<ShiftKey> = capabilities.keys().copied().collect();
                 move |answers, foundation, output| {
-                    let mut ready = Vec::new();
+                    let mut held = state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
-                        for foundation in data.flat_map(std::mem::take) {
-                            known = Some(foundation);
-                            ready
-                                .extend(open.iter().filter(|(_, o)| o.complete()).map(|(k, _)| *k));
-                        }
+                        let foundations = data.flat_map(std::mem::take);
+                        held.foundations.extend(foundations.map(|f| (f.cohort, f)));
+                        touched.extend(capabilities.keys());
                     });
                     answers.for_each_stamp(|capability, data| {
+                        let Some(capability) = capability.retain_least(output.output_index())
+                        else {
+                            return;
+                        };
                         for answered in data.flat_map(std::mem::take) {
                             let key = answered.request.key.shift;
-                            let Some(capability) = capability.retain_least(output.output_index())
-                            else {
-                                continue;
-                            };
+                            let epoch = *capability.time();
                             let answers = Vec::new();
-                            let open = open.entry(key).or_insert(Open {
-                                capability,
-                                answers,
-                            });
-                            open.answers.push(answered);
-                            if open.complete() {
-                                ready.push(key);
-                            }
+                            let shift = held.open.entry(key).or_insert(Shift { epoch, answers });
+                            shift.answers.push(answered);
+                            capabilities
+                                .entry(key)
+                                .or_insert_with(|| capability.clone());
+                            touched.insert(key);
                         }
                     });
-                    let Some(foundation) = &known else { return };
-                    for key in ready {
-                        let Some(shift) = open.remove(&key) else {
-                            continue;
-                        };
-                        let capability = shift.capability.clone();
-                        if let Some(candidates) = shift.candidates(key, foundation.clone()) {
+                    while state.is_running()
+                        && let Some(key) = touched.pop_first()
+                    {
+                        if let Some(candidates) = held.take(key, catalogs.cohort_of(key.home))
+                            && let Some(capability) = capabilities.remove(&key)
+                        {
                             output.session(&capability).give(candidates);
                         }
+                    }
+                    if state.is_released() {
+                        capabilities.clear();
                     }
                 }
             },

@@ -1,27 +1,25 @@
 //! Hearth's dataflow: its words, its operators and their slow reference twins.
 //!
 //! This crate does no I/O, knows no clock and no machine learning: what it needs from outside (an answer to a
-//! request, an embedding, a training run) it asks through [`offload::Outside`].
+//! request, an embedding, a training run) it asks through [`outside::Outside`].
 //!
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
-//! [`gather`] → [`score`], with [`offload`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
+//! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
-mod ahead;
 pub mod compress;
+pub mod dataflow;
 pub mod embed;
 pub mod gather;
 pub mod hints;
-mod history;
-mod homes;
-pub mod offload;
+pub mod outside;
 pub mod reference;
 pub mod request;
 pub mod score;
 pub mod shift;
 pub mod split;
-mod stash;
+pub mod state;
 pub mod transitions;
 pub mod validate;
 pub mod warm_up;

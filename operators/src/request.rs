@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use differential_dataflow::{AsCollection, VecCollection};
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::Operator;
-use timely::dataflow::operators::vec::Map;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::state::{Buffered, EpochBuffer, Held};
 use crate::words::{
     Epoch, Hints, Regime, Request, RequestKey, Segment, Sequence, ShiftKey, Weekday,
 };
@@ -21,15 +22,14 @@ pub trait Requests<'s> {
     /// Emits one request per regime that ended and weekday of its representatives, several where a weekday has more than
     /// [`MAX_REPRESENTATIVES`] of them.
     ///
-    /// Differential joins and a reduce by `(home, regime)`: an ended regime changes no more, so each request is
-    /// emitted once. State: the representatives and the ended regimes. Cost: per representative an insertion, per
-    /// ended regime a join.
+    /// A regime's data, hints and representatives come in the epoch in which it ends, on the worker of its home: they are brought
+    /// together when that is complete, and nothing of it is kept. Cost per ended regime: a sort of its representatives.
     ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
-    /// use differential_dataflow::AsCollection;
     /// use hearth_operators::request::Requests;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
     ///
@@ -39,13 +39,13 @@ pub trait Requests<'s> {
     ///         let moment = Moment { time: Time(day * Time::DAY), action: ActionId(0), offset: 0 };
     ///         Arc::new(Segment { home: HomeId(0), moments: vec![moment] })
     ///     };
-    ///     let kept: Vec<_> = (0..3).map(|day| ((key, segment(day)), 0, 1i64)).collect();
+    ///     let sources = vec![(key, (0..3).map(segment).collect::<Vec<_>>())].to_stream(scope);
     ///     let shift = Shift { home: None, time: Time(9 * Time::DAY), offset: 0,
     ///         kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     ///     let regime = Regime { shift, source: vec![segment(0).sequence()], target: vec![] };
     ///     let ended = vec![(key, Arc::new(regime))].to_stream(scope);
     ///     let hints = vec![(key, Arc::new(Hints::default()))].to_stream(scope);
-    ///     kept.to_stream(scope).as_collection().requests(ended, hints).capture()
+    ///     sources.requests(ended, hints, Held::default()).capture()
     /// });
     /// let requests = requests.extract().remove(0).1;
     /// // Thursday, Friday, Saturday.
@@ -56,7 +56,45 @@ pub trait Requests<'s> {
         self,
         ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
         hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
+        state: Held<RequestState>,
     ) -> StreamVec<'s, Epoch, Arc<Request>>;
+}
+
+/// What is known of a regime that ended in an epoch that is still open.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Ended {
+    regime: Option<Arc<Regime>>,
+    hints: Option<Arc<Hints>>,
+    representatives: Vec<Arc<Segment>>,
+}
+
+type Arrived = BTreeMap<ShiftKey, Ended>;
+
+/// What the requests wait for, of epochs that are still open.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct RequestState {
+    open: Buffered<Arrived>,
+}
+
+impl RequestState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for (epoch, arrived) in self.open {
+            for (key, ended) in arrived {
+                let worker = &mut to[key.home.0 as usize % workers];
+                merge(worker.open.entry(epoch).or_default(), [(key, ended)].into());
+            }
+        }
+    }
+}
+
+fn merge(arrived: &mut Arrived, more: Arrived) {
+    for (key, ended) in more {
+        let place = arrived.entry(key).or_default();
+        place.regime = place.regime.take().or(ended.regime);
+        place.hints = place.hints.take().or(ended.hints);
+        place.representatives.extend(ended.representatives);
+    }
 }
 
 /// What a request has of its own: weekday, part, parts of the weekday, requests of the shift, representatives.
@@ -81,81 +119,86 @@ fn parts<'a>(representatives: impl Iterator<Item = &'a Arc<Segment>>) -> Vec<Par
     result
 }
 
-impl<'s> Requests<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+/// The requests of a regime, once all of it is there; none where nothing represents it.
+fn requests(shift: ShiftKey, ended: &Ended) -> Vec<Arc<Request>> {
+    let (Some(regime), Some(hints)) = (&ended.regime, &ended.hints) else {
+        return Vec::new();
+    };
+    let parts = parts(ended.representatives.iter()).into_iter();
+    let request = |(weekday, part, parts, requests, representatives): Part| {
+        let key = RequestKey {
+            shift,
+            weekday,
+            part,
+        };
+        Arc::new(Request {
+            key,
+            parts,
+            requests,
+            representatives,
+            hints: hints.clone(),
+            regime: regime.clone(),
+        })
+    };
+    parts.map(request).collect()
+}
+
+impl<'s> Requests<'s> for StreamVec<'s, Epoch, (ShiftKey, Vec<Arc<Segment>>)> {
     fn requests(
         self,
         ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
         hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
+        state: Held<RequestState>,
     ) -> StreamVec<'s, Epoch, Arc<Request>> {
-        let ended = ended.updates();
-        let asked = ended.clone().map(|(key, _)| key);
-        self.semijoin(asked)
-            .reduce(|_key, representatives, out| {
-                let kept = representatives.iter().map(|(segment, _)| *segment);
-                out.extend(parts(kept).into_iter().map(|part| (part, 1)));
-            })
-            .join(ended.join(hints.updates()))
-            .records()
-            .map(|(shift, (part, (regime, hints)))| {
-                let (weekday, part, parts, requests, representatives) = part;
-                let key = RequestKey {
-                    shift,
-                    weekday,
-                    part,
-                };
-                Arc::new(Request {
-                    key,
-                    parts,
-                    requests,
-                    representatives,
-                    hints,
-                    regime,
-                })
-            })
-    }
-}
+        let mut builder = OperatorBuilder::new("Requests".to_owned(), self.scope());
+        state.wake(self.scope(), builder.operator_info().address);
+        let mut sources = builder.new_input(self, Pipeline);
+        let mut regimes = builder.new_input(ended, Pipeline);
+        let mut hints = builder.new_input(hints, Pipeline);
+        let (output, stream) = builder.new_output::<Vec<_>>();
+        let mut output = OutputBuilder::from(output);
 
-/// A stream of things that come once and stay, as a collection.
-trait Updates<'s, D> {
-    fn updates(self) -> VecCollection<'s, Epoch, D, i64>;
-}
-
-impl<'s, D: Clone + 'static> Updates<'s, D> for StreamVec<'s, Epoch, D> {
-    fn updates(self) -> VecCollection<'s, Epoch, D, i64> {
-        self.unary(Pipeline, "Updates", |_capability, _info| {
-            move |input, output| {
-                input.for_each_stamp(|capability, data| {
-                    let Some(&epoch) = capability.least() else {
-                        return;
-                    };
-                    let data = data.flat_map(std::mem::take);
-                    let updates = data.map(|record| (record, epoch, 1));
-                    output.session(&capability).give_iterator(updates);
-                });
-            }
-        })
-        .as_collection()
-    }
-}
-
-/// A collection of things that come once and stay, as a stream.
-trait Records<'s, D> {
-    fn records(self) -> StreamVec<'s, Epoch, D>;
-}
-
-impl<'s, D: Clone + 'static> Records<'s, D> for VecCollection<'s, Epoch, D, i64> {
-    fn records(self) -> StreamVec<'s, Epoch, D> {
-        self.inner.unary(Pipeline, "Records", |_capability, _info| {
-            move |input, output| {
-                let port = output.output_index();
-                input.for_each_stamp(|capability, data| {
-                    // A message of a join may carry updates of later epochs than its own.
-                    for (record, epoch, _diff) in data.flat_map(std::mem::take) {
-                        let capability = capability.delayed(&epoch, port);
-                        output.session(&capability).give(record);
+        builder.build(move |initial| {
+            let open = std::mem::take(&mut state.borrow_mut().open);
+            let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
+            move |frontiers| {
+                sources.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        for (key, kept) in data.flat_map(std::mem::take) {
+                            arrived.entry(key).or_default().representatives = kept;
+                        }
                     }
                 });
+                regimes.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        for (key, regime) in data.flat_map(std::mem::take) {
+                            arrived.entry(key).or_default().regime = Some(regime);
+                        }
+                    }
+                });
+                hints.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        for (key, hints) in data.flat_map(std::mem::take) {
+                            arrived.entry(key).or_default().hints = Some(hints);
+                        }
+                    }
+                });
+                while state.is_running()
+                    && let Some((capabilities, arrived)) = buffer.next(frontiers)
+                {
+                    let asked = arrived
+                        .iter()
+                        .flat_map(|(key, ended)| requests(*key, ended));
+                    output
+                        .activate()
+                        .session(&capabilities[0])
+                        .give_iterator(asked);
+                }
+                if state.is_released() {
+                    buffer.release(&mut state.borrow_mut().open, merge);
+                }
             }
-        })
+        });
+        stream
     }
 }

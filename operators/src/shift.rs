@@ -10,11 +10,8 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::ahead;
-use crate::history::History;
-use crate::homes::States;
 use crate::split::{Notice, Settled};
-use crate::stash::Stash;
+use crate::state::{EpochBuffer, Held, History, Homes, prefetch};
 use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
 
 /// The streams that [`Shifts::shifts`] maintains.
@@ -44,6 +41,7 @@ pub trait Shifts<'s> {
     /// use differential_dataflow::{AsCollection, VecCollection};
     /// use hearth_operators::shift::Shifts;
     /// use hearth_operators::split::{Notice, Settled};
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
     ///
@@ -58,7 +56,7 @@ pub trait Shifts<'s> {
     ///         kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     ///     let notices = vec![Notice::Shift(shift)].to_stream(scope);
     ///     let settled = vec![Settled { home, until: Time(26 * Time::HOUR) }].to_stream(scope);
-    ///     segments.shifts(settled, notices).ended.capture()
+    ///     segments.shifts(settled, notices, Held::default()).ended.capture()
     /// });
     /// let (key, regime) = ended.extract().remove(0).1.remove(0);
     /// assert_eq!((key.regime, regime.source.len(), regime.target.len()), (0, 1, 1));
@@ -67,7 +65,16 @@ pub trait Shifts<'s> {
         self,
         settled: StreamVec<'s, Epoch, Settled>,
         notices: StreamVec<'s, Epoch, Notice>,
+        state: Held<ShiftState>,
     ) -> ShiftStreams<'s>;
+}
+
+/// What the placing of segments in regimes holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ShiftState {
+    homes: Homes<Option<HomeShifts>>,
+    /// Shifts of all homes, for those that appear later; in order of time.
+    all: Vec<Arc<Shift>>,
 }
 
 /// One home's state.
@@ -215,11 +222,82 @@ struct Arrived {
     notices: Vec<Notice>,
 }
 
+impl ShiftState {
+    /// Moves the homes to the workers on which they live now; every worker knows the shifts of all homes.
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        for worker in to.iter_mut() {
+            for shift in &self.all {
+                worker.remember(shift);
+            }
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+
+    fn remember(&mut self, shift: &Arc<Shift>) {
+        if !self.all.contains(shift) {
+            self.all.push(shift.clone());
+            self.all.sort_by(in_time);
+        }
+    }
+
+    fn of(&mut self, home: HomeId) -> &mut HomeShifts {
+        let ShiftState { homes, all } = self;
+        homes.of(home).get_or_insert_with(|| HomeShifts::new(all))
+    }
+
+    /// Takes in a declared shift. Those that come too late for their homes go to `late`.
+    fn declare(
+        &mut self,
+        shift: Shift,
+        is_here: impl Fn(HomeId) -> bool,
+        changes: &mut Changes,
+        late: &mut Vec<Shift>,
+    ) {
+        let shift = Arc::new(shift);
+        match shift.home {
+            Some(home) if is_here(home) => {
+                if !self.of(home).declare(home, &shift, changes) {
+                    late.push(Arc::unwrap_or_clone(shift));
+                }
+            }
+            Some(_) => {}
+            None => {
+                for (home, state) in self.homes.iter_mut() {
+                    let Some(state) = state else { continue };
+                    if !state.declare(home, &shift, changes) {
+                        let home = Some(home);
+                        let shift = Shift::clone(&shift);
+                        late.push(Shift { home, ..shift });
+                    }
+                }
+                self.remember(&shift);
+            }
+        }
+    }
+
+    fn update(&mut self, segments: &mut Vec<(Arc<Segment>, i64)>, changes: &mut Changes) {
+        let mut segments = segments.drain(..);
+        while segments.len() > 0 {
+            let block = segments.len().min(prefetch::BLOCK);
+            prefetch::touch(&segments.as_slice()[..block], |(segment, _)| {
+                let state = self.homes.get(segment.home).and_then(Option::as_ref);
+                state.map_or(0, |state| state.history.touch())
+            });
+            for (segment, diff) in segments.by_ref().take(block) {
+                let home = segment.home;
+                self.of(home).update(home, segment, diff, changes);
+            }
+        }
+    }
+}
+
 impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn shifts(
         self,
         settled: StreamVec<'s, Epoch, Settled>,
         notices: StreamVec<'s, Epoch, Notice>,
+        state: Held<ShiftState>,
     ) -> ShiftStreams<'s> {
         let mut builder = OperatorBuilder::new("Shifts".to_owned(), self.scope());
         let (index, peers) = (self.scope().index(), self.scope().peers());
@@ -234,84 +312,43 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let mut refused_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
-            let mut stash = Stash::<Arrived>::new(3);
-            let mut homes = States::<Option<HomeShifts>>::new(index, peers);
-            // Shifts of all homes, for those that appear later.
-            let mut all: Vec<Arc<Shift>> = Vec::new();
+            state.borrow_mut().homes.settle(index, peers);
+            let is_here = move |home: HomeId| home.0 as usize % peers == index;
+            let mut buffer = EpochBuffer::<Arrived>::new(3);
             let mut changes = Changes::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         let data = data.flat_map(std::mem::take);
                         arrived.segments.extend(data.map(|(s, _, diff)| (s, diff)));
                     }
                 });
                 settled.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.settled.extend(data.flat_map(std::mem::take));
                     }
                 });
                 notices.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.notices.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
+                let mut state = state.borrow_mut();
+                while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
                     let epoch = *capabilities[0].time();
                     let mut late = Vec::new();
                     let mut declared = false;
                     for notice in arrived.notices.drain(..) {
-                        let Notice::Shift(shift) = notice else {
-                            continue;
-                        };
-                        declared = true;
-                        let shift = Arc::new(shift);
-                        match shift.home {
-                            Some(home) if home.0 as usize % peers == index => {
-                                let state = homes.of(home);
-                                let state = state.get_or_insert_with(|| HomeShifts::new(&all));
-                                if !state.declare(home, &shift, &mut changes) {
-                                    late.push(Arc::unwrap_or_clone(shift));
-                                }
-                            }
-                            Some(_) => {}
-                            None => {
-                                for (home, state) in homes.iter_mut() {
-                                    let Some(state) = state else { continue };
-                                    if !state.declare(home, &shift, &mut changes) {
-                                        let home = Some(home);
-                                        let shift = Shift::clone(&shift);
-                                        late.push(Shift { home, ..shift });
-                                    }
-                                }
-                                if !all.contains(&shift) {
-                                    all.push(shift);
-                                    all.sort_by(in_time);
-                                }
-                            }
+                        if let Notice::Shift(shift) = notice {
+                            declared = true;
+                            state.declare(shift, is_here, &mut changes, &mut late);
                         }
                     }
-                    let mut segments = arrived.segments.drain(..);
-                    while segments.len() > 0 {
-                        let block = segments.len().min(ahead::BLOCK);
-                        ahead::touch(&segments.as_slice()[..block], |(segment, _)| {
-                            let state = homes.get(segment.home).and_then(Option::as_ref);
-                            state.map_or(0, |state| state.history.touch())
-                        });
-                        for (segment, diff) in segments.by_ref().take(block) {
-                            let home = segment.home;
-                            let state = homes.of(home);
-                            let state = state.get_or_insert_with(|| HomeShifts::new(&all));
-                            state.update(home, segment, diff, &mut changes);
-                        }
-                    }
-                    drop(segments);
+                    state.update(&mut arrived.segments, &mut changes);
                     let mut ended = ended_out.activate();
                     let mut session = ended.session(&capabilities[1]);
                     for Settled { home, until } in arrived.settled.drain(..) {
-                        let state = homes.of(home);
-                        let state = state.get_or_insert_with(|| HomeShifts::new(&all));
-                        session.give_iterator(state.settle(home, until).into_iter());
+                        session.give_iterator(state.of(home).settle(home, until).into_iter());
                     }
                     // Segments come consolidated; only with what is relabelled can they cancel.
                     if declared {
@@ -326,7 +363,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         .activate()
                         .session(&capabilities[2])
                         .give_iterator(late.into_iter());
-                    stash.reuse(arrived);
+                    buffer.reuse(arrived);
                 }
             }
         });

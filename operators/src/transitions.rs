@@ -9,7 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::stash::Stash;
+use crate::state::EpochBuffer;
 use crate::words::{ActionId, Epoch, HomeId, Segment};
 
 /// An edge of a home's graph: `from → to`.
@@ -82,15 +82,15 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let mut output = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
-            let mut stash = Stash::<Vec<(Arc<Segment>, Epoch, i64)>>::new(1);
+            let mut buffer = EpochBuffer::<Vec<(Arc<Segment>, Epoch, i64)>>::new(1);
             let mut changes = Vec::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, mut segments)) = stash.next(frontiers) {
+                while let Some((capabilities, mut segments)) = buffer.next(frontiers) {
                     let epoch = *capabilities[0].time();
                     if !segments.is_sorted_by_key(|(segment, _, _)| segment.home) {
                         segments.sort_by_key(|(segment, _, _)| segment.home);
@@ -110,7 +110,7 @@ impl<'s> Transitions<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         );
                     }
                     segments.clear();
-                    stash.reuse(segments);
+                    buffer.reuse(segments);
                 }
             }
         });

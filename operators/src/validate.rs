@@ -9,8 +9,8 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::words::{
-    Candidate, Catalog, Epoch, HOURS, Quadruple, Reply, Request, RequestKey, Row, Sequence,
-    WEEKDAYS,
+    Candidate, Catalog, Catalogs, Epoch, HOURS, Quadruple, Reply, Request, RequestKey, Row,
+    Sequence, WEEKDAYS,
 };
 
 /// A candidate holds at most so many behaviours.
@@ -50,7 +50,7 @@ pub enum Invalid {
 
 /// Validates replies.
 pub trait Validate<'s> {
-    /// Turns each reply's rows into candidates of the catalog's vocabulary. A sequence passes whole or not at all.
+    /// Turns each reply's rows into candidates of its home's own vocabulary. A sequence passes whole or not at all.
     ///
     /// No state. Cost: a look-up per behaviour.
     ///
@@ -59,15 +59,14 @@ pub trait Validate<'s> {
     /// use hearth_operators::validate::check;
     /// use hearth_operators::words::*;
     ///
-    /// let fan = Action { name: "switch on".into(), closes: vec![] };
-    /// let catalog = Catalog::new(vec![Device { name: "Fan".into(), actions: vec![fan] }]).unwrap();
+    /// let catalog = Catalog::new(vec![Device::new("Fan", vec![Action::new("switch on")])]).unwrap();
     /// let row = |action: &str| ["Monday", "(6~9)", "Fan", action].map(String::from);
     /// assert_eq!(check(&[row("switch on")], &catalog).unwrap().0.len(), 1);
     /// assert_eq!(check(&[row("fly")], &catalog).unwrap_err(), "behaviour 1: device `Fan` has no action `fly`");
     /// ```
     fn validate(
         self,
-        catalog: Arc<Catalog>,
+        catalogs: Arc<Catalogs>,
     ) -> (
         StreamVec<'s, Epoch, Answered>,
         StreamVec<'s, Epoch, Invalid>,
@@ -125,7 +124,7 @@ fn shorten(text: &str) -> String {
 impl<'s> Validate<'s> for StreamVec<'s, Epoch, Reply> {
     fn validate(
         self,
-        catalog: Arc<Catalog>,
+        catalogs: Arc<Catalogs>,
     ) -> (
         StreamVec<'s, Epoch, Answered>,
         StreamVec<'s, Epoch, Invalid>,
@@ -152,10 +151,11 @@ impl<'s> Validate<'s> for StreamVec<'s, Epoch, Reply> {
                             });
                             Vec::new()
                         });
+                        let catalog = catalogs.of(key.shift.home);
                         let mut candidates = Vec::new();
                         for (position, written) in (0u32..).zip(sequences) {
                             let checked = match written {
-                                Ok(rows) => check(&rows, &catalog).map_err(|reason| (rows, reason)),
+                                Ok(rows) => check(&rows, catalog).map_err(|reason| (rows, reason)),
                                 Err(reason) => Err((Vec::new(), reason)),
                             };
                             match checked {

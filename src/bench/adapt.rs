@@ -12,11 +12,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use hearth_operators::offload::{Answer, Outside};
+use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::score::{Judgement, ToScore};
 use hearth_operators::split::Notice;
 use hearth_operators::words::{
-    Behavior, Candidates, Catalog, Filtered, HomeId, Line, Reply, Request, Shift,
+    Behavior, Candidates, Catalog, Catalogs, Filtered, HomeId, Line, Reply, Request, Shift,
 };
 use serde::Serialize;
 
@@ -290,7 +290,8 @@ fn services(
     settings: trainer::Settings,
     meter: &Meter,
 ) -> Services {
-    let mut services = Services::new(pool, workload, catalog, settings, None);
+    let catalogs = Catalogs::shared(catalog.clone());
+    let mut services = Services::new(pool, workload, &catalogs, settings, None);
     let synthesizer = Embedded::new(catalog.clone(), Knowledge::builtin(), settings.seed);
     services.synthesizer = Some(pool.offer(Urgency::Patient, workload.synthesize.clone(), {
         let meter = meter.clone();
@@ -332,7 +333,7 @@ fn services(
 fn run_dataflow(log: Log, services: Services, catalog: &Arc<Catalog>) {
     const NAP: Duration = Duration::from_millis(20);
     let config = Config::default();
-    let settings = replay::dataflow_settings(&config, catalog);
+    let settings = replay::dataflow_settings(&config, &Catalogs::shared(catalog.clone()));
     timely::execute_directly(move |worker| {
         let rows = RowSender::nowhere();
         let Dataflow {

@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 use anyhow::anyhow;
 use hdrhistogram::Histogram;
 use hearth_operators::split::Rules;
-use hearth_operators::words::{Behavior, HomeId, Line, Moment};
+use hearth_operators::words::{Behavior, Catalogs, HomeId, Line, Moment};
 use serde::Serialize;
 use timely::worker::Worker;
 
@@ -171,7 +171,7 @@ fn measure(
     rate: Option<f64>,
 ) -> anyhow::Result<Latency> {
     let path = incremental::Path {
-        rules: Rules::new(Arc::new(workload::catalog()?)),
+        rules: Rules::new(Catalogs::shared(Arc::new(workload::catalog()?))),
         workers,
         epoch_events,
         digest: false,

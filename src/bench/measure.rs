@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Context;
 use hearth_operators::split::Rules;
-use hearth_operators::words::Behavior;
+use hearth_operators::words::{Behavior, Catalogs};
 use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
@@ -143,7 +143,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         timezone: TimeZone::UTC,
     };
     let log = EventLog::open(std::slice::from_ref(&args.log), options)?;
-    let rules = Rules::new(catalog.clone());
+    let rules = Rules::new(Catalogs::shared(catalog.clone()));
     let began = Instant::now();
     let mut held_bytes = 0;
     let totals = match args.program {

@@ -81,7 +81,7 @@ impl Plain {
                 continue;
             }
             self.totals.applied += 1;
-            if home.ends_before(&moment, &self.rules) {
+            if home.ends_before(event.home, &moment, &self.rules) {
                 if self.counting {
                     home.count();
                 }
@@ -122,17 +122,18 @@ impl Home {
     }
 
     /// Whether the behaviour starts a new segment.
-    fn ends_before(&self, moment: &Moment, rules: &Rules) -> bool {
+    fn ends_before(&self, id: HomeId, moment: &Moment, rules: &Rules) -> bool {
         let (Some(first), Some(last)) = (self.current.first(), self.current.last()) else {
             return false;
         };
         let far = |from: Time, limit: i64| moment.time.0 - from.0 > limit;
         (far(last.time, rules.max_gap) || far(first.time, rules.max_span))
-            && !self.belongs(moment, rules)
+            && !self.belongs(id, moment, rules)
     }
 
-    fn belongs(&self, moment: &Moment, rules: &Rules) -> bool {
-        let closes = rules.catalog.closes(moment.action);
+    fn belongs(&self, id: HomeId, moment: &Moment, rules: &Rules) -> bool {
+        let catalog = rules.catalogs.of(id);
+        let closes = catalog.closes(moment.action);
         match rules.checker {
             Checker::Off => false,
             Checker::Closing => !closes.is_empty(),
@@ -140,7 +141,7 @@ impl Home {
                 let since = self.current.iter().rev();
                 let mut told = since.filter_map(|m| {
                     let again = m.action == *opened;
-                    (again || rules.catalog.closes(m.action).contains(opened)).then_some(again)
+                    (again || catalog.closes(m.action).contains(opened)).then_some(again)
                 });
                 told.next() == Some(true)
             }),

@@ -51,23 +51,14 @@ pub fn catalog() -> anyhow::Result<Catalog> {
     let devices = (0..DEVICES).map(|device| {
         let modes = 3 + device % 2;
         let mut actions = vec![
+            Action::new("switch on"),
             Action {
-                name: "switch on".into(),
-                closes: vec![],
-            },
-            Action {
-                name: "switch off".into(),
                 closes: vec!["switch on".into()],
+                ..Action::new("switch off")
             },
         ];
-        actions.extend((1..=modes).map(|mode| Action {
-            name: format!("mode {mode}"),
-            closes: vec![],
-        }));
-        Device {
-            name: format!("Device{device:02}"),
-            actions,
-        }
+        actions.extend((1..=modes).map(|mode| Action::new(format!("mode {mode}"))));
+        Device::new(format!("Device{device:02}"), actions)
     });
     let catalog = Catalog::new(devices.collect());
     catalog.map_err(|error| anyhow::anyhow!("the measured vocabulary: {error}"))

@@ -151,18 +151,12 @@ impl World {
 fn device(entry: &Entry) -> Device {
     let action = |text: &&str| match text.split_once(" > ") {
         Some((name, closes)) => Action {
-            name: name.to_owned(),
             closes: vec![closes.to_owned()],
+            ..Action::new(name)
         },
-        None => Action {
-            name: (*text).to_owned(),
-            closes: Vec::new(),
-        },
+        None => Action::new(*text),
     };
-    Device {
-        name: entry.0.to_owned(),
-        actions: entry.2.iter().map(action).collect(),
-    }
+    Device::new(entry.0, entry.2.iter().map(action).collect())
 }
 
 #[cfg(test)]

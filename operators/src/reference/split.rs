@@ -1,28 +1,29 @@
 //! The split as one reads it: sort, then walk (Algorithm 1); and the rules of admission before it.
 
 use crate::split::{Checker, Rules};
-use crate::words::{Behavior, Moment, Time};
+use crate::words::{Behavior, HomeId, Moment, Time};
 
 /// Splits a home's behaviours, in event-time order, into segments.
 ///
 /// A behaviour that semantically belongs to the current segment is appended; else a gap over `max_gap` to the one before
 /// or a distance over `max_span` to the segment's start begins a new segment; else it is appended.
-pub fn split(moments: &[Moment], rules: &Rules) -> Vec<Vec<Moment>> {
+pub fn split(home: HomeId, moments: &[Moment], rules: &Rules) -> Vec<Vec<Moment>> {
     let mut segments: Vec<Vec<Moment>> = Vec::new();
     for moment in moments {
         match segments.last_mut() {
-            Some(current) if belongs(current, moment, rules) => current.push(*moment),
+            Some(current) if belongs(home, current, moment, rules) => current.push(*moment),
             _ => segments.push(vec![*moment]),
         }
     }
     segments
 }
 
-fn belongs(current: &[Moment], moment: &Moment, rules: &Rules) -> bool {
-    let closes = |a: &Moment, b: &Moment| rules.catalog.closes(a.action).contains(&b.action);
+fn belongs(home: HomeId, current: &[Moment], moment: &Moment, rules: &Rules) -> bool {
+    let catalog = rules.catalogs.of(home);
+    let closes = |a: &Moment, b: &Moment| catalog.closes(a.action).contains(&b.action);
     let semantic = match rules.checker {
         Checker::Off => false,
-        Checker::Closing => !rules.catalog.closes(moment.action).is_empty(),
+        Checker::Closing => !catalog.closes(moment.action).is_empty(),
         // Some behaviour that this one closes, and that nothing since has closed.
         Checker::Paired => (0..current.len()).any(|i| {
             closes(moment, &current[i]) && !current[i + 1..].iter().any(|c| closes(c, &current[i]))

@@ -109,11 +109,17 @@ pub(super) struct HomeModels {
     arrived: BTreeMap<(Epoch, u32), Adaptation>,
     /// Segments that wait to be judged.
     waiting: BTreeMap<Epoch, Vec<Arc<Segment>>>,
-    /// Whether a batch is being judged.
-    busy: bool,
-    /// Version numbers of the batch that is being judged.
-    numbers: (u32, u32),
-    /// Threshold of the live detector of that batch.
+    /// The batch that is being judged; no part of what is taken out, where it waits again.
+    #[serde(skip)]
+    judging: Option<Judging>,
+}
+
+/// By which versions a batch is being judged.
+#[derive(Debug)]
+struct Judging {
+    detector: u32,
+    predictor: u32,
+    /// Of the live detector.
     threshold: f32,
 }
 
@@ -146,7 +152,7 @@ impl HomeModels {
     /// The epoch to be judged next, unless one is being judged.
     pub fn next(&self) -> Option<Epoch> {
         let first = self.waiting.first_key_value().map(|(epoch, _)| *epoch);
-        first.filter(|_| !self.busy)
+        first.filter(|_| self.judging.is_none())
     }
 
     /// Whether an answer to a request of an earlier epoch is still to come.
@@ -154,15 +160,20 @@ impl HomeModels {
         self.open.range(..epoch).next().is_some()
     }
 
+    /// The epochs of batches that wait.
+    pub fn waiting(&self) -> impl Iterator<Item = Epoch> {
+        self.waiting.keys().copied()
+    }
+
     /// Takes a batch out for judgement.
     pub fn take(&mut self, epoch: Epoch) -> Vec<Arc<Segment>> {
-        self.busy = true;
         self.waiting.remove(&epoch).unwrap_or_default()
     }
 
-    /// Nothing is being judged.
-    pub fn idle(&mut self) {
-        self.busy = false;
+    /// Puts a batch back that was not judged.
+    pub fn put_back(&mut self, epoch: Epoch, segments: Vec<Arc<Segment>>) {
+        self.judging = None;
+        self.waiting.insert(epoch, segments);
     }
 
     /// Puts the answers of earlier epochs in force, and asks with the versions that are live then.
@@ -186,8 +197,11 @@ impl HomeModels {
         }
         let detectors = self.detector.versions(&foundation.detector);
         let predictors = self.predictor.versions(&foundation.predictor);
-        self.numbers = (detectors[0].number, predictors[0].number);
-        self.threshold = detectors[0].threshold;
+        self.judging = Some(Judging {
+            detector: detectors[0].number,
+            predictor: predictors[0].number,
+            threshold: detectors[0].threshold,
+        });
         ToScore {
             segments,
             detectors,
@@ -202,8 +216,10 @@ impl HomeModels {
         judgement: &Judgement,
         trial: u32,
     ) -> (Vec<Score>, Vec<Adjustment>) {
-        self.busy = false;
         let mut scores = Vec::new();
+        let Some(by) = self.judging.take() else {
+            return (scores, Vec::new());
+        };
         for (segment, judged) in segments.iter().zip(judgement) {
             for (moment, judged) in segment.moments.iter().zip(judged) {
                 self.detector.observe(&judged.losses);
@@ -212,10 +228,10 @@ impl HomeModels {
                     home: segment.home,
                     moment: *moment,
                     score: judged.losses.first().copied().unwrap_or(f32::NAN),
-                    threshold: self.threshold,
+                    threshold: by.threshold,
                     predictions: judged.predictions.clone(),
-                    detector: self.numbers.0,
-                    predictor: self.numbers.1,
+                    detector: by.detector,
+                    predictor: by.predictor,
                 });
             }
         }

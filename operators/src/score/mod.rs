@@ -2,20 +2,22 @@
 
 mod home;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::offload::{Desk, Outside};
-use crate::stash::{Stash, first_open};
+use crate::outside::{Inquiries, Outside};
+use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
 use crate::words::{
-    ActionId, Adaptation, Adjustment, Epoch, Foundation, HomeId, Score, Segment, ShiftKey, Version,
+    ActionId, Adaptation, Adjustment, Catalogs, CohortId, Epoch, Foundation, HomeId, Score,
+    Segment, ShiftKey, Version,
 };
 use home::HomeModels;
 
@@ -44,6 +46,19 @@ pub struct Judged {
 /// The answer to [`ToScore`]: by segment, by behaviour.
 pub type Judgement = Vec<Vec<Judged>>;
 
+/// What scores segments.
+#[derive(Clone)]
+pub struct Scorer {
+    /// Which cohort's models a home begins with.
+    pub catalogs: Arc<Catalogs>,
+    /// Who knows the models.
+    pub models: Arc<dyn Outside<ToScore, Judgement>>,
+    /// Segments after which a version on trial is judged.
+    pub trial: u32,
+    /// How many questions a worker has out at a time.
+    pub limit: usize,
+}
+
 /// The streams that [`Scoring::score`] maintains.
 pub struct ScoreStreams<'s> {
     /// A score per behaviour of each segment that came; a revised segment is scored again.
@@ -57,10 +72,10 @@ pub trait Scoring<'s> {
     /// Scores each segment of epoch `e` by the versions that follow from its own home's requests of epochs before `e`
     /// (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
     ///
-    /// A home's models are the cohort's `foundation` (broadcast) until its first adaptation; segments that come before
+    /// A home's models are its cohort's `foundation` (broadcast) until its first adaptation; segments that come before
     /// the foundation are not scored. After an adaptation both the new version and the one before score the segments
-    /// that follow; after `trial` of them the one of lower mean loss is kept. The models are asked outside, one
-    /// question per home at a time, at most `limit` of a worker.
+    /// that follow; after [`Scorer::trial`] of them the one of lower mean loss is kept. The models are asked outside, one
+    /// question per home at a time, at most [`Scorer::limit`] of a worker.
     ///
     /// State per home: its live versions, their shadows with both losses so far, and what waits. Cost per segment: a question.
     ///
@@ -68,8 +83,9 @@ pub trait Scoring<'s> {
     /// ```
     /// use std::sync::Arc;
     /// use differential_dataflow::AsCollection;
-    /// use hearth_operators::offload::Answer;
+    /// use hearth_operators::outside::Answer;
     /// use hearth_operators::score::*;
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}, vec::Map};
     ///
@@ -80,17 +96,21 @@ pub trait Scoring<'s> {
     /// };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, mut foundation, scores) = worker.dataflow(|scope| {
+    ///         let (catalogs, models) = (Catalogs::shared(Default::default()), Arc::new(models));
+    ///         let scorer = Scorer { catalogs, models, trial: 20, limit: 4 };
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
     ///         let (give, foundation) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, adaptations) = scope.new_input::<Vec<_>>();
     ///         let scores = segments.as_collection()
-    ///             .score(requests, adaptations, foundation, Arc::new(models), 20, 4).scores.map(|score| score.anomaly()).capture();
+    ///             .score(requests, adaptations, foundation, scorer, Held::default()).scores.map(|score| score.anomaly()).capture();
     ///         (input, give, scores)
     ///     });
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 0.4 };
-    ///     foundation.send(Arc::new(Foundation { encoder: weights, detector: version.clone(), predictor: version }));
+    ///     let cohort = CohortId(0);
+    ///     let base = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
+    ///     foundation.send(Arc::new(base));
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     segments.advance_to(1);
     ///     segments.send((Arc::new(Segment { home: HomeId(0), moments: vec![moment] }), 1, 1i64));
@@ -103,10 +123,40 @@ pub trait Scoring<'s> {
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        trial: u32,
-        limit: usize,
+        scorer: Scorer,
+        state: Held<ScoreState>,
     ) -> ScoreStreams<'s>;
+}
+
+/// What scoring holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ScoreState {
+    homes: Homes<Option<Box<HomeModels>>>,
+    /// Each cohort's models, with the epoch in which they came.
+    foundations: BTreeMap<CohortId, (Epoch, Arc<Foundation>)>,
+    /// Segments of epochs that are still open.
+    open: Buffered<Vec<Arc<Segment>>>,
+}
+
+impl ScoreState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for worker in to.iter_mut() {
+            worker.foundations.extend(self.foundations.clone());
+        }
+        for (epoch, segments) in self.open {
+            for segment in segments {
+                let worker = &mut to[segment.home.0 as usize % workers];
+                worker.open.entry(epoch).or_default().push(segment);
+            }
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+
+    fn of(&mut self, home: HomeId) -> &mut HomeModels {
+        self.homes.of(home).get_or_insert_default()
+    }
 }
 
 /// A batch that is being judged.
@@ -116,19 +166,114 @@ struct Batch {
     segments: Vec<Arc<Segment>>,
 }
 
+/// The batches that wait, in the order in which they can be judged.
+struct Queue {
+    /// By home and epoch.
+    capabilities: BTreeMap<(HomeId, Epoch), Vec<Capability<Epoch>>>,
+    /// Each home's first waiting epoch, unless that is being judged.
+    next: BTreeSet<(Epoch, HomeId)>,
+    /// Those of them whose home waits for an answer.
+    blocked: BTreeSet<(Epoch, HomeId)>,
+}
+
+impl Queue {
+    /// What waited when the state was taken out waits again.
+    fn restored(state: &ScoreState, initial: &[Capability<Epoch>]) -> Self {
+        let mut queue = Queue {
+            capabilities: BTreeMap::new(),
+            next: BTreeSet::new(),
+            blocked: BTreeSet::new(),
+        };
+        for (home, models) in state.homes.iter() {
+            let Some(models) = models else { continue };
+            queue.next.extend(models.next().map(|epoch| (epoch, home)));
+            for epoch in models.waiting() {
+                let at = initial.iter().map(|c| c.delayed(&epoch)).collect();
+                queue.capabilities.insert((home, epoch), at);
+            }
+        }
+        queue
+    }
+
+    /// Takes in a complete epoch's segments.
+    fn add(
+        &mut self,
+        state: &mut ScoreState,
+        mut segments: Vec<Arc<Segment>>,
+        capabilities: &[Capability<Epoch>],
+    ) {
+        let epoch = *capabilities[0].time();
+        segments.sort();
+        for segments in segments.chunk_by(|a, b| a.home == b.home) {
+            let home = segments[0].home;
+            if state.of(home).wait(epoch, segments.to_vec()) {
+                self.next.insert((epoch, home));
+            }
+            let at = capabilities.to_vec();
+            self.capabilities.insert((home, epoch), at);
+        }
+    }
+
+    /// Takes out a batch that can be judged, with its question. Epoch e can once all requests of earlier epochs, and a
+    /// foundation of one, are known (`bound`), and its home waits for no answer (none can come before `answered`).
+    fn pop(
+        &mut self,
+        state: &mut ScoreState,
+        catalogs: &Catalogs,
+        bound: Epoch,
+        answered: Epoch,
+    ) -> Option<(Batch, ToScore)> {
+        while let Some(&(epoch, home)) = self.next.first()
+            && epoch <= bound
+        {
+            self.next.remove(&(epoch, home));
+            let foundation = state.foundations.get(&catalogs.cohort_of(home)).cloned();
+            let models = state.of(home);
+            if epoch > answered && models.waits_for_answer(epoch) {
+                self.blocked.insert((epoch, home));
+                continue;
+            }
+            let segments = models.take(epoch);
+            let Some(capabilities) = self.capabilities.remove(&(home, epoch)) else {
+                continue;
+            };
+            let Some((_, foundation)) = foundation.filter(|(since, _)| *since < epoch) else {
+                self.next.extend(models.next().map(|epoch| (epoch, home)));
+                continue;
+            };
+            let question = models.question(epoch, segments.clone(), &foundation);
+            let batch = Batch {
+                home,
+                capabilities,
+                segments,
+            };
+            return Some((batch, question));
+        }
+        None
+    }
+}
+
 impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn score(
         self,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         adaptations: StreamVec<'s, Epoch, Adaptation>,
         foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-        models: Arc<dyn Outside<ToScore, Judgement>>,
-        trial: u32,
-        limit: usize,
+        scorer: Scorer,
+        held: Held<ScoreState>,
     ) -> ScoreStreams<'s> {
-        let worker = self.inner.scope().worker();
-        let mut builder = OperatorBuilder::new("Score".to_owned(), self.inner.scope());
-        let activator = worker.sync_activator_for(builder.operator_info().address.to_vec());
+        let Scorer {
+            catalogs,
+            models,
+            trial,
+            limit,
+        } = scorer;
+        let scope = self.inner.scope();
+        let (index, peers) = (scope.index(), scope.peers());
+        let mut builder = OperatorBuilder::new("Score".to_owned(), scope);
+        let address = builder.operator_info().address;
+        let activator = scope.worker().sync_activator_for(address.to_vec());
+        held.wake(scope, address);
         let mut segments = builder.new_input(self.inner, Pipeline);
         let mut requests =
             builder.new_input(requests, Exchange::new(|k: &ShiftKey| u64::from(k.home.0)));
@@ -140,29 +285,30 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let (output, adjustments) = builder.new_output::<Vec<_>>();
         let mut adjustments_out = OutputBuilder::from(output);
 
-        builder.build(move |_capabilities| {
-            let mut stash = Stash::<Vec<Arc<Segment>>>::new(2);
-            let mut desk: Desk<Batch, ToScore, Judgement> = Desk::new(models, limit, activator);
-            let mut homes: HashMap<HomeId, HomeModels> = HashMap::new();
-            // The capabilities of batches that wait, which serialisable state cannot hold.
-            let mut rights: HashMap<(HomeId, Epoch), Vec<Capability<Epoch>>> = HashMap::new();
-            // Each home's first waiting epoch, unless that is being judged.
-            let mut next: BTreeSet<(Epoch, HomeId)> = BTreeSet::new();
-            let mut blocked: BTreeSet<(Epoch, HomeId)> = BTreeSet::new();
-            let mut base: Option<(Epoch, Arc<Foundation>)> = None;
+        builder.build(move |initial| {
+            held.borrow_mut().homes.settle(index, peers);
+            let open = std::mem::take(&mut held.borrow_mut().open);
+            let mut buffer = EpochBuffer::<Vec<Arc<Segment>>>::restored(open, &initial);
+            let mut queue = Queue::restored(&held.borrow_mut(), &initial);
+            let mut inquiries: Inquiries<Batch, ToScore, Judgement> =
+                Inquiries::new(models, limit, activator);
+            drop(initial);
             move |frontiers| {
+                let state = &mut *held.borrow_mut();
                 foundation.for_each_stamp(|capability, data| {
-                    for foundation in data.flat_map(std::mem::take) {
-                        base = capability.least().map(|epoch| (*epoch, foundation));
-                    }
+                    let Some(&epoch) = capability.least() else {
+                        return;
+                    };
+                    let foundations = data.flat_map(std::mem::take);
+                    let foundations = foundations.map(|f| (f.cohort, (epoch, f)));
+                    state.foundations.extend(foundations);
                 });
                 requests.for_each_stamp(|capability, data| {
                     let Some(&epoch) = capability.least() else {
                         return;
                     };
                     for key in data.flat_map(std::mem::take) {
-                        let home = homes.entry(key.home).or_default();
-                        home.open(epoch, key.regime);
+                        state.of(key.home).open(epoch, key.regime);
                     }
                 });
                 adaptations.for_each_stamp(|capability, data| {
@@ -170,85 +316,54 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         return;
                     };
                     for adaptation in data.flat_map(std::mem::take) {
-                        let home = homes.entry(adaptation.key.home).or_default();
-                        home.arrive(epoch, adaptation);
+                        state.of(adaptation.key.home).arrive(epoch, adaptation);
                     }
                 });
                 segments.for_each_stamp(|capability, data| {
-                    if let Some(waiting) = stash.at(&capability) {
-                        let came = data
-                            .flat_map(std::mem::take)
-                            .filter(|(_, _, diff)| *diff > 0);
+                    if let Some(waiting) = buffer.at(&capability) {
+                        let updates = data.flat_map(std::mem::take);
+                        let came = updates.filter(|(_, _, diff)| *diff > 0);
                         waiting.extend(came.map(|(segment, _, _)| segment));
                     }
                 });
-                while let Some((capabilities, mut batch)) = stash.next(&frontiers[..1]) {
-                    let epoch = *capabilities[0].time();
-                    batch.sort();
-                    for segments in batch.chunk_by(|a, b| a.home == b.home) {
-                        let home = segments[0].home;
-                        let state = homes.entry(home).or_default();
-                        if state.wait(epoch, segments.to_vec()) {
-                            next.insert((epoch, home));
-                        }
-                        rights.insert((home, epoch), capabilities.clone());
-                    }
+                while held.is_running()
+                    && let Some((capabilities, segments)) = buffer.next(&frontiers[..1])
+                {
+                    queue.add(state, segments, &capabilities);
                 }
 
                 let mut scores = scores_out.activate();
                 let mut adjustments = adjustments_out.activate();
-                while let Some((batch, judgement)) = desk.answer() {
-                    let Some(state) = homes.get_mut(&batch.home) else {
-                        continue;
-                    };
+                while let Some((batch, judgement)) = inquiries.answer() {
+                    let models = state.of(batch.home);
                     // A question without an answer ends the run; its segments have no score.
                     let judgement = judgement.unwrap_or_default();
-                    let (lines, decided) = state.judged(&batch.segments, &judgement, trial);
+                    let (lines, decided) = models.judged(&batch.segments, &judgement, trial);
                     scores
                         .session(&batch.capabilities[0])
                         .give_iterator(lines.into_iter());
                     adjustments
                         .session(&batch.capabilities[1])
                         .give_iterator(decided.into_iter());
-                    if let Some(epoch) = state.next() {
-                        next.insert((epoch, batch.home));
-                    }
+                    let next = models.next().map(|epoch| (epoch, batch.home));
+                    queue.next.extend(next);
                 }
 
-                // Epoch e can be judged once all requests of earlier epochs, and a foundation of one, are known.
                 let bound = first_open(&frontiers[1]).min(first_open(&frontiers[3]));
                 let answered = first_open(&frontiers[2]);
-                next.append(&mut blocked);
-                while let Some(&(epoch, home)) = next.first()
-                    && epoch <= bound
+                queue.next.append(&mut queue.blocked);
+                while held.is_running()
+                    && let Some((batch, question)) = queue.pop(state, &catalogs, bound, answered)
                 {
-                    next.remove(&(epoch, home));
-                    let Some(state) = homes.get_mut(&home) else {
-                        continue;
-                    };
-                    if epoch > answered && state.waits_for_answer(epoch) {
-                        blocked.insert((epoch, home));
-                        continue;
+                    inquiries.ask(batch, question);
+                }
+                if held.is_released() {
+                    for batch in inquiries.abandon() {
+                        let epoch = *batch.capabilities[0].time();
+                        state.of(batch.home).put_back(epoch, batch.segments);
                     }
-                    let segments = state.take(epoch);
-                    let Some(capabilities) = rights.remove(&(home, epoch)) else {
-                        continue;
-                    };
-                    let foundation = base.as_ref().filter(|(since, _)| *since < epoch);
-                    let Some((_, foundation)) = foundation else {
-                        state.idle();
-                        next.extend(state.next().map(|epoch| (epoch, home)));
-                        continue;
-                    };
-                    let question = state.question(epoch, segments.clone(), foundation);
-                    desk.ask(
-                        Batch {
-                            home,
-                            capabilities,
-                            segments,
-                        },
-                        question,
-                    );
+                    queue.capabilities.clear();
+                    buffer.release(&mut state.open, |kept, more| kept.extend(more));
                 }
             }
         });

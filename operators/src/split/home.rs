@@ -7,7 +7,7 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Checker, Rules};
+use super::{Account, Checker, Rules, Settled};
 use crate::words::{ActionId, Behavior, HomeId, Moment, Segment, Time};
 
 /// So many unconfirmed jumps wait at most; beyond, the furthest ahead is rejected.
@@ -18,6 +18,7 @@ const MAX_WAITING: usize = 64;
 pub(super) struct Updates {
     pub segments: Vec<(Arc<Segment>, i64)>,
     pub accounts: Vec<Account>,
+    pub settled: Vec<Settled>,
     pub applied: u64,
     pub duplicate: u64,
 }
@@ -166,7 +167,8 @@ impl HomeSplit {
             updates.duplicate += 1;
         } else if follows {
             updates.applied += 1;
-            self.append(Entry::new(moment, behavior.id.is_some()), rules);
+            let entry = Entry::new(moment, behavior.id.is_some());
+            self.append(behavior.home, entry, rules);
         } else if !waiting && newest.is_some_and(|newest| *moment <= newest) {
             let entry = Entry::new(moment, behavior.id.is_some());
             self.rare_mut().late.push(entry);
@@ -246,13 +248,13 @@ impl HomeSplit {
     }
 
     /// Appends a behaviour that follows all others.
-    fn append(&mut self, mut entry: Entry, rules: &Rules) {
+    fn append(&mut self, home: HomeId, mut entry: Entry, rules: &Rules) {
         let length = self.entries.len();
         if length == self.entries.capacity() && self.first as usize * 4 >= length {
             self.forget();
         }
         let far = is_far(self.start, self.newest.time, entry.time, rules);
-        if far && !belongs(&self.entries[self.last as usize..], &entry, rules) {
+        if far && !belongs(home, &self.entries[self.last as usize..], &entry, rules) {
             entry.starts = true;
             self.last = self.entries.len() as u32;
             self.start = entry.time;
@@ -313,7 +315,7 @@ impl HomeSplit {
                 (None, Some(new)) => (**new, false),
                 (None, None) => break,
             };
-            let starts = starts_new(&self.entries[current..], &entry, rules);
+            let starts = starts_new(home, &self.entries[current..], &entry, rules);
             if starts && is_old && entry.starts && new.peek().is_none() {
                 break;
             }
@@ -448,11 +450,11 @@ impl Rare {
 }
 
 /// Whether the behaviour starts a new segment after the current one (Algorithm 1; an empty one ends before any).
-fn starts_new(current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
+fn starts_new(home: HomeId, current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
     let (Some(first), Some(last)) = (current.first(), current.last()) else {
         return true;
     };
-    is_far(first.time, last.time, entry.time, rules) && !belongs(current, entry, rules)
+    is_far(first.time, last.time, entry.time, rules) && !belongs(home, current, entry, rules)
 }
 
 /// Whether the clock says that a time lies beyond the segment from `start` to `last`.
@@ -462,8 +464,9 @@ fn is_far(start: Time, last: Time, time: Time, rules: &Rules) -> bool {
 
 /// The semantic checker: whether the behaviour belongs to the current segment whatever the clock says. Asked only where
 /// the clock says no, so it reads back in the segment instead of keeping track of what is open.
-fn belongs(current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
-    let closes = |action: ActionId| rules.catalog.closes(action);
+fn belongs(home: HomeId, current: &[Entry], entry: &Entry, rules: &Rules) -> bool {
+    let catalog = rules.catalogs.of(home);
+    let closes = |action: ActionId| catalog.closes(action);
     match rules.checker {
         Checker::Off => false,
         Checker::Closing => !closes(entry.action).is_empty(),

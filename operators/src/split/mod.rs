@@ -12,10 +12,8 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::ahead;
-use crate::homes::{Agenda, Spot, States};
-use crate::stash::Stash;
-use crate::words::{Behavior, Catalog, Epoch, HomeId, Segment, Shift, Time};
+use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Spot, prefetch};
+use crate::words::{Behavior, Catalogs, Epoch, HomeId, Segment, Shift, Time};
 use home::HomeSplit;
 
 /// Which closing actions stay with the segment that they close, however late they come.
@@ -43,20 +41,20 @@ pub struct Rules {
     pub max_jump: i64,
     /// The semantic checker.
     pub checker: Checker,
-    /// Which action closes which.
-    pub catalog: Arc<Catalog>,
+    /// Which action closes which, in each home's own words.
+    pub catalogs: Arc<Catalogs>,
 }
 
 impl Rules {
     /// The paper's limits (9 h, 24 h), a lateness of 24 h and jumps of 30 days.
-    pub fn new(catalog: Arc<Catalog>) -> Self {
+    pub fn new(catalogs: Arc<Catalogs>) -> Self {
         Rules {
             max_gap: 9 * Time::HOUR,
             max_span: 24 * Time::HOUR,
             lateness: 24 * Time::HOUR,
             max_jump: 30 * Time::DAY,
             checker: Checker::Paired,
-            catalog,
+            catalogs,
         }
     }
 }
@@ -119,19 +117,18 @@ pub trait Split<'s> {
     /// ```
     /// use std::sync::Arc;
     /// use hearth_operators::split::{Notice, Rules, Split};
+    /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
     /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}};
     ///
-    /// let light = Device { name: "Light".into(), actions: vec![
-    ///     Action { name: "switch on".into(), closes: vec![] },
-    ///     Action { name: "switch off".into(), closes: vec!["switch on".into()] },
-    /// ]};
-    /// let rules = Rules::new(Arc::new(Catalog::new(vec![light]).unwrap()));
+    /// let off = Action { closes: vec!["switch on".into()], ..Action::new("switch off") };
+    /// let light = Device::new("Light", vec![Action::new("switch on"), off]);
+    /// let rules = Rules::new(Catalogs::shared(Arc::new(Catalog::new(vec![light]).unwrap())));
     /// let segments = timely::execute_directly(move |worker| {
     ///     let (mut behaviors, mut notices, segments) = worker.dataflow(|scope| {
     ///         let (behaviors, stream) = scope.new_input::<Vec<_>>();
     ///         let (notices, told) = scope.new_input::<Vec<_>>();
-    ///         (behaviors, notices, stream.split(told, rules).segments.inner.capture())
+    ///         (behaviors, notices, stream.split(told, rules, Held::default()).segments.inner.capture())
     ///     });
     ///     for (hour, action) in [(0, 0), (20, 1), (30, 0)] {
     ///         let time = Time(hour * Time::HOUR);
@@ -146,7 +143,36 @@ pub trait Split<'s> {
     ///     .map(|(segment, _, diff)| (segment.moments.len(), diff)).collect();
     /// assert_eq!(lengths, [(2, 1), (1, 1)]);
     /// ```
-    fn split(self, notices: StreamVec<'s, Epoch, Notice>, rules: Rules) -> SplitStreams<'s>;
+    fn split(
+        self,
+        notices: StreamVec<'s, Epoch, Notice>,
+        rules: Rules,
+        state: Held<SplitState>,
+    ) -> SplitStreams<'s>;
+}
+
+/// What the split holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct SplitState {
+    homes: Homes<HomeSplit>,
+    marks: Marks,
+}
+
+impl SplitState {
+    /// Moves the homes to the workers on which they live now; every worker knows all shifts.
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        for worker in to.iter_mut() {
+            worker.marks.merge(&self.marks);
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+}
+
+impl HomeState for HomeSplit {
+    fn is_blank(&self) -> bool {
+        !self.met()
+    }
 }
 
 /// The shifts that a worker waits for, by home and for all homes.
@@ -157,6 +183,13 @@ struct Marks {
 }
 
 impl Marks {
+    fn merge(&mut self, other: &Marks) {
+        self.all.extend(&other.all);
+        for (home, times) in &other.own {
+            self.own.entry(*home).or_default().extend(times);
+        }
+    }
+
     /// Whether a shift of the home lies in `(after, until]`.
     fn any(&self, home: HomeId, after: Time, until: Time) -> bool {
         let hit = |times: &BTreeSet<Time>| {
@@ -193,7 +226,12 @@ impl Arrived {
 }
 
 impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
-    fn split(self, notices: StreamVec<'s, Epoch, Notice>, rules: Rules) -> SplitStreams<'s> {
+    fn split(
+        self,
+        notices: StreamVec<'s, Epoch, Notice>,
+        rules: Rules,
+        state: Held<SplitState>,
+    ) -> SplitStreams<'s> {
         let mut builder = OperatorBuilder::new("Split".to_owned(), self.scope());
         let (index, peers) = (self.scope().index(), self.scope().peers());
         let by_home = Exchange::new(|b: &Behavior| u64::from(b.home.0));
@@ -207,98 +245,42 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         let mut accounts_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
-            let mut stash = Stash::<Arrived>::new(3);
-            let mut homes = States::<HomeSplit>::new(index, peers);
-            let mut agenda = Agenda::new(index, peers);
-            let mut marks = Marks::default();
+            state.borrow_mut().homes.settle(index, peers);
+            let mut buffer = EpochBuffer::<Arrived>::new(3);
+            let mut by_home = ByHome::new(index, peers);
             let mut updates = home::Updates::default();
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.behaviors.extend(data.map(std::mem::take));
                     }
                 });
                 notices.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = stash.at(&capability) {
+                    if let Some(arrived) = buffer.at(&capability) {
                         arrived.notices.extend(data.flat_map(std::mem::take));
                     }
                 });
-                while let Some((capabilities, mut arrived)) = stash.next(frontiers) {
+                let mut state = state.borrow_mut();
+                while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
                     let epoch = *capabilities[0].time();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
-                    let mut settled = settled_out.activate();
-                    let mut session = settled.session(&capabilities[1]);
-                    let mut announce = |id: HomeId, state: &mut HomeSplit, marks: &Marks| {
-                        let until = state.final_until();
-                        if marks.any(id, state.settled, until) {
-                            session.give(Settled { home: id, until });
-                        }
-                        state.settled = state.settled.max(until);
-                    };
-
-                    // A shift may be declared after its time is settled: then it is settled at once.
-                    let mut again = Vec::new();
-                    for notice in arrived.notices.drain(..) {
-                        let Notice::Shift(shift) = notice else {
-                            continue;
-                        };
-                        let mut unsettle = |id: HomeId, state: &mut HomeSplit| {
-                            if state.met() && shift.time <= state.settled {
-                                state.settled = Time(shift.time.0.saturating_sub(1));
-                                again.push(id);
-                            }
-                        };
-                        match shift.home {
-                            Some(id) => {
-                                marks.own.entry(id).or_default().insert(shift.time);
-                                if id.0 as usize % peers == index {
-                                    unsettle(id, homes.of(id));
-                                }
-                            }
-                            None => {
-                                marks.all.insert(shift.time);
-                                for (id, state) in homes.iter_mut() {
-                                    unsettle(id, state);
-                                }
-                            }
-                        }
-                    }
-
-                    // Home by home: each state is fetched once, and operators behind this one find all of a home together.
+                    let unsettled = state.declare(&arrived.notices, index, peers);
                     arrived.sort();
-                    let behaviors = &arrived.behaviors[..];
-                    agenda.plan(behaviors, |b| b.home);
-                    for block in agenda.homes().chunks(ahead::BLOCK) {
-                        let state = |(id, _): &(HomeId, Spot)| homes.get(*id);
-                        ahead::touch(block, |home| state(home).map_or(0, HomeSplit::touch));
-                        ahead::touch(block, |home| state(home).map_or(0, HomeSplit::touch_last));
-                        ahead::touch(block, |(_, first)| {
-                            first.of(behaviors).map_or(0, |b| b.moment.time.0)
-                        });
-                        for &(id, first) in block {
-                            let state = homes.of(id);
-                            for behavior in agenda.events(first, behaviors) {
-                                state.take(behavior, &rules, &mut updates);
-                            }
-                            state.finish(id, &rules, &mut updates);
-                            if !ended {
-                                announce(id, state, &marks);
-                            }
-                        }
-                    }
+                    by_home.plan(&arrived.behaviors, |b| b.home);
+                    state.apply(&arrived.behaviors, &by_home, ended, &rules, &mut updates);
                     if ended {
-                        for (id, state) in homes.iter_mut().filter(|(_, state)| state.met()) {
-                            state.end(id, &rules, &mut updates);
-                            announce(id, state, &marks);
-                        }
+                        state.end(&rules, &mut updates);
                     } else {
-                        for id in again {
-                            announce(id, homes.of(id), &marks);
-                        }
+                        state.settle_again(&unsettled, &mut updates);
                     }
+                    let mut settled = settled_out.activate();
+                    settled
+                        .session(&capabilities[1])
+                        .give_iterator(updates.settled.drain(..));
                     // What the messages lay in goes back before there is room for what leaves.
                     arrived.behaviors.clear();
-                    stash.reuse(arrived);
+                    arrived.notices.clear();
+                    buffer.reuse(arrived);
 
                     let mut segments = segments_out.activate();
                     let changes = updates.segments.drain(..);
@@ -322,4 +304,92 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
             accounts,
         }
     }
+}
+
+impl SplitState {
+    /// Takes in declared shifts. The homes of which one was settled already: they are settled again.
+    fn declare(&mut self, notices: &[Notice], index: usize, peers: usize) -> Vec<HomeId> {
+        let SplitState { homes, marks } = self;
+        let mut unsettled = Vec::new();
+        for notice in notices {
+            let Notice::Shift(shift) = notice else {
+                continue;
+            };
+            let mut unsettle = |id: HomeId, state: &mut HomeSplit| {
+                if state.met() && shift.time <= state.settled {
+                    state.settled = Time(shift.time.0.saturating_sub(1));
+                    unsettled.push(id);
+                }
+            };
+            match shift.home {
+                Some(id) => {
+                    marks.own.entry(id).or_default().insert(shift.time);
+                    if id.0 as usize % peers == index {
+                        unsettle(id, homes.of(id));
+                    }
+                }
+                None => {
+                    marks.all.insert(shift.time);
+                    for (id, state) in homes.iter_mut() {
+                        unsettle(id, state);
+                    }
+                }
+            }
+        }
+        unsettled
+    }
+
+    /// Takes in an epoch's behaviours home by home: each state is fetched once, and operators behind this one find all of a home
+    /// together. Where the log `ended`, how far homes are final is told by [`SplitState::end`].
+    fn apply(
+        &mut self,
+        behaviors: &[Vec<Behavior>],
+        by_home: &ByHome,
+        ended: bool,
+        rules: &Rules,
+        updates: &mut home::Updates,
+    ) {
+        let SplitState { homes, marks } = self;
+        for block in by_home.homes().chunks(prefetch::BLOCK) {
+            let state = |(id, _): &(HomeId, Spot)| homes.get(*id);
+            prefetch::touch(block, |home| state(home).map_or(0, HomeSplit::touch));
+            prefetch::touch(block, |home| state(home).map_or(0, HomeSplit::touch_last));
+            prefetch::touch(block, |(_, first)| {
+                first.of(behaviors).map_or(0, |b| b.moment.time.0)
+            });
+            for &(id, first) in block {
+                let state = homes.of(id);
+                for behavior in by_home.events(first, behaviors) {
+                    state.take(behavior, rules, updates);
+                }
+                state.finish(id, rules, updates);
+                if !ended {
+                    settle(id, state, marks, updates);
+                }
+            }
+        }
+    }
+
+    /// The log has ended: so has every home's last segment.
+    fn end(&mut self, rules: &Rules, updates: &mut home::Updates) {
+        for (id, state) in self.homes.iter_mut() {
+            state.end(id, rules, updates);
+            settle(id, state, &self.marks, updates);
+        }
+    }
+
+    fn settle_again(&mut self, homes: &[HomeId], updates: &mut home::Updates) {
+        for home in homes {
+            settle(*home, self.homes.of(*home), &self.marks, updates);
+        }
+    }
+}
+
+/// Tells how far a home is final, where that passes one of its shifts.
+fn settle(home: HomeId, state: &mut HomeSplit, marks: &Marks, updates: &mut home::Updates) {
+    let until = state.final_until();
+    if marks.any(home, state.settled, until) {
+        updates.settled.push(Settled { home, until });
+    }
+    state.settled = state.settled.max(until);
 }

@@ -14,24 +14,52 @@ pub struct DeviceId(pub u16);
 pub struct ActionId(pub u16);
 
 /// A device as the catalog file writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Device {
     /// Its name, unique in the catalog.
     pub name: String,
+    /// What kind of device it is (`Light`), where that is known: what homes that name their devices differently share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub kind: Option<String>,
     /// Its actions.
     pub actions: Vec<Action>,
 }
 
+impl Device {
+    /// A device of a kind that nobody told.
+    pub fn new(name: impl Into<String>, actions: Vec<Action>) -> Self {
+        Device {
+            name: name.into(),
+            kind: None,
+            actions,
+        }
+    }
+}
+
 /// An action as the catalog file writes it.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Action {
     /// Its name, unique within its device.
     pub name: String,
+    /// What it means (`on`), where that is known: what devices of the same kind that name it differently share.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub meaning: Option<String>,
     /// Names of the actions of the same device that this one closes (off ↔ on, close ↔ open …).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closes: Vec<String>,
+}
+
+impl Action {
+    /// An action that closes nothing, of a meaning that nobody told.
+    pub fn new(name: impl Into<String>) -> Self {
+        Action {
+            name: name.into(),
+            meaning: None,
+            closes: Vec::new(),
+        }
+    }
 }
 
 /// Why a catalog cannot be used.
@@ -71,7 +99,7 @@ impl std::fmt::Display for CatalogError {
 impl std::error::Error for CatalogError {}
 
 /// Devices and actions with their ids. Serialises as the catalog file: `{"devices": [...]}`.
-#[derive(Clone, Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 #[serde(try_from = "CatalogFile", into = "CatalogFile")]
 pub struct Catalog {
     devices: Vec<Device>,
@@ -121,7 +149,11 @@ impl Catalog {
             let device_id = DeviceId(u16::try_from(d).map_err(|_| CatalogError::TooMany)?);
             let mut actions = Names::default();
             for (a, action) in device.actions.iter().enumerate() {
-                let id = u16::try_from(device_of.len()).map_err(|_| CatalogError::TooMany)?;
+                // One less than there are ids, so that their number is one, too.
+                let id = u16::try_from(device_of.len())
+                    .ok()
+                    .filter(|id| *id < u16::MAX);
+                let id = id.ok_or(CatalogError::TooMany)?;
                 device_of.push(device_id);
                 within.push(a);
                 if actions.insert(action.name.clone(), ActionId(id)).is_some() {
@@ -214,5 +246,21 @@ impl Catalog {
     /// Whether the catalog has a device of that name.
     pub fn has_device(&self, device: &str) -> bool {
         self.by_name.contains_key(device)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn as_many_actions_as_a_number_counts() {
+        let catalog = |actions: u32| {
+            let actions = (0..actions).map(|a| Action::new(a.to_string()));
+            Catalog::new(vec![Device::new("Meter", actions.collect())])
+        };
+        let most = catalog(65_535).unwrap();
+        assert_eq!(most.action_ids().count(), 65_535);
+        assert_eq!(catalog(65_536).unwrap_err(), CatalogError::TooMany);
     }
 }

@@ -4,6 +4,7 @@
 
 mod behavior;
 mod catalog;
+mod catalogs;
 mod context;
 mod models;
 mod request;
@@ -11,6 +12,7 @@ mod sequence;
 
 pub use behavior::{Behavior, HomeId, Line, Moment, Segment, Time};
 pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
+pub use catalogs::{Catalogs, CohortError, CohortId, Own};
 pub use context::{Regime, Shift, ShiftKey, ShiftKind};
 pub use models::{
     Adaptation, Adjustment, Embedding, Foundation, Outcome, Score, Task, Version, Weights,

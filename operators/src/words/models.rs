@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{ActionId, HomeId, Moment, Shift, ShiftKey};
+use super::{ActionId, CohortId, HomeId, Moment, Shift, ShiftKey};
 
 /// A trained model's parameters (safetensors), opaque here.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -37,6 +37,8 @@ pub struct Version {
 /// What a cohort's homes start from, trained on the warm-up data.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Foundation {
+    /// Whose homes.
+    pub cohort: CohortId,
     /// The encoder of compression (SSC).
     pub encoder: Weights,
     /// Version 0 of every home's detector.

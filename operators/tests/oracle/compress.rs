@@ -4,7 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::log::{Log, Outputs, WARM_UP, at, consolidated, embedding, epochs, truth};
 use hearth_operators::reference;
-use hearth_operators::words::{Epoch, Segment, Sequence};
+use hearth_operators::warm_up::WarmedUp;
+use hearth_operators::words::{CohortId, Epoch, Segment, Sequence};
 use proptest::prelude::*;
 
 /// After each epoch the representatives are those of the greedy rule on all segments so far.
@@ -87,7 +88,10 @@ pub fn the_warm_up_is_the_first_that_suffices(
         if suffices || (ends && !distinct.is_empty()) {
             expected.push((
                 epoch as Epoch,
-                std::sync::Arc::new(distinct.into_iter().collect::<Vec<_>>()),
+                std::sync::Arc::new(WarmedUp {
+                    cohort: CohortId(0),
+                    sequences: distinct.into_iter().collect(),
+                }),
             ));
             break;
         }

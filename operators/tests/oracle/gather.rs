@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
 
 use hearth_operators::gather::Gather;
+use hearth_operators::state::Held;
 use hearth_operators::validate::Answered;
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 
-use crate::log::{Random, cases, foundation, shift};
+use crate::log::{Random, cases, catalogs, foundation, shift};
 
 /// A shift's answers: for each request, how many candidates.
 type Shifts = Vec<Vec<usize>>;
@@ -79,14 +80,14 @@ proptest! {
             let (mut answers, mut base) = worker.dataflow::<Epoch, _, _>(|scope| {
                 let (answers, stream) = scope.new_input::<Vec<Answered>>();
                 let (base_in, base) = scope.new_input::<Vec<Arc<Foundation>>>();
-                stream.gather(base.broadcast()).inspect(move |candidates| {
+                stream.gather(base.broadcast(), catalogs(), Held::default()).inspect(move |candidates| {
                     out.lock().expect("no test panics").push(candidates.clone());
                 });
                 (answers, base_in)
             });
             if first {
                 if !late_foundation {
-                    base.send(foundation());
+                    base.send(foundation(CohortId(0)));
                     base.flush();
                 }
                 for answer in order.clone() {
@@ -95,7 +96,7 @@ proptest! {
                     worker.step();
                 }
                 if late_foundation {
-                    base.send(foundation());
+                    base.send(foundation(CohortId(0)));
                 }
             }
         });

@@ -5,32 +5,28 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use differential_dataflow::consolidation::consolidate;
-use hearth_operators::compress::{Alpha, Compress};
-use hearth_operators::embed::{Embed, ToEmbed};
-use hearth_operators::hints::Hinting;
-use hearth_operators::offload::Answer;
-use hearth_operators::request::Requests;
-use hearth_operators::shift::Shifts;
-use hearth_operators::split::{Account, Checker, Notice, Rules, Split};
-use hearth_operators::transitions::{Transition, Transitions};
-use hearth_operators::warm_up::{Enough, WarmUp};
+use hearth_operators::compress::Alpha;
+use hearth_operators::dataflow::{Gate, Holds, Settings, State, Streams, build, suspend};
+use hearth_operators::split::{Account, Checker, Notice, Rules};
+use hearth_operators::transitions::Transition;
+use hearth_operators::validate::Invalid;
+use hearth_operators::warm_up::{Enough, WarmedUp};
 use hearth_operators::words::*;
 use proptest::prelude::*;
-use timely::dataflow::operators::vec::{Broadcast, Map};
-use timely::dataflow::operators::{Input, Inspect};
+use timely::dataflow::StreamVec;
+use timely::dataflow::operators::Inspect;
+
+use crate::services::services;
 
 pub const HALF_HOUR: i64 = Time::HOUR / 2;
 
 /// Two devices that are switched, one that only reports.
 pub fn catalog() -> Arc<Catalog> {
     let action = |name: &str, closes: &[&str]| Action {
-        name: name.into(),
         closes: closes.iter().map(|c| (*c).into()).collect(),
+        ..Action::new(name)
     };
-    let device = |name: &str, actions| Device {
-        name: name.into(),
-        actions,
-    };
+    let device = |name: &str, actions| Device::new(name, actions);
     let switched = || {
         vec![
             action("on", &[]),
@@ -46,6 +42,11 @@ pub fn catalog() -> Arc<Catalog> {
     Arc::new(Catalog::new(devices).expect("a good catalog"))
 }
 
+/// The same for all homes.
+pub fn catalogs() -> Arc<Catalogs> {
+    Catalogs::shared(catalog())
+}
+
 /// A log as it is ingested: by epoch; the last one ends it where `ended`.
 #[derive(Clone, Debug)]
 pub struct Log {
@@ -56,6 +57,8 @@ pub struct Log {
     pub rules: Rules,
     pub alpha: Alpha,
     pub workers: usize,
+    /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
+    pub suspensions: Vec<(usize, usize)>,
 }
 
 /// Which events reach how far: those that come in any order, or those that are late, too.
@@ -128,7 +131,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 epochs[last].push(behavior);
             }
             let (lateness, checker, jump) = rules;
-            let mut rules = Rules::new(catalog());
+            let mut rules = Rules::new(catalogs());
             rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
@@ -159,9 +162,23 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 rules,
                 alpha,
                 workers,
+                suspensions: Vec::new(),
             }
         },
     )
+}
+
+/// Logs that are interrupted once or twice.
+pub fn interrupted() -> impl Strategy<Value = Log> {
+    let suspension = (any::<prop::sample::Index>(), 1usize..=4);
+    let suspensions = prop::collection::vec(suspension, 1..3);
+    (logs(), suspensions).prop_map(|(mut log, suspensions)| {
+        let places = epochs(&log) + 1;
+        let place = |(at, workers): (prop::sample::Index, usize)| (at.index(places), workers);
+        log.suspensions = suspensions.into_iter().map(place).collect();
+        log.suspensions.sort_unstable();
+        log
+    })
 }
 
 pub fn behavior(home: u32, moment: Moment, id: Option<Box<str>>, line: usize) -> Behavior {
@@ -219,7 +236,59 @@ pub struct Outputs {
     pub hints: Vec<(Epoch, ShiftKey, Arc<Hints>)>,
     pub representatives: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
     pub requests: Vec<(Epoch, Arc<Request>)>,
-    pub warm_up: Vec<(Epoch, Arc<Vec<Sequence>>)>,
+    pub warm_up: Vec<(Epoch, Arc<WarmedUp>)>,
+    pub invalid: Vec<(Epoch, Invalid)>,
+    pub verdicts: Vec<(Epoch, Verdict)>,
+    pub adaptations: Vec<(Epoch, Adaptation)>,
+    pub scores: Vec<(Epoch, Score)>,
+    pub adjustments: Vec<(Epoch, Adjustment)>,
+}
+
+impl Outputs {
+    /// All lines of all streams, in an order of their own.
+    pub fn lines(&self) -> BTreeMap<&'static str, Vec<String>> {
+        fn sorted<D: std::fmt::Debug>(lines: &[D]) -> Vec<String> {
+            let mut lines: Vec<String> = lines.iter().map(|line| format!("{line:?}")).collect();
+            lines.sort();
+            lines
+        }
+        BTreeMap::from([
+            ("segments", sorted(&self.segments)),
+            ("accounts", sorted(&Vec::from_iter(self.events()))),
+            ("regimes", sorted(&self.regimes)),
+            ("ended", sorted(&self.ended)),
+            ("refused", sorted(&self.refused)),
+            ("transitions", sorted(&self.transitions)),
+            ("hints", sorted(&self.hints)),
+            ("representatives", sorted(&self.representatives)),
+            ("requests", sorted(&self.requests)),
+            ("warm_up", sorted(&self.warm_up)),
+            ("invalid", sorted(&self.invalid)),
+            ("verdicts", sorted(&self.verdicts)),
+            ("adaptations", sorted(&self.adaptations)),
+            ("scores", sorted(&self.scores)),
+            ("adjustments", sorted(&self.adjustments)),
+        ])
+    }
+
+    /// The accounting by epoch: how a worker bundles its counts does not matter.
+    fn events(&self) -> BTreeMap<Epoch, (u64, u64, Vec<Account>)> {
+        let mut events: BTreeMap<Epoch, (u64, u64, Vec<Account>)> = BTreeMap::new();
+        for (epoch, account) in &self.accounts {
+            let (all_applied, all_duplicate, others) = events.entry(*epoch).or_default();
+            match account {
+                Account::Counted { applied, duplicate } => {
+                    *all_applied += applied;
+                    *all_duplicate += duplicate;
+                }
+                other => others.push(other.clone()),
+            }
+        }
+        for (_, _, others) in events.values_mut() {
+            others.sort_by_key(|account| format!("{account:?}"));
+        }
+        events
+    }
 }
 
 /// What suffices as a warm-up in these tests.
@@ -239,99 +308,133 @@ pub fn embedding(sequence: &Sequence) -> Vec<f32> {
     vector.into_iter().map(|x| x / length).collect()
 }
 
-fn encoder(ask: ToEmbed, answer: Answer<Vec<Embedding>>) {
-    std::thread::spawn(move || {
-        answer.send(
-            ask.sequences
-                .iter()
-                .map(|s| Arc::new(embedding(s)))
-                .collect(),
-        );
-    });
-}
-
-/// Runs the dataflow from behaviours to requests.
+/// Runs the dataflow over the whole log, suspended where the log says so.
 pub fn run(log: &Log) -> Outputs {
     let all = Arc::new(Mutex::new(Outputs::default()));
-    let (shared, log) = (all.clone(), log.clone());
-    let config = timely::Config::process(log.workers);
-    let guards = timely::execute(config, move |worker| {
-        let first = worker.index() == 0;
-        let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
-            let (behaviors_in, behaviors) = scope.new_input::<Vec<Behavior>>();
-            let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
-            let notices = notices.broadcast();
-            let split = behaviors.split(notices.clone(), log.rules.clone());
-            let shifts = split
-                .segments
-                .clone()
-                .shifts(split.settled, notices.clone());
-            let over = shifts.ended.clone().map(|(key, _)| key);
-            let transitions = split.segments.clone().transitions();
-            let hints = shifts.ended.clone().hints(3);
-            let warm_up = split.segments.clone().warm_up(notices, WARM_UP);
-            let foundation = warm_up.clone().map(|_| foundation()).broadcast();
-            let representatives = shifts
-                .regimes
-                .clone()
-                .embed(foundation, Arc::new(encoder), 2)
-                .compress(over, log.alpha);
-            let requests = representatives
-                .clone()
-                .requests(shifts.ended.clone(), hints.clone());
-
-            macro_rules! collect {
-                ($stream:expr, $field:ident, $what:expr) => {{
-                    let out = shared.clone();
-                    $stream.inspect_core(move |event| {
-                        if let Ok((stamp, data)) = event {
-                            let epoch = *stamp.least().expect("messages make claims");
-                            let made = data.iter().cloned().map(|d| $what(epoch, d));
-                            out.lock().expect("no test panics").$field.extend(made);
-                        }
-                    });
-                }};
-            }
-            collect!(split.segments.inner, segments, |_, u| u);
-            collect!(split.accounts, accounts, |e, a| (e, a));
-            collect!(shifts.regimes.inner, regimes, |_, u| u);
-            collect!(shifts.ended, ended, |e, (k, r)| (e, k, r));
-            collect!(shifts.refused, refused, |e, s| (e, s));
-            collect!(transitions.inner, transitions, |_, u| u);
-            collect!(hints, hints, |e, (k, h)| (e, k, h));
-            collect!(representatives.inner, representatives, |_, u| u);
-            collect!(requests, requests, |e, r| (e, r));
-            collect!(warm_up, warm_up, |e, s| (e, s));
-            (behaviors_in, notices_in)
-        });
-        if first {
-            for (epoch, batch) in (0..).zip(&log.epochs) {
-                behaviors.advance_to(epoch);
-                notices.advance_to(epoch);
-                for (_, shift) in log.shifts.iter().filter(|(e, _)| *e as Epoch == epoch) {
-                    notices.send(Notice::Shift(shift.clone()));
-                }
-                batch.iter().for_each(|b| behaviors.send(b.clone()));
-                worker.step();
-            }
-            if log.ended {
-                let end = log.epochs.len() as Epoch;
-                behaviors.advance_to(end);
-                notices.advance_to(end);
-                notices.send(Notice::LogEnd);
-            }
-        }
-    })
-    .expect("workers start");
-    for guard in guards.join() {
-        guard.expect("no worker panics");
+    let mut states = Vec::new();
+    let mut workers = log.workers;
+    let mut from = 0;
+    for &(until, more) in &log.suspensions {
+        states = stretch(log, from..until, workers, states, &all, true);
+        (from, workers) = (until, more);
     }
+    stretch(log, from..epochs(log), workers, states, &all, false);
     let mut outputs = all.lock().expect("no test panics").clone();
     outputs.requests.sort();
     outputs
 }
 
-pub fn foundation() -> Arc<Foundation> {
+/// Runs the dataflow from one epoch to another; the states that it was suspended with.
+fn stretch(
+    log: &Log,
+    epochs: std::ops::Range<usize>,
+    workers: usize,
+    states: Vec<State>,
+    all: &Arc<Mutex<Outputs>>,
+    suspended: bool,
+) -> Vec<State> {
+    // As they would lie on a disk.
+    let states = states.iter().map(|state: &State| {
+        let bytes = bincode::serialize(state).expect("states are plain data");
+        bincode::deserialize(&bytes).expect("what was written is read")
+    });
+    let dealt = State::deal(states.collect(), workers)
+        .into_iter()
+        .map(Some)
+        .collect();
+    let dealt: Arc<Mutex<Vec<Option<State>>>> = Arc::new(Mutex::new(dealt));
+    let taken = Arc::new(Mutex::new(Vec::new()));
+    let (shared, log, out) = (all.clone(), log.clone(), taken.clone());
+    let gate = Gate::default();
+    let guards = timely::execute(timely::Config::process(workers), move |worker| {
+        let mine = dealt.lock().expect("no test panics")[worker.index()].take();
+        let holds = Holds::new(mine.unwrap_or_default());
+        let settings = Settings {
+            learn: true,
+            rules: log.rules.clone(),
+            top_k: 3,
+            alpha: log.alpha,
+            warm_up: WARM_UP,
+            trial: 2,
+            limit: 2,
+            requests: 2,
+        };
+        let mut inputs = worker.dataflow::<Epoch, _, _>(|scope| {
+            let (inputs, streams) = build(scope, &settings, &services(&log.rules.catalogs), &holds);
+            collect(streams, &shared);
+            inputs
+        });
+        if worker.index() == 0 {
+            for epoch in epochs.clone() {
+                inputs.behaviors.advance_to(epoch as Epoch);
+                inputs.notices.advance_to(epoch as Epoch);
+                for (_, shift) in log.shifts.iter().filter(|(e, _)| *e == epoch) {
+                    inputs.notices.send(Notice::Shift(shift.clone()));
+                }
+                match log.epochs.get(epoch) {
+                    Some(batch) => batch.iter().for_each(|b| inputs.behaviors.send(b.clone())),
+                    None => inputs.notices.send(Notice::LogEnd),
+                }
+                worker.step();
+            }
+        }
+        if suspended {
+            let state = suspend(worker, inputs, &holds, &gate);
+            out.lock().expect("no test panics").push(state);
+        }
+    });
+    for guard in guards.expect("workers start").join() {
+        guard.expect("no worker panics");
+    }
+    std::mem::take(&mut taken.lock().expect("no test panics"))
+}
+
+/// Keeps everything that leaves the dataflow.
+fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
+    fn keep<D: Clone + 'static>(
+        stream: StreamVec<'_, Epoch, D>,
+        all: &Arc<Mutex<Outputs>>,
+        keep: impl Fn(&mut Outputs, Epoch, D) + 'static,
+    ) {
+        let all = all.clone();
+        stream.inspect_core(move |event| {
+            if let Ok((stamp, data)) = event {
+                let epoch = *stamp.least().expect("messages make claims");
+                let mut all = all.lock().expect("no test panics");
+                data.iter().cloned().for_each(|d| keep(&mut all, epoch, d));
+            }
+        });
+    }
+    let Streams { ingested, learnt } = streams;
+    let learnt = learnt.expect("the settings say so");
+    keep(ingested.segments.inner, all, |o, _, u| o.segments.push(u));
+    keep(ingested.accounts, all, |o, e, a| o.accounts.push((e, a)));
+    keep(ingested.regimes.inner, all, |o, _, u| o.regimes.push(u));
+    keep(ingested.ended, all, |o, e, (k, r)| o.ended.push((e, k, r)));
+    keep(ingested.refused, all, |o, e, s| o.refused.push((e, s)));
+    keep(ingested.transitions.inner, all, |o, _, u| {
+        o.transitions.push(u);
+    });
+    keep(learnt.hints, all, |o, e, (k, h)| o.hints.push((e, k, h)));
+    keep(learnt.representatives.inner, all, |o, _, u| {
+        o.representatives.push(u);
+    });
+    keep(learnt.requests, all, |o, e, r| o.requests.push((e, r)));
+    keep(learnt.warm_up, all, |o, e, s| o.warm_up.push((e, s)));
+    keep(learnt.invalid, all, |o, e, i| o.invalid.push((e, i)));
+    keep(learnt.filtered, all, |o, e, f| {
+        o.verdicts.extend(f.verdicts.into_iter().map(|v| (e, v)));
+    });
+    keep(learnt.adaptations, all, |o, e, a| {
+        o.adaptations.push((e, a));
+    });
+    keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
+    keep(learnt.adjustments, all, |o, e, a| {
+        o.adjustments.push((e, a));
+    });
+}
+
+pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
     let weights = Weights(Arc::new(vec![]));
     let version = Version {
         number: 0,
@@ -339,6 +442,7 @@ pub fn foundation() -> Arc<Foundation> {
         threshold: 0.5,
     };
     Arc::new(Foundation {
+        cohort,
         encoder: weights,
         detector: version.clone(),
         predictor: version,
@@ -384,7 +488,7 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
             .map(|e| e.iter().filter(|b| b.home == home).cloned().collect())
             .collect();
         let applied = hearth_operators::reference::admit(&mine, ended, &log.rules);
-        let mut segments = hearth_operators::reference::split(&applied.moments, &log.rules);
+        let mut segments = hearth_operators::reference::split(home, &applied.moments, &log.rules);
         if !ended {
             segments.pop();
         }

@@ -7,13 +7,15 @@ mod gather;
 mod log;
 mod request;
 mod score;
+mod services;
 mod shift;
 mod split;
 mod transitions;
 mod validate;
+mod words;
 
 use hearth_operators::words::{Epoch, Time};
-use log::{at, cases, logs, run};
+use log::{at, cases, interrupted, logs, run};
 use proptest::prelude::*;
 
 proptest! {
@@ -32,6 +34,18 @@ proptest! {
         compress::representatives_are_those_of_the_twin(&log, &outputs)?;
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         request::an_ended_regime_asks_for_each_weekday(&outputs)?;
+    }
+
+    /// States taken out at any epoch, encoded, dealt to any number of workers and put back: the streams are as if nothing had
+    /// happened, whatever was open outside.
+    #[test]
+    fn a_suspension_makes_no_difference(log in interrupted()) {
+        let mut undisturbed = log.clone();
+        undisturbed.suspensions.clear();
+        let (expected, outputs) = (run(&undisturbed).lines(), run(&log).lines());
+        for (stream, lines) in expected {
+            prop_assert_eq!(&outputs[stream], &lines, "{}", stream);
+        }
     }
 
     /// Where nothing is late, the order, the batches and the workers make no difference in the end.

@@ -2,18 +2,19 @@
 
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
-use std::time::Duration;
 
 use differential_dataflow::AsCollection;
-use hearth_operators::offload::{Answer, Offload};
+use hearth_operators::outside::Offload;
 use hearth_operators::reference::{self, HomeHistory};
-use hearth_operators::score::{Judged, Judgement, Scoring, ToScore};
+use hearth_operators::score::{Scorer, Scoring, ToScore};
+use hearth_operators::state::Held;
 use hearth_operators::words::*;
 use proptest::prelude::*;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 
-use crate::log::{Random, cases, foundation, shift};
+use crate::log::{cases, foundation};
+use crate::services::{adapt, judge, slowly};
 
 #[derive(Clone, Debug)]
 struct Case {
@@ -98,73 +99,6 @@ fn segments(case: &Case) -> Vec<(Epoch, Arc<Segment>)> {
     all
 }
 
-/// Versions go live or not, by chance but always the same for the same shift.
-fn adapt(key: ShiftKey, seed: u64) -> Adaptation {
-    let mut random = Random(seed ^ (u64::from(key.home.0) << 32 | u64::from(key.regime)));
-    let mut version = |task| {
-        let outcome = if random.below(4) == 0 {
-            Outcome::Kept
-        } else {
-            Outcome::Promoted
-        };
-        let number = key.regime + 1;
-        let version = Version {
-            number,
-            threshold: number as f32 / 8.0,
-            weights: Weights(Arc::default()),
-        };
-        let shift = shift(None, Time(0));
-        let evidence = String::new();
-        (
-            version,
-            Adjustment {
-                key,
-                shift,
-                task,
-                version: number,
-                outcome,
-                before: 0.0,
-                after: 0.0,
-                evidence,
-            },
-        )
-    };
-    let versions = vec![version(Task::Detector), version(Task::Predictor)];
-    Adaptation { key, versions }
-}
-
-fn judge(ask: &ToScore) -> Judgement {
-    let loss = |version: &Version, moment: &Moment, salt: u64| {
-        let mix = (moment.time.0 as u64) ^ (u64::from(version.number) << 48) ^ salt;
-        Random(mix).below(1000) as f32 / 1000.0
-    };
-    let judged = |moment: &Moment| Judged {
-        losses: ask.detectors.iter().map(|v| loss(v, moment, 1)).collect(),
-        surprisals: ask.predictors.iter().map(|v| loss(v, moment, 2)).collect(),
-        predictions: vec![(moment.action, loss(&ask.predictors[0], moment, 3))],
-    };
-    ask.segments
-        .iter()
-        .map(|s| s.moments.iter().map(judged).collect())
-        .collect()
-}
-
-/// Answers after a while.
-fn slowly<Q: Send + 'static, A: Send + 'static>(
-    seed: u64,
-    work: impl Fn(Q) -> A + Send + Sync + Clone + 'static,
-) -> impl Fn(Q, Answer<A>) + Send + Sync {
-    let random = Mutex::new(Random(seed));
-    move |question, answer| {
-        let micros = random.lock().expect("no test panics").below(1500) as u64;
-        let work = work.clone();
-        std::thread::spawn(move || {
-            std::thread::sleep(Duration::from_micros(micros));
-            answer.send(work(question));
-        });
-    }
-}
-
 type Lines = (Vec<String>, Vec<String>);
 
 fn lines(scores: &[(Epoch, Score)], adjustments: Vec<(Epoch, Adjustment)>) -> Lines {
@@ -198,7 +132,9 @@ fn run(case: &Case) -> Lines {
             let (keys_in, asked) = scope.new_input::<Vec<ShiftKey>>();
             let (base_in, base) = scope.new_input::<Vec<Arc<Foundation>>>();
             let trainer = slowly(seed, move |key| adapt(key, seed));
-            let adaptations = asked.clone().offload("Train", Arc::new(trainer), 2);
+            let adaptations = asked
+                .clone()
+                .offload("Train", Arc::new(trainer), 2, Held::default());
             let models = slowly(seed, |ask: ToScore| judge(&ask));
             // Segments live where their home lives, as the split leaves them.
             use timely::dataflow::operators::Exchange;
@@ -209,9 +145,13 @@ fn run(case: &Case) -> Lines {
                 asked,
                 adaptations,
                 base.broadcast(),
-                Arc::new(models),
-                case.trial,
-                2,
+                Scorer {
+                    catalogs: Catalogs::shared(Arc::default()),
+                    models: Arc::new(models),
+                    trial: case.trial,
+                    limit: 2,
+                },
+                Held::default(),
             );
             let lines = shared.clone();
             scored.scores.inspect_core(move |event| {
@@ -238,7 +178,7 @@ fn run(case: &Case) -> Lines {
                 keys_in.advance_to(epoch);
                 base_in.advance_to(epoch);
                 if case.foundation == Some(epoch) {
-                    base_in.send(foundation());
+                    base_in.send(foundation(CohortId(0)));
                 }
                 for (_, key) in keys.iter().filter(|(e, _)| *e == epoch) {
                     keys_in.send(*key);
@@ -271,7 +211,7 @@ fn expected(case: &Case) -> Lines {
             .or_default()
             .push(adapt(key, case.seed));
     }
-    let known = foundation();
+    let known = foundation(CohortId(0));
     let since = case
         .foundation
         .filter(|epoch| (*epoch as usize) < case.segments.len());

@@ -11,7 +11,7 @@ use proptest::prelude::*;
 use timely::dataflow::operators::ToStream;
 use timely::dataflow::operators::capture::{Capture, Extract};
 
-use crate::log::{cases, catalog};
+use crate::log::{cases, catalog, catalogs};
 
 fn row(quadruple: &Quadruple) -> Row {
     let catalog = catalog();
@@ -160,7 +160,7 @@ fn reply(outcome: Result<Vec<Written>, String>) -> Reply {
 /// What the operator makes of replies that arrive in one epoch.
 fn validated(replies: Vec<Reply>) -> (Vec<Candidate>, Vec<Invalid>) {
     let (answered, invalid) = timely::example(move |scope| {
-        let (answered, invalid) = replies.to_stream(scope).validate(catalog());
+        let (answered, invalid) = replies.to_stream(scope).validate(catalogs());
         (answered.capture(), invalid.capture())
     });
     let answered = answered.extract().into_iter().flat_map(|(_, data)| data);

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use anyhow::{Context, Result};
 use hearth_operators::reference::split;
 use hearth_operators::split::Rules;
-use hearth_operators::words::{HomeId, Moment, Sequence, Shift};
+use hearth_operators::words::{Catalogs, HomeId, Moment, Sequence, Shift};
 
 use super::material::{Attack, Kind, Material};
 use crate::models::WINDOW;
@@ -46,10 +46,10 @@ pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
     simulate::simulate(&settings, &folder.path().join("spool"), &mut home)?;
     let shift = home.shift.context("the simulated home has no shift")?;
     home.moments.sort_unstable();
-    let rules = Rules::new(catalog.clone());
+    let rules = Rules::new(Catalogs::shared(catalog.clone()));
     let (mut source, mut normal, mut attacks) = (Vec::new(), Vec::new(), Vec::new());
     // As in the authors' data a sequence has at most ten behaviours, so that one anomaly does not make a whole day anomalous.
-    let segments = split(&home.moments, &rules);
+    let segments = split(HomeId(number), &home.moments, &rules);
     for window in segments.iter().flat_map(|segment| segment.chunks(WINDOW)) {
         let sequence = Sequence(window.iter().map(Moment::quadruple).collect());
         let anomalous = window.iter().any(|moment| home.anomalies.contains(moment));

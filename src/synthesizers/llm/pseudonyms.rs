@@ -150,17 +150,8 @@ fn rename(own: &Catalog, mut replaced: impl FnMut(&str, &str)) -> Result<Catalog
     let names = outside(devices.iter().map(|d| d.name.as_str()).collect(), "device");
     let renamed = devices.iter().zip(names).map(|(device, name)| {
         let given: Vec<&str> = device.actions.iter().map(|a| a.name.as_str()).collect();
-        let actions = outside(given, "action");
-        Device {
-            name,
-            actions: actions
-                .into_iter()
-                .map(|name| Action {
-                    name,
-                    closes: Vec::new(),
-                })
-                .collect(),
-        }
+        let actions = outside(given, "action").into_iter();
+        Device::new(name, actions.map(Action::new).collect())
     });
     Catalog::new(renamed.collect())
 }

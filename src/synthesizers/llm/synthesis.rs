@@ -4,7 +4,7 @@
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use hearth_operators::offload::{Answer, Outside};
+use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::words::{Reply, Request, Written};
 use tokio::runtime::Runtime;
 

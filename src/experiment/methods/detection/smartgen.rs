@@ -66,14 +66,9 @@ impl Column {
         };
         let habits = columns.iter().map(|&columns| {
             let reader = ColumnReader::new(data.catalog, columns);
-            let values = (0..reader.sizes().iter().sum()).map(|value| Action {
-                name: value.to_string(),
-                closes: Vec::new(),
-            });
-            let column = Device {
-                name: "column".to_owned(),
-                actions: values.collect(),
-            };
+            let values =
+                (0..reader.sizes().iter().sum()).map(|value| Action::new(value.to_string()));
+            let column = Device::new("column", values.collect());
             let values = Catalog::new(vec![column]).map_err(|_| ModelError::NoData)?;
             let train = reader.train(data)?;
             let train: Vec<Sequence> = train.iter().map(|s| read(&reader, s)).collect();

@@ -49,20 +49,15 @@ fn catalog_of(devices: &[(&str, &[&str])]) -> Arc<Catalog> {
             .filter(|a| !closers(a))
             .map(|a| (*a).to_owned())
             .collect();
-        Device {
-            name: (*name).to_owned(),
-            actions: actions
-                .iter()
-                .map(|a| Action {
-                    name: (*a).to_owned(),
-                    closes: if closers(a) {
-                        opened.clone()
-                    } else {
-                        Vec::new()
-                    },
-                })
-                .collect(),
-        }
+        let actions = actions.iter().map(|a| Action {
+            closes: if closers(a) {
+                opened.clone()
+            } else {
+                Vec::new()
+            },
+            ..Action::new(*a)
+        });
+        Device::new(*name, actions.collect())
     };
     Arc::new(Catalog::new(devices.iter().map(device).collect()).unwrap())
 }

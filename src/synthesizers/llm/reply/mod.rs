@@ -60,8 +60,7 @@ impl Reader {
     /// use hearth::synthesizers::llm::reply::Reader;
     /// use hearth_operators::words::{Action, Catalog, Device};
     ///
-    /// let on = Action { name: "switch on".into(), closes: vec![] };
-    /// let catalog = Catalog::new(vec![Device { name: "Fan".into(), actions: vec![on] }]).unwrap();
+    /// let catalog = Catalog::new(vec![Device::new("Fan", vec![Action::new("switch on")])]).unwrap();
     /// let reader = Reader::new(catalog.into());
     /// let text = "Here you are: <seq [['Mon', '(6-9)', 'fan', 'Fan:switch on'], ['Mon', '(6~9)";
     /// let read = reader.read(text, &[]).unwrap();

@@ -26,19 +26,15 @@ const DEVICES: [(&str, &[&str]); 5] = [
 ];
 
 fn catalog() -> Arc<Catalog> {
-    let device = |(name, actions): (&str, &[&str])| Device {
-        name: name.to_owned(),
-        actions: actions
-            .iter()
-            .enumerate()
-            .map(|(i, action)| Action {
-                name: (*action).to_owned(),
-                closes: match i {
-                    1 => vec![actions[0].to_owned()],
-                    _ => Vec::new(),
-                },
-            })
-            .collect(),
+    let device = |(name, actions): (&str, &[&str])| {
+        let actions = actions.iter().enumerate().map(|(i, action)| Action {
+            closes: match i {
+                1 => vec![actions[0].to_owned()],
+                _ => Vec::new(),
+            },
+            ..Action::new(*action)
+        });
+        Device::new(name, actions.collect())
     };
     Arc::new(Catalog::new(DEVICES.map(device).into()).unwrap())
 }
@@ -393,15 +389,8 @@ fn the_last_list_counts_wherever_it_stands() {
 /// Names that leave the house come back as the house's own, and never in another form.
 #[test]
 fn edits_come_in_told_names_and_answers_in_own() {
-    let own = Device {
-        name: "Zoë's lamp".to_owned(),
-        actions: ["switch on", "switch off"]
-            .map(|name| Action {
-                name: name.to_owned(),
-                closes: Vec::new(),
-            })
-            .into(),
-    };
+    let actions = ["switch on", "switch off"].map(Action::new);
+    let own = Device::new("Zoë's lamp", actions.into());
     let own = Arc::new(Catalog::new(vec![own]).unwrap());
     let pseudonyms = Pseudonyms::new(own.clone(), Naming::Public).unwrap();
     let editor = Editor::new(&pseudonyms, 7);

@@ -25,15 +25,10 @@ fn french(context: &str) -> Option<(Arc<Catalog>, Vec<Sequence>)> {
     let mut devices = BTreeMap::<&str, Vec<Action>>::new();
     for name in names.values() {
         let (device, action) = name.as_str().unwrap().split_once(':').unwrap();
-        devices.entry(device).or_default().push(Action {
-            name: action.to_owned(),
-            closes: Vec::new(),
-        });
+        devices.entry(device).or_default().push(Action::new(action));
     }
-    let devices = devices.into_iter().map(|(name, actions)| Device {
-        name: name.to_owned(),
-        actions,
-    });
+    let devices = devices.into_iter();
+    let devices = devices.map(|(name, actions)| Device::new(name, actions));
     let catalog = Arc::new(Catalog::new(devices.collect()).unwrap());
     let lines = std::fs::read_to_string(folder.join(format!("raw/{context}.trn.jsonl"))).unwrap();
     let sequences = lines.lines().map(|line| {

@@ -1,65 +1,9 @@
-//! The homes that live on a worker: their states, found by position, and what an epoch brings each of them.
+//! An epoch's events by home, found without moving or sorting them.
 
 use crate::words::HomeId;
 
-/// States in a page: a new one moves none of the others.
-const PAGE: usize = 512;
-
-/// A state for each home of a worker, in order of their ids.
-///
-/// Ids are dense (the source counts homes as it meets them) and a home lives on worker `id % peers`, so its state has a
-/// place: nothing is hashed, and homes that come together lie together. A home that was not met has a default state.
-pub(crate) struct States<S> {
-    index: u32,
-    peers: u32,
-    pages: Vec<Vec<S>>,
-}
-
-impl<S: Default> States<S> {
-    /// The states of worker `index` among `peers`.
-    pub fn new(index: usize, peers: usize) -> Self {
-        States {
-            index: index as u32,
-            peers: peers.max(1) as u32,
-            pages: Vec::new(),
-        }
-    }
-
-    /// The state of a home that lives here.
-    pub fn of(&mut self, home: HomeId) -> &mut S {
-        let place = (home.0 / self.peers) as usize;
-        let (page, place) = (place / PAGE, place % PAGE);
-        if page >= self.pages.len() {
-            self.pages.resize_with(page + 1, Vec::new);
-        }
-        let page = &mut self.pages[page];
-        if place >= page.len() {
-            page.reserve_exact(PAGE - page.len());
-            page.resize_with(place + 1, S::default);
-        }
-        &mut page[place]
-    }
-
-    /// The state of a home that lives here, if any home of its page was met.
-    pub fn get(&self, home: HomeId) -> Option<&S> {
-        let place = (home.0 / self.peers) as usize;
-        self.pages.get(place / PAGE)?.get(place % PAGE)
-    }
-
-    /// Every state, with its home.
-    pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
-        let (index, peers) = (self.index, self.peers);
-        let pages = self.pages.iter_mut().enumerate();
-        pages.flat_map(move |(page, states)| {
-            let first = (page * PAGE) as u32;
-            let homes = (first..).map(move |place| HomeId(place * peers + index));
-            homes.zip(states)
-        })
-    }
-}
-
 /// The events of an epoch by home: found home by home, each home's in their order, without moving or sorting them.
-pub(crate) struct Agenda {
+pub(crate) struct ByHome {
     index: u32,
     peers: u32,
     /// A bit for each home that has events, by its place.
@@ -92,10 +36,10 @@ impl Spot {
     }
 }
 
-impl Agenda {
+impl ByHome {
     /// Nothing yet, of worker `index` among `peers`.
     pub fn new(index: usize, peers: usize) -> Self {
-        Agenda {
+        ByHome {
             index: index as u32,
             peers: peers.max(1) as u32,
             words: Vec::new(),
@@ -165,23 +109,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_state_stays_with_its_home() {
-        let mut states = States::<u32>::new(1, 3);
-        let homes = [1, 4, 7, 3 * 5000 + 1];
-        for home in homes {
-            *states.of(HomeId(home)) = home;
-        }
-        for home in homes {
-            assert_eq!(*states.of(HomeId(home)), home);
-        }
-        let met: Vec<_> = states.iter_mut().filter(|(_, state)| **state > 0).collect();
-        assert!(met.iter().all(|(home, state)| home.0 == **state));
-        assert_eq!(met.len(), homes.len());
-    }
-
-    #[test]
     fn events_come_home_by_home_in_their_order() {
-        let mut agenda = Agenda::new(1, 3);
+        let mut by_home = ByHome::new(1, 3);
         let messages = [vec![700, 1, 4], vec![], vec![700, 193, 4, 700]];
         let numbered: Vec<Vec<(u32, usize)>> = messages
             .iter()
@@ -189,12 +118,12 @@ mod tests {
             .collect();
         // The second epoch finds nothing of the first.
         for numbered in [&numbered[..], &numbered[..1], &[]] {
-            agenda.plan(numbered, |(home, _)| HomeId(*home));
+            by_home.plan(numbered, |(home, _)| HomeId(*home));
             let mut expected: Vec<_> = numbered.concat();
             expected.sort_by_key(|(home, _)| *home);
-            let homes = agenda.homes().iter();
+            let homes = by_home.homes().iter();
             let found = homes.flat_map(|(home, first)| {
-                let events = agenda.events(*first, numbered);
+                let events = by_home.events(*first, numbered);
                 events.map(|event| (HomeId(event.0), *home, *event))
             });
             let found: Vec<_> = found.collect();

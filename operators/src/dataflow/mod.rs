@@ -1,0 +1,286 @@
+//! The dataflow, whole: from behaviours to adapted models and scores, one line an operator.
+//!
+//! ```text
+//! behaviors ══exchange(home)══> split ──> segments(±) ─> transitions(±)
+//!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
+//! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
+//!                                                                          └──────────┘
+//! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts ═offload(trainer)═> adaptations
+//! segments, requests, adaptations ──> score ─> scores, what became of versions
+//! segments ─> warm_up ═offload(foundation)═> what embed, gather and score begin with
+//! ```
+//!
+//! It is a line from start to end: an operator that took a feedback edge would have its frontier held back by every open
+//! request, so versions on trial are judged inside `score`.
+//!
+//! Replay, benchmarks and the oracle tests build it by [`build`]; what leaves it is theirs to take.
+
+mod state;
+mod suspend;
+
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use timely::dataflow::operators::Input;
+use timely::dataflow::operators::vec::{Broadcast, Map};
+use timely::dataflow::{InputHandleVec, Scope, StreamVec};
+
+pub use state::{Holds, State};
+pub use suspend::{Gate, suspend};
+
+use crate::compress::{Alpha, Compress};
+use crate::embed::{Embed, ToEmbed};
+use crate::gather::Gather;
+use crate::hints::Hinting;
+use crate::outside::{Offload, Outside};
+use crate::request::Requests;
+use crate::score::{Judgement, Scorer, Scoring, ToScore};
+use crate::shift::Shifts;
+use crate::split::{Account, Notice, Rules, Split};
+use crate::transitions::{Transition, Transitions};
+use crate::validate::{Invalid, Validate};
+use crate::warm_up::{Enough, WarmUp, WarmedUp};
+use crate::words::{
+    Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Hints,
+    Regime, Reply, Request, Score, Segment, Shift, ShiftKey,
+};
+
+/// What the dataflow is built with.
+#[derive(Clone)]
+pub struct Settings {
+    /// Whether anything is learnt: without it, the dataflow ends with ingestion.
+    pub learn: bool,
+    /// Limits of the split.
+    pub rules: Rules,
+    /// Successors of each action in the hints.
+    pub top_k: usize,
+    /// α of compression.
+    pub alpha: Alpha,
+    /// What suffices as a warm-up.
+    pub warm_up: Enough,
+    /// Segments after which a version on trial is judged.
+    pub trial: u32,
+    /// Jobs of each kind that a worker has out at a time.
+    pub limit: usize,
+    /// Requests that a worker has out at a time.
+    pub requests: usize,
+}
+
+/// Whoever answers requests.
+pub type Answers = Arc<dyn Outside<Arc<Request>, Reply>>;
+
+/// What the dataflow asks the outside for.
+#[derive(Clone)]
+pub struct Services {
+    /// Trains a cohort's first models on the warm-up.
+    pub foundation: Arc<dyn Outside<Arc<WarmedUp>, Arc<Foundation>>>,
+    /// Embeds sequences.
+    pub encoder: Arc<dyn Outside<ToEmbed, Vec<Embedding>>>,
+    /// Answers requests; `None`: nobody is asked, and no home waits for an answer.
+    pub synthesizer: Option<Answers>,
+    /// Judges candidates (TOF).
+    pub filter: Arc<dyn Outside<Candidates, Filtered>>,
+    /// Adapts a home's models.
+    pub trainer: Arc<dyn Outside<Filtered, Adaptation>>,
+    /// Scores segments.
+    pub models: Arc<dyn Outside<ToScore, Judgement>>,
+}
+
+/// What a worker feeds.
+pub struct Inputs {
+    /// Behaviours, in order of ingestion; to be fed on one worker.
+    pub behaviors: InputHandleVec<Epoch, Behavior>,
+    /// Shifts and the end of the log; to be fed on one worker, they reach all.
+    pub notices: InputHandleVec<Epoch, Notice>,
+}
+
+/// What ingestion maintains: it waits for nothing outside.
+pub struct Ingested<'s> {
+    /// Segments.
+    pub segments: VecCollection<'s, Epoch, Arc<Segment>, i64>,
+    /// The accounting of events.
+    pub accounts: StreamVec<'s, Epoch, Account>,
+    /// The behaviour graph.
+    pub transitions: VecCollection<'s, Epoch, Transition, i64>,
+    /// Segments in their regimes.
+    pub regimes: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
+    /// Regimes that ended.
+    pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
+    /// Shifts that came too late.
+    pub refused: StreamVec<'s, Epoch, Shift>,
+}
+
+/// What is learnt from it.
+pub struct Learnt<'s> {
+    /// The sequences on which the first models are trained.
+    pub warm_up: StreamVec<'s, Epoch, Arc<WarmedUp>>,
+    /// The first models.
+    pub foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+    /// Hints of regimes that ended.
+    pub hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
+    /// Segments that compression keeps.
+    pub representatives: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
+    /// Requests for synthesis.
+    pub requests: StreamVec<'s, Epoch, Arc<Request>>,
+    /// What of the replies did not pass.
+    pub invalid: StreamVec<'s, Epoch, Invalid>,
+    /// Candidates with their verdicts.
+    pub filtered: StreamVec<'s, Epoch, Filtered>,
+    /// New versions of homes' models.
+    pub adaptations: StreamVec<'s, Epoch, Adaptation>,
+    /// Scores of behaviours.
+    pub scores: StreamVec<'s, Epoch, Score>,
+    /// What became of versions on trial.
+    pub adjustments: StreamVec<'s, Epoch, Adjustment>,
+}
+
+/// All streams that leave the dataflow.
+pub struct Streams<'s> {
+    /// From ingestion.
+    pub ingested: Ingested<'s>,
+    /// From learning, where anything is learnt.
+    pub learnt: Option<Learnt<'s>>,
+}
+
+/// Builds the dataflow on a worker. Its operators go on with what `state` holds, and keep there what they hold.
+pub fn build<'s>(
+    scope: Scope<'s, Epoch>,
+    settings: &Settings,
+    services: &Services,
+    state: &Holds,
+) -> (Inputs, Streams<'s>) {
+    let (behaviors_in, behaviors) = scope.new_input::<Vec<Behavior>>();
+    let (notices_in, notices) = scope.new_input::<Vec<Notice>>();
+    let inputs = Inputs {
+        behaviors: behaviors_in,
+        notices: notices_in,
+    };
+    let notices = notices.broadcast();
+    let ingested = ingest(behaviors, notices.clone(), settings, state);
+    let learnt = settings
+        .learn
+        .then(|| learn(&ingested, notices, settings, services, state));
+    (inputs, Streams { ingested, learnt })
+}
+
+/// From behaviours to segments, the behaviour graph and regimes.
+fn ingest<'s>(
+    behaviors: StreamVec<'s, Epoch, Behavior>,
+    notices: StreamVec<'s, Epoch, Notice>,
+    settings: &Settings,
+    state: &Holds,
+) -> Ingested<'s> {
+    let rules = settings.rules.clone();
+    let split = behaviors.split(notices.clone(), rules, state.split.clone());
+    let segments = split.segments;
+    let shifts = segments
+        .clone()
+        .shifts(split.settled, notices, state.shift.clone());
+    Ingested {
+        transitions: segments.clone().transitions(),
+        segments,
+        accounts: split.accounts,
+        regimes: shifts.regimes,
+        ended: shifts.ended,
+        refused: shifts.refused,
+    }
+}
+
+/// From segments and regimes to models and scores.
+fn learn<'s>(
+    ingested: &Ingested<'s>,
+    notices: StreamVec<'s, Epoch, Notice>,
+    settings: &Settings,
+    services: &Services,
+    state: &Holds,
+) -> Learnt<'s> {
+    let limit = settings.limit;
+    let catalogs = &settings.rules.catalogs;
+    let (segments, ended) = (ingested.segments.clone(), ingested.ended.clone());
+    let over = ended.clone().map(|(key, _)| key);
+    let hints = ended.clone().hints(settings.top_k);
+    let warm_up = segments.clone().warm_up(
+        notices,
+        catalogs.clone(),
+        settings.warm_up,
+        state.warm_up.clone(),
+    );
+    let trained = warm_up.clone().offload(
+        "Foundation",
+        services.foundation.clone(),
+        1,
+        state.foundation.clone(),
+    );
+    let foundation = trained.clone().broadcast();
+    let embedded = ingested.regimes.clone().embed(
+        foundation.clone(),
+        catalogs.clone(),
+        services.encoder.clone(),
+        limit,
+        state.embed.clone(),
+    );
+    let compressed = embedded.compress(over, settings.alpha, state.compress.clone());
+    let requests = compressed
+        .sources
+        .requests(ended, hints.clone(), state.request.clone());
+
+    // Without a synthesizer nothing is asked.
+    let anyone = services.synthesizer.is_some();
+    let asked = requests.clone().flat_map(move |r| anyone.then_some(r));
+    let keys = asked.clone().map(|request| request.key.shift);
+    let replies = asked.offload(
+        "Synthesize",
+        services.synthesizer(),
+        settings.requests,
+        state.synthesize.clone(),
+    );
+    let (answered, invalid) = replies.validate(catalogs.clone());
+    let candidates = answered.gather(foundation.clone(), catalogs.clone(), state.gather.clone());
+    let filtered = candidates.offload(
+        "Filter",
+        services.filter.clone(),
+        limit,
+        state.filter.clone(),
+    );
+    let adaptations = filtered.clone().offload(
+        "Train",
+        services.trainer.clone(),
+        limit,
+        state.train.clone(),
+    );
+    let scorer = Scorer {
+        catalogs: catalogs.clone(),
+        models: services.models.clone(),
+        trial: settings.trial,
+        limit,
+    };
+    let scored = segments.score(
+        keys,
+        adaptations.clone(),
+        foundation,
+        scorer,
+        state.score.clone(),
+    );
+    Learnt {
+        warm_up,
+        foundation: trained,
+        hints,
+        representatives: compressed.representatives,
+        requests,
+        invalid,
+        filtered,
+        adaptations,
+        scores: scored.scores,
+        adjustments: scored.adjustments,
+    }
+}
+
+impl Services {
+    fn synthesizer(&self) -> Answers {
+        match &self.synthesizer {
+            Some(answers) => answers.clone(),
+            // A question whose answer is dropped has none.
+            None => Arc::new(|_, answer| drop::<crate::outside::Answer<Reply>>(answer)),
+        }
+    }
+}

@@ -1,0 +1,90 @@
+//! What the operators of a worker hold: taken out when the dataflow is suspended, dealt to any number of workers, put back.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::compress::CompressState;
+use crate::embed::EmbedState;
+use crate::gather::GatherState;
+use crate::outside::Questions;
+use crate::request::RequestState;
+use crate::score::ScoreState;
+use crate::shift::ShiftState;
+use crate::split::SplitState;
+use crate::state::{Held, Suspension};
+use crate::warm_up::{WarmUpState, WarmedUp};
+use crate::words::{Candidates, Filtered, Request};
+
+/// Lists the operators that hold something, once: name and type of what each holds.
+macro_rules! operators {
+    ($($name:ident: $state:ty, $what:literal;)*) => {
+        /// What all operators of a worker hold: plain data.
+        #[derive(Default, Serialize, Deserialize)]
+        pub struct State {
+            $(#[doc = $what] pub $name: $state,)*
+        }
+
+        impl State {
+            /// Deals the states of some workers to `workers` others: homes go to where they live then.
+            pub fn deal(states: Vec<State>, workers: usize) -> Vec<State> {
+                let mut dealt: Vec<State> = Vec::new();
+                dealt.resize_with(workers.max(1), State::default);
+                for state in states {
+                    $(
+                        let mut to: Vec<_> = dealt.iter_mut().map(|s| &mut s.$name).collect();
+                        state.$name.deal(&mut to);
+                    )*
+                }
+                dealt
+            }
+        }
+
+        /// Where a worker's operators keep their states while the dataflow runs.
+        #[derive(Default)]
+        pub struct Holds {
+            suspension: Suspension,
+            $(pub(super) $name: Held<$state>,)*
+        }
+
+        impl Holds {
+            /// States to go on with; blank ones to begin.
+            pub fn new(state: State) -> Self {
+                let suspension = Suspension::default();
+                Holds {
+                    $($name: Held::new(state.$name, &suspension),)*
+                    suspension,
+                }
+            }
+
+            /// Takes the states out, once the dataflow has run empty.
+            pub fn take(&self) -> State {
+                State {
+                    $($name: self.$name.take(),)*
+                }
+            }
+        }
+    };
+}
+
+operators! {
+    split: SplitState, "Retained behaviours and the shifts that are waited for.";
+    shift: ShiftState, "Shifts, and the segments of regimes that have not ended.";
+    warm_up: WarmUpState, "The warm-up's sequences so far.";
+    foundation: Questions<Arc<WarmedUp>>, "Warm-ups that are being learnt.";
+    embed: EmbedState, "Epochs that are not embedded, and the encoder.";
+    compress: CompressState, "Segments by bucket, with their embeddings.";
+    request: RequestState, "Regimes whose end is not complete.";
+    synthesize: Questions<Arc<Request>>, "Requests without an answer.";
+    gather: GatherState, "Shifts with some of their answers.";
+    filter: Questions<Candidates>, "Candidates that are being judged.";
+    train: Questions<Filtered>, "Shifts that are being learnt.";
+    score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
+}
+
+impl Holds {
+    /// How to suspend the dataflow.
+    pub fn suspension(&self) -> &Suspension {
+        &self.suspension
+    }
+}

@@ -1,0 +1,33 @@
+//! Suspends a running dataflow: what it holds is taken out, whole, with nothing in flight.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use timely::worker::Worker;
+
+use super::{Holds, Inputs, State};
+
+/// How long a worker sleeps at most before it looks again.
+const NAP: Duration = Duration::from_millis(1);
+
+/// Where the workers of a process wait for each other.
+#[derive(Clone, Debug, Default)]
+pub struct Gate(Arc<AtomicUsize>);
+
+/// Ends the inputs of a worker's dataflow, without a word to any home that its log has ended, and takes out what its operators
+/// hold once it has run empty. Every worker must call it, with the same `gate`; the dataflow is the worker's only one.
+///
+/// Questions that are out are not waited for: they are part of the state and are asked again. See
+/// [`Suspension`](crate::state::Suspension) for why this takes two steps.
+pub fn suspend(worker: &mut Worker, inputs: Inputs, holds: &Holds, gate: &Gate) -> State {
+    holds.suspension().freeze();
+    gate.0.fetch_add(1, Ordering::SeqCst);
+    while gate.0.load(Ordering::SeqCst) < worker.peers() {
+        worker.step_or_park(Some(NAP));
+    }
+    drop(inputs);
+    holds.suspension().release();
+    while worker.step_or_park(Some(NAP)) {}
+    holds.take()
+}

@@ -1,0 +1,242 @@
+//! The states of the homes that live on a worker, found by position; which of them changed; how they move to other workers.
+
+use serde::de::{SeqAccess, Visitor};
+use serde::ser::SerializeSeq;
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use std::marker::PhantomData;
+
+use crate::words::HomeId;
+
+/// States in a page: a new one moves none of the others.
+const PAGE: usize = 512;
+
+/// What an operator keeps of one home: plain data.
+pub trait HomeState: Default {
+    /// Whether it holds nothing, as for a home that was never met: such a state is not taken out.
+    fn is_blank(&self) -> bool;
+}
+
+impl<S> HomeState for Option<S> {
+    fn is_blank(&self) -> bool {
+        self.is_none()
+    }
+}
+
+/// A state for each home of a worker, in order of their ids.
+///
+/// Ids are dense (the source counts homes as it meets them) and a home lives on worker `id % peers`, so its state has a
+/// place: nothing is hashed, and homes that come together lie together. A home that was not met has a blank state.
+/// Serialises as a list of homes with their states, without the blank ones.
+#[derive(Debug)]
+pub struct Homes<S> {
+    index: u32,
+    peers: u32,
+    pages: Vec<Vec<S>>,
+    /// A bit for each place whose state was lent out to be changed since [`Homes::take_changed`].
+    changed: Vec<u64>,
+}
+
+impl<S> Default for Homes<S> {
+    fn default() -> Self {
+        Homes {
+            index: 0,
+            peers: 1,
+            pages: Vec::new(),
+            changed: Vec::new(),
+        }
+    }
+}
+
+impl<S: HomeState> Homes<S> {
+    /// The states of worker `index` among `peers`.
+    pub fn new(index: usize, peers: usize) -> Self {
+        let mut homes = Homes::default();
+        homes.settle(index, peers);
+        homes
+    }
+
+    /// Says whose states these are. States that are held already must have been dealt to that worker.
+    pub fn settle(&mut self, index: usize, peers: usize) {
+        let (index, peers) = (index as u32, peers.max(1) as u32);
+        debug_assert!(self.pages.is_empty() || (index, peers) == (self.index, self.peers));
+        (self.index, self.peers) = (index, peers);
+    }
+
+    /// The state of a home that lives here, to be changed.
+    pub fn of(&mut self, home: HomeId) -> &mut S {
+        let place = (home.0 / self.peers) as usize;
+        if place / 64 >= self.changed.len() {
+            self.changed.resize(place / 64 + 1, 0);
+        }
+        self.changed[place / 64] |= 1 << (place % 64);
+        let (page, place) = (place / PAGE, place % PAGE);
+        if page >= self.pages.len() {
+            self.pages.resize_with(page + 1, Vec::new);
+        }
+        let page = &mut self.pages[page];
+        if place >= page.len() {
+            page.reserve_exact(PAGE - page.len());
+            page.resize_with(place + 1, S::default);
+        }
+        &mut page[place]
+    }
+
+    /// The state of a home that lives here, if any home of its page was met.
+    pub fn get(&self, home: HomeId) -> Option<&S> {
+        let place = (home.0 / self.peers) as usize;
+        self.pages.get(place / PAGE)?.get(place % PAGE)
+    }
+
+    /// Every home that is not blank, with its state.
+    pub fn iter(&self) -> impl Iterator<Item = (HomeId, &S)> {
+        let homes = (0..).map(|page| self.homes_of(page));
+        let all = self.pages.iter().zip(homes);
+        let all = all.flat_map(|(states, homes)| homes.zip(states));
+        all.filter(|(_, state)| !state.is_blank())
+    }
+
+    /// Every home that is not blank, with its state to be changed: all count as changed.
+    pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
+        self.changed.fill(u64::MAX);
+        let (index, peers) = (self.index, self.peers);
+        let pages = self.pages.iter_mut().enumerate();
+        let all = pages.flat_map(move |(page, states)| {
+            let first = (page * PAGE) as u32;
+            let homes = (first..).map(move |place| HomeId(place * peers + index));
+            homes.zip(states)
+        });
+        all.filter(|(_, state)| !state.is_blank())
+    }
+
+    /// The homes whose state was lent out to be changed since the last call.
+    pub fn take_changed(&mut self) -> Vec<HomeId> {
+        let mut homes = Vec::new();
+        for (word, first) in self.changed.iter_mut().zip((0u32..).step_by(64)) {
+            let mut bits = std::mem::take(word);
+            while bits != 0 {
+                let place = first + bits.trailing_zeros();
+                homes.push(HomeId(place * self.peers + self.index));
+                bits &= bits - 1;
+            }
+        }
+        homes.retain(|home| self.get(*home).is_some_and(|state| !state.is_blank()));
+        homes
+    }
+
+    /// Moves every state to the worker of `to` on which its home lives now.
+    pub fn deal<'a>(self, to: impl IntoIterator<Item = &'a mut Homes<S>>)
+    where
+        S: 'a,
+    {
+        let mut to: Vec<_> = to.into_iter().collect();
+        let peers = to.len();
+        for (index, homes) in to.iter_mut().enumerate() {
+            homes.settle(index, peers);
+        }
+        let (index, own) = (self.index, self.peers);
+        for (page, states) in self.pages.into_iter().enumerate() {
+            let first = (page * PAGE) as u32;
+            for (place, state) in (first..).zip(states) {
+                let home = HomeId(place * own + index);
+                if !state.is_blank() {
+                    *to[home.0 as usize % peers].of(home) = state;
+                }
+            }
+        }
+    }
+
+    fn homes_of(&self, page: usize) -> impl Iterator<Item = HomeId> + use<S> {
+        let (index, peers) = (self.index, self.peers);
+        let first = (page * PAGE) as u32;
+        (first..).map(move |place| HomeId(place * peers + index))
+    }
+}
+
+impl<S: HomeState + Serialize> Serialize for Homes<S> {
+    fn serialize<Z: Serializer>(&self, serializer: Z) -> Result<Z::Ok, Z::Error> {
+        let mut list = serializer.serialize_seq(Some(self.iter().count()))?;
+        for home in self.iter() {
+            list.serialize_element(&home)?;
+        }
+        list.end()
+    }
+}
+
+/// What was taken out lies on one worker until it is [dealt](Homes::deal).
+impl<'de, S: HomeState + Deserialize<'de>> Deserialize<'de> for Homes<S> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct List<S>(PhantomData<S>);
+        impl<'de, S: HomeState + Deserialize<'de>> Visitor<'de> for List<S> {
+            type Value = Homes<S>;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a list of homes with their states")
+            }
+
+            fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Homes<S>, A::Error> {
+                let mut homes = Homes::default();
+                while let Some((home, state)) = list.next_element()? {
+                    *homes.of(home) = state;
+                }
+                Ok(homes)
+            }
+        }
+        deserializer.deserialize_seq(List(PhantomData))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+    struct Count(u32);
+
+    impl HomeState for Count {
+        fn is_blank(&self) -> bool {
+            self.0 == 0
+        }
+    }
+
+    const HOMES: [u32; 4] = [1, 4, 7, 3 * 5000 + 1];
+
+    fn states() -> Homes<Count> {
+        let mut states = Homes::<Count>::new(1, 3);
+        for home in HOMES {
+            states.of(HomeId(home)).0 = home;
+        }
+        states
+    }
+
+    #[test]
+    fn a_state_stays_with_its_home() {
+        let mut states = states();
+        for home in HOMES {
+            assert_eq!(states.of(HomeId(home)).0, home);
+        }
+        let met: Vec<_> = states
+            .iter()
+            .map(|(home, state)| (home.0, state.0))
+            .collect();
+        assert_eq!(met, HOMES.map(|home| (home, home)));
+    }
+
+    #[test]
+    fn what_was_lent_out_counts_as_changed() {
+        let mut states = states();
+        assert_eq!(states.take_changed(), HOMES.map(HomeId));
+        assert_eq!(states.take_changed(), []);
+        states.of(HomeId(7)).0 += 1;
+        let _ = states.of(HomeId(10));
+        assert_eq!(states.take_changed(), [HomeId(7)]);
+    }
+
+    #[test]
+    fn states_go_to_where_their_homes_live() {
+        let mut two = [Homes::default(), Homes::default()];
+        states().deal(&mut two);
+        let held = |homes: &Homes<Count>| homes.iter().map(|(home, _)| home.0).collect::<Vec<_>>();
+        assert_eq!(held(&two[0]), [4]);
+        assert_eq!(held(&two[1]), [1, 7, 15_001]);
+    }
+}

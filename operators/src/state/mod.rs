@@ -1,0 +1,15 @@
+//! What operators hold: the states of a worker's homes, epochs that are still open, and the way in and out of both.
+
+mod by_home;
+mod epochs;
+mod held;
+mod history;
+mod homes;
+pub(crate) mod prefetch;
+
+pub(crate) use by_home::{ByHome, Spot};
+pub use epochs::Buffered;
+pub(crate) use epochs::{EpochBuffer, first_open};
+pub use held::{Held, Suspension};
+pub(crate) use history::History;
+pub use homes::{HomeState, Homes};
