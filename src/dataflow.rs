@@ -13,7 +13,10 @@
 //! It is a line from start to end: an operator that took a feedback edge would have its frontier held back by every open
 //! request, so versions on trial are judged inside `score`.
 
+use std::sync::Arc;
+
 use crossbeam_channel::Sender;
+use differential_dataflow::VecCollection;
 use hearth_operators::compress::{Alpha, Compress};
 use hearth_operators::embed::Embed;
 use hearth_operators::gather::Gather;
@@ -27,7 +30,8 @@ use hearth_operators::transitions::{Transition, Transitions};
 use hearth_operators::validate::{Invalid, Validate};
 use hearth_operators::warm_up::{Enough, WarmUp};
 use hearth_operators::words::{
-    Adaptation, Adjustment, Behavior, Epoch, Foundation, Outcome, Representative, Task, Weights,
+    Adaptation, Adjustment, Behavior, Epoch, Foundation, Outcome, Representative, Segment, Task,
+    Weights,
 };
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
@@ -69,11 +73,11 @@ pub struct Dataflow {
     pub done: ProbeHandle<Epoch>,
 }
 
-/// Builds the dataflow on a worker.
+/// Builds the dataflow on a worker. Without `services` it goes as far as what needs none: segments, shifts, transitions, hints.
 pub fn build(
     scope: Scope<'_, Epoch>,
     settings: &Settings,
-    services: &Services,
+    services: Option<&Services>,
     rows: &Sender<Vec<Row>>,
 ) -> Dataflow {
     let (behaviors_in, behaviors) = scope.new_input::<Vec<Behavior>>();
@@ -94,6 +98,27 @@ pub fn build(
     let over = shifts.ended.clone().map(|(key, _)| key);
     let transitions = segments.clone().transitions();
     let hints = shifts.ended.clone().hints(top_k);
+    let (ingested, done) = (ProbeHandle::new(), ProbeHandle::new());
+    let out = Out {
+        rows,
+        probes: &[&ingested, &done],
+    };
+    out.ingested(segments.clone(), transitions, split.accounts);
+    let out = Out {
+        rows,
+        probes: &[&done],
+    };
+    out.write(shifts.refused, |_, shift| Row::Refused { shift });
+    let Some(services) = services else {
+        hints.probe_with(&done);
+        return Dataflow {
+            behaviors: behaviors_in,
+            notices: notices_in,
+            ingested,
+            done,
+        };
+    };
+
     let warm_up = segments.clone().warm_up(notices, warm_up);
     let trained = warm_up.offload("Foundation", services.foundation.clone(), 1);
     let foundation = trained.clone().broadcast();
@@ -122,43 +147,6 @@ pub fn build(
             .clone()
             .score(keys, adaptations.clone(), foundation, models, trial, limit);
 
-    let (ingested, done) = (ProbeHandle::new(), ProbeHandle::new());
-    let out = Out {
-        rows,
-        probes: &[&ingested, &done],
-    };
-    out.write(segments.inner, |_, (segment, epoch, diff)| Row::Segment {
-        epoch,
-        diff,
-        segment,
-    });
-    out.write(
-        transitions.inner,
-        |_, (Transition { home, from, to }, epoch, diff)| Row::Transition {
-            epoch,
-            diff,
-            home,
-            from,
-            to,
-        },
-    );
-    out.write(split.accounts, |_, account| match account {
-        Account::Counted { applied, duplicate } => Row::Tally { applied, duplicate },
-        Account::Late(behavior) => {
-            let reason = "it lies before its home's horizon (newest event minus lateness)".into();
-            Row::Late { behavior, reason }
-        }
-        Account::Rejected(behavior) => {
-            let reason =
-                "it jumps ahead of its home's newest event and no second event confirms it".into();
-            Row::Implausible { behavior, reason }
-        }
-    });
-    let out = Out {
-        rows,
-        probes: &[&done],
-    };
-    out.write(shifts.refused, |_, shift| Row::Refused { shift });
     out.write(representatives.inner, |_, ((key, segment), epoch, diff)| {
         let regime = key.regime;
         Row::Representative {
@@ -253,6 +241,44 @@ struct Out<'a> {
 }
 
 impl Out<'_> {
+    /// What is out once an epoch is ingested.
+    fn ingested<'s>(
+        &self,
+        segments: VecCollection<'s, Epoch, Arc<Segment>, i64>,
+        transitions: VecCollection<'s, Epoch, Transition, i64>,
+        accounts: StreamVec<'s, Epoch, Account>,
+    ) {
+        self.write(segments.inner, |_, (segment, epoch, diff)| Row::Segment {
+            epoch,
+            diff,
+            segment,
+        });
+        self.write(
+            transitions.inner,
+            |_, (Transition { home, from, to }, epoch, diff)| Row::Transition {
+                epoch,
+                diff,
+                home,
+                from,
+                to,
+            },
+        );
+        self.write(accounts, |_, account| match account {
+            Account::Counted { applied, duplicate } => Row::Tally { applied, duplicate },
+            Account::Late(behavior) => {
+                let reason =
+                    "it lies before its home's horizon (newest event minus lateness)".into();
+                Row::Late { behavior, reason }
+            }
+            Account::Rejected(behavior) => {
+                let reason =
+                    "it jumps ahead of its home's newest event and no second event confirms it"
+                        .into();
+                Row::Implausible { behavior, reason }
+            }
+        });
+    }
+
     /// Hands a stream's records to the writer as rows; the probes tell how far that is done.
     fn write<D: Clone + 'static>(
         &self,

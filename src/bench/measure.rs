@@ -12,14 +12,14 @@ use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use super::incremental;
+use super::ingestion::{self, Counter};
 use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
 use crate::homes::Homes;
 use crate::models::Preset;
 use crate::sinks::{Names, Writer, peak_rss};
-use crate::sources::{EventLog, Options};
+use crate::sources::{EventLog, Files, Options};
 
 /// One run: used by the other measurements, which start it as a process
 #[derive(clap::Args, Clone, Debug)]
@@ -170,25 +170,23 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
             totals
         }
         Program::Hearth => {
-            let mut path = incremental::Path {
-                rules,
+            let path = ingestion::Path {
+                catalog: catalog.clone(),
                 workers: args.workers,
                 epoch_events: args.epoch_events,
-                digest: args.digest,
-                rows: None,
+                watch: Arc::new(()),
             };
+            let source = Files::new(log, Default::default())?;
             match &args.write {
                 None => {
-                    let (totals, held) = path.run(log)?;
-                    held_bytes = held;
-                    totals
+                    let (counter, rows) = Counter::start(args.digest)?;
+                    held_bytes = path.run(source, rows)?;
+                    counter.totals()?
                 }
                 Some(folder) => {
                     let (writer, rows) = writer(folder, &args.log, &homes, &catalog)?;
-                    path.rows = Some(rows);
-                    let (totals, _) = path.run(log)?;
-                    writer.finish()?;
-                    totals
+                    path.run(source, rows)?;
+                    Totals::written(&writer.finish()?)
                 }
             }
         }

@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use hearth_operators::words::{ActionId, HomeId, Moment};
 use serde::{Deserialize, Serialize};
 
+use crate::sinks::Counts;
+
 /// What a run handed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -37,15 +39,18 @@ impl Totals {
         self.updates += 1;
     }
 
-    /// Adds what another worker handed over.
-    pub fn add(&mut self, other: &Totals) {
-        self.applied += other.applied;
-        self.duplicate += other.duplicate;
-        self.refused += other.refused;
-        self.segments += other.segments;
-        self.transitions += other.transitions;
-        self.updates += other.updates;
-        self.digest = self.digest.wrapping_add(other.digest);
+    /// What was written into a folder.
+    pub fn written(counts: &Counts) -> Self {
+        let lines = |stream: &str| counts.lines.get(stream).copied().unwrap_or(0);
+        Totals {
+            applied: counts.applied,
+            duplicate: counts.duplicate,
+            refused: counts.late + counts.rejected,
+            segments: counts.segments,
+            transitions: counts.transitions,
+            updates: lines("segments") + lines("transitions"),
+            digest: 0,
+        }
     }
 
     /// Whether both hold the same at the end, whatever updates led there.

@@ -7,6 +7,7 @@
 
 mod describe;
 mod file;
+mod interval;
 mod llm;
 
 use std::fmt;
@@ -24,6 +25,7 @@ use serde::{Deserialize, Serialize};
 pub use crate::models::Preset;
 pub use describe::describe;
 pub use file::{File, check_environment};
+pub use interval::Interval;
 pub use llm::LlmConfig;
 
 /// The command was called in a way that cannot work; nothing was done. The program ends with code 2.
@@ -95,6 +97,16 @@ pub struct Config {
         default_value = "1000"
     )]
     pub epoch_events: NonZeroUsize,
+
+    /// An epoch closes at the latest so long after its first event came, by the clock: `auto` is 1s where the log is standard
+    /// input or a pipe, and off for files, whose epochs then do not depend on how quickly they are read
+    #[arg(
+        long,
+        env = "HEARTH_EPOCH_INTERVAL",
+        value_name = "DURATION",
+        default_value = "auto"
+    )]
+    pub epoch_interval: Interval,
 
     /// Successors of each action that a request's hints name
     #[arg(long, env = "HEARTH_TOP_K", value_name = "NUMBER", default_value = "5")]

@@ -22,7 +22,6 @@ mod reading;
 mod sasrec;
 #[cfg(test)]
 mod tests;
-mod threads;
 
 pub(crate) use adam::Adam;
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
@@ -41,7 +40,6 @@ pub(crate) use preset::WINDOW;
 pub use reading::Columns;
 pub(crate) use reading::{Batch, Table, Vocabulary, Window};
 pub(crate) use sasrec::{Aim as SasRecAim, SasRec, Shape as SasRecShape};
-pub use threads::single_threaded;
 
 use hearth_operators::words::{Catalog, Sequence, Weights};
 

@@ -8,8 +8,9 @@ use hearth_operators::words::Catalog;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
-use crate::pool::{Pool, Stop};
+use crate::pool::Pool;
 use crate::services::{self, Answers, Workload};
+use crate::stop::Stop;
 use crate::synthesizers::llm::{self, Calls, Cassette, Engine, Llm, Mode, Prompts, Quote};
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 

@@ -29,6 +29,8 @@ pub struct Counts {
     pub requests: u64,
     /// Requests that got no answer.
     pub failures: u64,
+    /// Shifts of homes with requests and no adaptation yet.
+    pub waiting: u64,
     /// Generated sequences that passed validation.
     pub candidates: u64,
     /// Candidates retained, by the stage that decided.
@@ -49,4 +51,11 @@ pub struct Counts {
     pub anomalies: u64,
     /// Lines by stream.
     pub lines: BTreeMap<&'static str, u64>,
+}
+
+impl Counts {
+    /// Lines that are accounted for as events.
+    pub fn events(&self) -> u64 {
+        self.applied + self.duplicate + self.late + self.rejected
+    }
 }

@@ -9,6 +9,7 @@ mod format;
 pub mod lines;
 mod models;
 mod summary;
+mod undone;
 
 use std::collections::HashSet;
 use std::fs::File;
@@ -20,7 +21,7 @@ use std::thread::JoinHandle;
 use crossbeam_channel::{Receiver, Sender};
 use hearth_operators::words::{
     ActionId, Adjustment, Behavior, Catalog, Epoch, HomeId, Outcome, Representative, Request,
-    RequestKey, Score, Segment, Shift, Verdict, Weights, Word,
+    RequestKey, Score, Segment, Shift, ShiftKey, Verdict, Weights, Word,
 };
 
 use crate::homes::Homes;
@@ -29,6 +30,7 @@ pub use counts::Counts;
 pub use summary::{
     Adaptations, Events, Jobs, Run, Scores, Summary, Timings, Verdicts, grouped, peak_rss, rss,
 };
+pub use undone::Undone;
 
 use format::Format;
 use models::Models;
@@ -313,6 +315,7 @@ impl Writer {
             counts: Counts::default(),
             homes: HashSet::new(),
             adapted: HashSet::new(),
+            waiting: HashSet::new(),
             line: Vec::new(),
         };
         let thread = std::thread::Builder::new()
@@ -379,6 +382,8 @@ struct Desk {
     counts: Counts,
     homes: HashSet<HomeId>,
     adapted: HashSet<HomeId>,
+    /// Shifts with requests and no adaptation yet.
+    waiting: HashSet<ShiftKey>,
     /// The line being formatted.
     line: Vec<u8>,
 }
@@ -451,7 +456,11 @@ impl Desk {
             }
             Row::Transition { diff, .. } => counts.transitions += diff,
             Row::Representative { diff, .. } => counts.representatives += diff,
-            Row::Request { .. } => counts.requests += 1,
+            Row::Request { request, .. } => {
+                counts.requests += 1;
+                self.waiting.insert(request.key.shift);
+                counts.waiting = self.waiting.len() as u64;
+            }
             Row::Verdict { verdict, .. } => {
                 counts.candidates += 1;
                 let judged = match verdict.retain {
@@ -473,6 +482,8 @@ impl Desk {
                     Outcome::RolledBack => counts.rolled_back += 1,
                 }
                 counts.adapted_homes = self.adapted.len() as u64;
+                self.waiting.remove(&adjustment.key);
+                counts.waiting = self.waiting.len() as u64;
             }
             Row::Score { score, .. } => {
                 counts.scores += 1;

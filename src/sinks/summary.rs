@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::{Counts, SinkError};
+use super::{Counts, SinkError, Undone};
 use crate::synthesizers::llm::LlmSummary;
 
 /// What only the run itself knows.
@@ -22,6 +22,8 @@ pub struct Run {
     pub workers: usize,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
+    /// What it left, if it was stopped before everything was out.
+    pub undone: Option<Undone>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -99,6 +101,9 @@ pub struct Summary {
     pub llm: Option<LlmSummary>,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
+    /// What it left, if it was stopped before everything was out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
     /// Where the time went.
     pub timings: Timings,
     /// Wall time of the run in seconds.
@@ -181,6 +186,7 @@ impl Summary {
             },
             llm,
             interrupted: run.interrupted,
+            undone: run.undone.clone(),
             timings: run.timings.clone(),
             seconds,
             events_per_second: if seconds > 0.0 {
@@ -198,7 +204,7 @@ impl Summary {
         dir.join("summary.json")
     }
 
-    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`.
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run left.
     pub fn balanced(&self) -> bool {
         let Events {
             r#in,
@@ -207,7 +213,8 @@ impl Summary {
             late,
             rejected,
         } = self.events;
-        r#in == applied + duplicate + late + rejected
+        let left = self.undone.as_ref().map_or(0, |undone| undone.lines);
+        r#in == applied + duplicate + late + rejected + left
     }
 
     /// Writes `summary.json` into `dir`.
@@ -327,6 +334,9 @@ impl fmt::Display for Summary {
             let note = "were read while homes were being adapted".to_owned();
             row(f, "events", self.timings.events_during_adaptation, note)?;
         }
+        if let Some(undone) = &self.undone {
+            writeln!(f, "{undone}")?;
+        }
         let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
             format!(", at most {} MiB of memory", grouped(bytes >> 20))
         });
@@ -392,6 +402,7 @@ mod tests {
             seed: 2024,
             workers: 2,
             interrupted: false,
+            undone: None,
             timings: Timings::default(),
         }
     }

@@ -24,9 +24,10 @@ use super::shifts::Shifts;
 use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
-use crate::pool::{Stop, Work};
+use crate::pool::Work;
 use crate::sinks::grouped;
 use crate::sinks::lines::{request_id, shift_id};
+use crate::stop::Stop;
 use crate::synthesizers::Synthesizer;
 
 /// Who completes calls that are not recorded.

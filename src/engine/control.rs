@@ -1,0 +1,142 @@
+//! What the engine's handle and its workers tell each other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use hearth_operators::words::Epoch;
+
+use super::Reached;
+use crate::stop::Stop;
+
+/// How long the workers of a stopped run go on, to bring to an end what was read.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// What the first worker is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Feed until so many epochs are fed, counted from the start.
+    Feed(Epoch),
+    /// Take the dataflow down as it is.
+    Suspend,
+    /// Feed the rest, end the log, and run until everything is out.
+    Finish,
+}
+
+/// Shared by the handle, the workers and the reader.
+#[derive(Default)]
+pub struct Control {
+    state: Mutex<State>,
+    /// Something about the state is new.
+    news: Condvar,
+    /// The first worker's thread.
+    first: OnceLock<Thread>,
+    /// All workers are to leave, whatever they are doing.
+    left: AtomicBool,
+    /// When a worker first saw that the run is stopped.
+    stopped: OnceLock<Instant>,
+}
+
+#[derive(Default)]
+struct State {
+    order: Option<Order>,
+    reached: Reached,
+    /// The first worker comes no further.
+    over: bool,
+    ingested: Duration,
+    complete: Option<Epoch>,
+}
+
+impl Control {
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the first worker what to do.
+    pub fn order(&self, order: Order) {
+        self.state().order = Some(order);
+        self.wake();
+    }
+
+    /// What to do; at first, nothing.
+    pub fn ordered(&self) -> Order {
+        self.state().order.unwrap_or(Order::Feed(0))
+    }
+
+    /// The calling thread is the first worker's.
+    pub fn lead(&self) {
+        // There is one first worker.
+        let _ = self.first.set(std::thread::current());
+    }
+
+    /// Wakes the first worker, for there is something new.
+    pub fn wake(&self) {
+        if let Some(first) = self.first.get() {
+            first.unpark();
+        }
+    }
+
+    /// How far it has come.
+    pub fn reached(&self) -> Reached {
+        self.state().reached
+    }
+
+    /// The first worker has come so far.
+    pub fn publish(&self, reached: Reached) {
+        self.state().reached = reached;
+        self.news.notify_all();
+    }
+
+    /// The first worker comes no further.
+    pub fn over(&self) {
+        self.state().over = true;
+        self.news.notify_all();
+    }
+
+    /// Waits until enough is reached, or the first worker goes no further.
+    pub fn wait(&self, enough: impl Fn(&Reached) -> bool) -> Reached {
+        let waits = |state: &mut State| !state.over && !enough(&state.reached);
+        let state = self.news.wait_while(self.state(), waits);
+        state.unwrap_or_else(PoisonError::into_inner).reached
+    }
+
+    /// A worker has all accounts; the last one's word counts.
+    pub fn ingested(&self, after: Duration) {
+        let mut state = self.state();
+        state.ingested = state.ingested.max(after);
+    }
+
+    /// Epochs of which a worker saw everything out when it took down its dataflow before the end.
+    pub fn cut_short(&self, complete: Epoch) {
+        let mut state = self.state();
+        state.complete = Some(state.complete.map_or(complete, |other| other.min(complete)));
+    }
+
+    /// When everything was accounted for, and which epochs are complete, if not all.
+    pub fn ended(&self) -> (Duration, Option<Epoch>) {
+        let state = self.state();
+        (state.ingested, state.complete)
+    }
+
+    /// Lets all workers, and the reader, leave.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether to leave.
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst)
+    }
+
+    /// Whether to go on with what was begun: a stopped run does so for a moment only.
+    pub fn patient(&self, stop: &Stop) -> bool {
+        if self.is_left() {
+            return false;
+        }
+        if !stop.is_stopped() {
+            return true;
+        }
+        self.stopped.get_or_init(Instant::now).elapsed() < PATIENCE
+    }
+}
