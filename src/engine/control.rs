@@ -45,7 +45,10 @@ struct State {
     /// The first worker comes no further.
     over: bool,
     ingested: Duration,
-    complete: Option<Epoch>,
+    /// Some worker saw everything out, the end of the log included.
+    whole: bool,
+    /// Epochs of which everything is out.
+    complete: Epoch,
 }
 
 impl Control {
@@ -107,16 +110,20 @@ impl Control {
         state.ingested = state.ingested.max(after);
     }
 
-    /// Epochs of which a worker saw everything out when it took down its dataflow before the end.
-    pub fn cut_short(&self, complete: Epoch) {
+    /// How much a worker knows to be out as it ends: all, or the first epochs. What any of them knows is so.
+    pub fn complete(&self, epochs: Option<Epoch>) {
         let mut state = self.state();
-        state.complete = Some(state.complete.map_or(complete, |other| other.min(complete)));
+        match epochs {
+            None => state.whole = true,
+            Some(epochs) => state.complete = state.complete.max(epochs),
+        }
     }
 
     /// When everything was accounted for, and which epochs are complete, if not all.
     pub fn ended(&self) -> (Duration, Option<Epoch>) {
         let state = self.state();
-        (state.ingested, state.complete)
+        let complete = (!state.whole).then_some(state.complete);
+        (state.ingested, complete)
     }
 
     /// Lets all workers, and the reader, leave.

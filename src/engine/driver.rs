@@ -76,10 +76,12 @@ impl Driver {
             drop((behaviors, notices));
         }
         self.run_out(worker, &ingested, &done);
-        if !done.done() {
+        if done.done() {
+            self.control.complete(None);
+        } else {
             // Nobody will answer what is still open.
-            let complete = done.with_frontier(|frontier| frontier.first().copied());
-            self.control.cut_short(complete.unwrap_or(0));
+            let epochs = done.with_frontier(|frontier| frontier.first().copied());
+            self.control.complete(Some(epochs.unwrap_or(0)));
             worker.drop_dataflow(index);
         }
     }
