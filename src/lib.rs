@@ -1,30 +1,54 @@
 //! Hearth keeps the smart-home models of many households fitted while life changes.
 //!
 //! The dataflow and its words live in [`hearth_operators`]; this crate is what surrounds them: sources, sinks,
-//! synthesizers, models, the outlier filter and the command line.
+//! synthesizers, models, the outlier filter and the command line. The modules stand in the order in which they are best read.
+
+// How the dataflow is run.
+pub mod engine;
+
+pub mod stop;
+
+// What goes in.
+pub mod sources;
+
+pub mod catalog;
+pub mod homes;
+pub mod time;
+
+// What the dataflow asks for.
+pub mod services;
+
+pub mod pool;
+
+pub mod synthesizers;
+
+pub mod filter;
+pub mod models;
+pub mod trainer;
+
+// What comes out.
+pub mod outputs;
+pub mod sinks;
+
+pub mod memory;
+pub mod summary;
+
+// From the command line to a run.
+pub mod cli;
+
+pub mod config;
+pub mod settings;
+
+pub mod replay;
+
+// Around it: looking at an output, making and changing logs, measuring.
+pub mod show;
+
+pub mod evaluate;
+
+pub mod import;
+pub mod pack;
+pub mod simulate;
 
 pub mod bench;
-pub mod catalog;
-pub mod cli;
-pub mod config;
-pub mod dataflow;
-pub mod evaluate;
 pub mod experiment;
-pub mod filter;
-pub mod homes;
-pub mod import;
-pub mod memory;
-pub mod models;
-pub mod outputs;
-pub mod pack;
-pub mod pool;
-pub mod replay;
-pub mod services;
-pub mod show;
-pub mod simulate;
-pub mod sinks;
-pub mod sources;
-pub mod summary;
-pub mod synthesizers;
-pub mod time;
-pub mod trainer;

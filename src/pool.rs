@@ -1,13 +1,16 @@
 //! The threads beside the dataflow: synthesis, filtering, training and scoring run here, never on a worker.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use crossbeam_channel::{Receiver, Sender, select_biased, unbounded};
 use hearth_operators::outside::{Answer, Outside};
 use rustix::time::{ClockId, clock_gettime};
+
+use crate::stop::Stop;
 
 /// How soon a job is wanted: others wait for it, or it is long.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,45 +33,20 @@ pub struct Work {
 }
 
 impl Work {
-    /// Jobs that wait or run.
+    /// Jobs that wait or run; of a run that was stopped, those that were dropped.
     pub fn open(&self) -> u64 {
         let done = self.done.load(Ordering::Relaxed);
         self.asked.load(Ordering::Relaxed).saturating_sub(done)
     }
 }
 
-/// Stops a run: because a person asked for it, or because of a failure, which is kept.
-#[derive(Clone, Debug, Default)]
-pub struct Stop(Arc<(AtomicBool, Mutex<Option<String>>)>);
-
-impl Stop {
-    /// Nothing new is to be begun.
-    pub fn stop(&self) {
-        self.0.0.store(true, Ordering::SeqCst);
-    }
-
-    /// The run has failed. The first reason is kept.
-    pub fn fail(&self, reason: String) {
-        let mut failure = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.get_or_insert(reason);
-        self.stop();
-    }
-
-    /// Whether anything stopped the run.
-    pub fn is_stopped(&self) -> bool {
-        self.0.0.load(Ordering::SeqCst)
-    }
-
-    /// Why the run failed, if it did.
-    pub fn failure(&self) -> Option<String> {
-        let failure = self.0.1.lock().unwrap_or_else(PoisonError::into_inner);
-        failure.clone()
-    }
-}
+/// How often the end of jobs is looked for.
+const LOOK: Duration = Duration::from_millis(5);
 
 type Job = Box<dyn FnOnce() + Send>;
 
-/// A fixed number of threads. Dropping it waits for the jobs that run.
+/// A fixed number of threads. Dropping it waits for the jobs, unless the run was stopped: then those that run are abandoned, for
+/// a training may take minutes, and nobody waits for their answers.
 pub struct Pool {
     soon: Option<Sender<Job>>,
     patient: Option<Sender<Job>>,
@@ -101,7 +79,7 @@ impl Pool {
     }
 
     /// Offers `work` as an [`Outside`] whose jobs run on this pool. A job that fails, or panics, fails the run.
-    /// Once that is stopped, jobs are dropped unanswered.
+    /// Once that is stopped, jobs are dropped unanswered and stay open.
     pub fn offer<Q, A>(
         &self,
         urgency: Urgency,
@@ -129,6 +107,12 @@ impl Drop for Pool {
     fn drop(&mut self) {
         self.soon = None;
         self.patient = None;
+        while !self.stop.is_stopped() && self.threads.iter().any(|thread| !thread.is_finished()) {
+            std::thread::sleep(LOOK);
+        }
+        if self.stop.is_stopped() {
+            return;
+        }
         for thread in self.threads.drain(..) {
             // A job's panic is caught where it runs.
             let _ = thread.join();
@@ -162,8 +146,8 @@ where
                 }
                 let spent = cpu_micros().saturating_sub(began);
                 counted.cpu_micros.fetch_add(spent, Ordering::Relaxed);
+                counted.done.fetch_add(1, Ordering::Relaxed);
             }
-            counted.done.fetch_add(1, Ordering::Relaxed);
         };
         if let Some(queue) = &self.queue {
             // Without a pool the job is dropped, and with it the question's answer.

@@ -5,14 +5,12 @@ mod cohort;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_operators::embed::ToEmbed;
 use hearth_operators::dataflow::{Answers, Services};
-use hearth_operators::outside::{Answer, Outside};
+use hearth_operators::embed::ToEmbed;
 use hearth_operators::score::{Judged, Judgement, ToScore};
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{
-    Adaptation, Candidates, Catalog, Catalogs, Embedding, Filtered, Foundation, Reply, Request,
-    Version, Weights,
+    Candidates, Catalog, Catalogs, Filtered, Foundation, Reply, Request, Version, Weights,
 };
 
 use crate::models::{Detector, Embedder, ModelError, Predictor, Preset};
@@ -61,67 +59,67 @@ impl Workload {
 
 /// Everything that the dataflow asks for, on `pool`, counted in `workload`.
 pub fn services(
-        pool: &Pool,
-        workload: &Workload,
-        catalogs: &Arc<Catalogs>,
-        settings: trainer::Settings,
-        synthesizer: Option<Answers>,
-    ) -> Services {
-        let preset = settings.preset;
-        Services {
-            foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
-                let catalogs = catalogs.clone();
-                move |warm: Arc<WarmedUp>| {
-                    let catalog = catalogs.cohort(warm.cohort);
-                    let models = trainer::foundation(catalog, &warm.sequences, &settings)
-                        .map_err(|e| format!("training the first models failed: {e}"))?;
-                    let cohort = warm.cohort;
-                    Ok(Arc::new(Foundation { cohort, ..models }))
-                }
-            }),
-            encoder: pool.offer(Urgency::Soon, workload.encode.clone(), {
-                let catalogs = catalogs.clone();
-                let loaded = Loaded::new(preset, Embedder::load);
-                move |ask: ToEmbed| {
-                    let encoder = loaded
-                        .get(catalogs.cohort(ask.cohort), &ask.encoder)
-                        .map_err(|e| failed("encoder", &e))?;
-                    let vectors = ask.sequences.iter().map(|s| encoder.embed(s).map(Arc::new));
-                    vectors
-                        .collect::<Result<_, _>>()
-                        .map_err(|e| failed("encoder", &e))
-                }
-            }),
-            synthesizer,
-            filter: pool.offer(Urgency::Patient, workload.filter.clone(), {
-                let catalogs = catalogs.clone();
-                move |candidates: Candidates| {
-                    let catalog = catalogs.cohort(catalogs.cohort_of(candidates.key.home));
-                    cohort::judged(&catalogs, candidates, |candidates| {
-                        filter::filter(catalog, candidates, &settings)
-                    })
-                    .map_err(|e| format!("filtering candidates failed: {e}"))
-                }
-            }),
-            trainer: pool.offer(Urgency::Patient, workload.train.clone(), {
-                let catalogs = catalogs.clone();
-                move |filtered: Filtered| {
-                    let catalog = catalogs.cohort(catalogs.cohort_of(filtered.key.home));
-                    let lesson = cohort::lesson(&catalogs, filtered);
-                    trainer::adapt(catalog, &lesson, &settings)
-                        .map_err(|e| format!("adapting a home failed: {e}"))
-                }
-            }),
-            models: pool.offer(Urgency::Soon, workload.score.clone(), {
-                let catalogs = catalogs.clone();
-                let detectors = Loaded::new(preset, Detector::load);
-                let predictors = Loaded::new(preset, Predictor::load);
-                move |ask: ToScore| {
-                    judge(&ask, &catalogs, &detectors, &predictors).map_err(|e| failed("score", &e))
-                }
-            }),
-        }
+    pool: &Pool,
+    workload: &Workload,
+    catalogs: &Arc<Catalogs>,
+    settings: trainer::Settings,
+    synthesizer: Option<Answers>,
+) -> Services {
+    let preset = settings.preset;
+    Services {
+        foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
+            let catalogs = catalogs.clone();
+            move |warm: Arc<WarmedUp>| {
+                let catalog = catalogs.cohort(warm.cohort);
+                let models = trainer::foundation(catalog, &warm.sequences, &settings)
+                    .map_err(|e| format!("training the first models failed: {e}"))?;
+                let cohort = warm.cohort;
+                Ok(Arc::new(Foundation { cohort, ..models }))
+            }
+        }),
+        encoder: pool.offer(Urgency::Soon, workload.encode.clone(), {
+            let catalogs = catalogs.clone();
+            let loaded = Loaded::new(preset, Embedder::load);
+            move |ask: ToEmbed| {
+                let encoder = loaded
+                    .get(catalogs.cohort(ask.cohort), &ask.encoder)
+                    .map_err(|e| failed("encoder", &e))?;
+                let vectors = ask.sequences.iter().map(|s| encoder.embed(s).map(Arc::new));
+                vectors
+                    .collect::<Result<_, _>>()
+                    .map_err(|e| failed("encoder", &e))
+            }
+        }),
+        synthesizer,
+        filter: pool.offer(Urgency::Patient, workload.filter.clone(), {
+            let catalogs = catalogs.clone();
+            move |candidates: Candidates| {
+                let catalog = catalogs.cohort(catalogs.cohort_of(candidates.key.home));
+                cohort::judged(&catalogs, candidates, |candidates| {
+                    filter::filter(catalog, candidates, &settings)
+                })
+                .map_err(|e| format!("filtering candidates failed: {e}"))
+            }
+        }),
+        trainer: pool.offer(Urgency::Patient, workload.train.clone(), {
+            let catalogs = catalogs.clone();
+            move |filtered: Filtered| {
+                let catalog = catalogs.cohort(catalogs.cohort_of(filtered.key.home));
+                let lesson = cohort::lesson(&catalogs, filtered);
+                trainer::adapt(catalog, &lesson, &settings)
+                    .map_err(|e| format!("adapting a home failed: {e}"))
+            }
+        }),
+        models: pool.offer(Urgency::Soon, workload.score.clone(), {
+            let catalogs = catalogs.clone();
+            let detectors = Loaded::new(preset, Detector::load);
+            let predictors = Loaded::new(preset, Predictor::load);
+            move |ask: ToScore| {
+                judge(&ask, &catalogs, &detectors, &predictors).map_err(|e| failed("score", &e))
+            }
+        }),
     }
+}
 
 /// A synthesizer's answers as jobs of the pool.
 pub fn answers(pool: &Pool, workload: &Workload, synthesizer: Arc<dyn Synthesizer>) -> Answers {

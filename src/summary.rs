@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::memory::peak_rss;
-use crate::outputs::{Counts, LlmSummary, grouped, summary_path};
+use crate::outputs::{Counts, LlmSummary, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
 use crate::sinks::files::{self, Folder};
 
@@ -23,6 +23,8 @@ pub struct Run {
     pub workers: usize,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
+    /// What it left, if it was stopped before everything was out.
+    pub undone: Option<Undone>,
     /// Where the time went.
     pub timings: Timings,
 }
@@ -100,6 +102,9 @@ pub struct Summary {
     pub llm: Option<LlmSummary>,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
+    /// What it left, if it was stopped before everything was out.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub undone: Option<Undone>,
     /// Where the time went.
     pub timings: Timings,
     /// Wall time of the run in seconds.
@@ -182,6 +187,7 @@ impl Summary {
             },
             llm,
             interrupted: run.interrupted,
+            undone: run.undone.clone(),
             timings: run.timings.clone(),
             seconds,
             events_per_second: if seconds > 0.0 {
@@ -194,7 +200,7 @@ impl Summary {
         }
     }
 
-    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`.
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run left.
     pub fn balanced(&self) -> bool {
         let Events {
             r#in,
@@ -203,7 +209,8 @@ impl Summary {
             late,
             rejected,
         } = self.events;
-        r#in == applied + duplicate + late + rejected
+        let left = self.undone.as_ref().map_or(0, |undone| undone.lines);
+        r#in == applied + duplicate + late + rejected + left
     }
 
     /// Writes `summary.json` into the folder.
@@ -309,6 +316,9 @@ impl Summary {
                 "were read while homes were being adapted",
             )?;
         }
+        if let Some(undone) = &self.undone {
+            writeln!(f, "{undone}")?;
+        }
         Ok(())
     }
 }
@@ -341,6 +351,7 @@ mod tests {
             seed: 2024,
             workers: 2,
             interrupted: false,
+            undone: None,
             timings: Timings::default(),
         }
     }

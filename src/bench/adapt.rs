@@ -3,35 +3,38 @@
 //! Simulated homes go through the dataflow of a replay, models and synthesizer on the pool as there; only scores are left
 //! out, which are no part of an adaptation. Each job counts the CPU time of its thread for its home.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::io;
 use std::num::{NonZeroU32, NonZeroUsize};
 use std::path::PathBuf;
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::Context;
+use hearth_operators::dataflow::Services;
 use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::score::{Judgement, ToScore};
-use hearth_operators::split::Notice;
 use hearth_operators::words::{
     Behavior, Candidates, Catalog, Catalogs, Filtered, HomeId, Line, Reply, Request, Shift,
 };
-use serde::Serialize;
 
+use super::adaptations::{Adaptation, Share};
+use super::measure::cpu_seconds;
 use super::report::Report;
-use super::{count, median};
+use super::values::count;
 use crate::config::Config;
-use crate::dataflow::{self, Dataflow};
+use crate::engine::{self, Epochs, Resumed, Setup};
 use crate::models::Preset;
-use crate::outputs::grouped;
-use crate::pool::{Pool, Stop, Urgency, cpu_micros};
-use crate::services::{Services, Workload};
+use crate::pool::{Pool, Urgency, cpu_micros};
+use crate::services::{self, Workload};
+use crate::settings::settings;
 use crate::simulate::{self, Event, PlantedShift, Sink};
 use crate::sinks::RowSender;
+use crate::sources::{Batch, Flow, Source, SourceError};
+use crate::stop::Stop;
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
-use crate::{filter, replay, trainer};
+use crate::{filter, trainer};
 
 /// Measure what a home's adaptation costs, by stage, and how many homes are adapted a CPU minute
 ///
@@ -105,61 +108,6 @@ impl Stage {
     }
 }
 
-/// What homes took, as the report has it.
-#[derive(Clone, Debug, Serialize)]
-pub struct Adaptation {
-    /// Sizes of the models.
-    pub preset: Preset,
-    /// Homes that were adapted.
-    pub homes: usize,
-    /// Threads that trained.
-    pub threads: usize,
-    /// CPU seconds a home, by stage, and of all stages.
-    pub stages: Vec<Share>,
-    /// CPU seconds of what is done for all homes at once: the cohort's first models.
-    pub foundation_cpu_seconds: f64,
-    /// CPU seconds of the dataflow and of embedding, up to the requests.
-    pub requests_cpu_seconds: f64,
-    /// From the first event to the last adaptation.
-    pub wall_seconds: f64,
-}
-
-/// CPU seconds a home.
-#[derive(Clone, Debug, Serialize)]
-pub struct Share {
-    /// Of what.
-    pub what: &'static str,
-    /// Half of the homes take at most this.
-    pub median: f64,
-    /// Nine of ten homes take at most this.
-    pub p90: f64,
-    /// Over all homes.
-    pub mean: f64,
-}
-
-impl Share {
-    fn new(what: &'static str, mut seconds: Vec<f64>) -> Self {
-        seconds.sort_by(f64::total_cmp);
-        let p90 = (seconds.len() * 9).div_ceil(10).saturating_sub(1);
-        Share {
-            what,
-            p90: seconds.get(p90).copied().unwrap_or(0.0),
-            mean: seconds.iter().sum::<f64>() / seconds.len().max(1) as f64,
-            median: median(seconds),
-        }
-    }
-}
-
-impl Adaptation {
-    /// Homes a CPU minute, their share of the dataflow and of the cohort's models included.
-    pub fn homes_a_minute(&self) -> f64 {
-        let homes = self.homes as f64;
-        let own = self.stages.last().map_or(0.0, |all| all.mean) * homes;
-        let cpu = own + self.foundation_cpu_seconds + self.requests_cpu_seconds;
-        60.0 * homes / cpu.max(1e-9)
-    }
-}
-
 /// CPU microseconds by home and stage.
 #[derive(Clone, Default)]
 struct Meter(Arc<Mutex<BTreeMap<HomeId, BTreeMap<Stage, u64>>>>);
@@ -199,18 +147,22 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<()> {
     let mut report = Report::new();
     let catalog = Arc::new(simulate::catalog()?);
     let log = Log::simulated(args)?;
-    let settings = trainer::Settings {
+    let training = trainer::Settings {
         preset: args.preset,
         seed: args.seed,
     };
     let (stop, workload, meter) = (Stop::default(), Workload::default(), Meter::default());
     let pool = Pool::new(args.threads.get(), stop.clone())?;
-    let services = services(&pool, &workload, &catalog, settings, &meter);
+    let services = metered_services(&pool, &workload, &catalog, training, &meter);
     let began = Instant::now();
-    let spent = cpu_micros();
-    run_dataflow(log, services, &catalog);
-    let dataflow = cpu_micros().saturating_sub(spent);
+    let spent = cpu_seconds();
+    run_engine(log, services, &catalog, &stop)?;
     drop(pool);
+    // What the process took beside its jobs.
+    let jobs = workload
+        .all()
+        .map(|(_, work)| work.cpu_micros.load(Ordering::Relaxed));
+    let dataflow = cpu_seconds() - spent - jobs.iter().sum::<u64>() as f64 / 1e6;
     if let Some(failure) = stop.failure() {
         anyhow::bail!(failure);
     }
@@ -227,7 +179,7 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<()> {
         threads: args.threads.get(),
         stages,
         foundation_cpu_seconds: seconds(workload.foundation.cpu_micros.load(Ordering::Relaxed)),
-        requests_cpu_seconds: seconds(dataflow + encode),
+        requests_cpu_seconds: dataflow.max(0.0) + seconds(encode),
         wall_seconds: began.elapsed().as_secs_f64(),
     });
     report.publish(args.json.as_deref(), args.svg.as_deref())
@@ -236,7 +188,7 @@ pub fn run(args: &AdaptArgs) -> anyhow::Result<()> {
 /// Simulated homes, in memory.
 #[derive(Default)]
 struct Log {
-    behaviors: Vec<Behavior>,
+    behaviors: VecDeque<Behavior>,
     shifts: Vec<Shift>,
 }
 
@@ -269,7 +221,7 @@ impl Sink for Log {
     }
 
     fn event(&mut self, event: &Event) -> io::Result<()> {
-        self.behaviors.push(Behavior {
+        self.behaviors.push_back(Behavior {
             home: HomeId(event.home),
             moment: event.moment,
             id: None,
@@ -283,7 +235,7 @@ impl Sink for Log {
 }
 
 /// The services of a replay, those of a home's adaptation metered, and nobody to score.
-fn services(
+fn metered_services(
     pool: &Pool,
     workload: &Workload,
     catalog: &Arc<Catalog>,
@@ -291,7 +243,7 @@ fn services(
     meter: &Meter,
 ) -> Services {
     let catalogs = Catalogs::shared(catalog.clone());
-    let mut services = Services::new(pool, workload, &catalogs, settings, None);
+    let mut services = services::services(pool, workload, &catalogs, settings, None);
     let synthesizer = Embedded::new(catalog.clone(), Knowledge::builtin(), settings.seed);
     services.synthesizer = Some(pool.offer(Urgency::Patient, workload.synthesize.clone(), {
         let meter = meter.clone();
@@ -329,78 +281,40 @@ fn services(
     services
 }
 
-/// Runs a log through the dataflow on this thread, until everything is out.
-fn run_dataflow(log: Log, services: Services, catalog: &Arc<Catalog>) {
-    const NAP: Duration = Duration::from_millis(20);
+/// Runs a log through the dataflow, until everything is out.
+fn run_engine(
+    log: Log,
+    services: Services,
+    catalog: &Arc<Catalog>,
+    stop: &Stop,
+) -> anyhow::Result<()> {
     let config = Config::default();
-    let settings = replay::dataflow_settings(&config, &Catalogs::shared(catalog.clone()));
-    timely::execute_directly(move |worker| {
-        let rows = RowSender::nowhere();
-        let Dataflow {
-            mut behaviors,
-            mut notices,
-            done,
-            ..
-        } = worker.dataflow(|scope| dataflow::build(scope, &settings, &services, &rows));
-        for shift in log.shifts {
-            notices.send(Notice::Shift(shift));
-        }
-        for (epoch, batch) in (1..).zip(log.behaviors.chunks(config.epoch_events.get())) {
-            behaviors.send_batch(&mut batch.to_vec());
-            behaviors.advance_to(epoch);
-            notices.advance_to(epoch);
-            worker.step();
-        }
-        notices.send(Notice::LogEnd);
-        drop((behaviors, notices));
-        while !done.done() {
-            worker.step_or_park(Some(NAP));
-        }
-    });
+    let setup = Setup {
+        workers: 1,
+        dataflow: settings(&config, &Catalogs::shared(catalog.clone())),
+        services,
+        outlet: Arc::new(RowSender::nowhere()),
+        resumed: Resumed::default(),
+        epochs: Epochs {
+            lines: config.epoch_events.get(),
+            interval: None,
+        },
+        stop: stop.clone(),
+        watch: Arc::new(()),
+    };
+    let outcome = engine::start(setup, log)?.finish();
+    Ok(outcome.source?)
 }
 
-/// A line a stage, of each measurement.
-pub(super) fn table(adaptations: &[Adaptation]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    for adaptation in adaptations {
-        let Adaptation {
-            preset,
-            homes,
-            threads,
-            stages,
-            foundation_cpu_seconds: foundation,
-            requests_cpu_seconds: requests,
-            wall_seconds: wall,
-        } = adaptation;
-        let _ = writeln!(
-            text,
-            "{} homes, preset {preset:?}, {threads} threads; CPU seconds a home\n{:<28} {:>8} {:>8} {:>8}",
-            grouped(*homes as u64),
-            "",
-            "median",
-            "p90",
-            "mean"
-        );
-        for Share {
-            what,
-            median,
-            p90,
-            mean,
-        } in stages
-        {
-            let _ = writeln!(text, "{what:<28} {median:>8.3} {p90:>8.3} {mean:>8.3}");
-        }
-        let each = requests / (*homes).max(1) as f64;
-        let _ = writeln!(
-            text,
-            "{:<28} {:>8} {:>8} {each:>8.3}\nfirst models of all homes, once: {foundation:.2} CPU s\n\
-             {:.0} homes a CPU minute, everything included; {wall:.1} s by the clock",
-            "dataflow up to the requests",
-            "",
-            "",
-            adaptation.homes_a_minute()
-        );
+impl Source for Log {
+    fn read(&mut self, limit: usize, _: Instant, batch: &mut Batch) -> Result<Flow, SourceError> {
+        batch.shifts.append(&mut self.shifts);
+        let count = limit.min(self.behaviors.len());
+        batch.behaviors.extend(self.behaviors.drain(..count));
+        batch.position.line += count as u64;
+        Ok(match self.behaviors.is_empty() {
+            true => Flow::Ended,
+            false => Flow::Open,
+        })
     }
-    text
 }

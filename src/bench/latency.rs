@@ -5,21 +5,19 @@
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
-use anyhow::anyhow;
 use hdrhistogram::Histogram;
-use hearth_operators::split::Rules;
-use hearth_operators::words::{Behavior, Catalogs, HomeId, Line, Moment};
-use serde::Serialize;
-use timely::worker::Worker;
+use hearth_operators::words::{Behavior, Epoch, HomeId, Line, Moment};
 
-use super::incremental::{self, AHEAD, NAP, Running};
+use super::ingestion::{Counter, Path};
+use super::latencies::Latency;
 use super::report::Report;
+use super::values::{count, homes};
 use super::workload::{self, Workload};
-use super::{count, homes};
-use crate::outputs::grouped;
+use crate::engine::Watch;
+use crate::sources::{Batch, Flow, Source, SourceError};
 
 /// Measure how long an event takes to its epoch's outputs, at rates up to saturation
 ///
@@ -70,44 +68,10 @@ pub struct LatencyArgs {
     pub svg: Option<PathBuf>,
 }
 
-/// What was measured at a rate.
-#[derive(Clone, Debug, Serialize)]
-pub struct Latency {
-    /// Events of an epoch.
-    pub epoch_events: usize,
-    /// Workers.
-    pub workers: usize,
-    /// Events a second that were due; the greatest rate where `open_loop` is false.
-    pub rate: f64,
-    /// Events a second that got through.
-    pub achieved: f64,
-    /// Whether events were due at a rate, or fed as quickly as they were taken.
-    pub open_loop: bool,
-    /// Microseconds from an event's due time until its epoch was out: the median.
-    pub p50: f64,
-    /// Nine of ten.
-    pub p90: f64,
-    /// All but one of a hundred.
-    pub p99: f64,
-    /// All but one of a thousand.
-    pub p999: f64,
-    /// All but one of ten thousand.
-    pub p9999: f64,
-    /// All.
-    pub max: f64,
-}
-
-impl Latency {
-    /// Whether the path kept up.
-    pub fn kept_up(&self) -> bool {
-        self.achieved >= 0.95 * self.rate
-    }
-}
-
 /// Shares of the greatest rate that are measured.
 const SHARES: [f64; 5] = [0.1, 0.25, 0.5, 0.75, 0.9];
 
-/// Below this a worker does not sleep until the next epoch is due: waking up takes as long.
+/// Below this the source does not sleep until the next epoch is due: waking up takes as long.
 const SPIN: Duration = Duration::from_micros(100);
 
 /// Runs the command.
@@ -170,33 +134,35 @@ fn measure(
     epoch_events: usize,
     rate: Option<f64>,
 ) -> anyhow::Result<Latency> {
-    let path = incremental::Path {
-        rules: Rules::new(Catalogs::shared(Arc::new(workload::catalog()?))),
+    let began = Arc::new(OnceLock::new());
+    let pace = Pace {
+        began: began.clone(),
+        first: epoch_events.min(log.len()),
+        between: rate.map(|rate| Duration::from_secs_f64(1.0 / rate)),
+    };
+    let watch = Arc::new(Clock::new(pace.clone(), log.len(), epoch_events));
+    let path = Path {
+        catalog: Arc::new(workload::catalog()?),
         workers,
         epoch_events,
-        digest: false,
-        rows: None,
+        watch: watch.clone(),
     };
-    let result = Arc::new(Mutex::new(None));
-    let (told, log, count) = (result.clone(), log.clone(), log.len());
-    let running = timely::execute(timely::Config::process(workers), move |worker| {
-        let running = worker.dataflow(|scope| path.build(scope, &Arc::default()));
-        if worker.index() == 0 {
-            let measured = feed(worker, running, &log, epoch_events, rate);
-            *told.lock().unwrap_or_else(PoisonError::into_inner) = Some(measured);
-        } else {
-            let done = running.done.clone();
-            drop(running);
-            while !done.done() {
-                worker.step_or_park(Some(NAP));
-            }
-        }
-    });
-    for worker in running.map_err(|error| anyhow!(error))?.join() {
-        worker.map_err(|error| anyhow!("a worker failed: {error}"))?;
+    let source = Paced {
+        log: log.clone(),
+        read: 0,
+        pace,
+    };
+    let (mut engine, stop) = path.start(source, Arc::new(Counter::new(false)))?;
+    // The first epoch finds everything ready before it is measured.
+    engine.step(1);
+    began.get_or_init(Instant::now);
+    engine.step(Epoch::MAX);
+    engine.suspend();
+    if let Some(failure) = stop.failure() {
+        anyhow::bail!(failure);
     }
-    let measured = result.lock().unwrap_or_else(PoisonError::into_inner).take();
-    let (took, histogram) = measured.ok_or_else(|| anyhow!("the first worker gave no result"))?;
+    let (took, histogram) = watch.result();
+    let count = log.len() - epoch_events.min(log.len());
     let achieved = count as f64 / took.as_secs_f64().max(1e-9);
     let micros = |percentile| histogram.value_at_percentile(percentile) as f64 / 1e3;
     Ok(Latency {
@@ -214,119 +180,142 @@ fn measure(
     })
 }
 
-/// Feeds epochs when they are due. How long all took, and each event in nanoseconds.
-fn feed(
-    worker: &mut Worker,
-    running: Running,
-    log: &[Behavior],
-    epoch_events: usize,
-    rate: Option<f64>,
-) -> (Duration, Histogram<u64>) {
-    let Running {
-        mut behaviors,
-        mut notices,
-        done,
-    } = running;
-    // Up to an hour, to three digits: bounds that hold for any log.
-    let mut histogram = Histogram::new_with_max(3_600_000_000_000, 3)
-        .unwrap_or_else(|_| unreachable!("an hour in nanoseconds is a valid bound"));
-    let between = Duration::from_secs_f64(rate.map_or(0.0, |rate| 1.0 / rate));
-    let due = |event: usize| between.mul_f64(event as f64);
-    let batches: Vec<&[Behavior]> = log.chunks(epoch_events).collect();
-    // When each epoch was fed: what counts where no rate is given.
-    let mut fed: Vec<Duration> = Vec::with_capacity(batches.len());
-    let mut out = 0;
-    let began = Instant::now();
-    while out < batches.len() {
-        let next = batches.get(fed.len());
-        let now = began.elapsed();
-        let wait = match (next, rate) {
-            (None, _) => Some(NAP),
-            (Some(batch), Some(_)) => {
-                let last = due(fed.len() * epoch_events + batch.len() - 1);
-                last.checked_sub(now).filter(|wait| !wait.is_zero())
-            }
-            // Without a rate only so much is ahead as in a replay.
-            (Some(_), None) => ((fed.len() - out) as u64 >= AHEAD).then_some(NAP),
-        };
-        match (next, wait) {
-            (Some(batch), None) => {
-                fed.push(now);
-                behaviors.send_batch(&mut batch.to_vec());
-                behaviors.advance_to(fed.len() as u64);
-                notices.advance_to(fed.len() as u64);
-                worker.step();
-            }
-            (_, Some(wait)) if wait > SPIN && !done.less_than(&(fed.len() as u64)) => {
-                worker.step_or_park(Some(wait - SPIN / 2));
-            }
-            _ => {
-                worker.step();
-            }
-        }
-        while out < fed.len() && !done.less_equal(&(out as u64)) {
-            let now = began.elapsed();
-            for event in 0..batches[out].len() {
-                let since = match rate {
-                    Some(_) => due(out * epoch_events + event),
-                    None => fed[out],
-                };
-                let took = now.saturating_sub(since).as_nanos();
-                histogram.saturating_record(u64::try_from(took).unwrap_or(u64::MAX));
-            }
-            out += 1;
-        }
-    }
-    let took = began.elapsed();
-    drop((behaviors, notices));
-    while !done.done() {
-        worker.step_or_park(Some(NAP));
-    }
-    (took, histogram)
+/// When events are due.
+#[derive(Clone)]
+struct Pace {
+    /// When the first measured event is.
+    began: Arc<OnceLock<Instant>>,
+    /// Events before it, which are due at once.
+    first: usize,
+    /// Time between two events; `None`: all are due at once.
+    between: Option<Duration>,
 }
 
-/// A line a measurement.
-pub(super) fn table(latencies: &[Latency]) -> String {
-    use std::fmt::Write as _;
-    let mut text = String::new();
-    let _ = writeln!(
-        text,
-        "{:>12} {:>7} {:>11} {:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10}",
-        "epoch events",
-        "workers",
-        "due/s",
-        "done/s",
-        "p50 µs",
-        "p90 µs",
-        "p99 µs",
-        "p99.9 µs",
-        "p99.99 µs",
-        "max µs"
-    );
-    for l in latencies {
-        let due = match l.open_loop {
-            true => grouped(l.rate as u64),
-            false => "greatest".into(),
-        };
-        let _ = writeln!(
-            text,
-            "{:>12} {:>7} {:>11} {:>11} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>10.0}{}",
-            grouped(l.epoch_events as u64),
-            l.workers,
-            due,
-            grouped(l.achieved as u64),
-            l.p50,
-            l.p90,
-            l.p99,
-            l.p999,
-            l.p9999,
-            l.max,
-            if l.kept_up() {
-                ""
-            } else {
-                "  not kept up with"
-            }
-        );
+impl Pace {
+    /// When an event is due, after the beginning.
+    fn due(&self, event: usize) -> Duration {
+        let between = self.between.unwrap_or_default();
+        between.mul_f64(event.saturating_sub(self.first) as f64)
     }
-    text
+
+    /// Sleeps until an event is due, but not past `deadline`. Whether it is due.
+    fn wait(&self, event: usize, deadline: Instant) -> bool {
+        loop {
+            let now = Instant::now();
+            let due = match self.began.get() {
+                _ if event < self.first => return true,
+                Some(began) => *began + self.due(event),
+                None => now + SPIN * 2,
+            };
+            let wait = due.saturating_duration_since(now);
+            if wait.is_zero() {
+                return true;
+            }
+            if now >= deadline {
+                return false;
+            }
+            if wait > SPIN {
+                let wait = wait.min(deadline.saturating_duration_since(now));
+                std::thread::sleep(wait.saturating_sub(SPIN / 2));
+            } else {
+                std::hint::spin_loop();
+            }
+        }
+    }
+}
+
+/// The measured work as a source: an epoch is there when its last event is due.
+struct Paced {
+    log: Arc<Vec<Behavior>>,
+    read: usize,
+    pace: Pace,
+}
+
+impl Source for Paced {
+    fn read(
+        &mut self,
+        limit: usize,
+        deadline: Instant,
+        batch: &mut Batch,
+    ) -> Result<Flow, SourceError> {
+        let end = (self.read + limit).min(self.log.len());
+        if end > self.read && self.pace.wait(end - 1, deadline) {
+            batch.behaviors.extend_from_slice(&self.log[self.read..end]);
+            self.read = end;
+            batch.position.line = end as u64;
+        }
+        Ok(match self.read == self.log.len() {
+            true => Flow::Ended,
+            false => Flow::Open,
+        })
+    }
+}
+
+/// Measures how long events take.
+struct Clock {
+    pace: Pace,
+    events: usize,
+    epoch_events: usize,
+    state: Mutex<Measured>,
+}
+
+struct Measured {
+    /// When each epoch was fed: what counts where nothing is due at a time.
+    fed: Vec<Instant>,
+    last: Duration,
+    histogram: Histogram<u64>,
+}
+
+impl Clock {
+    fn new(pace: Pace, events: usize, epoch_events: usize) -> Self {
+        // Up to an hour, to three digits: bounds that hold for any log.
+        let histogram = Histogram::new_with_max(3_600_000_000_000, 3)
+            .unwrap_or_else(|_| unreachable!("an hour in nanoseconds is a valid bound"));
+        Clock {
+            pace,
+            events,
+            epoch_events,
+            state: Mutex::new(Measured {
+                fed: Vec::new(),
+                last: Duration::ZERO,
+                histogram,
+            }),
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, Measured> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// How long all took, and each event in nanoseconds.
+    fn result(&self) -> (Duration, Histogram<u64>) {
+        let state = self.state();
+        (state.last, state.histogram.clone())
+    }
+}
+
+impl Watch for Clock {
+    fn feeds(&self, _epoch: Epoch, _batch: &Batch) {
+        self.state().fed.push(Instant::now());
+    }
+
+    fn out(&self, epoch: Epoch) {
+        let (Some(began), true) = (self.pace.began.get(), epoch > 0) else {
+            return;
+        };
+        let mut state = self.state();
+        let epoch = epoch as usize;
+        state.last = began.elapsed();
+        let (last, fed) = (state.last, state.fed[epoch]);
+        let begin = epoch * self.epoch_events;
+        for event in begin..(begin + self.epoch_events).min(self.events) {
+            let since = match self.pace.between {
+                Some(_) => self.pace.due(event),
+                None => fed.saturating_duration_since(*began),
+            };
+            let took = last.saturating_sub(since).as_nanos();
+            let took = u64::try_from(took).unwrap_or(u64::MAX);
+            state.histogram.saturating_record(took);
+        }
+    }
 }

@@ -12,7 +12,7 @@ use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
-use super::incremental;
+use super::ingestion::{self, Counter};
 use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
@@ -20,9 +20,9 @@ use crate::homes::Homes;
 use crate::memory::peak_rss;
 use crate::models::Preset;
 use crate::outputs::Names;
-use crate::sinks::files::{Files, Folder};
+use crate::sinks::files::{self, Folder};
 use crate::sinks::{RowSender, Writer};
-use crate::sources::{EventLog, Options};
+use crate::sources::{EventLog, Files, Options};
 
 /// One run: used by the other measurements, which start it as a process
 #[derive(clap::Args, Clone, Debug)]
@@ -173,26 +173,24 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
             totals
         }
         Program::Hearth => {
-            let mut path = incremental::Path {
-                rules,
+            let path = ingestion::Path {
+                catalog: catalog.clone(),
                 workers: args.workers,
                 epoch_events: args.epoch_events,
-                digest: args.digest,
-                rows: None,
+                watch: Arc::new(()),
             };
+            let source = Files::new(log, Default::default())?;
             match &args.write {
                 None => {
-                    let (totals, held) = path.run(log)?;
-                    held_bytes = held;
-                    totals
+                    let counter = Counter::new(args.digest);
+                    held_bytes = path.run(source, Arc::new(counter.clone()))?;
+                    counter.totals()
                 }
                 Some(folder) => {
                     let folder = Folder::claim(folder, [args.log.as_path(), &args.catalog])?;
                     let (writer, rows) = writer(&folder, &args.log, &homes, &catalog)?;
-                    path.rows = Some(rows);
-                    let (totals, _) = path.run(log)?;
-                    writer.finish()?;
-                    totals
+                    path.run(source, Arc::new(rows))?;
+                    Totals::written(&writer.finish()?)
                 }
             }
         }
@@ -249,5 +247,5 @@ fn writer(
         Preset::default().detector_name(),
         vec![log.display().to_string()],
     );
-    Ok(Writer::start(Files::create(folder)?, names)?)
+    Ok(Writer::start(files::Files::create(folder)?, names)?)
 }

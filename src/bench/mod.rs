@@ -4,7 +4,9 @@
 //! compares medians. Before it measures it insists that the programs hold the same segments and transitions in the end.
 
 mod adapt;
-mod incremental;
+mod adaptations;
+mod ingestion;
+mod latencies;
 mod latency;
 mod measure;
 mod plain;
@@ -13,20 +15,21 @@ mod report;
 mod scale;
 mod throughput;
 mod totals;
+mod values;
 mod workload;
 
-pub use adapt::{AdaptArgs, Adaptation, Share};
-pub use incremental::Path as IncrementalPath;
-pub use latency::{Latency, LatencyArgs};
+pub use adapt::AdaptArgs;
+pub use adaptations::{Adaptation, Share};
+pub use latencies::Latency;
+pub use latency::LatencyArgs;
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
 pub use report::{Machine, Report, Run};
 pub use scale::ScaleArgs;
 pub use throughput::ThroughputArgs;
 pub use totals::{Digest, Totals};
+pub use values::Input;
 pub use workload::{Workload, catalog};
-
-use crate::sources::LogFormat;
 
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
@@ -73,72 +76,5 @@ pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
         Measurement::Scale(args) => scale::run(args),
         Measurement::Adapt(args) => adapt::run(args),
         Measurement::Measure(args) => measure::run(args),
-    }
-}
-
-/// The formats of a measured log.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
-pub enum Input {
-    /// Packed (`.hlog`), blocks as they are.
-    Binary,
-    /// JSON Lines.
-    Jsonl,
-    /// CSV.
-    Csv,
-    /// Parquet.
-    Parquet,
-}
-
-impl Input {
-    /// Its name on the command line and in reports.
-    pub fn name(self) -> &'static str {
-        match self {
-            Input::Binary => "binary",
-            Input::Jsonl => "jsonl",
-            Input::Csv => "csv",
-            Input::Parquet => "parquet",
-        }
-    }
-
-    /// The format that its logs are written in.
-    fn format(self) -> LogFormat {
-        match self {
-            Input::Binary => LogFormat::Hlog,
-            Input::Jsonl => LogFormat::Jsonl,
-            Input::Csv => LogFormat::Csv,
-            Input::Parquet => LogFormat::Parquet,
-        }
-    }
-}
-
-/// A number of events such as `10000000` or `10M`, `300k`.
-fn count(text: &str) -> Result<u64, String> {
-    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
-        Some(digits) => (digits, 1_000),
-        None => match text.strip_suffix(['m', 'M']) {
-            Some(digits) => (digits, 1_000_000),
-            None => (text, 1),
-        },
-    };
-    let number: Option<u64> = digits.parse().ok();
-    number
-        .and_then(|number| number.checked_mul(unit))
-        .filter(|number| *number > 0)
-        .ok_or_else(|| format!("`{text}` is no number above zero; write 300000, 300k or 10M"))
-}
-
-/// The same for homes.
-fn homes(text: &str) -> Result<u32, String> {
-    let number = count(text)?;
-    u32::try_from(number).map_err(|_| format!("`{text}` homes are too many"))
-}
-
-/// The middle of some numbers; 0 of none.
-fn median(mut numbers: Vec<f64>) -> f64 {
-    numbers.sort_by(f64::total_cmp);
-    match numbers.len() {
-        0 => 0.0,
-        n if n % 2 == 1 => numbers[n / 2],
-        n => (numbers[n / 2 - 1] + numbers[n / 2]) / 2.0,
     }
 }

@@ -8,10 +8,11 @@ use std::path::Path;
 use anyhow::Context;
 use serde::Serialize;
 
-use super::adapt::{self, Adaptation};
-use super::latency::{self, Latency};
+use super::adaptations::{self, Adaptation};
+use super::latencies::{self, Latency};
+use super::measure::Measured;
 use super::plot::{self, Bar, Curve};
-use super::{Measured, median};
+use super::values::median;
 use crate::outputs::grouped;
 
 /// What was measured where, as `--json` writes it.
@@ -267,10 +268,10 @@ impl Report {
             versions.collect::<Vec<_>>().join(", ")
         );
         if !self.latencies.is_empty() {
-            return text + &latency::table(&self.latencies);
+            return text + &latencies::table(&self.latencies);
         }
         if !self.adaptations.is_empty() {
-            return text + &adapt::table(&self.adaptations);
+            return text + &adaptations::table(&self.adaptations);
         }
         let _ = writeln!(
             text,

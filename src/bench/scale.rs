@@ -4,8 +4,8 @@ use std::path::PathBuf;
 
 use super::measure::{MeasureArgs, Measured, Program};
 use super::report::{Report, Run};
+use super::values::{Input, count, homes, median};
 use super::workload::{self, Workload};
-use super::{Input, count, homes};
 use crate::catalog;
 
 /// Measure CPU an event and bytes a home, as homes and their history grow
@@ -87,7 +87,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
                 .push(Run::new(what.to_owned(), input, 1, &measured));
             all.push(measured);
         }
-        let median = |of: fn(&Measured) -> f64| super::median(all.iter().map(of).collect());
+        let median = |of: fn(&Measured) -> f64| median(all.iter().map(of).collect());
         let (cpu, held) = (median(|m| m.cpu_seconds), median(|m| m.held_bytes as f64));
         let (events, homes) = all.first().map_or((0, 0), |m| (m.events, m.homes));
         let homes = homes as f64;

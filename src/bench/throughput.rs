@@ -6,8 +6,8 @@ use anyhow::Context;
 
 use super::measure::{MeasureArgs, Measured, Program};
 use super::report::{Report, Run};
+use super::values::{Input, count, homes, median};
 use super::workload::{self, Workload};
-use super::{Input, count, homes};
 use crate::catalog;
 use crate::sources;
 
@@ -272,7 +272,7 @@ fn measure(
         }
     }
     let median = |program: usize, of: fn(&Measured) -> f64| {
-        super::median(medians[program].iter().map(of).collect())
+        median(medians[program].iter().map(of).collect())
     };
     let about = |all: &[Measured]| {
         let first = all.first().map_or((0, 0), |m| (m.homes, m.events));

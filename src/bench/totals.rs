@@ -5,6 +5,8 @@ use std::hash::{Hash, Hasher};
 use hearth_operators::words::{ActionId, HomeId, Moment};
 use serde::{Deserialize, Serialize};
 
+use crate::outputs::Counts;
+
 /// What a run handed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Totals {
@@ -46,6 +48,20 @@ impl Totals {
         self.transitions += other.transitions;
         self.updates += other.updates;
         self.digest = self.digest.wrapping_add(other.digest);
+    }
+
+    /// What was written into a folder.
+    pub fn written(counts: &Counts) -> Self {
+        let lines = |stream: &str| counts.lines.get(stream).copied().unwrap_or(0);
+        Totals {
+            applied: counts.applied,
+            duplicate: counts.duplicate,
+            refused: counts.late + counts.rejected,
+            segments: counts.segments,
+            transitions: counts.transitions,
+            updates: lines("segments") + lines("transitions"),
+            digest: 0,
+        }
     }
 
     /// Whether both hold the same at the end, whatever updates led there.

@@ -16,7 +16,7 @@ use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 use rand_chacha::rand_core::SeedableRng;
 
-use super::Input;
+use super::values::Input;
 use crate::sources::{self, LogWriter, Packing};
 
 /// A log to be made.

@@ -9,6 +9,7 @@ mod choices;
 mod describe;
 mod error;
 mod file;
+mod interval;
 mod llm;
 mod money;
 mod span;
@@ -25,6 +26,7 @@ pub use choices::{CassetteMode, Checker, Format, Naming, Synthesizer, Writes};
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment};
+pub use interval::Interval;
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use span::Span;
@@ -93,6 +95,16 @@ pub struct Config {
         default_value = "1000"
     )]
     pub epoch_events: NonZeroUsize,
+
+    /// An epoch closes at the latest so long after its first event came, by the clock: `auto` is 1s where the log is standard
+    /// input or a pipe, and off for files, whose epochs then do not depend on how quickly they are read
+    #[arg(
+        long,
+        env = "HEARTH_EPOCH_INTERVAL",
+        value_name = "DURATION",
+        default_value = "auto"
+    )]
+    pub epoch_interval: Interval,
 
     /// Successors of each action that a request's hints name
     #[arg(long, env = "HEARTH_TOP_K", value_name = "NUMBER", default_value = "5")]

@@ -25,7 +25,6 @@ mod preset;
 mod sasrec;
 #[cfg(test)]
 mod tests;
-mod threads;
 
 pub(crate) use adam::Adam;
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
@@ -47,4 +46,3 @@ pub use predictor::Predictor;
 pub use preset::Preset;
 pub(crate) use preset::WINDOW;
 pub(crate) use sasrec::{Aim as SasRecAim, SasRec, Shape as SasRecShape};
-pub use threads::single_threaded;

@@ -68,6 +68,7 @@ impl Record for Adjustment {
     }
 
     fn count(&self, tally: &mut Tally) {
+        tally.answered(self.key);
         match self.outcome {
             Outcome::Promoted => {
                 tally.adapted(self.key.home);

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, HashSet};
 
 use foldhash::fast::RandomState;
-use hearth_operators::words::HomeId;
+use hearth_operators::words::{HomeId, ShiftKey};
 use serde::Serialize;
 
 use super::Stream;
@@ -33,6 +33,8 @@ pub struct Counts {
     pub requests: u64,
     /// Requests that got no answer.
     pub failures: u64,
+    /// Shifts of homes with requests and no adaptation.
+    pub waiting: u64,
     /// Generated sequences that passed validation.
     pub candidates: u64,
     /// Candidates retained, by the stage that decided.
@@ -55,6 +57,13 @@ pub struct Counts {
     pub lines: BTreeMap<&'static str, u64>,
 }
 
+impl Counts {
+    /// Lines that are accounted for as events.
+    pub fn events(&self) -> u64 {
+        self.applied + self.duplicate + self.late + self.rejected
+    }
+}
+
 /// Counts in the making: homes are counted once, however often they are met.
 #[derive(Clone, Debug, Default)]
 pub struct Tally {
@@ -62,6 +71,10 @@ pub struct Tally {
     pub(super) counts: Counts,
     homes: HashSet<HomeId, RandomState>,
     adapted: HashSet<HomeId, RandomState>,
+    /// Shifts with requests.
+    asked: HashSet<ShiftKey, RandomState>,
+    /// Shifts with an adaptation.
+    answered: HashSet<ShiftKey, RandomState>,
 }
 
 impl Tally {
@@ -76,6 +89,7 @@ impl Tally {
         Counts {
             homes: self.homes.len() as u64,
             adapted_homes: self.adapted.len() as u64,
+            waiting: self.asked.difference(&self.answered).count() as u64,
             ..self.counts.clone()
         }
     }
@@ -105,6 +119,7 @@ impl Tally {
             lines,
             homes: _,
             adapted_homes: _,
+            waiting: _,
         } = other.counts;
         let counts = &mut self.counts;
         counts.applied += applied;
@@ -128,6 +143,8 @@ impl Tally {
         add_each(&mut counts.lines, lines);
         self.homes.extend(other.homes);
         self.adapted.extend(other.adapted);
+        self.asked.extend(other.asked);
+        self.answered.extend(other.answered);
     }
 
     /// A home with a segment.
@@ -138,6 +155,16 @@ impl Tally {
     /// A home with a new version of a model.
     pub(super) fn adapted(&mut self, home: HomeId) {
         self.adapted.insert(home);
+    }
+
+    /// A shift with a request.
+    pub(super) fn asked(&mut self, shift: ShiftKey) {
+        self.asked.insert(shift);
+    }
+
+    /// A shift with an adaptation.
+    pub(super) fn answered(&mut self, shift: ShiftKey) {
+        self.answered.insert(shift);
     }
 
     /// Lines of a stream.

@@ -26,6 +26,7 @@ mod requests;
 mod scores;
 mod segments;
 mod transitions;
+mod undone;
 mod verdicts;
 
 use std::path::{Path, PathBuf};
@@ -46,6 +47,7 @@ pub use requests::{HintsLine, PromptLine, RequestLine};
 pub use scores::{PredictionLine, ScoreLine, VersionsLine};
 pub use segments::SegmentLine;
 pub use transitions::TransitionLine;
+pub use undone::Undone;
 pub use verdicts::{Judged, Judgement, VerdictLine};
 
 /// Names the streams.

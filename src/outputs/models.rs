@@ -22,6 +22,7 @@ impl Model {
             encoder,
             detector,
             predictor,
+            ..
         } = foundation;
         let model = |model, weights: &Weights| Model {
             home: None,

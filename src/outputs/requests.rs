@@ -91,6 +91,7 @@ impl Record for Arc<Request> {
 
     fn count(&self, tally: &mut Tally) {
         tally.counts.requests += 1;
+        tally.asked(self.key.shift);
     }
 }
 

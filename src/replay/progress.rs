@@ -1,38 +1,19 @@
 //! Progress of a replay, on standard error where that is a terminal.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use indicatif::{ProgressBar, ProgressStyle};
 
+use super::watch::Fed;
 use crate::homes::Homes;
 use crate::outputs::grouped;
 use crate::services::Workload;
 
 /// How often it is brought up to date.
 const TICK: Duration = Duration::from_millis(250);
-
-/// How much of the log was fed to the dataflow.
-#[derive(Debug, Default)]
-pub struct Position {
-    lines: AtomicU64,
-    bytes: AtomicU64,
-}
-
-impl Position {
-    /// More was fed.
-    pub fn advance(&self, lines: u64, bytes: u64) {
-        self.lines.fetch_add(lines, Ordering::Relaxed);
-        self.bytes.store(bytes, Ordering::Relaxed);
-    }
-
-    /// Lines fed.
-    pub fn lines(&self) -> u64 {
-        self.lines.load(Ordering::Relaxed)
-    }
-}
 
 /// A line that tells how far a replay is; gone when it is finished.
 pub struct Progress {
@@ -42,12 +23,7 @@ pub struct Progress {
 
 impl Progress {
     /// Shows progress until finished; with a bar where the log's length is known (`bytes`).
-    pub fn start(
-        position: Arc<Position>,
-        bytes: Option<u64>,
-        workload: Workload,
-        homes: Homes,
-    ) -> Self {
+    pub fn start(fed: Arc<Fed>, bytes: Option<u64>, workload: Workload, homes: Homes) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new()
@@ -65,9 +41,9 @@ impl Progress {
                 }
                 let began = Instant::now();
                 while !told.load(Ordering::Relaxed) {
-                    let lines = position.lines();
+                    let lines = fed.lines();
                     let rate = lines as f64 / began.elapsed().as_secs_f64().max(1e-3);
-                    bar.set_position(position.bytes.load(Ordering::Relaxed));
+                    bar.set_position(fed.bytes());
                     bar.set_message(format!(
                         "{} events, {} events/s, {} homes, {} requests open",
                         grouped(lines),

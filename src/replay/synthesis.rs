@@ -4,12 +4,14 @@ use std::io::{self, BufWriter, Write};
 use std::path::Path;
 use std::sync::Arc;
 
+use hearth_operators::dataflow::Answers;
 use hearth_operators::words::Catalog;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
-use crate::pool::{Pool, Stop};
-use crate::services::{self, Answers, Workload};
+use crate::pool::Pool;
+use crate::services::{self, Workload};
+use crate::stop::Stop;
 use crate::synthesizers::llm::{self, Calls, Cassette, CassetteMode, Engine, Llm, Prompts, Quote};
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 

@@ -1,6 +1,6 @@
 //! A cohort's first models.
 
-use hearth_operators::words::{Catalog, Foundation, Sequence, Version};
+use hearth_operators::words::{Catalog, CohortId, Foundation, Sequence, Version};
 
 use super::detector::detector;
 use super::held_out::split;
@@ -43,6 +43,7 @@ pub fn foundation(
     let detector = detector(catalog, 0, &parts, settings)?.0;
     let predictor = predictor(catalog, &parts, settings)?;
     Ok(Foundation {
+        cohort: CohortId::default(),
         encoder,
         detector,
         predictor: Version {

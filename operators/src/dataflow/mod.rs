@@ -32,7 +32,7 @@ use crate::compress::{Alpha, Compress};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
-use crate::outside::{Offload, Outside};
+use crate::outside::{Answer, Offload, Outside};
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
 use crate::shift::Shifts;
@@ -276,11 +276,28 @@ fn learn<'s>(
 }
 
 impl Services {
+    /// Services that never answer: for a dataflow that learns nothing.
+    pub fn nobody() -> Self {
+        /// Drops every question.
+        struct Nobody;
+        impl<Q, A> Outside<Q, A> for Nobody {
+            fn ask(&self, _question: Q, _answer: Answer<A>) {}
+        }
+        Services {
+            foundation: Arc::new(Nobody),
+            encoder: Arc::new(Nobody),
+            synthesizer: None,
+            filter: Arc::new(Nobody),
+            trainer: Arc::new(Nobody),
+            models: Arc::new(Nobody),
+        }
+    }
+
     fn synthesizer(&self) -> Answers {
         match &self.synthesizer {
             Some(answers) => answers.clone(),
             // A question whose answer is dropped has none.
-            None => Arc::new(|_, answer| drop::<crate::outside::Answer<Reply>>(answer)),
+            None => Arc::new(|_, answer| drop::<Answer<Reply>>(answer)),
         }
     }
 }

@@ -379,7 +379,7 @@ fn stretch(
             }
         }
         if suspended {
-            let state = suspend(worker, inputs, &holds, &gate);
+            let state = suspend(worker, Some(inputs), &holds, &gate);
             out.lock().expect("no test panics").push(state);
         }
     });

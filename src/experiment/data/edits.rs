@@ -9,7 +9,8 @@ use hearth_operators::words::Catalog;
 use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
 use crate::homes::Homes;
-use crate::pool::{Stop, Work};
+use crate::pool::Work;
+use crate::stop::Stop;
 use crate::synthesizers::llm::{self, CassetteMode, Engine, Llm, Records, Writes};
 
 /// The model of a run, its recorded answers and its budget.

@@ -16,7 +16,7 @@ use super::synthesis::{Engine, Parts, Reading};
 use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
-use crate::pool::Stop;
+use crate::stop::Stop;
 
 /// Where answers are recorded, within the output folder.
 const CASSETTE: &str = "cassette";

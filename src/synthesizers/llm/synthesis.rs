@@ -23,7 +23,8 @@ use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
 use crate::homes::Homes;
 use crate::outputs::{LlmSummary, request_id, shift_id};
-use crate::pool::{Stop, Work};
+use crate::pool::Work;
+use crate::stop::Stop;
 use crate::synthesizers::Synthesizer;
 
 /// Who completes calls that are not recorded.

@@ -3,7 +3,7 @@
 //!
 //! Everything comes from the one file: the weights, the tokenizer, the chat template. Many calls may run at once, each on the
 //! thread that makes it: they share the weights, and each has its own memory of keys and values. That suits a process in
-//! which tensor arithmetic stays on the calling thread (`models::single_threaded`), because homes are what runs side by side.
+//! which tensor arithmetic stays on the calling thread (`main` sees to that), because homes are what runs side by side.
 
 mod decoder;
 mod file;

@@ -264,11 +264,11 @@ fn progress_counts_the_bytes_of_the_files() {
         ("b.csv", b"home,time,action\n"),
     ]);
     let mut log = EventLog::open(&files, options()).unwrap();
-    assert_eq!(log.bytes_read(), 0);
+    assert_eq!(log.position().bytes, 0);
     assert_eq!(log.bytes_total(), Some(GOOD.len() as u64 + 17));
     let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
     while log.read(10, &mut behaviors, &mut rejected).unwrap() > 0 {}
-    assert_eq!(Some(log.bytes_read()), log.bytes_total());
+    assert_eq!(Some(log.position().bytes), log.bytes_total());
     assert!(log.file_name(1).ends_with("b.csv"));
 }
 

@@ -16,6 +16,7 @@ use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
+use crate::sources::source::Position;
 
 /// What an event log is read with.
 #[derive(Clone, Debug)]
@@ -56,6 +57,8 @@ pub struct EventLog {
     options: Options,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
+    /// The last line read.
+    last: Line,
 }
 
 impl EventLog {
@@ -68,6 +71,7 @@ impl EventLog {
             events: Events::open(files)?,
             options,
             postponed: None,
+            last: Line { file: 0, line: 0 },
         })
     }
 
@@ -123,13 +127,19 @@ impl EventLog {
         while let Some((file, name, open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
-                    log.read(n, (catalog, homes), (file, name), behaviors, rejected)?
+                    let read = log.read(n, (catalog, homes), (file, name), behaviors, rejected)?;
+                    self.last = Line {
+                        file,
+                        line: log.line(),
+                    };
+                    read
                 }
                 Open::Parquet(log) => {
                     let read = log.advance(name)?;
                     if read {
                         let line = log.line();
-                        let known = known(log.event(timezone), Line { file, line });
+                        self.last = Line { file, line };
+                        let known = known(log.event(timezone), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(log.rejected(name, reason)),
@@ -138,7 +148,9 @@ impl EventLog {
                     usize::from(read)
                 }
                 Open::Text { .. } => {
+                    let last = &mut self.last;
                     let read = self.events.line(timezone, |event, line, text, file| {
+                        *last = line;
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(Rejected::new(text, file, reason)),
@@ -163,9 +175,11 @@ impl EventLog {
         &self.events.files[file as usize].name
     }
 
-    /// Bytes read so far, before decompression.
-    pub fn bytes_read(&self) -> u64 {
-        self.events.progress.load(Ordering::Relaxed)
+    /// How far the log is read.
+    pub fn position(&self) -> Position {
+        let Line { file, line } = self.last;
+        let bytes = self.events.progress.load(Ordering::Relaxed);
+        Position { file, line, bytes }
     }
 
     /// Bytes of all files; `None` if one of them has no length (standard input, a pipe).

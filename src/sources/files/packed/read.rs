@@ -109,6 +109,11 @@ impl PackReader {
         Ok(read)
     }
 
+    /// The number of the line that was read last; 0 before any.
+    pub fn line(&self) -> u64 {
+        self.block.line().saturating_sub(1)
+    }
+
     /// Reads the next line without looking names up, and gives `take` its event or why it is none. False at the end.
     ///
     /// # Errors

@@ -1,0 +1,213 @@
+//! What the engine's handle and its workers tell each other.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use hearth_operators::dataflow::{Gate, State as Held};
+use hearth_operators::words::Epoch;
+
+use super::{Reached, Resumed};
+use crate::stop::Stop;
+
+/// How long the workers of a stopped run go on, to bring to an end what was read.
+const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// What the first worker is to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// Feed until so many epochs are fed, counted from the start.
+    Feed(Epoch),
+    /// Take the dataflow down as it is, and what it holds out of it.
+    Suspend,
+    /// Feed the rest, end the log, and run until everything is out.
+    Finish,
+}
+
+/// Shared by the handle, the workers and the reader.
+#[derive(Default)]
+pub struct Control {
+    state: Mutex<State>,
+    /// Something about the state is new.
+    news: Condvar,
+    /// The first worker's thread.
+    first: OnceLock<Thread>,
+    /// All workers are to leave, whatever they are doing.
+    left: AtomicBool,
+    /// When a worker first saw that the run is stopped.
+    stopped: OnceLock<Instant>,
+    /// What each worker begins with.
+    dealt: Mutex<Vec<Option<Held>>>,
+    /// Epochs that were fed before this engine.
+    before: Epoch,
+    /// Whether the dataflow is being suspended.
+    suspends: AtomicBool,
+    /// Where the workers wait for each other then.
+    pub gate: Gate,
+    /// What they held.
+    taken: Mutex<Vec<Held>>,
+}
+
+#[derive(Default)]
+struct State {
+    order: Option<Order>,
+    reached: Reached,
+    /// The first worker comes no further.
+    over: bool,
+    ingested: Duration,
+    /// Some worker saw everything out, the end of the log included.
+    whole: bool,
+    /// Epochs of which everything is out.
+    complete: Epoch,
+}
+
+impl Control {
+    /// Of an engine that goes on from there, with so many workers.
+    pub fn new(resumed: Resumed, workers: usize) -> Self {
+        let dealt = Held::deal(resumed.states, workers).into_iter().map(Some);
+        let control = Control {
+            dealt: Mutex::new(dealt.collect()),
+            before: resumed.epochs,
+            ..Control::default()
+        };
+        control.state().reached = control.begin();
+        control
+    }
+
+    /// Where the first worker begins.
+    pub fn begin(&self) -> Reached {
+        Reached {
+            epochs: self.before,
+            out: self.before,
+            ..Reached::default()
+        }
+    }
+
+    /// What a worker's operators begin with.
+    pub fn dealt(&self, worker: usize) -> Held {
+        let mut dealt = self.dealt.lock().unwrap_or_else(PoisonError::into_inner);
+        let mine = dealt.get_mut(worker).and_then(Option::take);
+        mine.unwrap_or_default()
+    }
+
+    /// All workers are to take out what their operators hold.
+    pub fn suspend(&self) {
+        self.suspends.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether they are.
+    pub fn is_suspended(&self) -> bool {
+        self.suspends.load(Ordering::SeqCst)
+    }
+
+    /// Keeps what a worker's operators held.
+    pub fn keep(&self, held: Held) {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        taken.push(held);
+    }
+
+    /// What all held, where the dataflow was suspended.
+    pub fn resumed(&self) -> Option<Resumed> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        self.is_suspended().then(|| Resumed {
+            epochs: self.reached().epochs,
+            states: std::mem::take(&mut taken),
+        })
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Tells the first worker what to do.
+    pub fn order(&self, order: Order) {
+        self.state().order = Some(order);
+        self.wake();
+    }
+
+    /// What to do; at first, nothing.
+    pub fn ordered(&self) -> Order {
+        self.state().order.unwrap_or(Order::Feed(self.before))
+    }
+
+    /// The calling thread is the first worker's.
+    pub fn lead(&self) {
+        // There is one first worker.
+        let _ = self.first.set(std::thread::current());
+    }
+
+    /// Wakes the first worker, for there is something new.
+    pub fn wake(&self) {
+        if let Some(first) = self.first.get() {
+            first.unpark();
+        }
+    }
+
+    /// How far it has come.
+    pub fn reached(&self) -> Reached {
+        self.state().reached
+    }
+
+    /// The first worker has come so far.
+    pub fn publish(&self, reached: Reached) {
+        self.state().reached = reached;
+        self.news.notify_all();
+    }
+
+    /// The first worker comes no further.
+    pub fn over(&self) {
+        self.state().over = true;
+        self.news.notify_all();
+    }
+
+    /// Waits until enough is reached, or the first worker goes no further.
+    pub fn wait(&self, enough: impl Fn(&Reached) -> bool) -> Reached {
+        let waits = |state: &mut State| !state.over && !enough(&state.reached);
+        let state = self.news.wait_while(self.state(), waits);
+        state.unwrap_or_else(PoisonError::into_inner).reached
+    }
+
+    /// A worker has all accounts; the last one's word counts.
+    pub fn ingested(&self, after: Duration) {
+        let mut state = self.state();
+        state.ingested = state.ingested.max(after);
+    }
+
+    /// How much a worker knows to be out as it ends: all, or the first epochs. What any of them knows is so.
+    pub fn complete(&self, epochs: Option<Epoch>) {
+        let mut state = self.state();
+        match epochs {
+            None => state.whole = true,
+            Some(epochs) => state.complete = state.complete.max(epochs),
+        }
+    }
+
+    /// When everything was accounted for, and which epochs are complete, if not all.
+    pub fn ended(&self) -> (Duration, Option<Epoch>) {
+        let state = self.state();
+        let complete = (!state.whole).then_some(state.complete);
+        (state.ingested, complete)
+    }
+
+    /// Lets all workers, and the reader, leave.
+    pub fn leave(&self) {
+        self.left.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether to leave.
+    pub fn is_left(&self) -> bool {
+        self.left.load(Ordering::SeqCst)
+    }
+
+    /// Whether to go on with what was begun: a stopped run does so for a moment only.
+    pub fn patient(&self, stop: &Stop) -> bool {
+        if self.is_left() {
+            return false;
+        }
+        if !stop.is_stopped() {
+            return true;
+        }
+        self.stopped.get_or_init(Instant::now).elapsed() < PATIENCE
+    }
+}

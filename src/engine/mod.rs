@@ -1,0 +1,245 @@
+//! One way to run the dataflow: a source is read, cut into epochs, fed and computed, whoever wants to know what comes of it.
+//!
+//! ```text
+//! source ─(reader thread)─> epochs ─> first worker ─┐
+//!                                     other workers ┴─ the dataflow ─> rows
+//! ```
+//!
+//! An [`Engine`] does nothing until it is told to: [`step`](Engine::step) feeds some epochs and comes back, [`suspend`](Engine::suspend)
+//! takes the dataflow down without saying to it that the log has ended, [`finish`](Engine::finish) feeds the rest, says so, and waits
+//! until everything is out.
+
+mod control;
+mod driver;
+mod outlet;
+mod reader;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::bounded;
+use hearth_operators::dataflow::{Services, Settings, State};
+use hearth_operators::words::Epoch;
+use timely::communication::WorkerGuards;
+
+use crate::sources::{Batch, Position, Source, SourceError};
+use crate::stop::Stop;
+use control::{Control, Order};
+use driver::Driver;
+pub use outlet::{Outlet, Probes};
+use reader::Reader;
+
+/// Epochs that may be decoded ahead of the first worker.
+const DECODED: usize = 4;
+
+/// How long a reader may take to end once nobody takes what it reads.
+const READER_ENDS: Duration = Duration::from_millis(300);
+
+/// What an engine is started with.
+pub struct Setup {
+    /// Threads that share the homes.
+    pub workers: usize,
+    /// What the dataflow is built with.
+    pub dataflow: Settings,
+    /// What it asks for.
+    pub services: Services,
+    /// Takes what it gives.
+    pub outlet: Arc<dyn Outlet>,
+    /// What it goes on from; nothing, to begin.
+    pub resumed: Resumed,
+    /// When an epoch closes.
+    pub epochs: Epochs,
+    /// Ends the run early.
+    pub stop: Stop,
+    /// Who is told how it goes.
+    pub watch: Arc<dyn Watch>,
+}
+
+/// When an epoch closes: at whichever comes first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Epochs {
+    /// So many lines are in it.
+    pub lines: usize,
+    /// Its first line is so old by the clock. `None`: lines alone count, so that equal inputs have equal epochs.
+    pub interval: Option<Duration>,
+}
+
+/// Is told by the first worker, as it happens; it goes on when the call returns.
+pub trait Watch: Send + Sync {
+    /// An epoch is about to be fed.
+    fn feeds(&self, _epoch: Epoch, _batch: &Batch) {}
+
+    /// All segments, transitions and accounts of an epoch are out. Epochs come in order.
+    fn out(&self, _epoch: Epoch) {}
+}
+
+/// Nobody is told.
+impl Watch for () {}
+
+/// Where a suspended engine was.
+#[derive(Default)]
+pub struct Resumed {
+    /// Epochs that were fed.
+    pub epochs: Epoch,
+    /// What the operators held, by worker.
+    pub states: Vec<State>,
+}
+
+/// How far an engine has come.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Reached {
+    /// Epochs that were fed.
+    pub epochs: Epoch,
+    /// Of these, epochs whose segments, transitions and accounts are out: the first so many.
+    pub out: Epoch,
+    /// Lines that were fed.
+    pub lines: u64,
+    /// Where the source stands behind them.
+    pub position: Position,
+    /// Whether the source has ended.
+    pub ended: bool,
+}
+
+/// What an engine has done when it is no more.
+pub struct Outcome {
+    /// How far it came.
+    pub reached: Reached,
+    /// When everything fed was accounted for, after the start.
+    pub ingested: Duration,
+    /// Epochs of which everything is out, adaptations and scores included: the first so many. `None`: all, the end of the log included.
+    pub complete: Option<Epoch>,
+    /// What became of the source. All that it gave was fed, whatever is said here.
+    pub source: Result<(), SourceError>,
+    /// What the operators held, where the engine was suspended: what another one goes on from.
+    pub resumed: Option<Resumed>,
+}
+
+/// Why an engine does not start.
+#[derive(Debug, thiserror::Error)]
+#[error(
+    "the engine cannot start: {0}; more threads may be allowed, or fewer workers asked for with --workers"
+)]
+pub struct StartError(String);
+
+/// A running dataflow. Dropping it is suspending it.
+pub struct Engine {
+    control: Arc<Control>,
+    stop: Stop,
+    reader: Option<JoinHandle<Result<(), SourceError>>>,
+    workers: Option<WorkerGuards<()>>,
+}
+
+/// Starts the threads and builds the dataflow.
+///
+/// # Errors
+/// The system gives no more threads.
+pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, StartError> {
+    let control = Arc::new(Control::new(
+        std::mem::take(&mut setup.resumed),
+        setup.workers,
+    ));
+    let stop = setup.stop.clone();
+    let (give, decoded) = bounded::<Batch>(DECODED);
+    let reader = Reader {
+        source,
+        epochs: setup.epochs,
+        stop: stop.clone(),
+        control: control.clone(),
+        give,
+    };
+    let reader = std::thread::Builder::new()
+        .name("reader".into())
+        .spawn(move || reader.run())
+        .map_err(|error| StartError(error.to_string()))?;
+    let workers = timely::Config::process(setup.workers);
+    let driver = Driver {
+        setup,
+        decoded,
+        control: control.clone(),
+        began: Instant::now(),
+    };
+    let workers =
+        timely::execute(workers, move |worker| driver.drive(worker)).map_err(StartError)?;
+    Ok(Engine {
+        control,
+        stop,
+        reader: Some(reader),
+        workers: Some(workers),
+    })
+}
+
+impl Engine {
+    /// Feeds that many more epochs, or what there is until the source ends, and waits until their segments and transitions
+    /// are out. Comes back sooner if the run is stopped.
+    pub fn step(&mut self, epochs: Epoch) -> Reached {
+        let goal = self.control.reached().epochs.saturating_add(epochs);
+        self.control.order(Order::Feed(goal));
+        self.control.wait(|reached| {
+            reached.out == reached.epochs && (reached.epochs >= goal || reached.ended)
+        })
+    }
+
+    /// How far it has come.
+    pub fn reached(&self) -> Reached {
+        self.control.reached()
+    }
+
+    /// Feeds nothing more, waits until segments and transitions of what was fed are out, and takes the dataflow down. To
+    /// the dataflow the log has not ended: nothing is brought to an end that more of the log could change. What is open beside it
+    /// is part of what the operators hold, and is asked again by the engine that goes on.
+    pub fn suspend(mut self) -> Outcome {
+        self.end(Order::Suspend)
+    }
+
+    /// Feeds what is left of the source, tells the dataflow that the log has ended, and waits until everything is out. If the run
+    /// is stopped, what was read until then is brought to its end as if the log ended there, and what is open
+    /// beside the dataflow is left.
+    pub fn finish(mut self) -> Outcome {
+        self.end(Order::Finish)
+    }
+
+    fn end(&mut self, order: Order) -> Outcome {
+        self.control.order(order);
+        let workers = self.workers.take().into_iter();
+        for worker in workers.flat_map(WorkerGuards::join) {
+            if let Err(panic) = worker {
+                self.stop.fail(format!("a worker panicked: {panic}"));
+            }
+        }
+        // Nobody takes batches any more, so the reader ends; one that is stuck in its source is left to itself.
+        self.control.leave();
+        let source = match self.reader.take() {
+            Some(reader) if ends(&reader) => reader.join().unwrap_or(Err(SourceError::Stopped)),
+            _ => Ok(()),
+        };
+        let (ingested, complete) = self.control.ended();
+        let resumed = self.control.resumed();
+        Outcome {
+            reached: self.control.reached(),
+            ingested,
+            complete,
+            source,
+            resumed,
+        }
+    }
+}
+
+impl Drop for Engine {
+    fn drop(&mut self) {
+        if self.workers.is_some() {
+            self.end(Order::Suspend);
+        }
+    }
+}
+
+/// Whether the reader is at its end, or soon.
+fn ends(reader: &JoinHandle<Result<(), SourceError>>) -> bool {
+    let began = Instant::now();
+    while !reader.is_finished() && began.elapsed() < READER_ENDS {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    reader.is_finished()
+}

@@ -1,0 +1,90 @@
+//! Where the streams of the dataflow leave it.
+
+use hearth_operators::dataflow::Streams;
+use hearth_operators::words::Epoch;
+use timely::dataflow::ProbeHandle;
+use timely::dataflow::operators::Concat;
+use timely::dataflow::operators::vec::Map;
+
+use crate::outputs::{Judged, Late, Model, Rejection};
+use crate::sinks::{Out, RowSender};
+use crate::sources::Rejected;
+
+/// How far a worker's dataflow has come.
+#[derive(Clone, Default)]
+pub struct Probes {
+    /// How far events are accounted for and segments and transitions are out.
+    pub ingested: ProbeHandle<Epoch>,
+    /// How far everything is out.
+    pub done: ProbeHandle<Epoch>,
+}
+
+impl Probes {
+    /// Epochs of which everything is out: the first so many; `None`: all.
+    pub(super) fn complete(&self) -> Option<Epoch> {
+        let first = |frontier: timely::progress::frontier::AntichainRef<'_, Epoch>| {
+            frontier.first().copied()
+        };
+        self.done.with_frontier(first)
+    }
+}
+
+/// Takes what the dataflow gives.
+pub trait Outlet: Send + Sync {
+    /// Connects the streams of a worker.
+    fn connect(&self, streams: Streams<'_>) -> Probes;
+
+    /// Takes what was refused before it reached the dataflow: lines of the log, and declared contexts, of an epoch.
+    fn refuse(&self, epoch: Epoch, lines: Vec<Rejected>, contexts: Vec<Rejected>);
+}
+
+/// Into the outputs, one line a stream.
+impl Outlet for RowSender {
+    fn connect(&self, streams: Streams<'_>) -> Probes {
+        let probes = Probes::default();
+        let Streams { ingested, learnt } = streams;
+        let out = Out {
+            rows: self,
+            probes: &[&probes.ingested, &probes.done],
+        };
+        out.write(ingested.segments.inner);
+        out.write(ingested.transitions.inner);
+        out.count(ingested.accounts.clone());
+        out.write(ingested.accounts.clone().flat_map(Late::of));
+        let refused = ingested.refused.map(Rejection::Shift);
+        out.write(ingested.accounts.flat_map(Rejection::of).concat(refused));
+        let Some(learnt) = learnt else {
+            return probes;
+        };
+        let out = Out {
+            rows: self,
+            probes: &[&probes.done],
+        };
+        out.write(learnt.representatives.inner);
+        out.write(learnt.requests);
+        let filtered = learnt.filtered.flat_map(|f| f.verdicts);
+        let invalid = learnt.invalid.map(Judged::Invalid);
+        out.write(invalid.concat(filtered.map(Judged::Filtered)));
+        let versions = learnt.adaptations.clone().flat_map(|a| a.versions);
+        let versions = versions.map(|(_, line)| line);
+        out.write(versions.concat(learnt.adjustments));
+        out.write(learnt.scores);
+        out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
+        out.save(learnt.adaptations.flat_map(|a| Model::of_home(&a)));
+        probes
+    }
+
+    fn refuse(&self, epoch: Epoch, lines: Vec<Rejected>, contexts: Vec<Rejected>) {
+        let lines = lines.into_iter().map(|r| Rejection::Line {
+            line: r.line,
+            source: r.source,
+            reason: r.reason,
+        });
+        let contexts = contexts.into_iter().map(|r| Rejection::Context {
+            line: r.line,
+            source: r.source,
+            reason: r.reason,
+        });
+        self.write(epoch, contexts.chain(lines).collect());
+    }
+}

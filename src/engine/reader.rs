@@ -1,0 +1,79 @@
+//! Cuts a source into epochs, on a thread of its own.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use crossbeam_channel::Sender;
+
+use super::Epochs;
+use super::control::Control;
+use crate::sources::{Batch, Flow, Source, SourceError};
+use crate::stop::Stop;
+
+/// How often a reader that waits looks whether it should stop.
+const LOOK: Duration = Duration::from_millis(100);
+
+/// Room for lines that is taken before any is read.
+const ROOM: usize = 1 << 16;
+
+pub struct Reader<S> {
+    pub source: S,
+    pub epochs: Epochs,
+    pub stop: Stop,
+    pub control: Arc<Control>,
+    pub give: Sender<Batch>,
+}
+
+impl<S: Source> Reader<S> {
+    /// Reads epochs until the source ends, nobody takes them, or the run is stopped.
+    pub fn run(mut self) -> Result<(), SourceError> {
+        let mut broken = Ok(());
+        let mut flow = Flow::Open;
+        while flow == Flow::Open && self.goes_on() {
+            let room = self.epochs.lines.min(ROOM);
+            let mut batch = Batch {
+                behaviors: Vec::with_capacity(room),
+                ..Batch::default()
+            };
+            match self.fill(&mut batch) {
+                Ok(next) => flow = next,
+                // What lies behind it is read; the first error is told.
+                Err(error) => broken = broken.and(Err(error)),
+            }
+            if !batch.is_empty() && self.give.send(batch).is_err() {
+                break;
+            }
+            self.control.wake();
+        }
+        drop(self.give);
+        self.control.wake();
+        broken
+    }
+
+    fn goes_on(&self) -> bool {
+        !self.stop.is_stopped() && !self.control.is_left()
+    }
+
+    /// Reads the lines of an epoch.
+    fn fill(&mut self, batch: &mut Batch) -> Result<Flow, SourceError> {
+        let Epochs { lines, interval } = self.epochs;
+        let look = interval.map_or(LOOK, |interval| interval.min(LOOK));
+        let mut closes: Option<Instant> = None;
+        loop {
+            let now = Instant::now();
+            let deadline = closes.map_or(now + look, |closes| closes.min(now + look));
+            let left = lines.saturating_sub(batch.lines());
+            let flow = self.source.read(left, deadline, batch)?;
+            if flow == Flow::Ended || batch.lines() >= lines || !self.goes_on() {
+                return Ok(flow);
+            }
+            if let Some(interval) = interval
+                && batch.lines() > 0
+                // Its first line has come since `now`.
+                && *closes.get_or_insert(now + interval) <= Instant::now()
+            {
+                return Ok(flow);
+            }
+        }
+    }
+}

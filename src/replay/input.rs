@@ -1,0 +1,100 @@
+//! What a replay needs, checked and loaded before any work.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use hearth_operators::words::{Catalog, Shift};
+
+use super::ReplayArgs;
+use super::synthesis::{self, Chosen};
+use crate::catalog;
+use crate::config::UsageError;
+use crate::homes::Homes;
+use crate::sources::{self, EventLog, Options, Rejected, SourceError};
+use crate::synthesizers::llm::{self, Prompts};
+
+/// Everything that was checked and loaded before any work.
+pub struct Input {
+    pub log: EventLog,
+    /// The names of the log's files, as messages write them.
+    pub files: Vec<String>,
+    pub homes: Homes,
+    pub catalog: Arc<Catalog>,
+    /// Declared shifts, and lines that declare none.
+    pub contexts: (Vec<Shift>, Vec<Rejected>),
+    pub synthesizer: Chosen,
+    pub prompts: Arc<Prompts>,
+    /// Keeps spooled standard input until the end.
+    pub spooled: Option<tempfile::TempPath>,
+}
+
+impl Input {
+    /// Checks and loads what a replay needs.
+    ///
+    /// # Errors
+    /// A file or an option cannot be used.
+    pub fn open(args: &ReplayArgs) -> anyhow::Result<Self> {
+        args.check()?;
+        let config = &args.config;
+        let (logs, spooled) = logs(args)?;
+        let catalog = match &args.catalog {
+            Some(file) => catalog::load(file),
+            None => catalog::infer(&logs, &config.timezone),
+        };
+        let catalog = Arc::new(catalog.map_err(|e| UsageError(e.to_string()))?);
+        let homes = Homes::default();
+        let prompts = Arc::new(llm::prompts(&config.llm, &catalog, &homes)?);
+        let told = [args.dry_run, args.explain];
+        let synthesizer = synthesis::choose(config, &catalog, &prompts, told)?;
+        let options = Options {
+            catalog: catalog.clone(),
+            homes: homes.clone(),
+            timezone: config.timezone.clone(),
+        };
+        let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
+        let contexts = match &args.contexts {
+            Some(file) => sources::read_contexts(file, &homes, &config.timezone)
+                .map_err(|error| refused(&error))?,
+            None => Default::default(),
+        };
+        if let Some(first) = contexts.1.first().filter(|_| config.strict) {
+            anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
+        }
+        let files = (0..logs.len()).map(|file| log.file_name(file as u32).to_owned());
+        Ok(Input {
+            files: files.collect(),
+            log,
+            homes,
+            catalog,
+            contexts,
+            synthesizer,
+            prompts,
+            spooled,
+        })
+    }
+}
+
+/// The logs; where the catalog is inferred in a first pass, standard input is spooled, for it can be read once.
+fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Option<tempfile::TempPath>)> {
+    let mut logs = args.logs.clone();
+    let mut stdin = logs.iter_mut().filter(|log| log.as_os_str() == "-");
+    let first = stdin.next();
+    if stdin.next().is_some() {
+        return Err(refused(&SourceError::StdinTwice));
+    }
+    let mut spooled = None;
+    if let Some(stdin) = first
+        && args.catalog.is_none()
+    {
+        let path = sources::spool(std::io::stdin().lock())
+            .map_err(|e| UsageError(format!("standard input cannot be kept: {e}")))?;
+        *stdin = path.to_path_buf();
+        spooled = Some(path);
+    }
+    Ok((logs, spooled))
+}
+
+/// A source that cannot be used is refused before any work.
+fn refused(error: &SourceError) -> anyhow::Error {
+    UsageError(error.to_string()).into()
+}

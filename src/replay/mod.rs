@@ -1,0 +1,253 @@
+//! `hearth replay`: logs through the dataflow into an output folder.
+//!
+//! The engine reads and computes; the pool answers what the dataflow asks; the writer's thread writes. Everything is joined
+//! before the summary is made, but for what a stopped run abandons.
+
+mod args;
+mod input;
+mod progress;
+mod synthesis;
+mod watch;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use hearth_operators::words::Catalogs;
+
+use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup};
+use crate::outputs::{Counts, Names, Stream, Undone};
+use crate::pool::Pool;
+use crate::services::{Workload, services};
+use crate::settings::settings;
+use crate::sinks::Writer;
+use crate::sinks::files::{self, Folder};
+use crate::sources::{Files, Source};
+use crate::stop::Stop;
+use crate::summary::{Jobs, Run, Summary, Timings};
+use crate::synthesizers::llm::Llm;
+use crate::trainer;
+pub use args::ReplayArgs;
+use input::Input;
+use progress::Progress;
+use synthesis::{Begun, Quoted};
+use watch::Fed;
+
+/// Runs logs through the dataflow and prints a summary.
+///
+/// # Errors
+/// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); the input
+/// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
+/// agree.
+pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
+    let input = Input::open(args)?;
+    let _heeded = stop.heed();
+    let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
+    let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
+    let ended = Replay::begin(args, input, &folder, stop)?.finish()?;
+    ended.summary.write(&folder)?;
+    println!("{}", ended.summary);
+    ended.judge(args, stop)
+}
+
+/// A replay under way.
+struct Replay<'a> {
+    args: &'a ReplayArgs,
+    stop: &'a Stop,
+    began: Instant,
+    engine: Engine,
+    pool: Pool,
+    writer: Writer,
+    progress: Progress,
+    fed: Arc<Fed>,
+    workload: Workload,
+    /// Whether anybody answers requests.
+    answered: bool,
+    llm: Option<Arc<Llm>>,
+    quoted: Option<Quoted>,
+    /// Keeps spooled standard input until the end.
+    _spooled: Option<tempfile::TempPath>,
+}
+
+/// A replay at its end.
+struct Ended {
+    summary: Summary,
+    counts: Counts,
+    outcome: Outcome,
+    quoted: Option<Quoted>,
+}
+
+impl<'a> Replay<'a> {
+    /// Opens the output folder and starts all threads.
+    fn begin(
+        args: &'a ReplayArgs,
+        input: Input,
+        folder: &Folder,
+        stop: &'a Stop,
+    ) -> anyhow::Result<Self> {
+        let config = &args.config;
+        let Input {
+            log,
+            files,
+            homes,
+            catalog,
+            contexts,
+            synthesizer,
+            prompts,
+            spooled,
+        } = input;
+        let detector = config.preset.detector_name();
+        let names = Names::new(homes.clone(), catalog.clone(), detector, files)
+            .with_prompt(move |request| prompts.shown(request));
+        let began = Instant::now();
+        let workload = Workload::default();
+        let pool = Pool::new(config.threads.get(), stop.clone())?;
+        let training = trainer::Settings {
+            preset: config.preset,
+            seed: config.seed,
+        };
+        let quoted = synthesizer.quoted();
+        let Begun { answers, llm } =
+            synthesizer.begin(config, &homes, &args.out, &pool, &workload, stop)?;
+        let answered = answers.is_some();
+        // Nothing can refuse the run any more.
+        let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
+        let catalogs = Catalogs::shared(catalog);
+        let services = services(&pool, &workload, &catalogs, training, answers);
+        let source = Files::new(log, contexts)?;
+        let fed = Arc::new(Fed::new(
+            workload.clone(),
+            config.strict.then(|| stop.clone()),
+        ));
+        let progress = Progress::start(fed.clone(), source.bytes_total(), workload.clone(), homes);
+        let setup = Setup {
+            workers: config.workers.get(),
+            dataflow: settings(config, &catalogs),
+            services,
+            outlet: Arc::new(rows),
+            resumed: Resumed::default(),
+            epochs: Epochs {
+                lines: config.epoch_events.get(),
+                interval: config.epoch_interval.of(source.trickles()),
+            },
+            stop: stop.clone(),
+            watch: fed.clone(),
+        };
+        let engine = engine::start(setup, source)?;
+        Ok(Replay {
+            args,
+            stop,
+            began,
+            engine,
+            pool,
+            writer,
+            progress,
+            fed,
+            workload,
+            answered,
+            llm,
+            quoted,
+            _spooled: spooled,
+        })
+    }
+
+    /// Runs to the end of the log, or until stopped.
+    ///
+    /// # Errors
+    /// The output folder could not be written.
+    fn finish(self) -> anyhow::Result<Ended> {
+        let outcome = self.engine.finish();
+        drop(self.pool);
+        let counts = self.writer.finish();
+        self.progress.finish();
+        let counts = counts?;
+        let config = &self.args.config;
+        let work = self.workload.all().map(|(name, work)| {
+            let cpu = work.cpu_micros.load(Ordering::Relaxed) as f64 / 1e6;
+            let jobs = work.done.load(Ordering::Relaxed);
+            let cpu_seconds = cpu;
+            (name, Jobs { jobs, cpu_seconds })
+        });
+        let run = Run {
+            read: outcome.reached.lines,
+            elapsed: self.began.elapsed(),
+            seed: config.seed,
+            workers: config.workers.get(),
+            interrupted: self.stop.is_interrupted(),
+            undone: outcome
+                .complete
+                .map(|_| undone(&outcome, &counts, &self.workload, self.answered)),
+            timings: Timings {
+                ingest_seconds: outcome.ingested.as_secs_f64(),
+                events_during_adaptation: self.fed.during_adaptation(),
+                work: work.into_iter().collect(),
+            },
+        };
+        let summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
+        Ok(Ended {
+            summary,
+            counts,
+            outcome,
+            quoted: self.quoted,
+        })
+    }
+}
+
+/// What a run left that was stopped.
+fn undone(outcome: &Outcome, counts: &Counts, workload: &Workload, answered: bool) -> Undone {
+    let requests = workload.synthesize.done.load(Ordering::Relaxed);
+    let jobs = workload.all().map(|(kind, work)| (kind, work.open()));
+    Undone {
+        lines: outcome.reached.lines.saturating_sub(counts.events()),
+        requests: match answered {
+            true => counts.requests.saturating_sub(requests),
+            false => 0,
+        },
+        shifts: match answered {
+            true => counts.waiting,
+            false => 0,
+        },
+        jobs: jobs.into_iter().filter(|(_, open)| *open > 0).collect(),
+    }
+}
+
+impl Ended {
+    /// Whether all went as it should.
+    ///
+    /// # Errors
+    /// What did not.
+    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
+        let (summary, out) = (&self.summary, args.out.display());
+        if let Some(failure) = stop.failure() {
+            anyhow::bail!("{failure}; what was done until then is in {out}");
+        }
+        self.outcome.source?;
+        if !summary.balanced() {
+            anyhow::bail!(
+                "the accounting does not agree: events were lost; this is a bug in Hearth"
+            );
+        }
+        if summary.interrupted {
+            anyhow::bail!("interrupted; what was done until then is in {out}");
+        }
+        if let Some(reason) = summary.llm.as_ref().and_then(|llm| llm.refused.as_ref()) {
+            anyhow::bail!(
+                "no language model: {reason}; the requests without an answer are in verdicts.jsonl"
+            );
+        }
+        if let Some(quoted) = self.quoted {
+            quoted.tell(&args.config, &args.out)?;
+        }
+        // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
+        let refused = self.counts.rejected + self.counts.rejected_contexts;
+        if args.config.strict && refused > 0 {
+            let told = Stream::Rejected.path(&args.out);
+            anyhow::bail!(
+                "rejected lines: {refused} (--strict); {} tells which and why",
+                told.display()
+            );
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,46 @@
+//! From the configuration to what the dataflow is built with.
+
+use std::sync::Arc;
+
+use hearth_operators::compress::Alpha;
+use hearth_operators::dataflow::Settings;
+use hearth_operators::split::{self, Rules};
+use hearth_operators::warm_up::Enough;
+use hearth_operators::words::Catalogs;
+
+use crate::config::{Checker, Config};
+
+/// Questions of each kind that a worker has out at a time, for each thread of the pool.
+const QUESTIONS: usize = 4;
+
+/// What the dataflow is built with where this is configured.
+pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
+    let rules = Rules {
+        max_gap: config.max_gap.micros(),
+        max_span: config.max_span.micros(),
+        lateness: config.lateness.micros(),
+        max_jump: config.max_jump.micros(),
+        checker: match config.checker {
+            Checker::Paired => split::Checker::Paired,
+            Checker::Closing => split::Checker::Closing,
+            Checker::Off => split::Checker::Off,
+        },
+        catalogs: catalogs.clone(),
+    };
+    Settings {
+        learn: true,
+        rules,
+        top_k: config.top_k.get(),
+        alpha: match config.representatives {
+            Some(most) => Alpha::Budget(most),
+            None => Alpha::Above(config.similarity),
+        },
+        warm_up: Enough {
+            behaviors: config.warm_up.get(),
+            span: config.warm_up_span.micros(),
+        },
+        trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+        limit: config.threads.get() * QUESTIONS,
+        requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),
+    }
+}

@@ -1,0 +1,64 @@
+//! Event logs (JSON Lines and CSV; plain, gzip or zstd; packed; Parquet; files or standard input) and contexts, and the
+//! writing of logs.
+//!
+//! Limits: a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
+
+mod apart;
+mod contexts;
+mod event;
+mod lines;
+mod log;
+mod packed;
+mod parquet;
+mod records;
+mod source;
+#[cfg(test)]
+mod tests;
+mod writer;
+
+use std::io::{self, Read, Write};
+use std::path::Path;
+
+use super::error::SourceError;
+use super::source::Rejected;
+
+pub use contexts::read_contexts;
+pub(crate) use contexts::words as context_words;
+pub use event::LONGEST_NAME;
+pub(crate) use event::{Event, instant};
+pub use log::{EventLog, Options, format_name};
+pub(crate) use log::{Events, copy};
+pub use packed::{PackWriter, Packing};
+pub use source::Files;
+pub use writer::LogFormat;
+pub(crate) use writer::LogWriter;
+
+impl Rejected {
+    fn new(line: &lines::Text, file: &str, reason: String) -> Self {
+        Self::cut(&line.bytes, format!("{file}:{}", line.number), reason)
+    }
+}
+
+/// Writes all of `reader` to a temporary file, so that it can be read twice; the file goes with the returned path.
+///
+/// # Errors
+/// The reader or the temporary folder fails.
+pub fn spool(mut reader: impl Read) -> io::Result<tempfile::TempPath> {
+    let mut file = tempfile::Builder::new().prefix(SPOOLED).tempfile()?;
+    io::copy(&mut reader, &mut file)?;
+    file.flush()?;
+    Ok(file.into_temp_path())
+}
+
+/// How the names of spooled copies of standard input begin.
+const SPOOLED: &str = "hearth-stdin-";
+
+/// The name of a file for messages; `-` and its spooled copy are standard input.
+fn display_name(file: &Path) -> String {
+    let name = file.file_name().unwrap_or_default().to_string_lossy();
+    if file == Path::new("-") || name.starts_with(SPOOLED) {
+        "stdin".into()
+    } else {
+        file.display().to_string()
+    }
+}

@@ -1,0 +1,213 @@
+//! Files as a [`Source`]: an event log, and the declared contexts, all of which come before its first line.
+
+use std::io;
+use std::time::Instant;
+
+use hearth_operators::words::Shift;
+
+use super::apart::Apart;
+use super::log::EventLog;
+use super::{Rejected, SourceError};
+use crate::sources::source::{Batch, Flow, Source};
+
+/// Lines that are read between two looks at the clock.
+const LOOK: usize = 4096;
+
+/// An event log with its contexts.
+pub struct Files {
+    reading: Reading,
+    shifts: Vec<Shift>,
+    rejected_contexts: Vec<Rejected>,
+    bytes_total: Option<u64>,
+}
+
+enum Reading {
+    /// Files on a disk, which are always there.
+    Here(Box<EventLog>),
+    /// Standard input or a pipe, which may have nothing yet.
+    Apart(Apart),
+}
+
+impl Files {
+    /// A log, of which nothing was read yet, and what [`read_contexts`](super::read_contexts) gave. Where a part of it is no file on a disk,
+    /// a thread of its own reads it, because that may wait for ever.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn new(
+        log: EventLog,
+        (shifts, rejected_contexts): (Vec<Shift>, Vec<Rejected>),
+    ) -> io::Result<Self> {
+        let bytes_total = log.bytes_total();
+        let reading = match bytes_total {
+            Some(_) => Reading::Here(Box::new(log)),
+            None => Reading::Apart(Apart::start(log)?),
+        };
+        Ok(Files {
+            reading,
+            shifts,
+            rejected_contexts,
+            bytes_total,
+        })
+    }
+}
+
+impl Source for Files {
+    fn read(
+        &mut self,
+        limit: usize,
+        deadline: Instant,
+        batch: &mut Batch,
+    ) -> Result<Flow, SourceError> {
+        batch.shifts.append(&mut self.shifts);
+        batch.rejected_contexts.append(&mut self.rejected_contexts);
+        match &mut self.reading {
+            Reading::Here(log) => here(log, limit, deadline, batch),
+            Reading::Apart(apart) => apart.read(limit, deadline, batch),
+        }
+    }
+
+    fn trickles(&self) -> bool {
+        matches!(self.reading, Reading::Apart(_))
+    }
+
+    fn bytes_total(&self) -> Option<u64> {
+        self.bytes_total
+    }
+}
+
+fn here(
+    log: &mut EventLog,
+    limit: usize,
+    deadline: Instant,
+    batch: &mut Batch,
+) -> Result<Flow, SourceError> {
+    let mut left = limit;
+    while left > 0 {
+        let lines = left.min(LOOK);
+        let read = log.read(lines, &mut batch.behaviors, &mut batch.rejected)?;
+        batch.position = log.position();
+        left -= read;
+        if read == 0 {
+            return Ok(Flow::Ended);
+        }
+        if left > 0 && Instant::now() >= deadline {
+            break;
+        }
+    }
+    Ok(Flow::Open)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use jiff::tz::TimeZone;
+
+    use super::super::{LogFormat, LogWriter, Options, Packing, copy};
+    use super::*;
+
+    const EVENT: &str =
+        r#"{"home":"h","time":"2022-08-04T18:30:00Z","device":"Light","action":"on"}"#;
+
+    fn open(files: &[std::path::PathBuf]) -> Files {
+        let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
+        let options = Options {
+            catalog: Arc::new(serde_json::from_str(catalog).unwrap()),
+            homes: Default::default(),
+            timezone: TimeZone::UTC,
+        };
+        let log = EventLog::open(files, options).unwrap();
+        Files::new(log, Default::default()).unwrap()
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(60)
+    }
+
+    /// In every format, also inside compressed files, a position says which line was read last.
+    #[test]
+    fn positions_are_those_of_lines() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        // Line 3 is no event, line 4 is blank and does not count.
+        let text = format!("{EVENT}\n{EVENT}\nnone\n\n{EVENT}\n{EVENT}\n");
+        std::fs::write(at("plain.jsonl"), &text).unwrap();
+        let packed = zstd::encode_all(text.as_bytes(), 1).unwrap();
+        std::fs::write(at("packed.jsonl.zst"), packed).unwrap();
+        for (name, format) in [
+            ("a.hlog", LogFormat::Hlog),
+            ("a.parquet", LogFormat::Parquet),
+        ] {
+            let file = std::fs::File::create(at(name)).unwrap();
+            let mut log = LogWriter::new(format, Packing::Plain, file).unwrap();
+            copy(&[at("plain.jsonl")], &TimeZone::UTC, |event| match event {
+                Ok(event) => log.event(&event),
+                Err(_) => Ok(()),
+            })
+            .unwrap();
+            log.finish().unwrap();
+        }
+        let names = ["plain.jsonl", "packed.jsonl.zst", "a.hlog", "a.parquet"];
+        let mut source = open(&names.map(at));
+        let mut positions = Vec::new();
+        let mut bytes = 0;
+        loop {
+            let mut batch = Batch::default();
+            let flow = source.read(1, soon(), &mut batch).unwrap();
+            if flow == Flow::Ended {
+                break;
+            }
+            assert_eq!(batch.lines(), 1);
+            if let Some(behavior) = batch.behaviors.first() {
+                assert_eq!(behavior.line.line, batch.position.line);
+                assert_eq!(behavior.line.file, batch.position.file);
+            }
+            assert!(batch.position.bytes >= bytes);
+            bytes = batch.position.bytes;
+            positions.push((batch.position.file, batch.position.line));
+        }
+        let lines = |file: u32, lines: &[u64]| lines.iter().map(|l| (file, *l)).collect::<Vec<_>>();
+        let text = [1, 2, 3, 5, 6];
+        let written = [1, 2, 3, 4];
+        let expected = [
+            lines(0, &text),
+            lines(1, &text),
+            lines(2, &written),
+            lines(3, &written),
+        ];
+        assert_eq!(positions, expected.concat());
+        assert!(source.bytes_total() >= Some(bytes));
+    }
+
+    /// A pipe gives what is there by the deadline, and is asked again.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_pipe_has_nothing_yet() {
+        use std::os::fd::AsRawFd;
+        let (reader, mut writer) = std::io::pipe().unwrap();
+        writeln!(writer, "{EVENT}").unwrap();
+        let mut source = open(&[format!("/dev/fd/{}", reader.as_raw_fd()).into()]);
+        assert!(source.trickles());
+        let mut read = |limit, wait| {
+            let mut batch = Batch::default();
+            let deadline = Instant::now() + Duration::from_millis(wait);
+            let flow = source.read(limit, deadline, &mut batch).unwrap();
+            (batch.lines(), batch.position.line, flow)
+        };
+        let patience = 60_000;
+        assert_eq!(read(1, patience), (1, 1, Flow::Open));
+        let began = Instant::now();
+        assert_eq!(read(10, 50), (0, 0, Flow::Open));
+        assert!(began.elapsed() >= Duration::from_millis(50));
+        write!(writer, "{EVENT}\nno event\n{EVENT}\n{{\"home\":").unwrap();
+        // A line is there when it is whole.
+        assert_eq!(read(3, patience), (3, 4, Flow::Open));
+        assert_eq!(read(10, 50), (0, 0, Flow::Open));
+        drop(writer);
+        assert_eq!(read(10, patience), (1, 5, Flow::Ended));
+        assert_eq!(read(10, patience), (0, 0, Flow::Ended));
+    }
+}

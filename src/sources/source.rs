@@ -1,0 +1,138 @@
+//! What every source offers.
+
+use std::time::Instant;
+
+use hearth_operators::words::{Behavior, Shift};
+
+use super::SourceError;
+
+/// Where behaviours and contexts come from, line by line, in the order of ingestion.
+///
+/// ```
+/// use std::time::Instant;
+/// use hearth::sources::{Batch, Flow, Source, SourceError};
+///
+/// /// Lines that are no events.
+/// struct Nonsense(u64);
+///
+/// impl Source for Nonsense {
+///     fn read(&mut self, limit: usize, _: Instant, batch: &mut Batch) -> Result<Flow, SourceError> {
+///         for _ in 0..limit.min(2) {
+///             self.0 += 1;
+///             batch.rejected.push(hearth::sources::Rejected {
+///                 line: "?".into(),
+///                 source: format!("nonsense:{}", self.0),
+///                 reason: "nonsense".into(),
+///             });
+///         }
+///         batch.position.line = self.0;
+///         Ok(if self.0 < 5 { Flow::Open } else { Flow::Ended })
+///     }
+/// }
+///
+/// let (mut source, mut batch) = (Nonsense(0), Batch::default());
+/// while source.read(10, Instant::now(), &mut batch).unwrap() == Flow::Open {}
+/// assert_eq!((batch.lines(), batch.position.line), (6, 6));
+/// ```
+pub trait Source: Send {
+    /// Appends to `batch` what comes next, at most `limit` lines, and moves its position behind them. Returns as soon as there
+    /// are so many, at the end, or at `deadline` with what is there by then, which may be nothing. A source that
+    /// does not have to wait may look at the clock now and then.
+    ///
+    /// # Errors
+    /// The input breaks off. What was read before stands in `batch`; a further call goes on behind the damage, or says that
+    /// this is the end.
+    fn read(
+        &mut self,
+        limit: usize,
+        deadline: Instant,
+        batch: &mut Batch,
+    ) -> Result<Flow, SourceError>;
+
+    /// Whether lines may be long in coming: what is read of such a source is worth handing on before a batch is full.
+    fn trickles(&self) -> bool {
+        false
+    }
+
+    /// Bytes of the whole input, as [`Position::bytes`] counts; `None` where nobody knows.
+    fn bytes_total(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// Whether a source has more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Flow {
+    /// It may.
+    Open,
+    /// It has not.
+    Ended,
+}
+
+/// What was read, up to a position.
+#[derive(Clone, Debug, Default)]
+pub struct Batch {
+    /// Events, in order of ingestion.
+    pub behaviors: Vec<Behavior>,
+    /// Lines that are none.
+    pub rejected: Vec<Rejected>,
+    /// Declared shifts.
+    pub shifts: Vec<Shift>,
+    /// Lines of contexts that declare none.
+    pub rejected_contexts: Vec<Rejected>,
+    /// Where the source stands behind the last line.
+    pub position: Position,
+}
+
+impl Batch {
+    /// Lines of events: each is a behaviour or rejected.
+    pub fn lines(&self) -> usize {
+        self.behaviors.len() + self.rejected.len()
+    }
+
+    /// Whether nothing was read.
+    pub fn is_empty(&self) -> bool {
+        self.lines() == 0 && self.shifts.is_empty() && self.rejected_contexts.is_empty()
+    }
+}
+
+/// How far a source is read. Lines count as they do in [`Line`](hearth_operators::words::Line), so the position is also one inside
+/// a compressed file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Position {
+    /// The file being read, from 0.
+    pub file: u32,
+    /// The last of its lines that was read whole (of a CSV record over several lines, its first), from 1; 0 before any.
+    pub line: u64,
+    /// Bytes taken in so far, over all files, before decompression. Buffers read ahead, so they are for showing progress alone.
+    pub bytes: u64,
+}
+
+/// A line that gave no behaviour, and why.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rejected {
+    /// The input line, at most its first 4 KiB; what is no UTF-8 in it is replaced.
+    pub line: String,
+    /// Where it stands: `file:line`.
+    pub source: String,
+    /// What is wrong with it.
+    pub reason: String,
+}
+
+impl Rejected {
+    /// Of a line as long as it may be.
+    pub(super) fn cut(line: &[u8], source: String, reason: String) -> Self {
+        const SHOWN: usize = 4 * 1024;
+        let bytes = &line[..line.len().min(SHOWN)];
+        let mut line = String::from_utf8_lossy(bytes).into_owned();
+        // Replacing a bad byte takes three, so the text may have grown.
+        if line.len() > SHOWN {
+            line.truncate(line.floor_char_boundary(SHOWN));
+        }
+        Rejected {
+            line,
+            source,
+            reason,
+        }
+    }
+}
