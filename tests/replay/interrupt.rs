@@ -76,11 +76,12 @@ fn a_run_that_trains_is_stopped() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     hearth(dir, "simulate --homes 5 --days 20 --seed 3 --out sim").fine();
+    let short = "--warm-up 100 --warm-up-span 1d";
     write(dir, "rubbish.jsonl", rubbish());
     let files = "rubbish.jsonl sim/events.jsonl --contexts sim/contexts.jsonl";
     let child = start(
         dir,
-        &format!("replay {files} --catalog sim/catalog.json --out out"),
+        &format!("replay {files} --catalog sim/catalog.json --out out {short}"),
     );
     interrupt(&child, &dir.join("out"));
     let output = Folder(dir.join("out"));
