@@ -77,7 +77,11 @@ fn nonsense_is_no_answer() {
             Act::Say("I would rather talk about the weather.".into()),
             "weather",
         ),
-        ("broken", Act::Break, "the answer ended before it was whole"),
+        (
+            "broken",
+            Act::Break,
+            "the answer was cut: the connection broke",
+        ),
     ] {
         let server = Server::start(move |_| act.clone());
         let (ended, output) = replay(name, &format!("{} {IMPATIENT}", asking(&server)));
