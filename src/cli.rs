@@ -94,9 +94,13 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub contexts: Option<PathBuf>,
 
-    /// Devices and their actions, JSON; none: inferred from the logs
+    /// Devices and their actions, JSON; none: those of each home are inferred from the logs
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
+
+    /// What differs between homes, JSON Lines: {"home","timezone","cohort","catalog"}, all but home optional
+    #[arg(long, value_name = "FILE")]
+    pub homes: Option<PathBuf>,
 
     /// Output folder; created where needed. One that holds an earlier output is overwritten, any other that is not
     /// empty is refused
@@ -141,7 +145,9 @@ impl ReplayArgs {
             .llm_gguf
             .iter()
             .map(|file| ("model file", file));
-        let files = logs.chain(contexts).chain(catalog).chain(knowledge);
+        let homes = self.homes.iter().map(|file| ("homes file", file));
+        let files = logs.chain(contexts).chain(catalog).chain(homes);
+        let files = files.chain(knowledge);
         for (what, path) in files.chain(gguf) {
             if what == "log" && path.as_os_str() == "-" {
                 continue;

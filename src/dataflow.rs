@@ -36,7 +36,7 @@ use timely::dataflow::operators::{Input, Probe};
 use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 
 use crate::services::Services;
-use crate::sinks::Row;
+use crate::sinks::{ModelOf, Row};
 
 /// What the dataflow is built with.
 #[derive(Clone)]
@@ -217,13 +217,13 @@ pub fn build(
 /// A cohort's first models, to be saved.
 fn cohort_models(foundation: &Foundation) -> Vec<Row> {
     let Foundation {
+        cohort,
         encoder,
         detector,
         predictor,
-        ..
     } = foundation;
     let row = |model, weights: &Weights| Row::Model {
-        home: None,
+        of: ModelOf::Cohort(*cohort),
         model,
         version: 0,
         weights: weights.clone(),
@@ -241,7 +241,7 @@ fn home_models(adaptation: &Adaptation) -> Vec<Row> {
     let promoted = versions.filter(|(_, line)| line.outcome == Outcome::Promoted);
     promoted
         .map(|(version, line)| Row::Model {
-            home: Some(adaptation.key.home),
+            of: ModelOf::Home(adaptation.key.home),
             model: match line.task {
                 Task::Detector => "detector",
                 Task::Predictor => "predictor",

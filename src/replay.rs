@@ -16,13 +16,13 @@ use crossbeam_channel::bounded;
 use hearth_operators::compress::Alpha;
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
-use hearth_operators::words::{Catalog, Catalogs, Shift};
+use hearth_operators::words::{Catalogs, Shift};
 
-use crate::catalog;
 use crate::cli::ReplayArgs;
 use crate::config::{Checker, Config, UsageError};
 use crate::dataflow;
-use crate::homes::Homes;
+use crate::fleet::{Fleet, Given};
+use crate::notes::Notes;
 use crate::pool::{Pool, Stop};
 use crate::services::{Services, Workload};
 use crate::sinks::{Jobs, Names, Row, Run, Stream, Summary, Timings, Writer};
@@ -42,8 +42,7 @@ const QUESTIONS: usize = 4;
 /// Everything that was checked and loaded before any work.
 struct Input {
     log: EventLog,
-    homes: Homes,
-    catalog: Arc<Catalog>,
+    fleet: Fleet,
     shifts: Vec<Shift>,
     rejected_contexts: Vec<Rejected>,
     synthesizer: Chosen,
@@ -61,8 +60,13 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let config = &args.config;
     let Input {
         mut log,
-        homes,
-        catalog,
+        fleet:
+            Fleet {
+                homes,
+                catalogs,
+                cohorts,
+                ..
+            },
         shifts,
         rejected_contexts,
         synthesizer,
@@ -72,7 +76,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
     let files = (0..args.logs.len()).map(|f| log.file_name(f as u32).to_owned());
     let names = Names {
         homes: homes.clone(),
-        catalog: catalog.clone(),
+        catalogs: catalogs.clone(),
+        cohorts,
         detector: config.preset.detector_name(),
         files: files.collect(),
         prompt: Arc::new(move |request| prompts.shown(request)),
@@ -92,10 +97,11 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
         seed: config.seed,
     };
     let quoted = synthesizer.quoted();
+    let notes = Notes::new(homes.clone());
+    let known = (&homes, &catalogs);
     let Begun { answers, llm } =
-        synthesizer.begin(config, &homes, &args.out, &pool, &workload, &stop)?;
-    let catalogs = Catalogs::shared(catalog);
-    let services = Services::new(&pool, &workload, &catalogs, settings, answers);
+        synthesizer.begin(config, known, &args.out, &pool, &workload, &stop)?;
+    let services = Services::new(&pool, &workload, &catalogs, &notes, settings, answers);
     let position = Arc::new(Position::default());
     let progress = Progress::start(
         position.clone(),
@@ -106,14 +112,18 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
 
     let (batches, decoded) = bounded::<Batch>(DECODED);
     let reader = {
-        let stop = stop.clone();
+        let (stop, notes) = (stop.clone(), notes.clone());
         let (epoch_events, strict) = (config.epoch_events.get(), config.strict);
         std::thread::Builder::new()
             .name("reader".into())
             .spawn(move || {
-                read(&mut log, epoch_events, strict, &stop, |batch| {
+                let read = read(&mut log, epoch_events, strict, &stop, |batch| {
                     batches.send(batch).is_ok()
-                })
+                });
+                if log.is_utc() {
+                    notes.utc();
+                }
+                read
             })?
     };
     let _ = rows.send(rejected_contexts.into_iter().map(context_row).collect());
@@ -176,7 +186,8 @@ pub fn run(args: &ReplayArgs) -> anyhow::Result<()> {
             work: work.into_iter().collect(),
         },
     };
-    let summary = Summary::new(&counts, &run, llm.map(|llm| llm.summary()));
+    let mut summary = Summary::new(&counts, &run, llm.map(|llm| llm.summary()));
+    summary.notes = notes.all();
     summary.write(&args.out)?;
     println!("{summary}");
     if let Some(failure) = stop.failure() {
@@ -223,6 +234,7 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
     if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
         return Err(refused(&SourceError::StdinTwice));
     }
+    // Also where some homes of the homes file have none.
     if args.catalog.is_none()
         && let Some(stdin) = logs.iter_mut().find(|log| log.as_os_str() == "-")
     {
@@ -232,29 +244,31 @@ fn open(args: &ReplayArgs) -> anyhow::Result<Input> {
         *stdin = path.to_path_buf();
         spooled = Some(path);
     }
-    let catalog = match &args.catalog {
-        Some(file) => catalog::load(file),
-        None => catalog::infer(&logs, &config.timezone),
-    };
-    let catalog = Arc::new(catalog.map_err(|e| UsageError(e.to_string()))?);
-    let homes = Homes::default();
-    let prompts = Arc::new(llm::prompts(&config.llm, &catalog, &homes)?);
-    let synthesizer = synthesis::choose(config, &catalog, &prompts, [args.dry_run, args.explain])?;
-    let options = Options {
-        catalog: catalog.clone(),
-        homes: homes.clone(),
+    let fleet = Fleet::open(&Given {
+        logs: &logs,
+        catalog: args.catalog.as_deref(),
+        homes: args.homes.as_deref(),
         timezone: config.timezone.clone(),
+    })?;
+    let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
+    let prompts = Arc::new(llm::prompts(&config.llm, catalogs, homes)?);
+    let synthesizer = synthesis::choose(config, catalogs, &prompts, [args.dry_run, args.explain])?;
+    let options = Options {
+        catalogs: catalogs.clone(),
+        homes: homes.clone(),
+        zones: fleet.zones.clone(),
     };
     let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
     let (shifts, rejected_contexts) = match &args.contexts {
-        Some(file) => sources::read_contexts(file, &homes, &config.timezone)
-            .map_err(|error| refused(&error))?,
+        Some(file) => {
+            let read = sources::read_contexts(file, homes, &fleet.zones);
+            read.map_err(|error| refused(&error))?
+        }
         None => Default::default(),
     };
     Ok(Input {
         log,
-        homes,
-        catalog,
+        fleet,
         shifts,
         rejected_contexts,
         synthesizer,

@@ -25,6 +25,7 @@ use super::{count, median};
 use crate::config::Config;
 use crate::dataflow::{self, Dataflow};
 use crate::models::Preset;
+use crate::notes::Notes;
 use crate::pool::{Pool, Stop, Urgency, cpu_micros};
 use crate::services::{Services, Workload};
 use crate::simulate::{self, Event, PlantedShift, Sink};
@@ -290,7 +291,7 @@ fn services(
     meter: &Meter,
 ) -> Services {
     let catalogs = Catalogs::shared(catalog.clone());
-    let mut services = Services::new(pool, workload, &catalogs, settings, None);
+    let mut services = Services::new(pool, workload, &catalogs, &Notes::default(), settings, None);
     let synthesizer = Embedded::new(catalog.clone(), Knowledge::builtin(), settings.seed);
     services.synthesizer = Some(pool.offer(Urgency::Patient, workload.synthesize.clone(), {
         let meter = meter.clone();

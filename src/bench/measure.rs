@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::Context;
 use hearth_operators::split::Rules;
 use hearth_operators::words::{Behavior, Catalogs};
-use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -20,6 +19,7 @@ use crate::homes::Homes;
 use crate::models::Preset;
 use crate::sinks::{Names, Writer, peak_rss};
 use crate::sources::{EventLog, Options};
+use crate::zones::Zones;
 
 /// One run: used by the other measurements, which start it as a process
 #[derive(clap::Args, Clone, Debug)]
@@ -134,13 +134,14 @@ impl MeasureArgs {
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let catalog = Arc::new(catalog::load(&args.catalog)?);
     let homes = Homes::default();
+    let catalogs = Catalogs::shared(catalog);
     let options = Options {
-        catalog: catalog.clone(),
+        catalogs: catalogs.clone(),
         homes: homes.clone(),
-        timezone: TimeZone::UTC,
+        zones: Zones::new(None),
     };
     let log = EventLog::open(std::slice::from_ref(&args.log), options)?;
-    let rules = Rules::new(Catalogs::shared(catalog.clone()));
+    let rules = Rules::new(catalogs.clone());
     let began = Instant::now();
     let mut held_bytes = 0;
     let totals = match args.program {
@@ -184,7 +185,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                     totals
                 }
                 Some(folder) => {
-                    let (writer, rows) = writer(folder, &args.log, &homes, &catalog)?;
+                    let (writer, rows) = writer(folder, &args.log, &homes, &catalogs)?;
                     path.rows = Some(rows);
                     let (totals, _) = path.run(log)?;
                     writer.finish()?;
@@ -237,11 +238,12 @@ fn writer(
     folder: &Path,
     log: &Path,
     homes: &Homes,
-    catalog: &Arc<hearth_operators::words::Catalog>,
+    catalogs: &Arc<Catalogs>,
 ) -> anyhow::Result<(Writer, crossbeam_channel::Sender<Vec<crate::sinks::Row>>)> {
     let names = Names {
         homes: homes.clone(),
-        catalog: catalog.clone(),
+        catalogs: catalogs.clone(),
+        cohorts: Vec::new(),
         detector: Preset::default().detector_name(),
         files: vec![log.display().to_string()],
         // There are no requests on this path.

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::sync::Arc;
 
 use hearth_operators::words::{
-    ActionId, Adjustment, Behavior, HOURS, Moment, Outcome, Quadruple, Request, RequestKey,
-    Sequence, Shift, Task, Verdict, WEEKDAYS,
+    ActionId, Adjustment, Behavior, CohortId, HOURS, HomeId, Moment, Outcome, Quadruple, Request,
+    RequestKey, Segment, Sequence, Shift, Task, Verdict, WEEKDAYS,
 };
 use serde::Serialize;
 
@@ -19,16 +19,18 @@ use super::{Names, Row, Stream};
 /// Knows the names behind the ids.
 pub(super) struct Format {
     names: Names,
-    /// `Device:action`, by action.
+    /// `Device:action`, by action, where all homes have one catalog.
     actions: Vec<String>,
 }
 
 impl Format {
     pub(super) fn new(names: Names) -> Self {
-        let catalog = &names.catalog;
-        let actions = catalog.action_ids().map(|id| catalog.full_name(id));
+        let actions = names.catalogs.only().map(|catalog| {
+            let actions = catalog.action_ids();
+            actions.map(|id| catalog.full_name(id)).collect()
+        });
         Format {
-            actions: actions.collect(),
+            actions: actions.unwrap_or_default(),
             names,
         }
     }
@@ -53,7 +55,7 @@ impl Format {
                     home: Cow::Borrowed(&home),
                     start: stamp(first),
                     end: stamp(last),
-                    behaviors: self.behaviors(&segment.moments),
+                    behaviors: self.behaviors(segment),
                 };
                 (Stream::Segments, write(line, &value))
             }
@@ -64,13 +66,13 @@ impl Format {
                 from,
                 to,
             } => {
-                let home = self.names.homes.name(*home);
+                let (of, home) = (*home, self.names.homes.name(*home));
                 let value = TransitionLine {
                     epoch: *epoch,
                     diff: *diff,
                     home: Cow::Borrowed(&home),
-                    from: self.action(*from),
-                    to: self.action(*to),
+                    from: self.action(of, *from),
+                    to: self.action(of, *to),
                 };
                 (Stream::Transitions, write(line, &value))
             }
@@ -89,7 +91,7 @@ impl Format {
                     regime: representative.regime,
                     weekday: weekday(segment.weekday()),
                     start: stamp(first),
-                    behaviors: self.behaviors(&segment.moments),
+                    behaviors: self.behaviors(segment),
                 };
                 (Stream::Representatives, write(line, &value))
             }
@@ -120,14 +122,14 @@ impl Format {
             Row::Score { epoch, score } => {
                 let home = self.names.homes.name(score.home);
                 let prediction = |&(action, probability): &(ActionId, f32)| PredictionLine {
-                    action: self.action(action),
+                    action: self.action(score.home, action),
                     probability: Some(probability),
                 };
                 let value = ScoreLine {
                     epoch: *epoch,
                     home: Cow::Borrowed(&home),
                     time: stamp(&score.moment),
-                    action: self.action(score.moment.action),
+                    action: self.action(score.home, score.moment.action),
                     score: Some(score.score),
                     threshold: Some(score.threshold),
                     anomaly: score.anomaly(),
@@ -167,10 +169,12 @@ impl Format {
     }
 
     fn request(&self, epoch: u64, request: &Request, line: &mut Vec<u8>) -> serde_json::Result<()> {
-        let home = self.names.homes.name(request.key.shift.home);
-        let successors = |&(action, count): &(ActionId, u32)| (self.full(action), count);
+        let of = request.key.shift.home;
+        let home = self.names.homes.name(of);
+        let full = |action| self.action(of, action).into_owned();
+        let successors = |&(action, count): &(ActionId, u32)| (full(action), count);
         let hints = request.hints.0.iter();
-        let hints = hints.map(|(from, to)| (self.full(*from), to.iter().map(successors).collect()));
+        let hints = hints.map(|(from, to)| (full(*from), to.iter().map(successors).collect()));
         let (system, user) = (self.names.prompt)(request);
         let value = RequestLine {
             epoch,
@@ -181,7 +185,7 @@ impl Format {
             representatives: request
                 .representatives
                 .iter()
-                .map(|r| self.words(r))
+                .map(|r| self.words(of, r))
                 .collect(),
             hints: HintsLine(hints.collect()),
             prompt: PromptLine { system, user },
@@ -191,12 +195,14 @@ impl Format {
 
     fn verdict(&self, epoch: u64, verdict: &Verdict, line: &mut Vec<u8>) -> serde_json::Result<()> {
         let candidate = &verdict.candidate;
-        let home = self.names.homes.name(candidate.request.shift.home);
+        let of = candidate.request.shift.home;
+        let home = self.names.homes.name(of);
+        let catalog = self.names.catalogs.of(of);
         let quadruple = |q: &Quadruple| QuadrupleLine {
             weekday: weekday(q.weekday),
             hours: hours(q.hours),
-            device: self.names.catalog.device_name(q.action).into(),
-            action: self.action(q.action),
+            device: catalog.device_name(q.action).into(),
+            action: self.action(of, q.action),
         };
         let value = VerdictLine {
             epoch,
@@ -322,11 +328,12 @@ impl Format {
         }
         let home: Arc<str> = self.names.homes.name(behavior.home);
         let action = behavior.moment.action;
+        let catalog = self.names.catalogs.of(behavior.home);
         let event = serde_json::to_string(&Event {
             home: &home,
             time: stamp(&behavior.moment),
-            device: self.names.catalog.device_name(action),
-            action: self.names.catalog.action_name(action),
+            device: catalog.device_name(action),
+            action: catalog.action_name(action),
             id: behavior.id.as_deref(),
         })?;
         let file = self.names.files.get(behavior.line.file as usize);
@@ -339,33 +346,40 @@ impl Format {
         write(line, &value)
     }
 
-    fn behaviors(&self, moments: &[Moment]) -> Vec<BehaviorLine<'_>> {
+    fn behaviors(&self, segment: &Segment) -> Vec<BehaviorLine<'_>> {
+        let catalog = self.names.catalogs.of(segment.home);
         let behavior = |moment: &Moment| BehaviorLine {
             time: stamp(moment),
-            device: self.names.catalog.device_name(moment.action).into(),
-            action: self.action(moment.action),
+            device: catalog.device_name(moment.action).into(),
+            action: self.action(segment.home, moment.action),
         };
-        moments.iter().map(behavior).collect()
+        segment.moments.iter().map(behavior).collect()
     }
 
-    fn words(&self, sequence: &Sequence) -> Vec<Word4> {
+    fn words(&self, home: HomeId, sequence: &Sequence) -> Vec<Word4> {
+        let catalog = self.names.catalogs.of(home);
         let words = |q: &Quadruple| {
             [
                 weekday(q.weekday).into_owned(),
                 hours(q.hours).into_owned(),
-                self.names.catalog.device_name(q.action).to_owned(),
-                self.names.catalog.action_name(q.action).to_owned(),
+                catalog.device_name(q.action).to_owned(),
+                catalog.action_name(q.action).to_owned(),
             ]
         };
         sequence.0.iter().map(words).collect()
     }
 
-    fn action(&self, action: ActionId) -> Cow<'_, str> {
-        Cow::Borrowed(&self.actions[usize::from(action.0)])
+    /// The name of a cohort; `None`: that of homes that name none.
+    pub(super) fn cohort(&self, cohort: CohortId) -> Option<&str> {
+        let place = cohort.0.checked_sub(1)?;
+        self.names.cohorts.get(place as usize).map(String::as_str)
     }
 
-    fn full(&self, action: ActionId) -> String {
-        self.actions[usize::from(action.0)].clone()
+    fn action(&self, home: HomeId, action: ActionId) -> Cow<'_, str> {
+        match self.actions.get(usize::from(action.0)) {
+            Some(name) => name.into(),
+            None => self.names.catalogs.of(home).full_name(action).into(),
+        }
     }
 }
 

@@ -19,8 +19,8 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 use hearth_operators::words::{
-    ActionId, Adjustment, Behavior, Catalog, Epoch, HomeId, Outcome, Representative, Request,
-    RequestKey, Score, Segment, Shift, Verdict, Weights, Word,
+    ActionId, Adjustment, Behavior, Catalogs, CohortId, Epoch, HomeId, Outcome, Representative,
+    Request, RequestKey, Score, Segment, Shift, Verdict, Weights, Word,
 };
 
 use crate::homes::Homes;
@@ -148,8 +148,8 @@ pub enum Row {
     },
     /// Weights that went live: a file `models/OWNER/MODEL-VERSION.safetensors`, the cohort's under `cohort`.
     Model {
-        /// Whose; `None`: the cohort's.
-        home: Option<HomeId>,
+        /// Whose.
+        of: ModelOf,
         /// `encoder`, `detector` or `predictor`.
         model: &'static str,
         /// Version number.
@@ -203,13 +203,24 @@ pub enum Row {
     },
 }
 
+/// Whose a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelOf {
+    /// All homes of a cohort.
+    Cohort(CohortId),
+    /// One home.
+    Home(HomeId),
+}
+
 /// The names that stand behind the ids in rows, and the words of a request.
 #[derive(Clone)]
 pub struct Names {
     /// Homes.
     pub homes: Homes,
-    /// Devices and actions.
-    pub catalog: Arc<Catalog>,
+    /// Devices and actions of each home.
+    pub catalogs: Arc<Catalogs>,
+    /// Cohorts, by id but for the first one.
+    pub cohorts: Vec<String>,
     /// What detectors are.
     pub detector: &'static str,
     /// Input files, by [`hearth_operators::words::Line::file`].
@@ -415,14 +426,17 @@ impl Desk {
     fn take(&mut self, row: &Row) -> Result<(), SinkError> {
         self.count(row);
         if let Row::Model {
-            home,
+            of,
             model,
             version,
             weights,
         } = row
         {
-            let home = home.map(|home| self.names.name(home));
-            return self.models.write(home.as_deref(), model, *version, weights);
+            let folder = match of {
+                ModelOf::Home(home) => self.models.of_home(&self.names.name(*home)),
+                ModelOf::Cohort(cohort) => self.models.of_cohort(self.format.cohort(*cohort)),
+            };
+            return Models::write(&folder, model, *version, weights);
         }
         self.line.clear();
         let Some((stream, written)) = self.format.row(row, &mut self.line) else {

@@ -1,4 +1,5 @@
-//! The models of a run as safetensors files: `models/cohort/…` and `models/homes/HOME/…`.
+//! The models of a run as safetensors files: `models/cohort/…` (of cohorts with a name `models/cohorts/COHORT/…`) and
+//! `models/homes/HOME/…`.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -36,23 +37,31 @@ impl Models {
         }
     }
 
-    /// Writes `MODEL-VERSION.safetensors` of a home, or of the cohort.
+    /// The folder of a home.
+    pub fn of_home(&self, name: &str) -> PathBuf {
+        self.0.join("homes").join(folder(name))
+    }
+
+    /// The folder of a cohort, or that of homes that name none.
+    pub fn of_cohort(&self, name: Option<&str>) -> PathBuf {
+        match name {
+            Some(name) => self.0.join("cohorts").join(folder(name)),
+            None => self.0.join("cohort"),
+        }
+    }
+
+    /// Writes `MODEL-VERSION.safetensors` into a folder.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn write(
-        &self,
-        home: Option<&str>,
+        folder: &Path,
         model: &str,
         version: u32,
         weights: &Weights,
     ) -> Result<(), SinkError> {
-        let folder = match home {
-            Some(home) => self.0.join("homes").join(folder(home)),
-            None => self.0.join("cohort"),
-        };
         let path = folder.join(format!("{model}-{version}.safetensors"));
-        std::fs::create_dir_all(&folder)
+        std::fs::create_dir_all(folder)
             .and_then(|()| std::fs::write(&path, weights.0.as_slice()))
             .map_err(|source| SinkError::Write { path, source })
     }

@@ -97,6 +97,8 @@ pub struct Summary {
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
+    /// What a person should know of the input, with the remedy.
+    pub notes: Vec<String>,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
     /// Where the time went.
@@ -180,6 +182,7 @@ impl Summary {
                 anomalies: counts.anomalies,
             },
             llm,
+            notes: Vec::new(),
             interrupted: run.interrupted,
             timings: run.timings.clone(),
             seconds,
@@ -326,6 +329,9 @@ impl fmt::Display for Summary {
         if self.timings.events_during_adaptation > 0 {
             let note = "were read while homes were being adapted".to_owned();
             row(f, "events", self.timings.events_during_adaptation, note)?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
         }
         let memory = self.peak_rss_bytes.map_or(String::new(), |bytes| {
             format!(", at most {} MiB of memory", grouped(bytes >> 20))

@@ -16,7 +16,8 @@ fn names() -> Names {
     homes.intern(ODD);
     Names {
         homes,
-        catalog: Arc::new(catalog),
+        catalogs: Catalogs::shared(Arc::new(catalog)),
+        cohorts: Vec::new(),
         detector: "habits",
         files: vec!["log.jsonl".into()],
         prompt: Arc::new(|request| ("be brief".into(), format!("{} parts", request.parts))),

@@ -6,8 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hearth_operators::words::{Behavior, Catalog, Line};
-use jiff::tz::TimeZone;
+use hearth_operators::words::{Behavior, Catalogs, Line};
 
 use super::event::Event;
 use super::lines::{self, Lines, Text};
@@ -16,16 +15,17 @@ use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
+use crate::zones::Zones;
 
 /// What an event log is read with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The closed vocabulary: what it does not have is rejected.
-    pub catalog: Arc<Catalog>,
+    /// The closed vocabulary of each home: what it does not have is rejected.
+    pub catalogs: Arc<Catalogs>,
     /// Where the homes' names are interned, in the order in which the log names them.
     pub homes: Homes,
-    /// Where a time without offset is local.
-    pub timezone: TimeZone,
+    /// Where times are local.
+    pub zones: Zones,
 }
 
 /// An event log as a stream of behaviours.
@@ -40,9 +40,9 @@ pub struct Options {
 /// "#)?;
 /// let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
 /// let options = Options {
-///     catalog: std::sync::Arc::new(serde_json::from_str(catalog)?),
+///     catalogs: hearth_operators::words::Catalogs::shared(std::sync::Arc::new(serde_json::from_str(catalog)?)),
 ///     homes: Default::default(),
-///     timezone: jiff::tz::TimeZone::UTC,
+///     zones: hearth::zones::Zones::new(None),
 /// };
 /// let mut log = EventLog::open(&[file], options)?;
 /// let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
@@ -54,6 +54,8 @@ pub struct Options {
 pub struct EventLog {
     events: Events,
     options: Options,
+    /// Whether all times so far were of UTC, where no zone was given.
+    utc: Option<bool>,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
 }
@@ -67,6 +69,7 @@ impl EventLog {
         Ok(EventLog {
             events: Events::open(files)?,
             options,
+            utc: None,
             postponed: None,
         })
     }
@@ -87,6 +90,37 @@ impl EventLog {
         if let Some(error) = self.postponed.take() {
             return Err(error);
         }
+        let first = behaviors.len();
+        let read = self.read_all(n, behaviors, rejected);
+        self.settle(&mut behaviors[first..]);
+        read
+    }
+
+    /// Whether there were events and all were of UTC, in homes of which nobody said where they are.
+    pub fn is_utc(&self) -> bool {
+        self.utc == Some(true)
+    }
+
+    /// Gives instants the offset that their homes' clocks show.
+    fn settle(&mut self, behaviors: &mut [Behavior]) {
+        let zones = &self.options.zones;
+        if zones.is_empty() {
+            if let (Some(_), None | Some(true)) = (behaviors.first(), self.utc) {
+                self.utc = Some(behaviors.iter().all(|b| b.moment.offset == 0));
+            }
+            return;
+        }
+        for Behavior { home, moment, .. } in behaviors {
+            moment.offset = zones.offset(Some(*home), moment.time, moment.offset);
+        }
+    }
+
+    fn read_all(
+        &mut self,
+        n: usize,
+        behaviors: &mut Vec<Behavior>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<usize, SourceError> {
         let mut read = 0;
         while read < n {
             match self.read_some(n - read, behaviors, rejected) {
@@ -110,26 +144,27 @@ impl EventLog {
         rejected: &mut Vec<Rejected>,
     ) -> Result<usize, SourceError> {
         let Options {
-            catalog,
+            catalogs,
             homes,
-            timezone,
+            zones,
         } = &self.options;
         let known = |event: Result<Event<'_>, String>, line| {
             let event = event?;
-            let action = event.action(catalog)?;
-            let home = homes.intern(&event.home);
+            let home = homes.find(&event.home);
+            let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
+            let home = home.unwrap_or_else(|| homes.intern(&event.home));
             Ok(event.behavior(home, action, line))
         };
         while let Some((file, name, open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
-                    log.read(n, (catalog, homes), (file, name), behaviors, rejected)?
+                    log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?
                 }
                 Open::Parquet(log) => {
                     let read = log.advance(name)?;
                     if read {
                         let line = log.line();
-                        let known = known(log.event(timezone), Line { file, line });
+                        let known = known(log.event(zones), Line { file, line });
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(log.rejected(name, reason)),
@@ -138,7 +173,7 @@ impl EventLog {
                     usize::from(read)
                 }
                 Open::Text { .. } => {
-                    let read = self.events.line(timezone, |event, line, text, file| {
+                    let read = self.events.line(zones, |event, line, text, file| {
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(Rejected::new(text, file, reason)),
@@ -258,7 +293,7 @@ impl Events {
     /// the log.
     pub fn next(
         &mut self,
-        timezone: &TimeZone,
+        zones: &Zones,
         take: impl FnOnce(Result<Event<'_>, String>),
     ) -> Result<bool, SourceError> {
         let mut take = Some(take);
@@ -273,11 +308,11 @@ impl Events {
                 Open::Parquet(log) => {
                     let read = log.advance(name)?;
                     if read {
-                        give(log.event(timezone));
+                        give(log.event(zones));
                     }
                     read
                 }
-                Open::Text { .. } => self.line(timezone, |event, _, _, _| give(event))?,
+                Open::Text { .. } => self.line(zones, |event, _, _, _| give(event))?,
             };
             if read {
                 return Ok(true);
@@ -313,7 +348,7 @@ impl Events {
     /// with it), its place, its text and the file's name. Returns false at the end of the file.
     fn line(
         &mut self,
-        timezone: &TimeZone,
+        zones: &Zones,
         take: impl FnOnce(Result<Event<'_>, String>, Line, &Text, &str),
     ) -> Result<bool, SourceError> {
         let file = self.current as u32;
@@ -343,7 +378,7 @@ impl Events {
         match format {
             Format::JsonLines => {
                 let event =
-                    records::event(&self.line).and_then(|record| Event::check(record, timezone));
+                    records::event(&self.line).and_then(|record| Event::check(record, zones));
                 take(event, place, &self.line, name);
             }
             // Without a header there is no line that could get here.
@@ -353,7 +388,7 @@ impl Events {
                 let record = CsvRecord::complete(first, lines);
                 let event = record
                     .fields(columns)
-                    .and_then(|fields| Event::check(fields, timezone));
+                    .and_then(|fields| Event::check(fields, zones));
                 take(event, place, &record.text, name);
                 // Its buffer serves again.
                 self.line = record.text;
@@ -483,7 +518,7 @@ impl Read for Counted {
 /// A log breaks off, or `give` fails.
 pub(crate) fn copy(
     files: &[PathBuf],
-    timezone: &TimeZone,
+    zones: &Zones,
     mut give: impl FnMut(Result<Event<'_>, Rejected>) -> io::Result<()>,
 ) -> Result<(u64, u64), SourceError> {
     let mut events = Events::open(files)?;
@@ -508,13 +543,13 @@ pub(crate) fn copy(
                 let more = log.advance(&name)?;
                 if more {
                     take(
-                        log.event(timezone)
+                        log.event(zones)
                             .map_err(|reason| log.rejected(&name, reason)),
                     );
                 }
                 more
             }
-            Open::Text { .. } => events.line(timezone, |event, _, text, file| {
+            Open::Text { .. } => events.line(zones, |event, _, text, file| {
                 take(event.map_err(|reason| Rejected::new(text, file, reason)));
             })?,
         };

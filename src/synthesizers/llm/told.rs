@@ -12,7 +12,7 @@ use aho_corasick::{AhoCorasick, MatchKind};
 use hearth_operators::words::{Action, Catalog, CatalogError, Device, Row};
 use serde::{Deserialize, Serialize};
 
-use super::super::phrases::words;
+use crate::phrases::words;
 
 /// Words of which names may be made that leave as they are.
 const PUBLIC: &str = include_str!("public_words.txt");
