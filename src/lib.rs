@@ -12,14 +12,17 @@ pub mod stop;
 pub mod sources;
 
 pub mod catalog;
+pub mod fleet;
 pub mod homes;
 pub mod time;
+pub mod zones;
 
 // What the dataflow asks for.
 pub mod services;
 
 pub mod pool;
 
+pub(crate) mod phrases;
 pub mod synthesizers;
 
 pub mod filter;
@@ -31,6 +34,7 @@ pub mod outputs;
 pub mod sinks;
 
 pub mod memory;
+pub mod notes;
 pub mod summary;
 
 // From the command line to a run.

@@ -10,6 +10,7 @@ use jiff::tz::TimeZone;
 use crate::config::{UsageError, zone};
 use crate::outputs::grouped;
 use crate::sources::{self, LogFormat, LogWriter, Packing, SourceError};
+use crate::zones::Zones;
 
 /// Pack event logs into one binary log, which is read many times as fast, or into one Parquet file
 ///
@@ -68,7 +69,8 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
     let handle = BufWriter::with_capacity(1 << 20, handle);
     let mut writer = LogWriter::new(format, packing, handle).with_context(unwritable)?;
     let mut left_out = None;
-    let packed = sources::copy(logs, &args.timezone, |line| match line {
+    let zones = Zones::new(Some(args.timezone.clone()));
+    let packed = sources::copy(logs, &zones, |line| match line {
         Ok(event) => writer.event(&event),
         Err(rejected) => match &mut writer {
             LogWriter::Hlog(out) => out.rejected(rejected),

@@ -14,6 +14,7 @@ use hearth_operators::words::{
 };
 
 use crate::models::{Detector, Embedder, ModelError, Predictor, Preset};
+use crate::notes::Notes;
 use crate::pool::{Pool, Urgency, Work};
 use crate::synthesizers::Synthesizer;
 use crate::{filter, trainer};
@@ -62,14 +63,16 @@ pub fn services(
     pool: &Pool,
     workload: &Workload,
     catalogs: &Arc<Catalogs>,
+    notes: &Notes,
     settings: trainer::Settings,
     synthesizer: Option<Answers>,
 ) -> Services {
     let preset = settings.preset;
     Services {
         foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
-            let catalogs = catalogs.clone();
+            let (catalogs, notes) = (catalogs.clone(), notes.clone());
             move |warm: Arc<WarmedUp>| {
+                notes.warmed_up(&catalogs, &warm);
                 let catalog = catalogs.cohort(warm.cohort);
                 let models = trainer::foundation(catalog, &warm.sequences, &settings)
                     .map_err(|e| format!("training the first models failed: {e}"))?;

@@ -100,6 +100,8 @@ pub struct Summary {
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
+    /// What a person should know of the input, with the remedy.
+    pub notes: Vec<String>,
     /// Whether the run was stopped before the end of its log.
     pub interrupted: bool,
     /// What it left, if it was stopped before everything was out.
@@ -186,6 +188,7 @@ impl Summary {
                 anomalies: counts.anomalies,
             },
             llm,
+            notes: Vec::new(),
             interrupted: run.interrupted,
             undone: run.undone.clone(),
             timings: run.timings.clone(),
@@ -318,6 +321,9 @@ impl Summary {
         }
         if let Some(undone) = &self.undone {
             writeln!(f, "{undone}")?;
+        }
+        for note in &self.notes {
+            writeln!(f, "note: {note}")?;
         }
         Ok(())
     }

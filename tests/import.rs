@@ -10,8 +10,8 @@ use hearth::catalog;
 use hearth::homes::Homes;
 use hearth::import::{self, ImportArgs};
 use hearth::sources::{EventLog, Options, read_contexts};
-use hearth_operators::words::{Behavior, Catalog, Shift, ShiftKind, Time};
-use jiff::tz::TimeZone;
+use hearth::zones::Zones;
+use hearth_operators::words::{Behavior, Catalog, Catalogs, Shift, ShiftKind, Time};
 
 #[derive(Parser)]
 struct Cli {
@@ -53,9 +53,9 @@ fn import(args: &[&str]) -> Imported {
     try_import(args, folder.path()).unwrap();
     let catalog = Arc::new(catalog::load(&folder.path().join("catalog.json")).unwrap());
     let options = Options {
-        catalog: catalog.clone(),
+        catalogs: Catalogs::shared(catalog.clone()),
         homes: Homes::default(),
-        timezone: TimeZone::UTC,
+        zones: Zones::new(None),
     };
     let homes = options.homes.clone();
     let mut log = EventLog::open(&[folder.path().join("events.jsonl")], options).unwrap();
@@ -64,7 +64,7 @@ fn import(args: &[&str]) -> Imported {
     assert!(rejected.is_empty(), "{rejected:?}");
     let contexts = folder.path().join("contexts.jsonl");
     let shifts = if contexts.exists() {
-        let (shifts, rejected) = read_contexts(&contexts, &homes, &TimeZone::UTC).unwrap();
+        let (shifts, rejected) = read_contexts(&contexts, &homes, &Zones::new(None)).unwrap();
         assert!(rejected.is_empty(), "{rejected:?}");
         shifts
     } else {

@@ -26,6 +26,7 @@ use super::values::count;
 use crate::config::Config;
 use crate::engine::{self, Epochs, Resumed, Setup};
 use crate::models::Preset;
+use crate::notes::Notes;
 use crate::pool::{Pool, Urgency, cpu_micros};
 use crate::services::{self, Workload};
 use crate::settings::settings;
@@ -243,7 +244,8 @@ fn metered_services(
     meter: &Meter,
 ) -> Services {
     let catalogs = Catalogs::shared(catalog.clone());
-    let mut services = services::services(pool, workload, &catalogs, settings, None);
+    let mut services =
+        services::services(pool, workload, &catalogs, &Notes::default(), settings, None);
     let synthesizer = Embedded::new(catalog.clone(), Knowledge::builtin(), settings.seed);
     services.synthesizer = Some(pool.offer(Urgency::Patient, workload.synthesize.clone(), {
         let meter = meter.clone();

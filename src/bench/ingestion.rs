@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use anyhow::anyhow;
 use hearth_operators::dataflow::{Services, Settings, Streams};
 use hearth_operators::split::Account;
-use hearth_operators::words::{Catalog, Catalogs, Epoch};
+use hearth_operators::words::{Catalogs, Epoch};
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -22,8 +22,8 @@ use crate::stop::Stop;
 
 /// How the path is run.
 pub struct Path {
-    /// The vocabulary.
-    pub catalog: Arc<Catalog>,
+    /// The vocabularies of homes.
+    pub catalogs: Arc<Catalogs>,
     /// Threads that share the homes.
     pub workers: usize,
     /// Lines of an epoch.
@@ -43,12 +43,11 @@ impl Path {
         outlet: Arc<dyn Outlet>,
     ) -> anyhow::Result<(Engine, Stop)> {
         let stop = Stop::default();
-        let catalogs = Catalogs::shared(self.catalog);
         let setup = Setup {
             workers: self.workers,
             dataflow: Settings {
                 learn: false,
-                ..settings(&Config::default(), &catalogs)
+                ..settings(&Config::default(), &self.catalogs)
             },
             services: Services::nobody(),
             outlet,

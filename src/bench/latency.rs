@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hdrhistogram::Histogram;
-use hearth_operators::words::{Behavior, Epoch, HomeId, Line, Moment};
+use hearth_operators::words::{Behavior, Catalogs, Epoch, HomeId, Line, Moment};
 
 use super::ingestion::{Counter, Path};
 use super::latencies::Latency;
@@ -142,7 +142,7 @@ fn measure(
     };
     let watch = Arc::new(Clock::new(pace.clone(), log.len(), epoch_events));
     let path = Path {
-        catalog: Arc::new(workload::catalog()?),
+        catalogs: Catalogs::shared(Arc::new(workload::catalog()?)),
         workers,
         epoch_events,
         watch: watch.clone(),

@@ -8,7 +8,6 @@ use std::time::Instant;
 use anyhow::Context;
 use hearth_operators::split::Rules;
 use hearth_operators::words::{Behavior, Catalogs};
-use jiff::tz::TimeZone;
 use rustix::time::{ClockId, clock_gettime};
 use serde::{Deserialize, Serialize};
 
@@ -23,6 +22,7 @@ use crate::outputs::Names;
 use crate::sinks::files::{self, Folder};
 use crate::sinks::{RowSender, Writer};
 use crate::sources::{EventLog, Files, Options};
+use crate::zones::Zones;
 
 /// One run: used by the other measurements, which start it as a process
 #[derive(clap::Args, Clone, Debug)]
@@ -137,13 +137,14 @@ impl MeasureArgs {
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let catalog = Arc::new(catalog::load(&args.catalog)?);
     let homes = Homes::default();
+    let catalogs = Catalogs::shared(catalog);
     let options = Options {
-        catalog: catalog.clone(),
+        catalogs: catalogs.clone(),
         homes: homes.clone(),
-        timezone: TimeZone::UTC,
+        zones: Zones::new(None),
     };
     let log = EventLog::open(std::slice::from_ref(&args.log), options)?;
-    let rules = Rules::new(Catalogs::shared(catalog.clone()));
+    let rules = Rules::new(catalogs.clone());
     let began = Instant::now();
     let mut held_bytes = 0;
     let totals = match args.program {
@@ -174,7 +175,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         }
         Program::Hearth => {
             let path = ingestion::Path {
-                catalog: catalog.clone(),
+                catalogs: catalogs.clone(),
                 workers: args.workers,
                 epoch_events: args.epoch_events,
                 watch: Arc::new(()),
@@ -188,7 +189,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                 }
                 Some(folder) => {
                     let folder = Folder::claim(folder, [args.log.as_path(), &args.catalog])?;
-                    let (writer, rows) = writer(&folder, &args.log, &homes, &catalog)?;
+                    let (writer, rows) = writer(&folder, &args.log, &homes, &catalogs)?;
                     path.run(source, Arc::new(rows))?;
                     Totals::written(&writer.finish()?)
                 }
@@ -239,11 +240,11 @@ fn writer(
     folder: &Folder,
     log: &Path,
     homes: &Homes,
-    catalog: &Arc<hearth_operators::words::Catalog>,
+    catalogs: &Arc<Catalogs>,
 ) -> anyhow::Result<(Writer, RowSender)> {
     let names = Names::new(
         homes.clone(),
-        catalog.clone(),
+        catalogs.clone(),
         Preset::default().detector_name(),
         vec![log.display().to_string()],
     );

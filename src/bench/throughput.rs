@@ -10,6 +10,7 @@ use super::values::{Input, count, homes, median};
 use super::workload::{self, Workload};
 use crate::catalog;
 use crate::sources;
+use crate::zones::Zones;
 
 /// Measure events per CPU second of the incremental path, beside the plain loop
 ///
@@ -161,8 +162,7 @@ const CPU: &str = "CPU: ";
 
 /// A log of the user's own. Its catalog is inferred.
 fn given(log: &Path, dir: &Path) -> anyhow::Result<Case> {
-    let zone = jiff::tz::TimeZone::UTC;
-    let inferred = catalog::infer(&[log.to_owned()], &zone)?;
+    let inferred = catalog::infer(&[log.to_owned()], &Zones::new(None))?;
     let file = dir.join("catalog.json");
     catalog::save(&inferred, &file)?;
     Ok(Case {

@@ -83,9 +83,10 @@ pub struct Config {
     #[arg(long, env = "HEARTH_CHECKER", default_value = "paired")]
     pub checker: Checker,
 
-    /// Zone of event times that carry no offset (IANA name, such as Europe/Berlin)
-    #[arg(long, env = "HEARTH_TIMEZONE", value_name = "NAME", default_value = "UTC", value_parser = zone)]
-    pub timezone: TimeZone,
+    /// Zone of the homes (IANA name, such as Europe/Berlin): every instant is local time there, whatever offset it carries.
+    /// Without it the carried offset counts, UTC where there is none
+    #[arg(long, env = "HEARTH_TIMEZONE", value_name = "NAME", value_parser = zone)]
+    pub timezone: Option<TimeZone>,
 
     /// Events that are ingested as one epoch: outputs change at most once an epoch
     #[arg(

@@ -38,7 +38,7 @@ pub use counts::{Counts, Tally};
 pub use grouped::grouped;
 pub use ids::{request_id, shift_id, shift_of};
 pub use llm::{LlmCharges, LlmSummary, LlmTotals};
-pub use models::Model;
+pub use models::{Model, ModelOf};
 pub use names::Names;
 pub use parts::{BehaviorLine, QuadrupleLine, ShiftLine, Stamp, Word4};
 pub use refused::{Late, RefusedLine, Rejection};

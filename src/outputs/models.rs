@@ -1,12 +1,21 @@
 //! Weights that went live: each is a file of its own.
 
-use hearth_operators::words::{Adaptation, Foundation, HomeId, Outcome, Task, Weights};
+use hearth_operators::words::{Adaptation, CohortId, Foundation, HomeId, Outcome, Task, Weights};
 
-/// A model of a home, or of the cohort.
+/// Whose a model is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ModelOf {
+    /// All homes of a cohort.
+    Cohort(CohortId),
+    /// One home.
+    Home(HomeId),
+}
+
+/// A model of a home, or of a cohort.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Model {
-    /// Whose; `None`: the cohort's.
-    pub home: Option<HomeId>,
+    /// Whose.
+    pub of: ModelOf,
     /// `encoder`, `detector` or `predictor`.
     pub model: &'static str,
     /// Version number.
@@ -19,13 +28,13 @@ impl Model {
     /// A cohort's first models.
     pub fn of_cohort(foundation: &Foundation) -> [Model; 3] {
         let Foundation {
+            cohort,
             encoder,
             detector,
             predictor,
-            ..
         } = foundation;
         let model = |model, weights: &Weights| Model {
-            home: None,
+            of: ModelOf::Cohort(*cohort),
             model,
             version: 0,
             weights: weights.clone(),
@@ -43,7 +52,7 @@ impl Model {
         let promoted = versions.filter(|(_, line)| line.outcome == Outcome::Promoted);
         promoted
             .map(|(version, line)| Model {
-                home: Some(adaptation.key.home),
+                of: ModelOf::Home(adaptation.key.home),
                 model: match line.task {
                     Task::Detector => "detector",
                     Task::Predictor => "predictor",

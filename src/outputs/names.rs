@@ -1,8 +1,9 @@
 //! The names that stand behind the ids in records.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
-use hearth_operators::words::{ActionId, Catalog, HomeId, Line, Request};
+use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request};
 
 use crate::homes::Homes;
 
@@ -13,27 +14,33 @@ type Prompt = Arc<dyn Fn(&Request) -> (String, String) + Send + Sync>;
 #[derive(Clone)]
 pub struct Names {
     homes: Homes,
-    catalog: Arc<Catalog>,
-    /// `Device:action`, by action.
+    catalogs: Arc<Catalogs>,
+    /// `Device:action`, by action, where all homes have one catalog.
     actions: Vec<String>,
+    /// Cohorts, by id but for the first one.
+    cohorts: Vec<String>,
     detector: &'static str,
     files: Vec<String>,
     prompt: Prompt,
 }
 
 impl Names {
-    /// Of a run: its homes and its catalog, what its detectors are, and its input files by [`Line::file`].
+    /// Of a run: its homes and their catalogs, what its detectors are, and its input files by [`Line::file`].
     pub fn new(
         homes: Homes,
-        catalog: Arc<Catalog>,
+        catalogs: Arc<Catalogs>,
         detector: &'static str,
         files: Vec<String>,
     ) -> Self {
-        let actions = catalog.action_ids().map(|id| catalog.full_name(id));
+        let actions = catalogs.only().map(|catalog| {
+            let actions = catalog.action_ids();
+            actions.map(|id| catalog.full_name(id)).collect()
+        });
         Names {
             homes,
-            actions: actions.collect(),
-            catalog,
+            actions: actions.unwrap_or_default(),
+            catalogs,
+            cohorts: Vec::new(),
             detector,
             files,
             prompt: Arc::new(|_| Default::default()),
@@ -49,24 +56,38 @@ impl Names {
         Names { prompt, ..self }
     }
 
+    /// The same with the names of cohorts, by id but for the first one.
+    pub fn with_cohorts(self, cohorts: Vec<String>) -> Self {
+        Names { cohorts, ..self }
+    }
+
+    /// The name of a cohort; `None`: that of homes that name none.
+    pub fn cohort(&self, cohort: CohortId) -> Option<&str> {
+        let place = cohort.0.checked_sub(1)?;
+        self.cohorts.get(place as usize).map(String::as_str)
+    }
+
     /// The home's name.
     pub fn home(&self, home: HomeId) -> Arc<str> {
         self.homes.name(home)
     }
 
     /// `Device:action`. Actions are asked for with their home: an id means what its home's catalog says.
-    pub fn action(&self, _home: HomeId, action: ActionId) -> &str {
-        &self.actions[usize::from(action.0)]
+    pub fn action(&self, home: HomeId, action: ActionId) -> Cow<'_, str> {
+        match self.actions.get(usize::from(action.0)) {
+            Some(name) => name.into(),
+            None => self.catalogs.of(home).full_name(action).into(),
+        }
     }
 
     /// The name of the action alone.
-    pub fn action_alone(&self, _home: HomeId, action: ActionId) -> &str {
-        self.catalog.action_name(action)
+    pub fn action_alone(&self, home: HomeId, action: ActionId) -> &str {
+        self.catalogs.of(home).action_name(action)
     }
 
     /// The name of the action's device.
-    pub fn device(&self, _home: HomeId, action: ActionId) -> &str {
-        self.catalog.device_name(action)
+    pub fn device(&self, home: HomeId, action: ActionId) -> &str {
+        self.catalogs.of(home).device_name(action)
     }
 
     /// What detectors are.

@@ -96,7 +96,7 @@ pub(super) fn behaviors<'a>(segment: &Segment, names: &'a Names) -> Vec<Behavior
     let behavior = |moment: &Moment| BehaviorLine {
         time: stamp(moment),
         device: names.device(segment.home, moment.action).into(),
-        action: names.action(segment.home, moment.action).into(),
+        action: names.action(segment.home, moment.action),
     };
     segment.moments.iter().map(behavior).collect()
 }

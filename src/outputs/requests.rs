@@ -67,7 +67,7 @@ impl Record for Arc<Request> {
     fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
         let id = self.key.shift.home;
         let home = names.home(id);
-        let full = |action: ActionId| names.action(id, action).to_owned();
+        let full = |action: ActionId| names.action(id, action).into_owned();
         let successors = |&(action, count): &(ActionId, u32)| (full(action), count);
         let hints = self.hints.0.iter();
         let hints = hints.map(|(from, to)| (full(*from), to.iter().map(successors).collect()));

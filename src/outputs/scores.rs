@@ -59,14 +59,14 @@ impl Record for Score {
 
     fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
         let prediction = |&(action, probability): &(ActionId, f32)| PredictionLine {
-            action: names.action(self.home, action).into(),
+            action: names.action(self.home, action),
             probability: Some(probability),
         };
         let value = ScoreLine {
             epoch,
             home: Cow::Borrowed(&names.home(self.home)),
             time: stamp(&self.moment),
-            action: names.action(self.home, self.moment.action).into(),
+            action: names.action(self.home, self.moment.action),
             score: Some(self.score),
             threshold: Some(self.threshold),
             anomaly: self.anomaly(),

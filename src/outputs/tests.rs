@@ -5,8 +5,8 @@ use std::sync::Arc;
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
 use hearth_operators::words::{
-    ActionId, Adjustment, Behavior, Candidate, Hints, HomeId, Line, Moment, Outcome, Regime,
-    Request, RequestKey, Score, Segment, Shift, ShiftKey, ShiftKind, Task, Time, Verdict,
+    ActionId, Adjustment, Behavior, Candidate, Catalogs, Hints, HomeId, Line, Moment, Outcome,
+    Regime, Request, RequestKey, Score, Segment, Shift, ShiftKey, ShiftKind, Task, Time, Verdict,
 };
 use serde_json::{Value, json};
 
@@ -20,8 +20,13 @@ fn names() -> Names {
     let catalog = catalog_of(&[("Light", &["switch on", "switch off"])]);
     let homes = Homes::default();
     homes.intern(ODD);
-    Names::new(homes, Arc::new(catalog), "habits", vec!["log.jsonl".into()])
-        .with_prompt(|request| ("be brief".into(), format!("{} parts", request.parts)))
+    Names::new(
+        homes,
+        Catalogs::shared(Arc::new(catalog)),
+        "habits",
+        vec!["log.jsonl".into()],
+    )
+    .with_prompt(|request| ("be brief".into(), format!("{} parts", request.parts)))
 }
 
 const HOME: HomeId = HomeId(0);

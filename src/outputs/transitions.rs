@@ -35,8 +35,8 @@ impl Record for Change<Transition> {
             epoch,
             diff,
             home: Cow::Borrowed(&names.home(home)),
-            from: names.action(home, from).into(),
-            to: names.action(home, to).into(),
+            from: names.action(home, from),
+            to: names.action(home, to),
         };
         serde_json::to_writer(line, &value)
     }

@@ -158,7 +158,7 @@ fn quadruple<'a>(home: HomeId, q: &Quadruple, names: &'a Names) -> QuadrupleLine
         weekday: weekday(q.weekday),
         hours: hours(q.hours),
         device: names.device(home, q.action).into(),
-        action: names.action(home, q.action).into(),
+        action: names.action(home, q.action),
     }
 }
 

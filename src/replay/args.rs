@@ -41,6 +41,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
 
+    /// What differs between homes, JSON Lines: {"home","timezone","cohort","catalog"}, all but home optional
+    #[arg(long, value_name = "FILE")]
+    pub homes: Option<PathBuf>,
+
     /// Output folder; created where needed. One that holds an earlier output is overwritten, any other that is not
     /// empty is refused
     #[arg(long, value_name = "DIR")]

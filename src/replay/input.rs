@@ -3,13 +3,12 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Shift};
+use hearth_operators::words::Shift;
 
 use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
-use crate::catalog;
 use crate::config::UsageError;
-use crate::homes::Homes;
+use crate::fleet::{Fleet, Given};
 use crate::sources::{self, EventLog, Options, Rejected, SourceError};
 use crate::synthesizers::llm::{self, Prompts};
 
@@ -18,8 +17,7 @@ pub struct Input {
     pub log: EventLog,
     /// The names of the log's files, as messages write them.
     pub files: Vec<String>,
-    pub homes: Homes,
-    pub catalog: Arc<Catalog>,
+    pub fleet: Fleet,
     /// Declared shifts, and lines that declare none.
     pub contexts: (Vec<Shift>, Vec<Rejected>),
     pub synthesizer: Chosen,
@@ -37,24 +35,27 @@ impl Input {
         args.check()?;
         let config = &args.config;
         let (logs, spooled) = logs(args)?;
-        let catalog = match &args.catalog {
-            Some(file) => catalog::load(file),
-            None => catalog::infer(&logs, &config.timezone),
-        };
-        let catalog = Arc::new(catalog.map_err(|e| UsageError(e.to_string()))?);
-        let homes = Homes::default();
-        let prompts = Arc::new(llm::prompts(&config.llm, &catalog, &homes)?);
-        let told = [args.dry_run, args.explain];
-        let synthesizer = synthesis::choose(config, &catalog, &prompts, told)?;
-        let options = Options {
-            catalog: catalog.clone(),
-            homes: homes.clone(),
+        let fleet = Fleet::open(&Given {
+            logs: &logs,
+            catalog: args.catalog.as_deref(),
+            homes: args.homes.as_deref(),
             timezone: config.timezone.clone(),
+        })?;
+        let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
+        let prompts = Arc::new(llm::prompts(&config.llm, catalogs, homes)?);
+        let told = [args.dry_run, args.explain];
+        let synthesizer = synthesis::choose(config, catalogs, &prompts, told)?;
+        let options = Options {
+            catalogs: catalogs.clone(),
+            homes: homes.clone(),
+            zones: fleet.zones.clone(),
         };
         let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
         let contexts = match &args.contexts {
-            Some(file) => sources::read_contexts(file, &homes, &config.timezone)
-                .map_err(|error| refused(&error))?,
+            Some(file) => {
+                let read = sources::read_contexts(file, homes, &fleet.zones);
+                read.map_err(|error| refused(&error))?
+            }
             None => Default::default(),
         };
         if let Some(first) = contexts.1.first().filter(|_| config.strict) {
@@ -64,8 +65,7 @@ impl Input {
         Ok(Input {
             files: files.collect(),
             log,
-            homes,
-            catalog,
+            fleet,
             contexts,
             synthesizer,
             prompts,

@@ -14,16 +14,16 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use hearth_operators::words::Catalogs;
-
 use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup};
+use crate::fleet::Fleet;
+use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
 use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::{self, Folder};
-use crate::sources::{Files, Source};
+use crate::sources::{Files, Source, UtcOnly};
 use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
@@ -62,6 +62,9 @@ struct Replay<'a> {
     progress: Progress,
     fed: Arc<Fed>,
     workload: Workload,
+    notes: Notes,
+    /// Whether all times of the log are of UTC.
+    utc: UtcOnly,
     /// Whether anybody answers requests.
     answered: bool,
     llm: Option<Arc<Llm>>,
@@ -90,16 +93,23 @@ impl<'a> Replay<'a> {
         let Input {
             log,
             files,
-            homes,
-            catalog,
+            fleet,
             contexts,
             synthesizer,
             prompts,
             spooled,
         } = input;
         let detector = config.preset.detector_name();
-        let names = Names::new(homes.clone(), catalog.clone(), detector, files)
+        let Fleet {
+            homes,
+            catalogs,
+            cohorts,
+            ..
+        } = fleet;
+        let names = Names::new(homes.clone(), catalogs.clone(), detector, files)
+            .with_cohorts(cohorts)
             .with_prompt(move |request| prompts.shown(request));
+        let notes = Notes::new(homes.clone());
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -108,13 +118,19 @@ impl<'a> Replay<'a> {
             seed: config.seed,
         };
         let quoted = synthesizer.quoted();
-        let Begun { answers, llm } =
-            synthesizer.begin(config, &homes, &args.out, &pool, &workload, stop)?;
+        let Begun { answers, llm } = synthesizer.begin(
+            config,
+            (&homes, &catalogs),
+            &args.out,
+            &pool,
+            &workload,
+            stop,
+        )?;
         let answered = answers.is_some();
         // Nothing can refuse the run any more.
         let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
-        let catalogs = Catalogs::shared(catalog);
-        let services = services(&pool, &workload, &catalogs, training, answers);
+        let services = services(&pool, &workload, &catalogs, &notes, training, answers);
+        let utc = log.utc();
         let source = Files::new(log, contexts)?;
         let fed = Arc::new(Fed::new(
             workload.clone(),
@@ -145,6 +161,8 @@ impl<'a> Replay<'a> {
             progress,
             fed,
             workload,
+            notes,
+            utc,
             answered,
             llm,
             quoted,
@@ -184,7 +202,11 @@ impl<'a> Replay<'a> {
                 work: work.into_iter().collect(),
             },
         };
-        let summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
+        if self.utc.holds() {
+            self.notes.utc();
+        }
+        let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
+        summary.notes = self.notes.all();
         Ok(Ended {
             summary,
             counts,

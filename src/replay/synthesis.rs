@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use hearth_operators::dataflow::Answers;
-use hearth_operators::words::Catalog;
+use hearth_operators::words::Catalogs;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
 use crate::homes::Homes;
@@ -41,7 +41,7 @@ pub struct Begun {
 /// It cannot be used, or a dry run was asked of one that costs nothing.
 pub fn choose(
     config: &Config,
-    catalog: &Arc<Catalog>,
+    catalogs: &Arc<Catalogs>,
     prompts: &Arc<Prompts>,
     [dry_run, explain]: [bool; 2],
 ) -> Result<Chosen, UsageError> {
@@ -71,7 +71,7 @@ pub fn choose(
         Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,
         None => Knowledge::builtin(),
     };
-    let embedded = Embedded::new(catalog.clone(), knowledge, config.seed);
+    let embedded = Embedded::of_each(catalogs.clone(), knowledge, config.seed);
     Ok(Chosen::Embedded(Arc::new(embedded)))
 }
 
@@ -91,7 +91,7 @@ impl Chosen {
     pub fn begin(
         self,
         config: &Config,
-        homes: &Homes,
+        (homes, catalogs): (&Homes, &Arc<Catalogs>),
         out: &Path,
         pool: &Pool,
         workload: &Workload,
@@ -104,7 +104,7 @@ impl Chosen {
             },
             Chosen::Llm { calls, engine } => {
                 let records = llm::records(&config.llm, &engine, out)?;
-                let parts = llm::parts(calls, engine.into(), homes, records, stop);
+                let parts = llm::parts(catalogs, calls, engine.into(), homes, records, stop);
                 let llm = Arc::new(Llm::start(parts, workload.synthesize.clone())?);
                 Begun {
                     answers: Some(llm.clone()),

@@ -4,7 +4,7 @@ use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use hearth_operators::transitions::Transition;
-use hearth_operators::words::{ActionId, HomeId};
+use hearth_operators::words::{ActionId, Catalogs, HomeId};
 use proptest::prelude::*;
 
 use super::held::Held;
@@ -17,7 +17,12 @@ pub(super) fn names() -> Names {
     let catalog = catalog_of(&[("Light", &["on", "off"])]);
     let homes = Homes::default();
     homes.intern("h");
-    Names::new(homes, Arc::new(catalog), "habits", Vec::new())
+    Names::new(
+        homes,
+        Catalogs::shared(Arc::new(catalog)),
+        "habits",
+        Vec::new(),
+    )
 }
 
 /// A row that one can tell from others.

@@ -10,7 +10,7 @@ mod source;
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, format_name,
+    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
     read_contexts, spool,
 };
 pub use source::{Batch, Flow, Position, Rejected, Source};

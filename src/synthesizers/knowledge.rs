@@ -9,7 +9,7 @@ use hearth_operators::words::{HOURS, Hours};
 use serde::Deserialize;
 use toml::Spanned;
 
-use super::phrases::Phrase;
+use crate::phrases::Phrase;
 
 const BUILTIN: &str = include_str!("knowledge.toml");
 

@@ -8,7 +8,7 @@ mod edit;
 mod embedded;
 mod knowledge;
 pub mod llm;
-mod phrases;
+mod per_catalog;
 mod sampling;
 mod schedule;
 mod vocabulary;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hearth_operators::words::{ActionId, Catalog, DeviceId, Quadruple, Sequence};
 
-use crate::synthesizers::phrases::{Phrase, words};
+use crate::phrases::{Phrase, words};
 
 /// A catalog, read once.
 pub struct Vocabulary {

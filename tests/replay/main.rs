@@ -7,6 +7,7 @@ mod accounting;
 mod bad_input;
 mod budget;
 mod contexts;
+mod fleet;
 mod folder;
 mod formats;
 mod household;

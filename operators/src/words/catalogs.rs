@@ -158,9 +158,20 @@ impl Catalogs {
         &self.standing(home).catalog
     }
 
+    /// The catalog of a home that nobody named.
+    pub fn others(&self) -> &Arc<Catalog> {
+        &self.standings[self.other_place()].catalog
+    }
+
     /// Which of the different catalogs a home has, by position.
     pub fn place_of(&self, home: HomeId) -> usize {
-        self.homes.get(home.0 as usize).map_or(self.others, |p| *p) as usize
+        let place = self.homes.get(home.0 as usize);
+        place.map_or(self.other_place(), |place| *place as usize)
+    }
+
+    /// Which one a home has that nobody named.
+    pub fn other_place(&self) -> usize {
+        self.others as usize
     }
 
     /// The one catalog of all homes, where there is but one.
@@ -169,6 +180,11 @@ impl Catalogs {
             [only] => Some(&only.catalog),
             _ => None,
         }
+    }
+
+    /// The homes with catalogs of their own, and those between them.
+    pub fn homes(&self) -> impl Iterator<Item = HomeId> + use<> {
+        (0..self.homes.len() as u32).map(HomeId)
     }
 
     /// The cohort of a home.

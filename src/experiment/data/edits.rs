@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use anyhow::Result;
-use hearth_operators::words::Catalog;
+use hearth_operators::words::{Catalog, Catalogs};
 
 use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
@@ -60,10 +60,12 @@ impl Model {
     pub fn of(&self, pair: &Pair, catalog: &Arc<Catalog>) -> Result<Llm> {
         let homes = Homes::default();
         homes.intern(&pair.to_string());
-        let prompts = llm::prompts(&self.config.llm, catalog, &homes)?;
+        let catalogs = Catalogs::shared(catalog.clone());
+        let prompts = llm::prompts(&self.config.llm, &catalogs, &homes)?;
         let calls = llm::calls(&self.config, Arc::new(prompts))?;
         let (engine, records) = (self.engine.clone(), self.records.clone());
-        let parts = llm::parts(calls, engine, &homes, records, &Stop::default());
+        let stop = Stop::default();
+        let parts = llm::parts(&catalogs, calls, engine, &homes, records, &stop);
         Ok(Llm::start(parts, Arc::new(Work::default()))?)
     }
 }

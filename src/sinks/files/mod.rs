@@ -108,8 +108,7 @@ impl Sink for Files {
 
     /// Its file is named by its version: written again after a restart it is the same, so it need not wait for its epoch.
     fn save(&mut self, model: &Model, names: &Names) -> Result<(), SinkError> {
-        let home = model.home.map(|home| names.home(home));
-        self.models.write(home.as_deref(), model)
+        self.models.write(model, names)
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {

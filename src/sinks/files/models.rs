@@ -1,10 +1,11 @@
-//! The models of a run as safetensors files: `models/cohort/…` and `models/homes/HOME/…`.
+//! The models of a run as safetensors files: `models/cohort/…` (of cohorts with a name `models/cohorts/COHORT/…`) and
+//! `models/homes/HOME/…`.
 
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SinkError;
-use crate::outputs::Model;
+use crate::outputs::{Model, ModelOf, Names};
 
 /// Bytes of a home's name that its folder shows; longer names are told apart by a hash behind.
 const SHOWN: usize = 100;
@@ -35,14 +36,27 @@ impl Models {
         }
     }
 
-    /// Writes `MODEL-VERSION.safetensors` of a home, or of the cohort.
+    /// The folder of a home.
+    pub fn of_home(&self, name: &str) -> PathBuf {
+        self.0.join("homes").join(folder(name))
+    }
+
+    /// The folder of a cohort, or that of homes that name none.
+    pub fn of_cohort(&self, name: Option<&str>) -> PathBuf {
+        match name {
+            Some(name) => self.0.join("cohorts").join(folder(name)),
+            None => self.0.join("cohort"),
+        }
+    }
+
+    /// Writes `MODEL-VERSION.safetensors` into its owner's folder.
     ///
     /// # Errors
     /// The file cannot be written.
-    pub fn write(&self, home: Option<&str>, model: &Model) -> Result<(), SinkError> {
-        let folder = match home {
-            Some(home) => self.0.join("homes").join(folder(home)),
-            None => self.0.join("cohort"),
+    pub fn write(&self, model: &Model, names: &Names) -> Result<(), SinkError> {
+        let folder = match model.of {
+            ModelOf::Home(home) => self.of_home(&names.home(home)),
+            ModelOf::Cohort(cohort) => self.of_cohort(names.cohort(cohort)),
         };
         let file = format!("{}-{}.safetensors", model.model, model.version);
         let path = folder.join(file);

@@ -2,10 +2,12 @@
 
 use std::time::{Duration, Instant};
 
+use hearth_operators::words::CohortId;
+
 use super::super::Writer;
 use super::super::tests::{names, row};
 use super::*;
-use crate::outputs::summary_path;
+use crate::outputs::{ModelOf, summary_path};
 
 fn claim(dir: &Path) -> Result<Folder, FolderError> {
     Folder::claim(dir, [])
@@ -128,7 +130,7 @@ fn links_are_removed_and_not_followed() {
     let folder = claim(dir.path()).unwrap();
     let mut files = Files::create(&folder).unwrap();
     let model = Model {
-        home: None,
+        of: ModelOf::Cohort(CohortId(0)),
         model: "encoder",
         version: 0,
         weights: hearth_operators::words::Weights(vec![1].into()),

@@ -4,7 +4,6 @@
 use std::path::Path;
 
 use hearth_operators::words::{Shift, ShiftKind};
-use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::event::{instant, required};
@@ -12,6 +11,7 @@ use super::lines::{Lines, Text};
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
+use crate::zones::Zones;
 
 /// A line of the file. `home` may be `*`: all homes.
 #[derive(Deserialize)]
@@ -28,15 +28,15 @@ struct Declared<'a> {
     to: Field<'a>,
 }
 
-/// Reads a file of shifts (`.gz` and `.zst` transparently), in the order of its lines. A time without offset is local
-/// in `timezone`; fields that Hearth does not know are ignored.
+/// Reads a file of shifts (`.gz` and `.zst` transparently), in the order of its lines. A time is local in
+/// its home's zone; fields that Hearth does not know are ignored.
 ///
 /// # Errors
 /// The file is missing, unreadable or breaks off.
 pub fn read_contexts(
     file: &Path,
     homes: &Homes,
-    timezone: &TimeZone,
+    zones: &Zones,
 ) -> Result<(Vec<Shift>, Vec<Rejected>), SourceError> {
     let name = display_name(file);
     let mut lines = Lines::open(file).map_err(|error| SourceError::Unreadable {
@@ -56,7 +56,7 @@ pub fn read_contexts(
             }
             Ok(false) => return Ok((shifts, rejected)),
             Ok(true) if line.is_blank() && !line.too_long => {}
-            Ok(true) => match shift(&line, homes, timezone) {
+            Ok(true) => match shift(&line, homes, zones) {
                 Ok(shift) => shifts.push(shift),
                 Err(reason) => rejected.push(Rejected::new(&line, &name, reason)),
             },
@@ -64,10 +64,10 @@ pub fn read_contexts(
     }
 }
 
-fn shift(line: &Text, homes: &Homes, timezone: &TimeZone) -> Result<Shift, String> {
+fn shift(line: &Text, homes: &Homes, zones: &Zones) -> Result<Shift, String> {
     let declared: Declared = records::json(line)?;
     let home = required(declared.home, "home")?;
-    let (time, offset) = instant(&required(declared.time, "time")?, timezone)?;
+    let (time, offset) = instant(&required(declared.time, "time")?, zones.civil(&home))?;
     let kind = required(declared.kind, "kind")?;
     let from = required(declared.from, "from")?;
     let to = required(declared.to, "to")?;
@@ -96,10 +96,11 @@ fn shift(line: &Text, homes: &Homes, timezone: &TimeZone) -> Result<Shift, Strin
     if from == to {
         return Err(format!("from `{from}` to `{to}` is no shift"));
     }
+    let home = (home != "*").then(|| homes.intern(&home));
     Ok(Shift {
-        home: (home != "*").then(|| homes.intern(&home)),
+        home,
         time,
-        offset,
+        offset: zones.offset(home, time, offset),
         kind,
         from: from.into_owned(),
         to: to.into_owned(),

@@ -7,6 +7,7 @@ use jiff::tz::TimeZone;
 
 use super::records::{Field, Record};
 use crate::time;
+use crate::zones::Zones;
 
 /// The longest name of a home, device or action, and the longest id, in bytes.
 pub const LONGEST_NAME: usize = 256;
@@ -28,13 +29,15 @@ pub(crate) struct Event<'a> {
 }
 
 impl<'a> Event<'a> {
-    /// Checks the fields of a record. A time without offset is local in `zone`.
+    /// Checks the fields of a record. A time without offset is local in its home's zone.
     ///
     /// # Errors
     /// The field that is missing, empty, too long or impossible.
-    pub fn check(mut record: Record<'a>, zone: &TimeZone) -> Result<Self, String> {
+    pub fn check(mut record: Record<'a>, zones: &Zones) -> Result<Self, String> {
         let text = std::mem::take(&mut record.time);
-        Event::at(record, || instant(&required(text, "time")?, zone))
+        Event::at(record, |home| {
+            instant(&required(text, "time")?, zones.civil(home))
+        })
     }
 
     /// The same for a record whose `time` is found otherwise than in a text.
@@ -43,10 +46,10 @@ impl<'a> Event<'a> {
     /// As [`Event::check`].
     pub fn at(
         record: Record<'a>,
-        when: impl FnOnce() -> Result<(Time, i16), String>,
+        when: impl FnOnce(&str) -> Result<(Time, i16), String>,
     ) -> Result<Self, String> {
         let home = required(record.home, "home")?;
-        let (time, offset) = when()?;
+        let (time, offset) = when(&home)?;
         let device = optional(record.device, "device")?;
         let action = required(record.action, "action")?;
         let id = optional(record.id, "id")?;

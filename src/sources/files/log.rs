@@ -4,10 +4,9 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use hearth_operators::words::{Behavior, Catalog, Line};
-use jiff::tz::TimeZone;
+use hearth_operators::words::{Behavior, Catalogs, Line};
 
 use super::event::Event;
 use super::lines::{self, Lines, Text};
@@ -17,16 +16,17 @@ use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
 use crate::homes::Homes;
 use crate::sources::source::Position;
+use crate::zones::Zones;
 
 /// What an event log is read with.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The closed vocabulary: what it does not have is rejected.
-    pub catalog: Arc<Catalog>,
+    /// The closed vocabulary of each home: what it does not have is rejected.
+    pub catalogs: Arc<Catalogs>,
     /// Where the homes' names are interned, in the order in which the log names them.
     pub homes: Homes,
-    /// Where a time without offset is local.
-    pub timezone: TimeZone,
+    /// Where times are local.
+    pub zones: Zones,
 }
 
 /// An event log as a stream of behaviours.
@@ -41,9 +41,9 @@ pub struct Options {
 /// "#)?;
 /// let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
 /// let options = Options {
-///     catalog: std::sync::Arc::new(serde_json::from_str(catalog)?),
+///     catalogs: hearth_operators::words::Catalogs::shared(std::sync::Arc::new(serde_json::from_str(catalog)?)),
 ///     homes: Default::default(),
-///     timezone: jiff::tz::TimeZone::UTC,
+///     zones: hearth::zones::Zones::new(None),
 /// };
 /// let mut log = EventLog::open(&[file], options)?;
 /// let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
@@ -55,10 +55,35 @@ pub struct Options {
 pub struct EventLog {
     events: Events,
     options: Options,
+    /// Whether all times so far were of UTC, where no zone was given.
+    utc: UtcOnly,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
     /// The last line read.
     last: Line,
+}
+
+/// Whether all times of a log were of UTC. Clones share it.
+#[derive(Clone, Debug, Default)]
+pub struct UtcOnly(Arc<AtomicU8>);
+
+impl UtcOnly {
+    const YES: u8 = 1;
+    const NO: u8 = 2;
+
+    /// Whether there were any times, all of UTC.
+    pub fn holds(&self) -> bool {
+        self.0.load(Ordering::Relaxed) == Self::YES
+    }
+
+    fn see(&self, behaviors: &[Behavior]) {
+        if behaviors.is_empty() || self.0.load(Ordering::Relaxed) == Self::NO {
+            return;
+        }
+        let all = behaviors.iter().all(|b| b.moment.offset == 0);
+        self.0
+            .store(if all { Self::YES } else { Self::NO }, Ordering::Relaxed);
+    }
 }
 
 impl EventLog {
@@ -70,6 +95,7 @@ impl EventLog {
         Ok(EventLog {
             events: Events::open(files)?,
             options,
+            utc: UtcOnly::default(),
             postponed: None,
             last: Line { file: 0, line: 0 },
         })
@@ -91,6 +117,35 @@ impl EventLog {
         if let Some(error) = self.postponed.take() {
             return Err(error);
         }
+        let first = behaviors.len();
+        let read = self.read_all(n, behaviors, rejected);
+        self.settle(&mut behaviors[first..]);
+        read
+    }
+
+    /// Tells, also once the log is read elsewhere, whether all its times were of UTC and no zone was given.
+    pub fn utc(&self) -> UtcOnly {
+        self.utc.clone()
+    }
+
+    /// Gives instants the offset that their homes' clocks show.
+    fn settle(&mut self, behaviors: &mut [Behavior]) {
+        let zones = &self.options.zones;
+        if zones.is_empty() {
+            self.utc.see(behaviors);
+            return;
+        }
+        for Behavior { home, moment, .. } in behaviors {
+            moment.offset = zones.offset(Some(*home), moment.time, moment.offset);
+        }
+    }
+
+    fn read_all(
+        &mut self,
+        n: usize,
+        behaviors: &mut Vec<Behavior>,
+        rejected: &mut Vec<Rejected>,
+    ) -> Result<usize, SourceError> {
         let mut read = 0;
         while read < n {
             match self.read_some(n - read, behaviors, rejected) {
@@ -114,20 +169,21 @@ impl EventLog {
         rejected: &mut Vec<Rejected>,
     ) -> Result<usize, SourceError> {
         let Options {
-            catalog,
+            catalogs,
             homes,
-            timezone,
+            zones,
         } = &self.options;
         let known = |event: Result<Event<'_>, String>, line| {
             let event = event?;
-            let action = event.action(catalog)?;
-            let home = homes.intern(&event.home);
+            let home = homes.find(&event.home);
+            let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
+            let home = home.unwrap_or_else(|| homes.intern(&event.home));
             Ok(event.behavior(home, action, line))
         };
         while let Some((file, name, open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
-                    let read = log.read(n, (catalog, homes), (file, name), behaviors, rejected)?;
+                    let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
                     self.last = Line {
                         file,
                         line: log.line(),
@@ -139,7 +195,7 @@ impl EventLog {
                     if read {
                         let line = log.line();
                         self.last = Line { file, line };
-                        let known = known(log.event(timezone), self.last);
+                        let known = known(log.event(zones), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(reason) => rejected.push(log.rejected(name, reason)),
@@ -149,7 +205,7 @@ impl EventLog {
                 }
                 Open::Text { .. } => {
                     let last = &mut self.last;
-                    let read = self.events.line(timezone, |event, line, text, file| {
+                    let read = self.events.line(zones, |event, line, text, file| {
                         *last = line;
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
@@ -272,7 +328,7 @@ impl Events {
     /// the log.
     pub fn next(
         &mut self,
-        timezone: &TimeZone,
+        zones: &Zones,
         take: impl FnOnce(Result<Event<'_>, String>),
     ) -> Result<bool, SourceError> {
         let mut take = Some(take);
@@ -287,11 +343,11 @@ impl Events {
                 Open::Parquet(log) => {
                     let read = log.advance(name)?;
                     if read {
-                        give(log.event(timezone));
+                        give(log.event(zones));
                     }
                     read
                 }
-                Open::Text { .. } => self.line(timezone, |event, _, _, _| give(event))?,
+                Open::Text { .. } => self.line(zones, |event, _, _, _| give(event))?,
             };
             if read {
                 return Ok(true);
@@ -327,7 +383,7 @@ impl Events {
     /// with it), its place, its text and the file's name. Returns false at the end of the file.
     fn line(
         &mut self,
-        timezone: &TimeZone,
+        zones: &Zones,
         take: impl FnOnce(Result<Event<'_>, String>, Line, &Text, &str),
     ) -> Result<bool, SourceError> {
         let file = self.current as u32;
@@ -357,7 +413,7 @@ impl Events {
         match format {
             Format::JsonLines => {
                 let event =
-                    records::event(&self.line).and_then(|record| Event::check(record, timezone));
+                    records::event(&self.line).and_then(|record| Event::check(record, zones));
                 take(event, place, &self.line, name);
             }
             // Without a header there is no line that could get here.
@@ -367,7 +423,7 @@ impl Events {
                 let record = CsvRecord::complete(first, lines);
                 let event = record
                     .fields(columns)
-                    .and_then(|fields| Event::check(fields, timezone));
+                    .and_then(|fields| Event::check(fields, zones));
                 take(event, place, &record.text, name);
                 // Its buffer serves again.
                 self.line = record.text;
@@ -497,7 +553,7 @@ impl Read for Counted {
 /// A log breaks off, or `give` fails.
 pub(crate) fn copy(
     files: &[PathBuf],
-    timezone: &TimeZone,
+    zones: &Zones,
     mut give: impl FnMut(Result<Event<'_>, Rejected>) -> io::Result<()>,
 ) -> Result<(u64, u64), SourceError> {
     let mut events = Events::open(files)?;
@@ -522,13 +578,13 @@ pub(crate) fn copy(
                 let more = log.advance(&name)?;
                 if more {
                     take(
-                        log.event(timezone)
+                        log.event(zones)
                             .map_err(|reason| log.rejected(&name, reason)),
                     );
                 }
                 more
             }
-            Open::Text { .. } => events.line(timezone, |event, _, text, file| {
+            Open::Text { .. } => events.line(zones, |event, _, text, file| {
                 take(event.map_err(|reason| Rejected::new(text, file, reason)));
             })?,
         };

@@ -26,7 +26,7 @@ pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, instant};
-pub use log::{EventLog, Options, format_name};
+pub use log::{EventLog, Options, UtcOnly, format_name};
 pub(crate) use log::{Events, copy};
 pub use packed::{PackWriter, Packing};
 pub use source::Files;

@@ -104,10 +104,11 @@ mod tests {
     use std::sync::Arc;
     use std::time::Duration;
 
-    use jiff::tz::TimeZone;
+    use hearth_operators::words::Catalogs;
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
+    use crate::zones::Zones;
 
     const EVENT: &str =
         r#"{"home":"h","time":"2022-08-04T18:30:00Z","device":"Light","action":"on"}"#;
@@ -115,9 +116,9 @@ mod tests {
     fn open(files: &[std::path::PathBuf]) -> Files {
         let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
         let options = Options {
-            catalog: Arc::new(serde_json::from_str(catalog).unwrap()),
+            catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
-            timezone: TimeZone::UTC,
+            zones: Zones::new(None),
         };
         let log = EventLog::open(files, options).unwrap();
         Files::new(log, Default::default()).unwrap()
@@ -143,10 +144,14 @@ mod tests {
         ] {
             let file = std::fs::File::create(at(name)).unwrap();
             let mut log = LogWriter::new(format, Packing::Plain, file).unwrap();
-            copy(&[at("plain.jsonl")], &TimeZone::UTC, |event| match event {
-                Ok(event) => log.event(&event),
-                Err(_) => Ok(()),
-            })
+            copy(
+                &[at("plain.jsonl")],
+                &Zones::new(None),
+                |event| match event {
+                    Ok(event) => log.event(&event),
+                    Err(_) => Ok(()),
+                },
+            )
             .unwrap();
             log.finish().unwrap();
         }

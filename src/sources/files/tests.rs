@@ -5,13 +5,13 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_operators::words::{Behavior, Catalog, ShiftKind};
-use jiff::tz::TimeZone;
+use hearth_operators::words::{Behavior, Catalogs, ShiftKind};
 use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
 use crate::homes::Homes;
+use crate::zones::Zones;
 
 const CATALOG: &str = r#"{"devices":[
     {"name":"Light","actions":[{"name":"on"},{"name":"off","closes":["on"]}]},
@@ -19,9 +19,9 @@ const CATALOG: &str = r#"{"devices":[
 
 fn options() -> Options {
     Options {
-        catalog: Arc::new(serde_json::from_str::<Catalog>(CATALOG).unwrap()),
+        catalogs: Catalogs::shared(Arc::new(serde_json::from_str(CATALOG).unwrap())),
         homes: Homes::default(),
-        timezone: TimeZone::UTC,
+        zones: Zones::new(None),
     }
 }
 
@@ -292,7 +292,7 @@ fn contexts_are_read_and_bad_ones_rejected() {
     ];
     let (_folder, files) = folder_with(&[("contexts.jsonl", lines.join("\n").as_bytes())]);
     let homes = Homes::default();
-    let (shifts, rejected) = read_contexts(&files[0], &homes, &TimeZone::UTC).unwrap();
+    let (shifts, rejected) = read_contexts(&files[0], &homes, &Zones::new(None)).unwrap();
     assert_eq!(
         (shifts[0].home, shifts[0].kind, shifts[0].offset),
         (homes.find("h"), ShiftKind::Season, 120)
@@ -311,7 +311,7 @@ fn contexts_are_read_and_bad_ones_rejected() {
         );
     }
     assert_eq!(rejected.len(), 4);
-    assert!(read_contexts(&files[0].with_extension("none"), &homes, &TimeZone::UTC).is_err());
+    assert!(read_contexts(&files[0].with_extension("none"), &homes, &Zones::new(None)).is_err());
 }
 
 /// Text as a hostile log could hold it: pieces of good lines, and anything between.
@@ -337,7 +337,7 @@ fn packed(files: &[PathBuf], packing: Packing) -> Vec<u8> {
         Ok(event) => writer.event(&event),
         Err(rejected) => writer.rejected(rejected),
     };
-    copy(files, &TimeZone::UTC, put).unwrap();
+    copy(files, &Zones::new(None), put).unwrap();
     writer.finish().unwrap()
 }
 
@@ -458,7 +458,8 @@ proptest! {
     /// What is written, as JSON Lines or by the csv crate, is read back.
     #[test]
     fn written_events_are_read_back(events in prop::collection::vec(event(), 1..20)) {
-        let Options { catalog, .. } = options();
+        let Options { catalogs, .. } = options();
+        let catalog = catalogs.others();
         let mut jsonl = Vec::new();
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(["time", "action", "device", "id", "home"]).unwrap();

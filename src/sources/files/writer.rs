@@ -118,11 +118,11 @@ impl<W: Write + Send> LogWriter<W> {
 #[cfg(test)]
 mod tests {
     use hearth_operators::words::Time;
-    use jiff::tz::TimeZone;
     use proptest::prelude::*;
 
     use super::super::copy;
     use super::*;
+    use crate::zones::Zones;
 
     type Known = (String, i64, i16, Option<String>, String, Option<String>);
 
@@ -163,7 +163,7 @@ mod tests {
                 }
                 out.finish().unwrap();
                 let mut read = Vec::new();
-                copy(&[file], &TimeZone::UTC, |line| {
+                copy(&[file], &Zones::new(None), |line| {
                     let event = line.map_err(|r| io::Error::other(r.reason))?;
                     let text = |field: Option<std::borrow::Cow<'_, str>>| field.map(std::borrow::Cow::into_owned);
                     read.push((

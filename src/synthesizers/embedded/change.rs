@@ -5,8 +5,8 @@ use std::ops::Range;
 
 use hearth_operators::words::{DeviceId, Shift, ShiftKind};
 
+use crate::phrases::{Phrase, words};
 use crate::synthesizers::knowledge::{Called, Knowledge, Moves};
-use crate::synthesizers::phrases::{Phrase, words};
 use crate::synthesizers::vocabulary::Vocabulary;
 
 /// One thing that a shift changes. In the order in which they are carried out: a second person lives by the new

@@ -13,17 +13,21 @@ mod tests;
 
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Request, Sequence, Written};
+use hearth_operators::words::{Catalog, Catalogs, Request, Sequence, Written};
 use rand_chacha::ChaCha8Rng;
 
 use super::knowledge::Knowledge;
-use super::phrases::Phrase;
+use super::per_catalog::PerCatalog;
 use super::sampling::{is_routine, rng_of_request, sample};
 use super::vocabulary::{Used, Vocabulary};
 use super::{Synthesizer, rows, schedule};
+use crate::phrases::Phrase;
 use change::Change;
 use occupancy::Household;
 use season::Usages;
+
+/// As flags and messages call it.
+const NAME: &str = "embedded";
 
 /// How the use of a device begins, where nothing is known of the device in particular.
 const BEGINS: [&str; 8] = [
@@ -37,10 +41,10 @@ const BEGINS: [&str; 8] = [
     "run",
 ];
 
-/// The embedded synthesizer of a cohort.
+/// The embedded synthesizer for homes of one catalog.
 pub struct Embedded {
     vocabulary: Vocabulary,
-    knowledge: Knowledge,
+    knowledge: Arc<Knowledge>,
     usages: Usages,
     begins: Vec<Phrase>,
     seed: u64,
@@ -48,7 +52,8 @@ pub struct Embedded {
 
 impl Embedded {
     /// For the homes of a catalog. Answers depend on the seed and the request alone.
-    pub fn new(catalog: Arc<Catalog>, knowledge: Knowledge, seed: u64) -> Self {
+    pub fn new(catalog: Arc<Catalog>, knowledge: impl Into<Arc<Knowledge>>, seed: u64) -> Self {
+        let knowledge = knowledge.into();
         let vocabulary = Vocabulary::new(catalog);
         Embedded {
             usages: Usages::new(knowledge.usages.clone(), &vocabulary),
@@ -57,6 +62,14 @@ impl Embedded {
             knowledge,
             seed,
         }
+    }
+
+    /// For homes with catalogs of their own.
+    pub fn of_each(catalogs: Arc<Catalogs>, knowledge: Knowledge, seed: u64) -> impl Synthesizer {
+        let knowledge = Arc::new(knowledge);
+        let known = catalogs.clone();
+        let of = move |home| Embedded::new(known.of(home).clone(), knowledge.clone(), seed);
+        Each(PerCatalog::new(catalogs, of))
     }
 
     /// The sequences for the new context, as ids: at most [`MAX_SEQUENCES`](super::MAX_SEQUENCES), in event-time order of their sources, none empty.
@@ -136,6 +149,19 @@ impl Synthesizer for Embedded {
     }
 
     fn name(&self) -> &str {
-        "embedded"
+        NAME
+    }
+}
+
+/// One of each catalog.
+struct Each(PerCatalog<Embedded>);
+
+impl Synthesizer for Each {
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
+        self.0.of(request.key.shift.home).synthesize(request)
+    }
+
+    fn name(&self) -> &str {
+        NAME
     }
 }

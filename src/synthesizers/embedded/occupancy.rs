@@ -7,8 +7,8 @@ use rand::Rng;
 use rand::seq::IndexedRandom;
 
 use super::graph::{Graph, weighted};
+use crate::phrases::Phrase;
 use crate::synthesizers::knowledge::Occupancy;
-use crate::synthesizers::phrases::Phrase;
 use crate::synthesizers::schedule::timeline;
 use crate::synthesizers::vocabulary::{Pair, Used, Vocabulary};
 

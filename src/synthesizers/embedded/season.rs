@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 
 use hearth_operators::words::{ActionId, DeviceId};
 
+use crate::phrases::Phrase;
 use crate::synthesizers::edit::{Addition, Edit, every_day, every_hour};
 use crate::synthesizers::knowledge::Usage;
-use crate::synthesizers::phrases::Phrase;
 use crate::synthesizers::vocabulary::{Pair, Used, Vocabulary};
 
 /// How many usages that a home never had a season may bring: a catalog names the devices of a whole cohort.

@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
-use serde_json::Value;
+use hearth_operators::words::HomeId;
 
-use super::prompt::{Prompt, Prompts};
+use super::prompt::{Prompt, Prompts, TemplateError};
 use super::{Call, Form, Format};
 
 /// What all calls of a run share.
 pub struct Calls {
     prompts: Arc<Prompts>,
-    schema: Value,
     settings: CallSettings,
 }
 
@@ -32,16 +31,11 @@ pub struct CallSettings {
 impl Calls {
     /// Calls made of these prompts.
     pub fn new(prompts: Arc<Prompts>, settings: CallSettings) -> Self {
-        let schema = prompts.schema();
-        Calls {
-            prompts,
-            schema,
-            settings,
-        }
+        Calls { prompts, settings }
     }
 
     /// What writes the prompts.
-    pub fn prompts(&self) -> &Prompts {
+    pub fn prompts(&self) -> &Arc<Prompts> {
         &self.prompts
     }
 
@@ -55,22 +49,26 @@ impl Calls {
         self.settings.seed
     }
 
-    /// The call that a prompt makes.
-    pub fn call(&self, prompt: Prompt) -> Call {
+    /// The call that a home's prompt makes.
+    ///
+    /// # Errors
+    /// The home's names cannot be told.
+    pub fn call(&self, home: HomeId, prompt: Prompt) -> Result<Call, TemplateError> {
+        let schema = self.prompts.outward(home)?.schema.clone();
         let [schema_words, paper_words] = self.prompts.answers().clone();
-        Call {
+        Ok(Call {
             model: self.settings.model.clone(),
             system: prompt.system,
             user: prompt.user,
             form: Form {
                 format: self.settings.format,
-                schema: self.schema.clone(),
+                schema,
                 schema_words,
                 paper_words,
             },
             temperature: self.settings.temperature,
             seed: Some(self.settings.seed),
             max_tokens: self.settings.max_tokens,
-        }
+        })
     }
 }

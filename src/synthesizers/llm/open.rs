@@ -3,20 +3,20 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_operators::words::Catalog;
+use hearth_operators::words::Catalogs;
 
 use super::calls::{CallSettings, Calls};
 use super::cassette::Cassette;
 use super::client::{Client, Endpoint, Key, Options};
 use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
-use super::pseudonyms::Pseudonyms;
 use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
 use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::homes::Homes;
 use crate::stop::Stop;
+use crate::synthesizers::per_catalog::PerCatalog;
 
 /// Where answers are recorded, within the output folder.
 const CASSETTE: &str = "cassette";
@@ -30,13 +30,13 @@ const LEDGER: &str = "ledger.jsonl";
 /// The templates cannot be used.
 pub fn prompts(
     config: &LlmConfig,
-    catalog: &Arc<Catalog>,
+    catalogs: &Arc<Catalogs>,
     homes: &Homes,
 ) -> Result<Prompts, UsageError> {
-    let pseudonyms = Pseudonyms::new(catalog.clone(), config.llm_names).map_err(UsageError)?;
     let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
-    Ok(Prompts::new(pseudonyms, templates, homes.clone()))
+    let (catalogs, naming) = (catalogs.clone(), config.llm_names);
+    Ok(Prompts::new(catalogs, naming, templates, homes.clone()))
 }
 
 /// The calls of a run.
@@ -203,21 +203,27 @@ pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, 
     Ok(Records { cassette, ledger })
 }
 
-/// Everything that answers the requests of a catalog's homes.
+/// Everything that answers the requests of homes with these catalogs.
 pub fn parts(
+    catalogs: &Arc<Catalogs>,
     calls: Calls,
     engine: Arc<Engine>,
     homes: &Homes,
     records: Records,
     stop: &Stop,
 ) -> Parts {
-    let pseudonyms = calls.prompts().pseudonyms();
-    let reading = match calls.prompts().writes() {
-        Writes::Sequences => {
-            Reading::Sequences(Reader::new(Arc::new(pseudonyms.catalog().clone())))
-        }
-        Writes::Edits => Reading::Edits(Editor::new(pseudonyms, calls.seed()).into()),
-    };
+    let (prompts, seed) = (calls.prompts().clone(), calls.seed());
+    let reading = PerCatalog::new(catalogs.clone(), move |home| {
+        let outward = prompts.outward(home).map_err(|error| error.to_string())?;
+        let pseudonyms = &outward.pseudonyms;
+        Ok(Arc::new(match prompts.writes() {
+            Writes::Sequences => {
+                let reader = Reader::new(Arc::new(pseudonyms.catalog().clone()));
+                Reading::Sequences(reader, outward)
+            }
+            Writes::Edits => Reading::Edits(Editor::new(pseudonyms, seed).into()),
+        }))
+    });
     Parts {
         reading,
         calls,

@@ -8,10 +8,11 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use super::super::phrases::words;
-use crate::config::Naming;
 use aho_corasick::{AhoCorasick, MatchKind};
 use hearth_operators::words::{Action, Catalog, CatalogError, Device, Row};
+
+use crate::config::Naming;
+use crate::phrases::words;
 
 /// Words of which names may be made that leave as they are.
 const PUBLIC: &str = include_str!("public_words.txt");

@@ -67,10 +67,15 @@ impl Quote {
             if writes == Writes::Edits && !shifts.insert(label.to_owned()) {
                 return Ok(());
             }
-            let call = calls.call(Prompt {
+            let home = calls.prompts().home(&request.home);
+            let unknown =
+                || anyhow::anyhow!("requests.jsonl names an unknown home `{}`", request.home);
+            let home = home.ok_or_else(unknown)?;
+            let prompt = Prompt {
                 system: request.prompt.system,
                 user: request.prompt.user,
-            });
+            };
+            let call = calls.call(home, prompt)?;
             quote.requests += 1;
             if let Some(cassette) = cassette
                 && cassette.lookup(label, &call)?.is_some()

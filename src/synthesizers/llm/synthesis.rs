@@ -17,6 +17,7 @@ use super::edits::{Edited, Editor};
 #[cfg(feature = "gguf")]
 use super::gguf::LocalModel;
 use super::ledger::Ledger;
+use super::prompt::Outward;
 use super::reply::Reader;
 use super::shifts::Shifts;
 use super::tokens::ceiling;
@@ -26,6 +27,7 @@ use crate::outputs::{LlmSummary, request_id, shift_id};
 use crate::pool::Work;
 use crate::stop::Stop;
 use crate::synthesizers::Synthesizer;
+use crate::synthesizers::per_catalog::PerCatalog;
 
 /// Who completes calls that are not recorded.
 pub enum Engine {
@@ -61,8 +63,8 @@ pub struct Llm {
 pub struct Parts {
     /// Requests into calls.
     pub calls: Calls,
-    /// Replies into sequences.
-    pub reading: Reading,
+    /// Replies into sequences, by catalog; or why that cannot be.
+    pub reading: PerCatalog<Result<Arc<Reading>, String>>,
     /// Names of homes: for the ledger and the cassette's labels, which stay in the house.
     pub homes: Homes,
     /// Who is asked.
@@ -78,7 +80,7 @@ pub struct Parts {
 /// What a reply is read as.
 pub enum Reading {
     /// Sequences, in the names that were told.
-    Sequences(Reader),
+    Sequences(Reader, Arc<Outward>),
     /// Edits of a shift's whole past.
     Edits(Box<Editor>),
 }
@@ -211,13 +213,15 @@ impl Shared {
 
     async fn sequences(&self, request: &Request) -> Result<Vec<Written>, CallError> {
         let home = self.parts.homes.name(request.key.shift.home);
-        let (written, recorded) = match &self.parts.reading {
-            Reading::Sequences(reader) => {
+        let reading = self.parts.reading.of(request.key.shift.home);
+        let reading = Result::clone(&reading).map_err(CallError::Failed)?;
+        let (written, recorded) = match &*reading {
+            Reading::Sequences(reader, outward) => {
                 let label = request_id(&home, &request.key);
                 let (call, answer) = self.answered(request, &home, &label).await?;
                 let written = reader.read(&answer.completion.text, &[&call.system, &call.user]);
-                let pseudonyms = self.parts.calls.prompts().pseudonyms();
-                let own = |rows: Vec<_>| rows.into_iter().map(|row| pseudonyms.own(row)).collect();
+                let own = |row| outward.pseudonyms.own(row);
+                let own = |rows: Vec<_>| rows.into_iter().map(own).collect();
                 let written = written.map_err(CallError::Failed)?.into_iter();
                 let written = written.map(|sequence| sequence.map(own)).collect();
                 (written, answer.recorded)
@@ -259,7 +263,8 @@ impl Shared {
         let failed = |reason: String| CallError::Failed(reason);
         let calls = &self.parts.calls;
         let prompt = calls.prompts().write(request);
-        let call = calls.call(prompt.map_err(|error| failed(error.to_string()))?);
+        let call = prompt.and_then(|prompt| calls.call(request.key.shift.home, prompt));
+        let call = call.map_err(|error| failed(error.to_string()))?;
         let answer = self.recorded_or_asked(&call, home, label).await?;
         let stopped = match &answer.completion.finish {
             Finish::Stop => None,

@@ -1,8 +1,10 @@
 //! Reading a packed log: a block at a time, each checked before anything of it is believed.
 
+use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
 
-use hearth_operators::words::{ActionId, Behavior, Catalog, HomeId, Line, Moment, Time};
+use foldhash::fast::RandomState;
+use hearth_operators::words::{ActionId, Behavior, Catalogs, HomeId, Line, Moment, Time};
 
 use super::super::event::{Event, POSSIBLE};
 use super::super::records::Shown;
@@ -18,6 +20,8 @@ pub(crate) struct PackReader {
     blocks: u64,
     homes: Vec<Option<Name<HomeId>>>,
     actions: Vec<Option<Name<Result<ActionId, String>>>>,
+    /// By catalog and action, where homes have catalogs of their own.
+    own: HashMap<(usize, usize), Result<ActionId, String>, RandomState>,
     block: Decoded,
     stored: Vec<u8>,
     raw: Vec<u8>,
@@ -67,6 +71,7 @@ impl PackReader {
             blocks: 0,
             homes: Vec::new(),
             actions: Vec::new(),
+            own: HashMap::default(),
             block: Decoded::default(),
             stored: Vec::new(),
             raw: Vec::new(),
@@ -76,14 +81,14 @@ impl PackReader {
         }
     }
 
-    /// Reads up to `n` lines, looking names up in the catalog and among the homes. Returns how many; 0 at the end.
+    /// Reads up to `n` lines, looking names up among the homes and in their catalogs. Returns how many; 0 at the end.
     ///
     /// # Errors
     /// A block is damaged: what stands in it is lost, the next call goes on behind it.
     pub fn read(
         &mut self,
         n: usize,
-        (catalog, homes): (&Catalog, &Homes),
+        (catalogs, homes): (&Catalogs, &Homes),
         (file, name): (u32, &str),
         behaviors: &mut Vec<Behavior>,
         rejected: &mut Vec<Rejected>,
@@ -98,7 +103,7 @@ impl PackReader {
             match self.block.next() {
                 Row::Event(event) => {
                     let place = Line { file, line };
-                    match self.behavior(event, place, catalog, homes) {
+                    match self.behavior(event, place, catalogs, homes) {
                         Ok(behavior) => behaviors.push(behavior),
                         Err(reason) => rejected.push(self.refused(event, (name, line), reason)),
                     }
@@ -140,11 +145,14 @@ impl PackReader {
         &mut self,
         event: usize,
         line: Line,
-        catalog: &Catalog,
+        catalogs: &Catalogs,
         homes: &Homes,
     ) -> Result<Behavior, String> {
         let block = &self.block;
         let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);
+        let Some(catalog) = catalogs.only() else {
+            return self.behavior_of_own(event, line, catalogs, homes);
+        };
         let known = |actions: &[Option<Name<_>>]| match actions.get(action) {
             Some(Some(Name {
                 known: Some(Ok(known)),
@@ -162,15 +170,56 @@ impl PackReader {
                 found?
             }
         };
-        let home = match self.homes.get_mut(home) {
-            Some(Some(Name {
-                known: Some(home), ..
-            })) => *home,
-            Some(Some(name)) => *name.known.insert(homes.intern(&name.name)),
-            _ => return Err(LOST_HOME.into()),
-        };
+        let home = self.home(home, |name| Some(homes.intern(name)));
+        let home = home.ok_or(LOST_HOME)?;
+        Ok(self.of(event, home, action, line))
+    }
+
+    /// The same where homes have catalogs of their own.
+    fn behavior_of_own(
+        &mut self,
+        event: usize,
+        line: Line,
+        catalogs: &Catalogs,
+        homes: &Homes,
+    ) -> Result<Behavior, String> {
+        let block = &self.block;
+        let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);
+        let found = self.home(home, |name| homes.find(name));
+        let key = (
+            found.map_or(catalogs.other_place(), |h| catalogs.place_of(h)),
+            action,
+        );
+        let action = match self.own.get(&key) {
+            Some(known) => known.clone(),
+            None => {
+                let catalog = found.map_or(catalogs.others(), |home| catalogs.of(home));
+                let known = self.event(event)?.action(catalog);
+                self.own.insert(key, known.clone());
+                known
+            }
+        }?;
+        let home = self.home(home, |name| Some(homes.intern(name)));
+        let home = home.ok_or(LOST_HOME)?;
+        Ok(self.of(event, home, action, line))
+    }
+
+    /// A home of the dictionary, looked up once it is known; `None` where it is not, or its name is lost.
+    fn home(
+        &mut self,
+        home: usize,
+        look_up: impl FnOnce(&str) -> Option<HomeId>,
+    ) -> Option<HomeId> {
+        let name = self.homes.get_mut(home)?.as_mut()?;
+        if name.known.is_none() {
+            name.known = look_up(&name.name);
+        }
+        name.known
+    }
+
+    fn of(&mut self, event: usize, home: HomeId, action: ActionId, line: Line) -> Behavior {
         let block = &mut self.block;
-        Ok(Behavior {
+        Behavior {
             home,
             moment: Moment {
                 time: Time(block.times[event]),
@@ -179,7 +228,7 @@ impl PackReader {
             },
             id: block.ids.get_mut(event).and_then(Option::take),
             line,
-        })
+        }
     }
 
     /// The event with its names.

@@ -22,6 +22,7 @@ use super::super::event::{Event, possible};
 use super::super::records::{Field, Record, Shown};
 use super::super::{Rejected, SourceError};
 use crate::time;
+use crate::zones::Zones;
 
 /// Rows that are decoded at a time.
 const BATCH: usize = 4096;
@@ -156,11 +157,11 @@ impl ParquetReader {
         self.before + self.row as u64 + 1
     }
 
-    /// The event of this row. A time without an offset is local in `zone`.
+    /// The event of this row. A time without an offset is local in its home's zone.
     ///
     /// # Errors
     /// Why it is none.
-    pub fn event(&self, zone: &TimeZone) -> Result<Event<'_>, String> {
+    pub fn event(&self, zones: &Zones) -> Result<Event<'_>, String> {
         let (batch, row) = (&self.batch, self.row);
         let record = Record {
             home: batch.home.field(row, "home")?,
@@ -170,13 +171,13 @@ impl ParquetReader {
             id: batch.id.field(row, "id")?,
         };
         let Clock::Stamps { a_second, utc } = self.columns.time.1 else {
-            return Event::check(record, zone);
+            return Event::check(record, zones);
         };
-        Event::at(record, || {
+        Event::at(record, |home| {
             let stamp = batch.stamps.get(row).copied().flatten();
             let stamp = stamp.ok_or("field `time` is missing")?;
             let offset = batch.offset.get(row).copied().flatten();
-            instant(stamp, a_second, utc, offset, zone)
+            instant(stamp, a_second, utc, offset, zones.civil(home))
         })
     }
 

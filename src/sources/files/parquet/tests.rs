@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::super::event::Event;
 use super::super::{LogFormat, LogWriter, Packing, Rejected, SourceError, copy};
 use crate::time;
+use crate::zones::Zones;
 
 /// A column of a foreign file: its values, and for each row whether it has one where it may have none.
 enum Column {
@@ -56,7 +57,7 @@ fn foreign(file: &Path, schema: &str, columns: &[Column]) {
 fn lines(file: &Path, zone: &str) -> Result<Vec<Result<String, Rejected>>, SourceError> {
     let mut lines = Vec::new();
     let zone = TimeZone::get(zone).unwrap();
-    copy(&[file.to_owned()], &zone, |line| {
+    copy(&[file.to_owned()], &Zones::new(Some(zone)), |line| {
         lines.push(line.map(|event| {
             let time = time::format(event.time, event.offset);
             let (device, id) = (

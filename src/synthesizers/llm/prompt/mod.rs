@@ -7,13 +7,17 @@ mod habits;
 mod json;
 mod templates;
 
-use hearth_operators::words::{Request, Shift, ShiftKind};
+use std::sync::Arc;
+
+use hearth_operators::words::{Catalog, Catalogs, HomeId, Request, Shift, ShiftKind};
 use serde_json::Value;
 
 use super::Writes;
 use super::pseudonyms::Pseudonyms;
 use super::schema;
+use crate::config::Naming;
 use crate::homes::Homes;
+use crate::synthesizers::per_catalog::PerCatalog;
 use crate::synthesizers::rows;
 use json::{array, text};
 use templates::Words;
@@ -30,37 +34,60 @@ pub struct Prompt {
 
 /// Writes requests as prompts.
 pub struct Prompts {
-    pseudonyms: Pseudonyms,
+    outward: PerCatalog<Result<Arc<Outward>, String>>,
     templates: Templates,
     homes: Homes,
 }
 
+/// What a model is told of a catalog.
+pub struct Outward {
+    /// The names that leave the house.
+    pub pseudonyms: Pseudonyms,
+    /// The JSON schema of an answer.
+    pub schema: Value,
+}
+
 impl Prompts {
-    /// For the homes of a catalog; `pseudonyms` decides what is told of them.
-    pub fn new(pseudonyms: Pseudonyms, templates: Templates, homes: Homes) -> Self {
+    /// For homes with these catalogs; `naming` decides what is told of them.
+    pub fn new(
+        catalogs: Arc<Catalogs>,
+        naming: Naming,
+        templates: Templates,
+        homes: Homes,
+    ) -> Self {
+        let (known, writes) = (catalogs.clone(), templates.writes());
+        let outward = PerCatalog::new(catalogs, move |home| {
+            let pseudonyms = Pseudonyms::new(known.of(home).clone(), naming)?;
+            let schema = match writes {
+                Writes::Sequences => schema::sequences(pseudonyms.catalog()),
+                Writes::Edits => schema::edits(pseudonyms.catalog()),
+            };
+            Ok(Arc::new(Outward { pseudonyms, schema }))
+        });
         Prompts {
-            pseudonyms,
+            outward,
             templates,
             homes,
         }
     }
 
-    /// The names that leave the house.
-    pub fn pseudonyms(&self) -> &Pseudonyms {
-        &self.pseudonyms
+    /// What is told of a home's catalog.
+    ///
+    /// # Errors
+    /// Its names cannot be searched for in sentences.
+    pub fn outward(&self, home: HomeId) -> Result<Arc<Outward>, TemplateError> {
+        let outward = self.outward.of(home);
+        Result::clone(&outward).map_err(TemplateError::Names)
+    }
+
+    /// The home of that name.
+    pub fn home(&self, name: &str) -> Option<HomeId> {
+        self.homes.find(name)
     }
 
     /// What the model is asked to write.
     pub fn writes(&self) -> Writes {
         self.templates.writes()
-    }
-
-    /// The JSON schema of an answer.
-    pub fn schema(&self) -> Value {
-        match self.writes() {
-            Writes::Sequences => schema::sequences(self.pseudonyms.catalog()),
-            Writes::Edits => schema::edits(self.pseudonyms.catalog()),
-        }
     }
 
     /// How to answer, in words: where a schema goes with the call, and where none does.
@@ -71,17 +98,17 @@ impl Prompts {
     /// The messages of a request; where edits are asked for, the same for all requests of a shift.
     ///
     /// # Errors
-    /// A user's template fails on these words.
+    /// A user's template fails on these words, or the home's names cannot be told.
     pub fn write(&self, request: &Request) -> Result<Prompt, TemplateError> {
         let home = self.homes.name(request.key.shift.home);
-        let mut words = vec![(
-            "scene",
-            scene(&request.regime.shift, &home, &self.pseudonyms).into(),
-        )];
+        let outward = self.outward(request.key.shift.home)?;
+        let pseudonyms = &outward.pseudonyms;
+        let catalog = pseudonyms.catalog();
+        let scene = scene(&request.regime.shift, &home, pseudonyms);
+        let mut words = vec![("scene", scene.into())];
         match self.writes() {
-            Writes::Sequences => words.extend(self.of_weekday(request)),
+            Writes::Sequences => words.extend(of_weekday(catalog, request)),
             Writes::Edits => {
-                let catalog = self.pseudonyms.catalog();
                 let past = habits::habits(catalog, &request.regime.source);
                 let next = habits::successors(catalog, &request.hints);
                 words.extend([("habits", past.into()), ("successors", next.into())]);
@@ -91,32 +118,6 @@ impl Prompts {
         Ok(Prompt { system, user })
     }
 
-    /// A weekday's representatives, the graph, and the devices.
-    fn of_weekday(&self, request: &Request) -> [(&'static str, minijinja::Value); 4] {
-        let catalog = self.pseudonyms.catalog();
-        let sequences = request.representatives.iter();
-        let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
-        let hints = request.hints.0.iter().map(|(action, next)| {
-            let next = next.iter().map(|(next, count)| {
-                let name = text(&catalog.full_name(*next));
-                format!("{{\"next\":{name},\"count\":{count}}}")
-            });
-            format!("{}:{}", text(&catalog.full_name(*action)), array(next))
-        });
-        let devices = catalog.devices().iter().filter(|d| !d.actions.is_empty());
-        let devices = devices.map(|device| {
-            let actions = array(device.actions.iter().map(|a| text(&a.name)));
-            format!("{}: {actions}", text(&device.name))
-        });
-        let hints = hints.collect::<Vec<_>>().join(",\n");
-        [
-            ("sequences", sequences.collect::<Vec<_>>().join("\n").into()),
-            ("count", request.representatives.len().into()),
-            ("hints", format!("{{{hints}}}").into()),
-            ("devices", devices.collect::<Vec<_>>().join("\n").into()),
-        ]
-    }
-
     /// The same for people; a template's failure stands in place of the user message.
     pub fn shown(&self, request: &Request) -> (String, String) {
         match self.write(request) {
@@ -124,6 +125,31 @@ impl Prompts {
             Err(error) => (String::new(), error.to_string()),
         }
     }
+}
+
+/// A weekday's representatives, the graph, and the devices.
+fn of_weekday(catalog: &Catalog, request: &Request) -> [(&'static str, minijinja::Value); 4] {
+    let sequences = request.representatives.iter();
+    let sequences = sequences.map(|s| array(rows(catalog, s).iter().map(text)));
+    let hints = request.hints.0.iter().map(|(action, next)| {
+        let next = next.iter().map(|(next, count)| {
+            let name = text(&catalog.full_name(*next));
+            format!("{{\"next\":{name},\"count\":{count}}}")
+        });
+        format!("{}:{}", text(&catalog.full_name(*action)), array(next))
+    });
+    let devices = catalog.devices().iter().filter(|d| !d.actions.is_empty());
+    let devices = devices.map(|device| {
+        let actions = array(device.actions.iter().map(|a| text(&a.name)));
+        format!("{}: {actions}", text(&device.name))
+    });
+    let hints = hints.collect::<Vec<_>>().join(",\n");
+    [
+        ("sequences", sequences.collect::<Vec<_>>().join("\n").into()),
+        ("count", request.representatives.len().into()),
+        ("hints", format!("{{{hints}}}").into()),
+        ("devices", devices.collect::<Vec<_>>().join("\n").into()),
+    ]
 }
 
 /// The shift as a sentence. Words from outside are quoted as JSON, so that they cannot pass for the prompt's own.

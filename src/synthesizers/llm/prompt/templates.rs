@@ -10,6 +10,9 @@ use crate::synthesizers::llm::Writes;
 /// Why templates cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum TemplateError {
+    /// The names of a catalog cannot be told.
+    #[error("the names of this home cannot be told to a language model: {0}")]
+    Names(String),
     /// The folder is not there, or holds none of the files.
     #[error(
         "{folder} holds none of {names}; `hearth templates --out DIR` writes the built-in ones to begin with"

@@ -79,7 +79,8 @@ fn pseudonyms(catalog: &Catalog) -> Pseudonyms {
 fn by(templates: Templates, request: &Request, catalog: &Catalog) -> Prompt {
     let homes = Homes::default();
     homes.intern("h-4711");
-    let prompts = Prompts::new(pseudonyms(catalog), templates, homes);
+    let catalogs = Catalogs::shared(Arc::new(catalog.clone()));
+    let prompts = Prompts::new(catalogs, Naming::Public, templates, homes);
     prompts.write(request).unwrap()
 }
 

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use hearth_operators::reference::hints;
+use hearth_operators::words::Catalogs;
 
 use super::super::super::prompt::{Prompts, Templates};
 use super::super::super::{CallSettings, Calls, Estimator, Format, Writes};
@@ -62,14 +63,14 @@ fn a_shift_of_a_real_home_fits_one_short_prompt() {
             *counts.entry((pair[0].action, pair[1].action)).or_default() += 1;
         }
         request.hints = Arc::new(hints(&counts, 5));
-        let pseudonyms = Pseudonyms::new(catalog.clone(), Naming::Public).unwrap();
+        let catalogs = Catalogs::shared(catalog);
         let homes = Homes::default();
         for home in 0..4 {
             homes.intern(&format!("h-{home}"));
         }
         let templates = Templates::load(None, Writes::Edits).unwrap();
         let calls = Calls::new(
-            Arc::new(Prompts::new(pseudonyms, templates, homes)),
+            Arc::new(Prompts::new(catalogs, Naming::Public, templates, homes)),
             CallSettings {
                 model: "m".to_owned(),
                 format: Format::Paper,
@@ -78,8 +79,11 @@ fn a_shift_of_a_real_home_fits_one_short_prompt() {
                 max_tokens: 1_000,
             },
         );
-        let call = calls.call(calls.prompts().write(&request).unwrap());
-        let pseudonyms = calls.prompts().pseudonyms().catalog();
+        let home = request.key.shift.home;
+        let call = calls.call(home, calls.prompts().write(&request).unwrap());
+        let call = call.unwrap();
+        let outward = calls.prompts().outward(home).unwrap();
+        let pseudonyms = outward.pseudonyms.catalog();
         for action in pseudonyms.action_ids() {
             assert!(
                 call.user

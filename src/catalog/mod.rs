@@ -1,0 +1,15 @@
+//! Catalogs at the edge: read from a file, written to one, or inferred from a log; and what kinds of devices are in them.
+
+mod closings;
+mod file;
+mod infer;
+mod kinds;
+mod vocabulary;
+
+pub use closings::closings;
+pub use file::{CatalogFileError, load, save};
+pub use infer::{InferenceError, Inferred, infer, infer_homes};
+pub use kinds::{Group, describe};
+#[cfg(test)]
+pub(crate) use vocabulary::catalog_of;
+pub use vocabulary::{Vocabulary, device};

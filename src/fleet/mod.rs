@@ -1,0 +1,212 @@
+//! What is known of the homes of a run before any event: catalogs, cohorts and zones.
+
+mod file;
+
+use std::collections::{BTreeMap, HashMap};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use hearth_operators::words::{Catalog, Catalogs, CohortId, HomeId, Own};
+use jiff::tz::TimeZone;
+
+use crate::catalog::{self, Group, Inferred, describe, infer_homes};
+use crate::config::UsageError;
+use crate::homes::Homes;
+use crate::zones::Zones;
+use file::{HomesFile, Listed};
+
+/// The homes of a run.
+pub struct Fleet {
+    /// Their names; those that were met already are known.
+    pub homes: Homes,
+    /// Their catalogs.
+    pub catalogs: Arc<Catalogs>,
+    /// Their zones.
+    pub zones: Zones,
+    /// The names of their cohorts, by id but for the first one.
+    pub cohorts: Vec<String>,
+}
+
+/// What a user says of a run's homes.
+pub struct Given<'a> {
+    /// The log: read here where there is no catalog of all homes.
+    pub logs: &'a [PathBuf],
+    /// A catalog for all homes that have none of their own.
+    pub catalog: Option<&'a Path>,
+    /// The homes file.
+    pub homes: Option<&'a Path>,
+    /// The zone of all homes that have none of their own.
+    pub timezone: Option<TimeZone>,
+}
+
+impl Fleet {
+    /// Reads what is given. Where there is no catalog for all homes, that of each home is inferred from the log.
+    ///
+    /// # Errors
+    /// A file cannot be used, or the log names more than catalogs can hold.
+    pub fn open(given: &Given) -> Result<Self, UsageError> {
+        let homes = Homes::default();
+        let listed = match given.homes {
+            Some(file) => file::read(file, &homes)?,
+            None => HomesFile::default(),
+        };
+        let mut zones = Zones::new(given.timezone.clone());
+        for home in &listed.homes {
+            if let Some(zone) = &home.timezone {
+                zones.set(home.home, &homes.name(home.home), zone.clone());
+            }
+        }
+        let refused = |error: &dyn std::fmt::Display| UsageError(error.to_string());
+        let default = given.catalog.map(catalog::load).transpose();
+        let default = default.map_err(|error| refused(&error))?.map(Arc::new);
+        let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
+        let catalogs = match default {
+            Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
+            Some(default) => apart(&listed, &homes, Inferred::default(), Some(default))?,
+            None => {
+                let inferred = infer_homes(given.logs, &homes, &zones);
+                apart(
+                    &listed,
+                    &homes,
+                    inferred.map_err(|error| refused(&error))?,
+                    None,
+                )?
+            }
+        };
+        Ok(Fleet {
+            homes,
+            catalogs,
+            zones,
+            cohorts: listed.cohorts,
+        })
+    }
+}
+
+/// The catalogs of homes that do not share one: each home's own from the file, else inferred, else the default.
+fn apart(
+    listed: &HomesFile,
+    homes: &Homes,
+    inferred: Inferred,
+    default: Option<Arc<Catalog>>,
+) -> Result<Arc<Catalogs>, UsageError> {
+    let mut cohorts: BTreeMap<CohortId, Cohort> = BTreeMap::new();
+    let mut known: HashMap<HomeId, CohortId> = HashMap::new();
+    for home in &listed.homes {
+        if let Some(catalog) = home.catalog.as_ref().or(default.as_ref()) {
+            let cohort = cohorts.entry(home.cohort).or_default();
+            cohort.add(homes, home.home, Of::File(Arc::as_ptr(catalog)), || {
+                catalog.devices().to_vec()
+            });
+        } else {
+            known.insert(home.home, home.cohort);
+        }
+    }
+    let own: HashMap<HomeId, &Listed> = listed.homes.iter().map(|l| (l.home, l)).collect();
+    for &(home, place) in &inferred.homes {
+        if own
+            .get(&home)
+            .is_some_and(|listed| listed.catalog.is_some())
+        {
+            continue;
+        }
+        let cohort = known.get(&home).copied().unwrap_or_default();
+        let devices = || inferred.devices[place].clone();
+        let cohort = cohorts.entry(cohort).or_default();
+        cohort.add(homes, home, Of::Log(place), devices);
+    }
+    if let Some(default) = &default {
+        let cohort = cohorts.entry(CohortId::default()).or_default();
+        cohort.others(Of::File(Arc::as_ptr(default)), || {
+            default.devices().to_vec()
+        });
+    }
+    let mut all = Vec::new();
+    let mut others = None;
+    for (id, cohort) in cohorts {
+        others = others.or(cohort.place(id, &mut all)?);
+    }
+    let catalogs = Catalogs::new(all, others).map_err(|error| {
+        let name = error
+            .cohort
+            .0
+            .checked_sub(1)
+            .and_then(|c| listed.cohorts.get(c as usize));
+        let cohort = name.map_or(String::new(), |name| format!("cohort `{name}`: "));
+        UsageError(format!("{cohort}{error} (--homes, --catalog)"))
+    })?;
+    Ok(Arc::new(catalogs))
+}
+
+/// Where a home's devices come from: equal ones are equal.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum Of {
+    File(*const Catalog),
+    Log(usize),
+}
+
+/// The homes of a cohort, by what they have.
+#[derive(Default)]
+struct Cohort {
+    groups: Vec<Group>,
+    places: HashMap<Of, usize>,
+    homes: Vec<(HomeId, usize)>,
+    /// What homes have that nobody named.
+    others: Option<usize>,
+}
+
+impl Cohort {
+    fn add(
+        &mut self,
+        homes: &Homes,
+        home: HomeId,
+        of: Of,
+        devices: impl FnOnce() -> Vec<hearth_operators::words::Device>,
+    ) {
+        let groups = &mut self.groups;
+        let place = *self.places.entry(of).or_insert_with(|| {
+            groups.push(Group {
+                home: homes.name(home),
+                homes: 0,
+                devices: devices(),
+            });
+            groups.len() - 1
+        });
+        self.groups[place].homes += 1;
+        self.homes.push((home, place));
+    }
+
+    fn others(&mut self, of: Of, devices: impl FnOnce() -> Vec<hearth_operators::words::Device>) {
+        let groups = &mut self.groups;
+        let place = *self.places.entry(of).or_insert_with(|| {
+            groups.push(Group {
+                home: "".into(),
+                homes: 1,
+                devices: devices(),
+            });
+            groups.len() - 1
+        });
+        self.others = Some(place);
+    }
+
+    /// Adds its homes to `all`, their kinds described. What the others have.
+    fn place(
+        mut self,
+        id: CohortId,
+        all: &mut Vec<Own>,
+    ) -> Result<Option<Arc<Catalog>>, UsageError> {
+        describe(&mut self.groups);
+        let catalogs = self.groups.into_iter().map(|group| {
+            let catalog = Catalog::new(group.devices);
+            catalog.map(Arc::new).map_err(|error| {
+                UsageError(format!("the catalog of home `{}`: {error}", group.home))
+            })
+        });
+        let catalogs: Vec<Arc<Catalog>> = catalogs.collect::<Result<_, _>>()?;
+        all.extend(self.homes.into_iter().map(|(home, place)| Own {
+            home,
+            cohort: id,
+            catalog: catalogs[place].clone(),
+        }));
+        Ok(self.others.map(|place| catalogs[place].clone()))
+    }
+}
