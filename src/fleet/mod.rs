@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Catalogs, CohortId, HomeId, Own};
+use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Group, Inferred, describe, infer_homes};
@@ -65,12 +65,13 @@ impl Fleet {
             Some(default) => apart(&listed, &homes, Inferred::default(), Some(default))?,
             None => {
                 let inferred = infer_homes(given.logs, &homes, &zones);
-                apart(
-                    &listed,
-                    &homes,
-                    inferred.map_err(|error| refused(&error))?,
-                    None,
-                )?
+                let mut inferred = inferred.map_err(|error| refused(&error))?;
+                if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
+                    let only = Catalog::new(inferred.devices.remove(0));
+                    Catalogs::shared(Arc::new(only.map_err(|error| refused(&error))?))
+                } else {
+                    apart(&listed, &homes, inferred, None)?
+                }
             }
         };
         Ok(Fleet {
@@ -155,13 +156,7 @@ struct Cohort {
 }
 
 impl Cohort {
-    fn add(
-        &mut self,
-        homes: &Homes,
-        home: HomeId,
-        of: Of,
-        devices: impl FnOnce() -> Vec<hearth_operators::words::Device>,
-    ) {
+    fn add(&mut self, homes: &Homes, home: HomeId, of: Of, devices: impl FnOnce() -> Vec<Device>) {
         let groups = &mut self.groups;
         let place = *self.places.entry(of).or_insert_with(|| {
             groups.push(Group {
@@ -175,7 +170,7 @@ impl Cohort {
         self.homes.push((home, place));
     }
 
-    fn others(&mut self, of: Of, devices: impl FnOnce() -> Vec<hearth_operators::words::Device>) {
+    fn others(&mut self, of: Of, devices: impl FnOnce() -> Vec<Device>) {
         let groups = &mut self.groups;
         let place = *self.places.entry(of).or_insert_with(|| {
             groups.push(Group {
