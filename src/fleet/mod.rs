@@ -62,7 +62,7 @@ impl Fleet {
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
-            Some(default) => apart(&listed, &homes, Inferred::default(), Some(default))?,
+            Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
                 let inferred = infer_homes(given.logs, &homes, &zones);
                 let mut inferred = inferred.map_err(|error| refused(&error))?;
@@ -70,7 +70,7 @@ impl Fleet {
                     let only = Catalog::new(inferred.devices.remove(0));
                     Catalogs::shared(Arc::new(only.map_err(|error| refused(&error))?))
                 } else {
-                    apart(&listed, &homes, inferred, None)?
+                    apart(&listed, &homes, &inferred, None)?
                 }
             }
         };
@@ -87,13 +87,13 @@ impl Fleet {
 fn apart(
     listed: &HomesFile,
     homes: &Homes,
-    inferred: Inferred,
-    default: Option<Arc<Catalog>>,
+    inferred: &Inferred,
+    default: Option<&Arc<Catalog>>,
 ) -> Result<Arc<Catalogs>, UsageError> {
     let mut cohorts: BTreeMap<CohortId, Cohort> = BTreeMap::new();
     let mut known: HashMap<HomeId, CohortId> = HashMap::new();
     for home in &listed.homes {
-        if let Some(catalog) = home.catalog.as_ref().or(default.as_ref()) {
+        if let Some(catalog) = home.catalog.as_ref().or(default) {
             let cohort = cohorts.entry(home.cohort).or_default();
             cohort.add(homes, home.home, Of::File(Arc::as_ptr(catalog)), || {
                 catalog.devices().to_vec()
@@ -115,7 +115,7 @@ fn apart(
         let cohort = cohorts.entry(cohort).or_default();
         cohort.add(homes, home, Of::Log(place), devices);
     }
-    if let Some(default) = &default {
+    if let Some(default) = default {
         let cohort = cohorts.entry(CohortId::default()).or_default();
         cohort.others(Of::File(Arc::as_ptr(default)), || {
             default.devices().to_vec()
