@@ -110,17 +110,21 @@ pub struct Group {
 /// names only, few can be shared by a tenth: together the homes have at most ten times as many kinds as one.
 pub fn describe(groups: &mut [Group]) {
     let shared = Shared::of(groups);
+    // Each text once, however many homes there are.
+    let mut meanings: HashMap<String, Arc<str>> = HashMap::new();
     for Group { home, devices, .. } in groups {
         for device in devices {
             if device.kind.is_none() {
                 let name = within(home, &device.name);
-                let known = shared.devices.contains(name).then(|| name.to_owned());
-                device.kind = known.or_else(|| kind(name).map(str::to_owned));
+                let known = shared.devices.get(name).cloned();
+                device.kind = known.or_else(|| kind(name));
             }
             for action in device.actions.iter_mut().filter(|a| a.meaning.is_none()) {
-                let known = shared.actions.contains(&action.name);
-                let known = known.then(|| action.name.clone());
-                action.meaning = known.or_else(|| meaning(&action.name));
+                let known = shared.actions.get(&*action.name).cloned();
+                action.meaning = known.or_else(|| {
+                    let said = meaning(&action.name)?;
+                    Some(meanings.entry(said.clone()).or_insert(said.into()).clone())
+                });
             }
         }
     }
@@ -128,8 +132,8 @@ pub fn describe(groups: &mut [Group]) {
 
 /// Names that homes share.
 struct Shared {
-    devices: HashSet<String>,
-    actions: HashSet<String>,
+    devices: HashSet<Arc<str>>,
+    actions: HashSet<Arc<str>>,
 }
 
 impl Shared {
@@ -145,7 +149,7 @@ impl Shared {
         }
         let often = |names: HashMap<&str, usize>| {
             let often = names.into_iter().filter(|(_, homes)| *homes >= enough);
-            often.map(|(name, _)| name.to_owned()).collect()
+            often.map(|(name, _)| Arc::from(name)).collect()
         };
         Shared {
             devices: often(devices),
@@ -176,10 +180,12 @@ fn within<'a>(home: &str, device: &'a str) -> &'a str {
 }
 
 /// The kind that a device's name tells.
-fn kind(name: &str) -> Option<&'static str> {
-    static PHRASES: LazyLock<Vec<(&str, Vec<Phrase>)>> = LazyLock::new(|| {
+fn kind(name: &str) -> Option<Arc<str>> {
+    static PHRASES: LazyLock<Vec<(Arc<str>, Vec<Phrase>)>> = LazyLock::new(|| {
         let phrases = |said: &[&str]| said.iter().filter_map(|said| Phrase::new(said)).collect();
-        let kinds = KINDS.iter().map(|(kind, said)| (*kind, phrases(said)));
+        let kinds = KINDS
+            .iter()
+            .map(|(kind, said)| (Arc::from(*kind), phrases(said)));
         kinds.collect()
     });
     let words = words(name);
@@ -188,11 +194,11 @@ fn kind(name: &str) -> Option<&'static str> {
         && number.chars().all(|c| c.is_ascii_digit())
         && let Some((_, kind)) = CASAS.iter().find(|(casas, _)| casas == prefix)
     {
-        return Some(kind);
+        return Some(Arc::from(*kind));
     }
     let told = |phrases: &[Phrase]| phrases.iter().any(|phrase| phrase.within(&words));
     let found = PHRASES.iter().find(|(_, phrases)| told(phrases));
-    found.map(|(kind, _)| *kind)
+    found.map(|(kind, _)| kind.clone())
 }
 
 #[cfg(test)]
@@ -222,7 +228,7 @@ mod tests {
             ("D", None),
             ("backpack", None),
         ] {
-            assert_eq!(kind(name), expected, "{name}");
+            assert_eq!(kind(name).as_deref(), expected, "{name}");
         }
     }
 

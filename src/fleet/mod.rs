@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Catalogs, CohortId, HomeId, Own};
+use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Group, Inferred, describe, infer_homes};
@@ -62,15 +62,16 @@ impl Fleet {
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
-            Some(default) => apart(&listed, &homes, Inferred::default(), Some(default))?,
+            Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
                 let inferred = infer_homes(given.logs, &homes, &zones);
-                apart(
-                    &listed,
-                    &homes,
-                    inferred.map_err(|error| refused(&error))?,
-                    None,
-                )?
+                let mut inferred = inferred.map_err(|error| refused(&error))?;
+                if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
+                    let only = Catalog::new(inferred.devices.remove(0));
+                    Catalogs::shared(Arc::new(only.map_err(|error| refused(&error))?))
+                } else {
+                    apart(&listed, &homes, &inferred, None)?
+                }
             }
         };
         Ok(Fleet {
@@ -86,13 +87,13 @@ impl Fleet {
 fn apart(
     listed: &HomesFile,
     homes: &Homes,
-    inferred: Inferred,
-    default: Option<Arc<Catalog>>,
+    inferred: &Inferred,
+    default: Option<&Arc<Catalog>>,
 ) -> Result<Arc<Catalogs>, UsageError> {
     let mut cohorts: BTreeMap<CohortId, Cohort> = BTreeMap::new();
     let mut known: HashMap<HomeId, CohortId> = HashMap::new();
     for home in &listed.homes {
-        if let Some(catalog) = home.catalog.as_ref().or(default.as_ref()) {
+        if let Some(catalog) = home.catalog.as_ref().or(default) {
             let cohort = cohorts.entry(home.cohort).or_default();
             cohort.add(homes, home.home, Of::File(Arc::as_ptr(catalog)), || {
                 catalog.devices().to_vec()
@@ -114,7 +115,7 @@ fn apart(
         let cohort = cohorts.entry(cohort).or_default();
         cohort.add(homes, home, Of::Log(place), devices);
     }
-    if let Some(default) = &default {
+    if let Some(default) = default {
         let cohort = cohorts.entry(CohortId::default()).or_default();
         cohort.others(Of::File(Arc::as_ptr(default)), || {
             default.devices().to_vec()
@@ -155,13 +156,7 @@ struct Cohort {
 }
 
 impl Cohort {
-    fn add(
-        &mut self,
-        homes: &Homes,
-        home: HomeId,
-        of: Of,
-        devices: impl FnOnce() -> Vec<hearth_operators::words::Device>,
-    ) {
+    fn add(&mut self, homes: &Homes, home: HomeId, of: Of, devices: impl FnOnce() -> Vec<Device>) {
         let groups = &mut self.groups;
         let place = *self.places.entry(of).or_insert_with(|| {
             groups.push(Group {
@@ -175,7 +170,7 @@ impl Cohort {
         self.homes.push((home, place));
     }
 
-    fn others(&mut self, of: Of, devices: impl FnOnce() -> Vec<hearth_operators::words::Device>) {
+    fn others(&mut self, of: Of, devices: impl FnOnce() -> Vec<Device>) {
         let groups = &mut self.groups;
         let place = *self.places.entry(of).or_insert_with(|| {
             groups.push(Group {

@@ -1,6 +1,7 @@
 //! The closed vocabulary of a cohort: devices, their actions, and which action closes which.
 
-use std::collections::HashMap;
+use std::hash::{BuildHasher, Hash};
+use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use serde::{Deserialize, Serialize};
@@ -21,7 +22,7 @@ pub struct Device {
     pub name: String,
     /// What kind of device it is (`Light`), where that is known: what homes that name their devices differently share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub kind: Option<String>,
+    pub kind: Option<Arc<str>>,
     /// Its actions.
     pub actions: Vec<Action>,
 }
@@ -45,7 +46,7 @@ pub struct Action {
     pub name: String,
     /// What it means (`on`), where that is known: what devices of the same kind that name it differently share.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub meaning: Option<String>,
+    pub meaning: Option<Arc<str>>,
     /// Names of the actions of the same device that this one closes (off ↔ on, close ↔ open …).
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub closes: Vec<String>,
@@ -109,12 +110,58 @@ pub struct Catalog {
     within: Vec<usize>,
     /// By action: the actions that it closes.
     closes: Vec<Vec<ActionId>>,
-    /// `Device:action` to id, and by device name the ids of its actions by name.
-    by_name: Names<Names<ActionId>>,
+    /// Devices by name.
+    device_index: Index,
+    /// Actions by device's name and their own; asked at every event.
+    action_index: Index,
 }
 
-/// A table by name; asked at every event.
-type Names<T> = HashMap<String, T, RandomState>;
+/// Where names are found: ids in a table that is at most half full, at the place that a name's hash says or behind. It holds no
+/// name itself: there may be as many catalogs as homes.
+#[derive(Clone, Debug)]
+struct Index {
+    hasher: RandomState,
+    slots: Box<[u16]>,
+}
+
+impl Index {
+    const FREE: u16 = u16::MAX;
+
+    fn with_room(names: usize) -> Self {
+        Index {
+            hasher: RandomState::default(),
+            slots: vec![Self::FREE; (2 * names).next_power_of_two()].into(),
+        }
+    }
+
+    /// The id whose name this `is`, or the place where it would be.
+    fn find(&self, name: impl Hash, is: impl Fn(u16) -> bool) -> Result<u16, usize> {
+        let mask = self.slots.len() - 1;
+        let mut at = self.hasher.hash_one(name) as usize & mask;
+        loop {
+            match self.slots[at] {
+                Self::FREE => return Err(at),
+                id if is(id) => return Ok(id),
+                _ => at = (at + 1) & mask,
+            }
+        }
+    }
+
+    /// Adds an id; false if its name is there already.
+    fn add(&mut self, id: u16, name: impl Hash, is: impl Fn(u16) -> bool) -> bool {
+        let found = self.find(name, is);
+        if let Err(free) = found {
+            self.slots[free] = id;
+        }
+        found.is_err()
+    }
+}
+
+impl Default for Index {
+    fn default() -> Self {
+        Index::with_room(0)
+    }
+}
 
 #[derive(Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,51 +188,62 @@ impl Catalog {
     /// Gives every device and action its id, in the order given.
     ///
     /// # Errors
-    /// A name that stands twice, a `closes` that names nothing, or more than 65,535 actions.
+    /// A name that stands twice, a `closes` that names nothing, or more than 65,535 devices or actions.
     pub fn new(devices: Vec<Device>) -> Result<Self, CatalogError> {
-        let (mut device_of, mut within, mut closes) = (Vec::new(), Vec::new(), Vec::new());
-        let mut by_name = Names::default();
-        for (d, device) in devices.iter().enumerate() {
-            let device_id = DeviceId(u16::try_from(d).map_err(|_| CatalogError::TooMany)?);
-            let mut actions = Names::default();
-            for (a, action) in device.actions.iter().enumerate() {
-                // One less than there are ids, so that their number is one, too.
-                let id = u16::try_from(device_of.len())
-                    .ok()
-                    .filter(|id| *id < u16::MAX);
-                let id = id.ok_or(CatalogError::TooMany)?;
-                device_of.push(device_id);
-                within.push(a);
-                if actions.insert(action.name.clone(), ActionId(id)).is_some() {
-                    let twice = format!("{}:{}", device.name, action.name);
-                    return Err(CatalogError::Twice(twice));
-                }
-            }
-            for action in &device.actions {
-                let mut closed = Vec::new();
-                for name in &action.closes {
-                    closed.push(
-                        *actions
-                            .get(name)
-                            .ok_or_else(|| CatalogError::ClosesUnknown {
-                                action: format!("{}:{}", device.name, action.name),
-                                closes: name.clone(),
-                            })?,
-                    );
-                }
-                closes.push(closed);
-            }
-            if by_name.insert(device.name.clone(), actions).is_some() {
-                return Err(CatalogError::Twice(device.name.clone()));
-            }
+        let actions = devices.iter().map(|device| device.actions.len()).sum();
+        // One less than there are ids, so that their number is one, too.
+        if devices.len().max(actions) > usize::from(u16::MAX) {
+            return Err(CatalogError::TooMany);
         }
-        Ok(Catalog {
+        let mut catalog = Catalog {
+            device_of: Vec::with_capacity(actions),
+            within: Vec::with_capacity(actions),
+            closes: Vec::with_capacity(actions),
+            device_index: Index::with_room(devices.len()),
+            action_index: Index::with_room(actions),
             devices,
-            device_of,
-            within,
-            closes,
-            by_name,
-        })
+        };
+        for d in 0..catalog.devices.len() as u16 {
+            catalog.add_device(DeviceId(d))?;
+        }
+        Ok(catalog)
+    }
+
+    /// Gives ids to a device's actions and finds what they close.
+    fn add_device(&mut self, id: DeviceId) -> Result<(), CatalogError> {
+        let devices = &self.devices;
+        let device = &devices[usize::from(id.0)];
+        let same = |other: u16| devices[usize::from(other)].name == device.name;
+        if !self.device_index.add(id.0, &*device.name, same) {
+            return Err(CatalogError::Twice(device.name.clone()));
+        }
+        let first = self.device_of.len() as u16;
+        // Those of other devices are found in the table too, but come before these.
+        let name = |other: u16| &*device.actions[usize::from(other - first)].name;
+        for (own, action) in (first..).zip(&device.actions) {
+            let same = |other: u16| other >= first && name(other) == action.name;
+            let key = (&*device.name, &*action.name);
+            if !self.action_index.add(own, key, same) {
+                let twice = format!("{}:{}", device.name, action.name);
+                return Err(CatalogError::Twice(twice));
+            }
+            self.device_of.push(id);
+            self.within.push(usize::from(own - first));
+        }
+        for action in &device.actions {
+            let closed = action.closes.iter().map(|closed| {
+                let same = |other: u16| other >= first && name(other) == *closed;
+                let found = self.action_index.find((&*device.name, &**closed), same);
+                found
+                    .map(ActionId)
+                    .map_err(|_| CatalogError::ClosesUnknown {
+                        action: format!("{}:{}", device.name, action.name),
+                        closes: closed.clone(),
+                    })
+            });
+            self.closes.push(closed.collect::<Result<_, _>>()?);
+        }
+        Ok(())
     }
 
     /// The devices, by [`DeviceId`].
@@ -236,22 +294,79 @@ impl Catalog {
 
     /// The action `action` of `device`. `action` may also be written `Device:action`.
     pub fn lookup(&self, device: &str, action: &str) -> Option<ActionId> {
-        let actions = self.by_name.get(device)?;
-        actions.get(action).copied().or_else(|| {
+        self.find(device, action).or_else(|| {
             let rest = action.strip_prefix(device)?.strip_prefix(':')?;
-            actions.get(rest.trim_start()).copied()
+            self.find(device, rest.trim_start())
         })
+    }
+
+    fn find(&self, device: &str, action: &str) -> Option<ActionId> {
+        let same = |id: u16| {
+            self.action_name(ActionId(id)) == action && self.device_name(ActionId(id)) == device
+        };
+        let found = self.action_index.find((device, action), same);
+        found.ok().map(ActionId)
     }
 
     /// Whether the catalog has a device of that name.
     pub fn has_device(&self, device: &str) -> bool {
-        self.by_name.contains_key(device)
+        let same = |id: u16| self.devices[usize::from(id)].name == device;
+        self.device_index.find(device, same).is_ok()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Names are found as one finds them by reading the list.
+        #[test]
+        fn names_are_found_where_they_stand(
+            names in prop::collection::btree_map("[a-c]{1,2}", prop::collection::btree_set("[a-c]{1,2}", 0..6), 0..6),
+            asked in prop::collection::vec(("[a-c]{1,2}", "([a-c]:)?[a-c]{1,2}"), 20),
+        ) {
+            let devices = names.iter().map(|(name, actions)| {
+                Device::new(name, actions.iter().map(Action::new).collect())
+            });
+            let catalog = Catalog::new(devices.collect()).unwrap();
+            let listed = names.iter().flat_map(|(d, actions)| actions.iter().map(move |a| (d, a)));
+            let ids: BTreeMap<_, _> = listed.zip((0..).map(ActionId)).collect();
+            for (device, action) in &asked {
+                let bare = action.strip_prefix(device.as_str()).and_then(|rest| rest.strip_prefix(':'));
+                let bare = bare.map(str::to_owned);
+                let known = ids.get(&(device, action));
+                let known = known.or_else(|| ids.get(&(device, bare.as_ref()?)));
+                prop_assert_eq!(catalog.lookup(device, action), known.copied());
+                prop_assert_eq!(catalog.has_device(device), names.contains_key(device));
+            }
+            let all: BTreeSet<ActionId> = ids.values().copied().collect();
+            prop_assert!(catalog.action_ids().eq(all));
+        }
+    }
+
+    #[test]
+    fn a_name_stands_once() {
+        let twice = [Device::new("a", vec![]), Device::new("a", vec![])];
+        let twice = Catalog::new(twice.into()).unwrap_err();
+        assert_eq!(twice, CatalogError::Twice("a".into()));
+        let twice = vec![Action::new("on"), Action::new("on")];
+        let twice = Catalog::new(vec![Device::new("a", twice)]).unwrap_err();
+        assert_eq!(twice, CatalogError::Twice("a:on".into()));
+        let closing = Action {
+            closes: vec!["on".into()],
+            ..Action::new("off")
+        };
+        let unknown = Catalog::new(vec![
+            Device::new("a", vec![Action::new("on")]),
+            Device::new("b", vec![closing]),
+        ]);
+        assert!(matches!(unknown, Err(CatalogError::ClosesUnknown { .. })));
+    }
 
     #[test]
     fn as_many_actions_as_a_number_counts() {

@@ -537,7 +537,7 @@ mod tests {
         // Each home knows other kinds.
         let catalog = |home: usize| {
             let devices = (0..1000).map(|d| Device {
-                kind: Some(format!("kind {home} {d}")),
+                kind: Some(format!("kind {home} {d}").into()),
                 ..Device::new(format!("{d}"), vec![Action::new("on")])
             });
             (0, Arc::new(Catalog::new(devices.collect()).unwrap()))

@@ -19,13 +19,13 @@ fn own(home: u32) -> Own {
         .to_vec()
         .into_iter()
         .map(|device| Device {
-            kind: Some(device.name.clone()),
+            kind: Some(device.name.as_str().into()),
             name: format!("{home} {}", device.name),
             actions: (0..)
                 .zip(device.actions)
                 .map(|(n, action)| Action {
                     // The cohort's actions stand in the order of their meanings.
-                    meaning: Some(format!("{n} {}", action.name)),
+                    meaning: Some(format!("{n} {}", action.name).into()),
                     ..action
                 })
                 .collect(),
