@@ -274,7 +274,7 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                         for (epoch, updates) in asked.chain(waiting) {
                             open.entry(epoch).or_default().extend(updates);
                         }
-                        buffer.release(open, |kept, updates| kept.extend(updates));
+                        buffer.release(open, Extend::extend);
                     }
                 }
             },

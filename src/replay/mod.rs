@@ -63,8 +63,8 @@ struct Replay<'a> {
     fed: Arc<Fed>,
     workload: Workload,
     notes: Notes,
-    /// Whether all times of the log are of UTC.
-    utc: UtcOnly,
+    /// Whether all times of the log are of UTC, where nobody said where the homes are.
+    utc: Option<UtcOnly>,
     /// Whether anybody answers requests.
     answered: bool,
     llm: Option<Arc<Llm>>,
@@ -104,7 +104,7 @@ impl<'a> Replay<'a> {
             homes,
             catalogs,
             cohorts,
-            ..
+            zones,
         } = fleet;
         let names = Names::new(homes.clone(), catalogs.clone(), detector, files)
             .with_cohorts(cohorts)
@@ -130,7 +130,7 @@ impl<'a> Replay<'a> {
         // Nothing can refuse the run any more.
         let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
         let services = services(&pool, &workload, &catalogs, &notes, training, answers);
-        let utc = log.utc();
+        let utc = zones.is_empty().then(|| log.utc());
         let source = Files::new(log, contexts)?;
         let fed = Arc::new(Fed::new(
             workload.clone(),
@@ -202,7 +202,7 @@ impl<'a> Replay<'a> {
                 work: work.into_iter().collect(),
             },
         };
-        if self.utc.holds() {
+        if self.utc.is_some_and(|utc| utc.holds()) {
             self.notes.utc();
         }
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));

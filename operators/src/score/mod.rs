@@ -363,7 +363,7 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         state.of(batch.home).put_back(epoch, batch.segments);
                     }
                     queue.capabilities.clear();
-                    buffer.release(&mut state.open, |kept, more| kept.extend(more));
+                    buffer.release(&mut state.open, Extend::extend);
                 }
             }
         });

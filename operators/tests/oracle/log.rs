@@ -315,10 +315,10 @@ pub fn run(log: &Log) -> Outputs {
     let mut workers = log.workers;
     let mut from = 0;
     for &(until, more) in &log.suspensions {
-        states = stretch(log, from..until, workers, states, &all, true);
+        states = stretch(log, from..until, workers, &states, &all, true);
         (from, workers) = (until, more);
     }
-    stretch(log, from..epochs(log), workers, states, &all, false);
+    stretch(log, from..epochs(log), workers, &states, &all, false);
     let mut outputs = all.lock().expect("no test panics").clone();
     outputs.requests.sort();
     outputs
@@ -329,7 +329,7 @@ fn stretch(
     log: &Log,
     epochs: std::ops::Range<usize>,
     workers: usize,
-    states: Vec<State>,
+    states: &[State],
     all: &Arc<Mutex<Outputs>>,
     suspended: bool,
 ) -> Vec<State> {

@@ -136,7 +136,7 @@ fn filter(candidates: Candidates) -> Filtered {
     }
 }
 
-fn embed(ask: ToEmbed) -> Vec<Embedding> {
+fn embed(ask: &ToEmbed) -> Vec<Embedding> {
     let sequences = ask.sequences.iter();
     sequences.map(|s| Arc::new(embedding(s))).collect()
 }
@@ -146,7 +146,7 @@ pub fn services(catalogs: &Arc<Catalogs>) -> Services {
     let catalogs = catalogs.clone();
     Services {
         foundation: Arc::new(slowly(1, |w: Arc<WarmedUp>| foundation(w.cohort))),
-        encoder: Arc::new(slowly(2, embed)),
+        encoder: Arc::new(slowly(2, |ask: ToEmbed| embed(&ask))),
         synthesizer: Some(Arc::new(slowly(3, move |request| {
             synthesize(&catalogs, request)
         }))),

@@ -55,7 +55,7 @@ pub struct Options {
 pub struct EventLog {
     events: Events,
     options: Options,
-    /// Whether all times so far were of UTC, where no zone was given.
+    /// Whether all times so far were of UTC.
     utc: UtcOnly,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
@@ -63,7 +63,7 @@ pub struct EventLog {
     last: Line,
 }
 
-/// Whether all times of a log were of UTC. Clones share it.
+/// Whether all times of a log were written in UTC. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct UtcOnly(Arc<AtomicU8>);
 
@@ -76,13 +76,11 @@ impl UtcOnly {
         self.0.load(Ordering::Relaxed) == Self::YES
     }
 
-    fn see(&self, behaviors: &[Behavior]) {
-        if behaviors.is_empty() || self.0.load(Ordering::Relaxed) == Self::NO {
-            return;
-        }
-        let all = behaviors.iter().all(|b| b.moment.offset == 0);
-        self.0
-            .store(if all { Self::YES } else { Self::NO }, Ordering::Relaxed);
+    /// Some times are, or are not.
+    fn see(&self, utc: bool) {
+        let all = utc && self.0.load(Ordering::Relaxed) != Self::NO;
+        let known = if all { Self::YES } else { Self::NO };
+        self.0.store(known, Ordering::Relaxed);
     }
 }
 
@@ -123,7 +121,7 @@ impl EventLog {
         read
     }
 
-    /// Tells, also once the log is read elsewhere, whether all its times were of UTC and no zone was given.
+    /// Tells, also once the log is read elsewhere, whether all its times were written in UTC.
     pub fn utc(&self) -> UtcOnly {
         self.utc.clone()
     }
@@ -132,7 +130,6 @@ impl EventLog {
     fn settle(&mut self, behaviors: &mut [Behavior]) {
         let zones = &self.options.zones;
         if zones.is_empty() {
-            self.utc.see(behaviors);
             return;
         }
         for Behavior { home, moment, .. } in behaviors {
@@ -173,17 +170,22 @@ impl EventLog {
             homes,
             zones,
         } = &self.options;
+        let utc = &self.utc;
         let known = |event: Result<Event<'_>, String>, line| {
             let event = event?;
             let home = homes.find(&event.home);
             let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
             let home = home.unwrap_or_else(|| homes.intern(&event.home));
+            utc.see(event.offset == 0);
             Ok(event.behavior(home, action, line))
         };
         while let Some((file, name, open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
                     let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
+                    if read > 0 {
+                        utc.see(log.is_utc());
+                    }
                     self.last = Line {
                         file,
                         line: log.line(),

@@ -114,6 +114,11 @@ impl PackReader {
         Ok(read)
     }
 
+    /// Whether all times of the open block are of UTC.
+    pub fn is_utc(&self) -> bool {
+        self.block.offsets.iter().all(|offset| *offset == 0)
+    }
+
     /// The number of the line that was read last; 0 before any.
     pub fn line(&self) -> u64 {
         self.block.line().saturating_sub(1)
@@ -141,6 +146,7 @@ impl PackReader {
         Ok(true)
     }
 
+    #[inline]
     fn behavior(
         &mut self,
         event: usize,
@@ -176,6 +182,7 @@ impl PackReader {
     }
 
     /// The same where homes have catalogs of their own.
+    #[inline(never)]
     fn behavior_of_own(
         &mut self,
         event: usize,
@@ -205,6 +212,7 @@ impl PackReader {
     }
 
     /// A home of the dictionary, looked up once it is known; `None` where it is not, or its name is lost.
+    #[inline]
     fn home(
         &mut self,
         home: usize,
@@ -217,6 +225,7 @@ impl PackReader {
         name.known
     }
 
+    #[inline]
     fn of(&mut self, event: usize, home: HomeId, action: ActionId, line: Line) -> Behavior {
         let block = &mut self.block;
         Behavior {
