@@ -272,6 +272,7 @@ impl Catalog {
     }
 
     /// The actions that `action` closes (empty for an action that closes nothing).
+    #[inline]
     pub fn closes(&self, action: ActionId) -> &[ActionId] {
         &self.closes[usize::from(action.0)]
     }

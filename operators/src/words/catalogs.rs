@@ -154,6 +154,7 @@ impl Catalogs {
     }
 
     /// The catalog of a home.
+    #[inline]
     pub fn of(&self, home: HomeId) -> &Arc<Catalog> {
         &self.standing(home).catalog
     }
@@ -164,12 +165,14 @@ impl Catalogs {
     }
 
     /// Which of the different catalogs a home has, by position.
+    #[inline]
     pub fn place_of(&self, home: HomeId) -> usize {
         let place = self.homes.get(home.0 as usize);
         place.map_or(self.other_place(), |place| *place as usize)
     }
 
     /// Which one a home has that nobody named.
+    #[inline]
     pub fn other_place(&self) -> usize {
         self.others as usize
     }
@@ -245,6 +248,7 @@ impl Catalogs {
         found.ok().map(|place| words.back[place])
     }
 
+    #[inline]
     fn standing(&self, home: HomeId) -> &Standing {
         &self.standings[self.place_of(home)]
     }
