@@ -32,9 +32,9 @@ fn main() -> ExitCode {
 ///
 /// Two things are needed. The matrix products of `gemm` take helpers above a threshold, which is raised out of reach.
 /// And candle asks before *every* product how many threads there may be; unless `RAYON_NUM_THREADS` answers, it reads
-/// `/proc/cpuinfo` for that, which takes longer than a small product. A process cannot safely change its own environment, so on Unix this one
-/// starts itself again in its own place (same process id, arguments and files) with the variable set. Where that is
-/// impossible the results are the same, only slower.
+/// `/proc/cpuinfo` for that, which takes longer than a small product. A process cannot safely change its own environment,
+/// so on Unix this one starts itself again in its own place (same process id, arguments and files) with the variable set.
+/// Where that is impossible the results are the same, only slower.
 fn single_threaded() {
     const THREADS: &str = "RAYON_NUM_THREADS";
     gemm::set_threading_threshold(usize::MAX);

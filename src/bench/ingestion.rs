@@ -62,8 +62,8 @@ impl Path {
         Ok((engine::start(setup, source)?, stop))
     }
 
-    /// Runs a source to its end. Returns how many bytes of memory were held when all lines were through and nothing was said of an
-    /// end yet (0 where the system does not tell).
+    /// Runs a source to its end. Returns how many bytes of memory were held when all lines were through and nothing was said
+    /// of an end yet (0 where the system does not tell).
     ///
     /// # Errors
     /// The source breaks off, or a worker fails.

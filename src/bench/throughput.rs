@@ -218,6 +218,27 @@ fn measure(
     case: &Case,
     report: &mut Report,
 ) -> anyhow::Result<()> {
+    let programs = programs(args, dir, case);
+    agree(&programs)?;
+    let mut measured: Vec<Vec<Measured>> = vec![Vec::new(); programs.len()];
+    for _ in 0..args.runs {
+        for ((what, order), all) in programs.iter().zip(&mut measured) {
+            let measured = order.spawn()?;
+            let what = format!("{what}{}", case.kind);
+            let run = Run::new(what, &case.input, order.workers, &measured);
+            report.runs.push(run);
+            all.push(measured);
+        }
+    }
+    compare(case, &programs, &measured, report);
+    Ok(())
+}
+
+/// A program and what it is called. The first is the plain loop.
+type Named = (&'static str, MeasureArgs);
+
+/// What runs on a log.
+fn programs(args: &ThroughputArgs, dir: &Path, case: &Case) -> Vec<Named> {
     let order = |program, workers, write: Option<PathBuf>| MeasureArgs {
         program,
         log: case.log.clone(),
@@ -227,14 +248,13 @@ fn measure(
         digest: false,
         write,
     };
-    let plain = match case.in_order {
-        true => (Program::Plain, "plain loop"),
-        false => (Program::Sorted, "plain loop, sorted first"),
+    let mut programs = match case.in_order {
+        true => vec![
+            ("plain loop", order(Program::Plain, 1, None)),
+            (UNCOUNTED, order(Program::Uncounted, 1, None)),
+        ],
+        false => vec![("plain loop, sorted first", order(Program::Sorted, 1, None))],
     };
-    let mut programs = vec![(plain.1, order(plain.0, 1, None))];
-    if case.in_order {
-        programs.push((UNCOUNTED, order(Program::Uncounted, 1, None)));
-    }
     for &workers in &args.workers {
         programs.push(("hearth", order(Program::Hearth, workers, None)));
         if args.write {
@@ -242,8 +262,11 @@ fn measure(
             programs.push(("hearth, written", order(Program::Hearth, workers, out)));
         }
     }
+    programs
+}
 
-    // That both do the same is checked apart, for summing up costs time.
+/// Insists that all programs hold the same in the end. That is checked apart, for summing up costs time.
+fn agree(programs: &[Named]) -> anyhow::Result<()> {
     let digest = |order: &MeasureArgs| MeasureArgs {
         digest: true,
         write: None,
@@ -259,56 +282,48 @@ fn measure(
             order.workers
         );
     }
+    Ok(())
+}
 
-    let mut medians: Vec<Vec<Measured>> = vec![Vec::new(); programs.len()];
-    for _ in 0..args.runs {
-        for ((what, order), all) in programs.iter().zip(&mut medians) {
-            let measured = order.spawn()?;
-            let what = format!("{what}{}", case.kind);
-            report
-                .runs
-                .push(Run::new(what, &case.input, order.workers, &measured));
-            all.push(measured);
-        }
-    }
+/// Reports the medians of what was measured over those of the plain loops.
+fn compare(case: &Case, programs: &[Named], measured: &[Vec<Measured>], report: &mut Report) {
     let median = |program: usize, of: fn(&Measured) -> f64| {
-        median(medians[program].iter().map(of).collect())
+        median(measured[program].iter().map(of).collect())
     };
-    let about = |all: &[Measured]| {
-        let first = all.first().map_or((0, 0), |m| (m.homes, m.events));
-        format!(
-            "{}{}, {} homes, {} events",
-            case.input, case.kind, first.0, first.1
-        )
-    };
+    let cpu = |m: &Measured| m.cpu_seconds;
+    let uncounted = programs.iter().position(|(what, _)| *what == UNCOUNTED);
     let mut one_worker = None;
     for (program, (what, order)) in programs.iter().enumerate().skip(1) {
-        let about = about(&medians[program]);
-        let cpu = |m: &Measured| m.cpu_seconds;
-        let name = format!(
-            "{CPU}{what} / {} ({about}, {} workers)",
-            plain.1, order.workers
+        let (homes, events) = measured[program]
+            .first()
+            .map_or((0, 0), |m| (m.homes, m.events));
+        let about = format!(
+            "{}{}, {homes} homes, {events} events",
+            case.input, case.kind
         );
-        report
-            .ratios
-            .insert(name, median(program, cpu) / median(0, cpu).max(1e-9));
+        let workers = order.workers;
+        let name = format!(
+            "{CPU}{what} / {} ({about}, {workers} workers)",
+            programs[0].0
+        );
+        let ratio = median(program, cpu) / median(0, cpu).max(1e-9);
+        report.ratios.insert(name, ratio);
         if *what != "hearth" {
             continue;
         }
-        if let Some(uncounted) = programs.iter().position(|(what, _)| *what == UNCOUNTED) {
-            let name = format!("{what} / {UNCOUNTED} ({about}, {} workers)", order.workers);
+        if let Some(uncounted) = uncounted {
+            let name = format!("{what} / {UNCOUNTED} ({about}, {workers} workers)");
             let ratio = median(program, cpu) / median(uncounted, cpu).max(1e-9);
             report.ratios.insert(name, ratio);
         }
         let wall = median(program, |m| m.wall_seconds);
         match one_worker {
-            None if order.workers == 1 => one_worker = Some(wall),
+            None if workers == 1 => one_worker = Some(wall),
             Some(one) => {
-                let name = format!("wall: 1 worker / {} workers ({about})", order.workers);
+                let name = format!("wall: 1 worker / {workers} workers ({about})");
                 report.ratios.insert(name, one / wall.max(1e-9));
             }
             None => {}
         }
     }
-    Ok(())
 }

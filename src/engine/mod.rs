@@ -5,9 +5,9 @@
 //!                                     other workers ┴─ the dataflow ─> rows
 //! ```
 //!
-//! An [`Engine`] does nothing until it is told to: [`step`](Engine::step) feeds some epochs and comes back, [`suspend`](Engine::suspend)
-//! takes the dataflow down without saying to it that the log has ended, [`finish`](Engine::finish) feeds the rest, says so, and waits
-//! until everything is out.
+//! An [`Engine`] does nothing until it is told to: [`step`](Engine::step) feeds some epochs and comes back,
+//! [`suspend`](Engine::suspend) takes the dataflow down without saying to it that the log has ended,
+//! [`finish`](Engine::finish) feeds the rest, says so, and waits until everything is out.
 
 mod control;
 mod driver;
@@ -109,7 +109,8 @@ pub struct Outcome {
     pub reached: Reached,
     /// When everything fed was accounted for, after the start.
     pub ingested: Duration,
-    /// Epochs of which everything is out, adaptations and scores included: the first so many. `None`: all, the end of the log included.
+    /// Epochs of which everything is out, adaptations and scores included: the first so many. `None`: all, and what the end of
+    /// the log brought.
     pub complete: Option<Epoch>,
     /// What became of the source. All that it gave was fed, whatever is said here.
     pub source: Result<(), SourceError>,

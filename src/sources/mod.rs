@@ -1,7 +1,7 @@
 //! Sources: where behaviours and contexts come from. Each is a [`Source`]; [`files`] are the ones there are.
 //!
-//! Whatever a source holds, reading it goes on: each counted line becomes one [`Behavior`](hearth_operators::words::Behavior) or one
-//! [`Rejected`].
+//! Whatever a source holds, reading it goes on: each counted line becomes one
+//! [`Behavior`](hearth_operators::words::Behavior) or one [`Rejected`].
 
 mod error;
 pub mod files;

@@ -96,8 +96,8 @@ impl Batch {
     }
 }
 
-/// How far a source is read. Lines count as they do in [`Line`](hearth_operators::words::Line), so the position is also one inside
-/// a compressed file.
+/// How far a source is read. Lines count as they do in [`Line`](hearth_operators::words::Line), so the position is also
+/// one inside a compressed file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Position {
     /// The file being read, from 0.

@@ -29,8 +29,8 @@ enum Reading {
 }
 
 impl Files {
-    /// A log, of which nothing was read yet, and what [`read_contexts`](super::read_contexts) gave. Where a part of it is no file on a disk,
-    /// a thread of its own reads it, because that may wait for ever.
+    /// A log, of which nothing was read yet, and what [`read_contexts`](super::read_contexts) gave. Where a part of it is no
+    /// file on a disk, a thread of its own reads it, because that may wait for ever.
     ///
     /// # Errors
     /// The system gives no more threads.
