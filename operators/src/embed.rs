@@ -183,6 +183,14 @@ impl Batch {
         })
     }
 
+    fn question(&self, encoder: Weights) -> ToEmbed {
+        ToEmbed {
+            cohort: self.cohort,
+            encoder,
+            sequences: self.sequences.clone(),
+        }
+    }
+
     fn updates(self) -> (Epoch, Vec<Update>) {
         let updates = self.updates.into_iter().map(|(update, _, _)| update);
         (*self.capability.time(), updates.collect())
@@ -238,17 +246,13 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                             })
                     {
                         for (cohort, updates) in cohorts {
-                            let Some(encoder) = encoders.get(&cohort) else {
+                            let Some(encoder) = encoders.get(&cohort).cloned() else {
                                 continue;
                             };
                             let known = known.entry(cohort).or_default();
                             let at = capability.clone();
                             let batch = Batch::new(at, cohort, updates, known, &catalogs);
-                            let question = ToEmbed {
-                                cohort,
-                                encoder: encoder.clone(),
-                                sequences: batch.sequences.clone(),
-                            };
+                            let question = batch.question(encoder);
                             inquiries.ask(batch, question);
                         }
                     }
@@ -267,11 +271,7 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                     }
                     if state.is_released() {
                         let asked = inquiries.abandon().map(Batch::updates);
-                        let waiting = complete.drain(..).flat_map(|(capability, cohorts)| {
-                            let epoch = *capability.time();
-                            cohorts.into_values().map(move |updates| (epoch, updates))
-                        });
-                        for (epoch, updates) in asked.chain(waiting) {
+                        for (epoch, updates) in asked.chain(waiting(&mut complete)) {
                             open.entry(epoch).or_default().extend(updates);
                         }
                         buffer.release(open, Extend::extend);
@@ -289,4 +289,13 @@ fn by_cohort(updates: Vec<Update>, catalogs: &Catalogs) -> BTreeMap<CohortId, Ve
         cohorts.entry(cohort).or_default().push(update);
     }
     cohorts
+}
+
+/// Takes out the updates of epochs that wait for encoders.
+fn waiting(complete: &mut VecDeque<Complete>) -> impl Iterator<Item = (Epoch, Vec<Update>)> {
+    complete.drain(..).flat_map(|(capability, cohorts)| {
+        let epoch = *capability.time();
+        let updates = cohorts.into_values();
+        updates.map(move |updates| (epoch, updates))
+    })
 }

@@ -5,7 +5,8 @@
 //!
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
-//! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`reference`](mod@reference) holds the twins.
+//! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
+//! hold; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
 pub mod compress;

@@ -1,6 +1,6 @@
 //! `hearth bench scale`: CPU an event and bytes a home, as homes and their history grow.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use super::measure::{MeasureArgs, Measured, Program};
 use super::report::{Report, Run};
@@ -50,54 +50,71 @@ pub struct ScaleArgs {
 /// Events of the log of idle homes, for each of them. Not every one has had its first then; those count that had.
 const IDLE: u64 = 2;
 
-/// Runs the command.
-///
-/// # Errors
-/// As [`super::run`].
-pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
-    let mut report = Report::new();
-    let dir = tempfile::Builder::new().prefix("hearth-bench-").tempdir()?;
-    let catalog_file = dir.path().join("catalog.json");
-    catalog::save(&workload::catalog()?, &catalog_file)?;
-    let mut measure = |what: &str, homes: u32, events: u64| -> anyhow::Result<Median> {
-        let log = dir.path().join("scale.hlog");
+/// Where runs are measured, and what came of them.
+struct Bench<'a> {
+    args: &'a ScaleArgs,
+    dir: &'a Path,
+    report: Report,
+}
+
+impl Bench<'_> {
+    fn catalog(&self) -> PathBuf {
+        self.dir.join("catalog.json")
+    }
+
+    /// Runs a log of so many homes and events, as often as asked for.
+    fn measure(&mut self, what: &str, homes: u32, events: u64) -> anyhow::Result<Median> {
+        let log = self.dir.join("scale.hlog");
         let workload = Workload {
             homes,
             events,
             late: 0.0,
             skew: 0.0,
-            seed: args.seed,
+            seed: self.args.seed,
         };
         workload.write(Input::Binary, &log)?;
         let order = MeasureArgs {
             program: Program::Hearth,
             log,
-            catalog: catalog_file.clone(),
+            catalog: self.catalog(),
             workers: 1,
-            epoch_events: usize::try_from(args.epoch_events).unwrap_or(usize::MAX),
+            epoch_events: usize::try_from(self.args.epoch_events).unwrap_or(usize::MAX),
             digest: false,
             write: None,
         };
         let mut all = Vec::new();
-        for _ in 0..args.runs {
+        for _ in 0..self.args.runs {
             let measured = order.spawn()?;
             let input = Input::Binary.name();
-            report
-                .runs
-                .push(Run::new(what.to_owned(), input, 1, &measured));
+            let run = Run::new(what.to_owned(), input, 1, &measured);
+            self.report.runs.push(run);
             all.push(measured);
         }
         let median = |of: fn(&Measured) -> f64| median(all.iter().map(of).collect());
         let (cpu, held) = (median(|m| m.cpu_seconds), median(|m| m.held_bytes as f64));
         let (events, homes) = all.first().map_or((0, 0), |m| (m.events, m.homes));
-        let homes = homes as f64;
         Ok(Median {
             events,
-            homes,
+            homes: homes as f64,
             cpu,
             held,
         })
+    }
+}
+
+/// Runs the command.
+///
+/// # Errors
+/// As [`super::run`].
+pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
+    let dir = tempfile::Builder::new().prefix("hearth-bench-").tempdir()?;
+    let mut bench = Bench {
+        args,
+        dir: dir.path(),
+        report: Report::new(),
     };
+    catalog::save(&workload::catalog()?, &bench.catalog())?;
+    let mut measure = |what: &str, homes: u32, events: u64| bench.measure(what, homes, events);
 
     let mut ratios = Vec::new();
     let Some((&few, more)) = args.homes.split_first() else {
@@ -136,6 +153,7 @@ pub fn run(args: &ScaleArgs) -> anyhow::Result<()> {
             grown / (longer.events as f64 - first.events as f64),
         ));
     }
+    let mut report = bench.report;
     report.ratios.extend(ratios);
     report.publish(args.json.as_deref(), args.svg.as_deref())
 }

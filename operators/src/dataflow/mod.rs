@@ -224,30 +224,12 @@ fn learn<'s>(
         .sources
         .requests(ended, hints.clone(), state.request.clone());
 
-    // Without a synthesizer nothing is asked.
-    let anyone = services.synthesizer.is_some();
-    let asked = requests.clone().flat_map(move |r| anyone.then_some(r));
-    let keys = asked.clone().map(|request| request.key.shift);
-    let replies = asked.offload(
-        "Synthesize",
-        services.synthesizer(),
-        settings.requests,
-        state.synthesize.clone(),
-    );
-    let (answered, invalid) = replies.validate(catalogs.clone());
-    let candidates = answered.gather(foundation.clone(), catalogs.clone(), state.gather.clone());
-    let filtered = candidates.offload(
-        "Filter",
-        services.filter.clone(),
-        limit,
-        state.filter.clone(),
-    );
-    let adaptations = filtered.clone().offload(
-        "Train",
-        services.trainer.clone(),
-        limit,
-        state.train.clone(),
-    );
+    let Adapted {
+        keys,
+        invalid,
+        filtered,
+        adaptations,
+    } = adapt(&requests, &foundation, settings, services, state);
     let scorer = Scorer {
         catalogs: catalogs.clone(),
         models: services.models.clone(),
@@ -272,6 +254,56 @@ fn learn<'s>(
         adaptations,
         scores: scored.scores,
         adjustments: scored.adjustments,
+    }
+}
+
+/// What becomes of requests.
+struct Adapted<'s> {
+    /// The shifts whose requests went out.
+    keys: StreamVec<'s, Epoch, ShiftKey>,
+    invalid: StreamVec<'s, Epoch, Invalid>,
+    filtered: StreamVec<'s, Epoch, Filtered>,
+    adaptations: StreamVec<'s, Epoch, Adaptation>,
+}
+
+/// From requests to adapted models.
+fn adapt<'s>(
+    requests: &StreamVec<'s, Epoch, Arc<Request>>,
+    foundation: &StreamVec<'s, Epoch, Arc<Foundation>>,
+    settings: &Settings,
+    services: &Services,
+    state: &Holds,
+) -> Adapted<'s> {
+    let (catalogs, limit) = (&settings.rules.catalogs, settings.limit);
+    // Without a synthesizer nothing is asked.
+    let anyone = services.synthesizer.is_some();
+    let asked = requests.clone().flat_map(move |r| anyone.then_some(r));
+    let keys = asked.clone().map(|request| request.key.shift);
+    let replies = asked.offload(
+        "Synthesize",
+        services.synthesizer(),
+        settings.requests,
+        state.synthesize.clone(),
+    );
+    let (answered, invalid) = replies.validate(catalogs.clone());
+    let candidates = answered.gather(foundation.clone(), catalogs.clone(), state.gather.clone());
+    let filtered = candidates.offload(
+        "Filter",
+        services.filter.clone(),
+        limit,
+        state.filter.clone(),
+    );
+    let adaptations = filtered.clone().offload(
+        "Train",
+        services.trainer.clone(),
+        limit,
+        state.train.clone(),
+    );
+    Adapted {
+        keys,
+        invalid,
+        filtered,
+        adaptations,
     }
 }
 

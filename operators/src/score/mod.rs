@@ -157,6 +157,22 @@ impl ScoreState {
     fn of(&mut self, home: HomeId) -> &mut HomeModels {
         self.homes.of(home).get_or_insert_default()
     }
+
+    /// First models came.
+    fn found(&mut self, epoch: Epoch, foundations: impl Iterator<Item = Arc<Foundation>>) {
+        let foundations = foundations.map(|f| (f.cohort, (epoch, f)));
+        self.foundations.extend(foundations);
+    }
+
+    /// Requests went out.
+    fn opened(&mut self, epoch: Epoch, requests: impl Iterator<Item = ShiftKey>) {
+        requests.for_each(|key| self.of(key.home).open(epoch, key.regime));
+    }
+
+    /// Answers came.
+    fn arrived(&mut self, epoch: Epoch, adaptations: impl Iterator<Item = Adaptation>) {
+        adaptations.for_each(|a| self.of(a.key.home).arrive(epoch, a));
+    }
 }
 
 /// A batch that is being judged.
@@ -212,6 +228,30 @@ impl Queue {
             let at = capabilities.to_vec();
             self.capabilities.insert((home, epoch), at);
         }
+    }
+
+    /// Takes a batch's judgement: its scores, and what it decides. The home's next batch may be judged.
+    fn judged(
+        &mut self,
+        state: &mut ScoreState,
+        batch: &Batch,
+        judgement: &Judgement,
+        trial: u32,
+    ) -> (Vec<Score>, Vec<Adjustment>) {
+        let models = state.of(batch.home);
+        let judged = models.judged(&batch.segments, judgement, trial);
+        let next = models.next().map(|epoch| (epoch, batch.home));
+        self.next.extend(next);
+        judged
+    }
+
+    /// While the dataflow is suspended: what was being judged waits again, and no capability is kept.
+    fn release(&mut self, state: &mut ScoreState, out: impl Iterator<Item = Batch>) {
+        for batch in out {
+            let epoch = *batch.capabilities[0].time();
+            state.of(batch.home).put_back(epoch, batch.segments);
+        }
+        self.capabilities.clear();
     }
 
     /// Takes out a batch that can be judged, with its question. Epoch e can once all requests of earlier epochs, and a
@@ -296,27 +336,18 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 foundation.for_each_stamp(|capability, data| {
-                    let Some(&epoch) = capability.least() else {
-                        return;
-                    };
-                    let foundations = data.flat_map(std::mem::take);
-                    let foundations = foundations.map(|f| (f.cohort, (epoch, f)));
-                    state.foundations.extend(foundations);
+                    if let Some(&epoch) = capability.least() {
+                        state.found(epoch, data.flat_map(std::mem::take));
+                    }
                 });
                 requests.for_each_stamp(|capability, data| {
-                    let Some(&epoch) = capability.least() else {
-                        return;
-                    };
-                    for key in data.flat_map(std::mem::take) {
-                        state.of(key.home).open(epoch, key.regime);
+                    if let Some(&epoch) = capability.least() {
+                        state.opened(epoch, data.flat_map(std::mem::take));
                     }
                 });
                 adaptations.for_each_stamp(|capability, data| {
-                    let Some(&epoch) = capability.least() else {
-                        return;
-                    };
-                    for adaptation in data.flat_map(std::mem::take) {
-                        state.of(adaptation.key.home).arrive(epoch, adaptation);
+                    if let Some(&epoch) = capability.least() {
+                        state.arrived(epoch, data.flat_map(std::mem::take));
                     }
                 });
                 segments.for_each_stamp(|capability, data| {
@@ -335,20 +366,16 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 let mut scores = scores_out.activate();
                 let mut adjustments = adjustments_out.activate();
                 while let Some((batch, judgement)) = inquiries.answer() {
-                    let models = state.of(batch.home);
                     // A question without an answer ends the run; its segments have no score.
                     let judgement = judgement.unwrap_or_default();
-                    let (lines, decided) = models.judged(&batch.segments, &judgement, trial);
+                    let (lines, decided) = queue.judged(state, &batch, &judgement, trial);
                     scores
                         .session(&batch.capabilities[0])
                         .give_iterator(lines.into_iter());
                     adjustments
                         .session(&batch.capabilities[1])
                         .give_iterator(decided.into_iter());
-                    let next = models.next().map(|epoch| (epoch, batch.home));
-                    queue.next.extend(next);
                 }
-
                 let bound = first_open(&frontiers[1]).min(first_open(&frontiers[3]));
                 let answered = first_open(&frontiers[2]);
                 queue.next.append(&mut queue.blocked);
@@ -358,11 +385,7 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     inquiries.ask(batch, question);
                 }
                 if held.is_released() {
-                    for batch in inquiries.abandon() {
-                        let epoch = *batch.capabilities[0].time();
-                        state.of(batch.home).put_back(epoch, batch.segments);
-                    }
-                    queue.capabilities.clear();
+                    queue.release(state, inquiries.abandon());
                     buffer.release(&mut state.open, Extend::extend);
                 }
             }
