@@ -13,7 +13,7 @@ pub mod sources;
 
 pub mod catalog;
 pub mod fleet;
-pub mod homes;
+pub mod home_names;
 pub mod time;
 pub mod zones;
 

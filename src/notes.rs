@@ -6,21 +6,21 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{ActionId, Catalogs, HomeId};
 
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 
-/// Homes that a note names.
+/// HomeNames that a note names.
 const NAMED: usize = 5;
 
 /// The notes of a run. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
-    homes: Homes,
+    homes: HomeNames,
     said: Arc<Mutex<BTreeSet<String>>>,
 }
 
 impl Notes {
     /// About these homes; none yet.
-    pub fn new(homes: Homes) -> Self {
+    pub fn new(homes: HomeNames) -> Self {
         let said = Arc::default();
         Notes { homes, said }
     }
@@ -87,7 +87,7 @@ mod tests {
 
     #[test]
     fn homes_whose_words_were_not_learnt_are_named() {
-        let homes = Homes::default();
+        let homes = HomeNames::default();
         let own = |(name, kind): (&str, &str)| {
             let on = Action {
                 meaning: Some("on".into()),

@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use clap::Parser;
 use hearth::catalog;
-use hearth::homes::Homes;
+use hearth::home_names::HomeNames;
 use hearth::import::{self, ImportArgs};
 use hearth::sources::{EventLog, Options, read_contexts};
 use hearth::zones::Zones;
@@ -23,7 +23,7 @@ struct Cli {
 struct Imported {
     behaviors: Vec<Behavior>,
     catalog: Arc<Catalog>,
-    homes: Homes,
+    homes: HomeNames,
     shifts: Vec<Shift>,
 }
 
@@ -54,7 +54,7 @@ fn import(args: &[&str]) -> Imported {
     let catalog = Arc::new(catalog::load(&folder.path().join("catalog.json")).unwrap());
     let options = Options {
         catalogs: Catalogs::shared(catalog.clone()),
-        homes: Homes::default(),
+        homes: HomeNames::default(),
         zones: Zones::new(None),
     };
     let homes = options.homes.clone();

@@ -15,7 +15,7 @@ use super::ingestion::{self, Counter};
 use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::memory::peak_rss;
 use crate::models::Preset;
 use crate::outputs::Names;
@@ -82,7 +82,7 @@ pub struct Measured {
     pub peak_rss_bytes: u64,
     /// The memory that Hearth held when all lines were through, before the log's end was told; 0 of other programs.
     pub held_bytes: u64,
-    /// Homes of the log.
+    /// HomeNames of the log.
     pub homes: u64,
     /// Lines of the log.
     pub events: u64,
@@ -136,7 +136,7 @@ impl MeasureArgs {
 /// The log or the catalog cannot be read, or the run fails.
 pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
     let catalog = Arc::new(catalog::load(&args.catalog)?);
-    let homes = Homes::default();
+    let homes = HomeNames::default();
     let catalogs = Catalogs::shared(catalog);
     let options = Options {
         catalogs: catalogs.clone(),
@@ -239,7 +239,7 @@ fn each_batch(
 fn writer(
     folder: &Folder,
     log: &Path,
-    homes: &Homes,
+    homes: &HomeNames,
     catalogs: &Arc<Catalogs>,
 ) -> anyhow::Result<(Writer, RowSender)> {
     let names = Names::new(

@@ -8,7 +8,7 @@ use foldhash::fast::RandomState;
 use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
 
 use super::vocabulary::{Vocabulary, device};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::sources::{Event, Events, SourceError};
 use crate::zones::Zones;
 
@@ -69,7 +69,7 @@ pub struct Inferred {
 /// The log cannot be read, or a home has more actions than a catalog can hold.
 pub fn infer_homes(
     files: &[PathBuf],
-    homes: &Homes,
+    homes: &HomeNames,
     zones: &Zones,
 ) -> Result<Inferred, InferenceError> {
     let mut names = Names::default();

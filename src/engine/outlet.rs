@@ -42,10 +42,15 @@ pub trait Outlet: Send + Sync {
 impl Outlet for RowSender {
     fn connect(&self, streams: Streams<'_>) -> Probes {
         let probes = Probes::default();
-        let Streams { ingested, learnt } = streams;
+        let Streams {
+            ingested,
+            learnt,
+            suspension,
+        } = streams;
         let out = Out {
             rows: self,
             probes: &[&probes.ingested, &probes.done],
+            suspension: &suspension,
         };
         out.write(ingested.segments.inner);
         out.write(ingested.transitions.inner);
@@ -59,6 +64,7 @@ impl Outlet for RowSender {
         let out = Out {
             rows: self,
             probes: &[&probes.done],
+            suspension: &suspension,
         };
         out.write(learnt.representatives.inner);
         out.write(learnt.requests);

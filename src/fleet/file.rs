@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use crate::catalog;
 use crate::config::UsageError;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 
 /// A line of the file.
 #[derive(Deserialize)]
@@ -44,7 +44,7 @@ pub struct HomesFile {
 ///
 /// # Errors
 /// It cannot be read, or a line is wrong: with its place.
-pub fn read(file: &Path, homes: &Homes) -> Result<HomesFile, UsageError> {
+pub fn read(file: &Path, homes: &HomeNames) -> Result<HomesFile, UsageError> {
     let text = fs::read_to_string(file).map_err(|error| {
         UsageError(format!(
             "cannot read the homes file {}: {error}",
@@ -134,7 +134,10 @@ mod tests {
             ("nonsense", "expected"),
         ] {
             fs::write(&file, format!("{{\"home\":\"a\"}}\n\n{line}\n")).unwrap();
-            let error = read(&file, &Homes::default()).err().unwrap().to_string();
+            let error = read(&file, &HomeNames::default())
+                .err()
+                .unwrap()
+                .to_string();
             assert!(error.contains("homes.jsonl:3: "), "{error}");
             assert!(error.contains(expected), "{error}");
         }
@@ -150,7 +153,7 @@ mod tests {
 {"home":"c","cohort":"y","catalog":"c.json","timezone":"Europe/Berlin"}
 {"home":"d","cohort":"x"}"#;
         fs::write(&file, lines).unwrap();
-        let read = read(&file, &Homes::default()).unwrap();
+        let read = read(&file, &HomeNames::default()).unwrap();
         let cohorts: Vec<u32> = read.homes.iter().map(|home| home.cohort.0).collect();
         assert_eq!(cohorts, [1, 0, 2, 1]);
         assert_eq!(read.cohorts, ["x", "y"]);

@@ -11,14 +11,14 @@ use jiff::tz::TimeZone;
 
 use crate::catalog::{self, Group, Inferred, describe, infer_homes};
 use crate::config::UsageError;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::zones::Zones;
 use file::{HomesFile, Listed};
 
 /// The homes of a run.
 pub struct Fleet {
     /// Their names; those that were met already are known.
-    pub homes: Homes,
+    pub homes: HomeNames,
     /// Their catalogs.
     pub catalogs: Arc<Catalogs>,
     /// Their zones.
@@ -45,7 +45,7 @@ impl Fleet {
     /// # Errors
     /// A file cannot be used, or the log names more than catalogs can hold.
     pub fn open(given: &Given) -> Result<Self, UsageError> {
-        let homes = Homes::default();
+        let homes = HomeNames::default();
         let listed = match given.homes {
             Some(file) => file::read(file, &homes)?,
             None => HomesFile::default(),
@@ -86,7 +86,7 @@ impl Fleet {
 /// The catalogs of homes that do not share one: each home's own from the file, else inferred, else the default.
 fn apart(
     listed: &HomesFile,
-    homes: &Homes,
+    homes: &HomeNames,
     inferred: &Inferred,
     default: Option<&Arc<Catalog>>,
 ) -> Result<Arc<Catalogs>, UsageError> {
@@ -156,7 +156,13 @@ struct Cohort {
 }
 
 impl Cohort {
-    fn add(&mut self, homes: &Homes, home: HomeId, of: Of, devices: impl FnOnce() -> Vec<Device>) {
+    fn add(
+        &mut self,
+        homes: &HomeNames,
+        home: HomeId,
+        of: Of,
+        devices: impl FnOnce() -> Vec<Device>,
+    ) {
         let groups = &mut self.groups;
         let place = *self.places.entry(of).or_insert_with(|| {
             groups.push(Group {

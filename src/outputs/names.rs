@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request};
 
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 
 /// System and user message of a request.
 type Prompt = Arc<dyn Fn(&Request) -> (String, String) + Send + Sync>;
@@ -13,7 +13,7 @@ type Prompt = Arc<dyn Fn(&Request) -> (String, String) + Send + Sync>;
 /// The one place where records find names, and the words of a request.
 #[derive(Clone)]
 pub struct Names {
-    homes: Homes,
+    homes: HomeNames,
     catalogs: Arc<Catalogs>,
     /// `Device:action`, by action, where all homes have one catalog.
     actions: Vec<String>,
@@ -27,7 +27,7 @@ pub struct Names {
 impl Names {
     /// Of a run: its homes and their catalogs, what its detectors are, and its input files by [`Line::file`].
     pub fn new(
-        homes: Homes,
+        homes: HomeNames,
         catalogs: Arc<Catalogs>,
         detector: &'static str,
         files: Vec<String>,

@@ -12,13 +12,13 @@ use serde_json::{Value, json};
 
 use super::*;
 use crate::catalog::catalog_of;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 
 const ODD: &str = "h \"1\"\n\u{1F3E0}\\";
 
 fn names() -> Names {
     let catalog = catalog_of(&[("Light", &["switch on", "switch off"])]);
-    let homes = Homes::default();
+    let homes = HomeNames::default();
     homes.intern(ODD);
     Names::new(
         homes,

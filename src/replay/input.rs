@@ -15,6 +15,8 @@ use crate::synthesizers::llm::{self, Prompts};
 /// Everything that was checked and loaded before any work.
 pub struct Input {
     pub log: EventLog,
+    /// The same log, to be read again.
+    pub again: Again,
     /// The names of the log's files, as messages write them.
     pub files: Vec<String>,
     pub fleet: Fleet,
@@ -22,8 +24,26 @@ pub struct Input {
     pub contexts: (Vec<Shift>, Vec<Rejected>),
     pub synthesizer: Chosen,
     pub prompts: Arc<Prompts>,
+}
+
+/// A log that can be opened again.
+pub struct Again {
+    logs: Vec<PathBuf>,
+    options: Options,
     /// Keeps spooled standard input until the end.
-    pub spooled: Option<tempfile::TempPath>,
+    _spooled: Option<tempfile::TempPath>,
+}
+
+impl Again {
+    /// Opens the log behind the first so many lines.
+    ///
+    /// # Errors
+    /// It cannot be opened any more.
+    pub fn behind(&self, lines: u64) -> anyhow::Result<EventLog> {
+        let mut log = EventLog::open(&self.logs, self.options.clone())?;
+        log.skip(lines);
+        Ok(log)
+    }
 }
 
 impl Input {
@@ -50,7 +70,7 @@ impl Input {
             homes: homes.clone(),
             zones: fleet.zones.clone(),
         };
-        let log = EventLog::open(&logs, options).map_err(|error| refused(&error))?;
+        let log = EventLog::open(&logs, options.clone()).map_err(|error| refused(&error))?;
         let contexts = match &args.contexts {
             Some(file) => {
                 let read = sources::read_contexts(file, homes, &fleet.zones);
@@ -65,12 +85,30 @@ impl Input {
         Ok(Input {
             files: files.collect(),
             log,
+            again: Again {
+                logs,
+                options,
+                _spooled: spooled,
+            },
             fleet,
             contexts,
             synthesizer,
             prompts,
-            spooled,
         })
+    }
+
+    /// Whether the log can be read again, as going on after a pause takes.
+    ///
+    /// # Errors
+    /// A part of it is no file on a disk.
+    pub fn again_or_refuse(&self) -> Result<(), UsageError> {
+        match self.log.bytes_total() {
+            Some(_) => Ok(()),
+            None => Err(UsageError(
+                "a run that pauses reads its logs again, so they must be files on a disk; write the log into one first"
+                    .to_owned(),
+            )),
+        }
     }
 }
 

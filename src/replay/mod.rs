@@ -5,6 +5,7 @@
 
 mod args;
 mod input;
+mod pause;
 mod progress;
 mod synthesis;
 mod watch;
@@ -14,7 +15,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup};
+use crate::engine::{Engine, Epochs, Outcome, Resumed};
 use crate::fleet::Fleet;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
@@ -29,7 +30,9 @@ use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 pub use args::ReplayArgs;
-use input::Input;
+use input::{Again, Input};
+pub use pause::Pause;
+use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Quoted};
 use watch::Fed;
@@ -41,14 +44,41 @@ use watch::Fed;
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
+    let ended = through(args, &[], stop)?;
+    println!("{}", ended.summary);
+    ended.judge(args, stop)?;
+    Ok(())
+}
+
+/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The outputs
+/// are those of a run without a pause.
+///
+/// # Errors
+/// As [`run`]; or there is a pause and the log cannot be read again.
+pub fn run_with_pauses(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    through(args, pauses, stop)?.judge(args, stop)
+}
+
+/// From the arguments to everything that a run writes.
+fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<Ended> {
     let input = Input::open(args)?;
+    if !pauses.is_empty() {
+        input.again_or_refuse()?;
+    }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
-    let ended = Replay::begin(args, input, &folder, stop)?.finish()?;
+    let mut replay = Replay::begin(args, input, &folder, stop)?;
+    for &pause in pauses {
+        replay = replay.pause(pause)?;
+    }
+    let ended = replay.finish()?;
     ended.summary.write(&folder)?;
-    println!("{}", ended.summary);
-    ended.judge(args, stop)
+    Ok(ended)
 }
 
 /// A replay under way.
@@ -57,6 +87,9 @@ struct Replay<'a> {
     stop: &'a Stop,
     began: Instant,
     engine: Engine,
+    start: Start,
+    past: Past,
+    again: Again,
     pool: Pool,
     writer: Writer,
     progress: Progress,
@@ -69,8 +102,6 @@ struct Replay<'a> {
     answered: bool,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
-    /// Keeps spooled standard input until the end.
-    _spooled: Option<tempfile::TempPath>,
 }
 
 /// A replay at its end.
@@ -92,12 +123,12 @@ impl<'a> Replay<'a> {
         let config = &args.config;
         let Input {
             log,
+            again,
             files,
             fleet,
             contexts,
             synthesizer,
             prompts,
-            spooled,
         } = input;
         let detector = config.preset.detector_name();
         let Fleet {
@@ -137,25 +168,26 @@ impl<'a> Replay<'a> {
             config.strict.then(|| stop.clone()),
         ));
         let progress = Progress::start(fed.clone(), source.bytes_total(), workload.clone(), homes);
-        let setup = Setup {
-            workers: config.workers.get(),
+        let start = Start {
             dataflow: settings(config, &catalogs),
             services,
-            outlet: Arc::new(rows),
-            resumed: Resumed::default(),
+            rows,
             epochs: Epochs {
                 lines: config.epoch_events.get(),
                 interval: config.epoch_interval.of(source.trickles()),
             },
             stop: stop.clone(),
-            watch: fed.clone(),
+            fed: fed.clone(),
         };
-        let engine = engine::start(setup, source)?;
+        let engine = start.engine(config.workers, Resumed::default(), source)?;
         Ok(Replay {
             args,
             stop,
             began,
             engine,
+            start,
+            past: Past::default(),
+            again,
             pool,
             writer,
             progress,
@@ -166,8 +198,27 @@ impl<'a> Replay<'a> {
             answered,
             llm,
             quoted,
-            _spooled: spooled,
         })
+    }
+
+    /// Feeds some epochs, suspends the engine, and goes on from there with another one.
+    ///
+    /// # Errors
+    /// A worker has failed; the log cannot be opened any more; the system gives no more threads.
+    fn pause(mut self, pause: Pause) -> anyhow::Result<Self> {
+        self.engine.step(pause.epochs.get());
+        let mut outcome = self.past.then(self.engine.suspend());
+        let Some(resumed) = outcome.resumed.take() else {
+            let failure = self.stop.failure().unwrap_or_default();
+            anyhow::bail!("the run could not be suspended: {failure}");
+        };
+        self.past = Past::of(outcome);
+        let log = self.again.behind(self.past.lines)?;
+        self.utc = self.utc.is_some().then(|| log.utc());
+        // The declared shifts were fed with the first epoch.
+        let source = Files::new(log, Default::default())?;
+        self.engine = self.start.engine(pause.workers, resumed, source)?;
+        Ok(self)
     }
 
     /// Runs to the end of the log, or until stopped.
@@ -175,7 +226,9 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// The output folder could not be written.
     fn finish(self) -> anyhow::Result<Ended> {
-        let outcome = self.engine.finish();
+        let outcome = self.past.then(self.engine.finish());
+        // The pool and the writer end when nobody can reach them any more.
+        drop(self.start);
         drop(self.pool);
         let counts = self.writer.finish();
         self.progress.finish();
@@ -239,7 +292,7 @@ impl Ended {
     ///
     /// # Errors
     /// What did not.
-    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
+    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Summary> {
         let (summary, out) = (&self.summary, args.out.display());
         if let Some(failure) = stop.failure() {
             anyhow::bail!("{failure}; what was done until then is in {out}");
@@ -270,6 +323,6 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(())
+        Ok(self.summary)
     }
 }

@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use indicatif::{ProgressBar, ProgressStyle};
 
 use super::watch::Fed;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::outputs::grouped;
 use crate::services::Workload;
 
@@ -23,7 +23,7 @@ pub struct Progress {
 
 impl Progress {
     /// Shows progress until finished; with a bar where the log's length is known (`bytes`).
-    pub fn start(fed: Arc<Fed>, bytes: Option<u64>, workload: Workload, homes: Homes) -> Self {
+    pub fn start(fed: Arc<Fed>, bytes: Option<u64>, workload: Workload, homes: HomeNames) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new()

@@ -8,7 +8,7 @@ use hearth_operators::dataflow::Answers;
 use hearth_operators::words::Catalogs;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::pool::Pool;
 use crate::services::{self, Workload};
 use crate::stop::Stop;
@@ -91,7 +91,7 @@ impl Chosen {
     pub fn begin(
         self,
         config: &Config,
-        (homes, catalogs): (&Homes, &Arc<Catalogs>),
+        (homes, catalogs): (&HomeNames, &Arc<Catalogs>),
         out: &Path,
         pool: &Pool,
         workload: &Workload,

@@ -7,7 +7,7 @@
 //! If a sink fails, the writer keeps taking rows (so that no worker hangs) and [`Writer::finish`] says what happened.
 
 pub mod files;
-mod held;
+mod open_rows;
 mod out;
 mod writer;
 

@@ -1,6 +1,7 @@
 //! Where streams leave the dataflow.
 
 use hearth_operators::split::Account;
+use hearth_operators::state::Suspension;
 use hearth_operators::words::Epoch;
 use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::pact::Pipeline;
@@ -17,6 +18,8 @@ pub struct Out<'a> {
     pub rows: &'a RowSender,
     /// Pass an epoch once its rows are sent and, on the first worker, its close is.
     pub probes: &'a [&'a ProbeHandle<Epoch>],
+    /// Once it is suspended, nothing closes: what goes on from there gives the rest of the epochs that are open.
+    pub suspension: &'a Suspension,
 }
 
 impl Out<'_> {
@@ -28,6 +31,7 @@ impl Out<'_> {
     pub fn write<R: Record + Clone>(&self, stream: StreamVec<'_, Epoch, R>) {
         let rows = self.rows.clone();
         let closes = stream.scope().index() == 0;
+        let suspension = self.suspension.clone();
         let written = stream.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
             Pipeline,
             "Write",
@@ -41,7 +45,7 @@ impl Out<'_> {
                         }
                     });
                     let now = frontier.frontier().first().copied();
-                    if closes && now != open {
+                    if closes && now != open && suspension.is_running() {
                         rows.close(R::STREAM, now.map_or(Epoch::MAX, |next| next - 1));
                         open = now;
                     }

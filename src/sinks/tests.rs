@@ -7,15 +7,15 @@ use hearth_operators::transitions::Transition;
 use hearth_operators::words::{ActionId, Catalogs, HomeId};
 use proptest::prelude::*;
 
-use super::held::Held;
+use super::open_rows::OpenRows;
 use super::*;
 use crate::catalog::catalog_of;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::outputs::{Change, Counts, Record, Tally};
 
 pub(super) fn names() -> Names {
     let catalog = catalog_of(&[("Light", &["on", "off"])]);
-    let homes = Homes::default();
+    let homes = HomeNames::default();
     homes.intern("h");
     Names::new(
         homes,
@@ -103,7 +103,7 @@ proptest! {
     /// plain sort of the rows of closed epochs gives, and never less than what was closed.
     #[test]
     fn rows_leave_in_order_of_epochs(events in events(), in_memory in 0..20_usize) {
-        let (mut held, names) = (Held::new(in_memory), names());
+        let (mut held, names) = (OpenRows::new(in_memory), names());
         let mut given = Vec::new();
         let mut left: Vec<(Epoch, String)> = Vec::new();
         let mut tally = Tally::default();
@@ -145,7 +145,7 @@ proptest! {
 
 #[test]
 fn a_row_after_its_close_is_an_error_and_not_lost_in_silence() {
-    let (mut held, names) = (Held::new(10), names());
+    let (mut held, names) = (OpenRows::new(10), names());
     held.close(Stream::Transitions, 4, |_, _| Ok(())).unwrap();
     held.hold(5, Box::new(vec![row(5, 1)]), &names).unwrap();
     let late = held.hold(4, Box::new(vec![row(4, 1)]), &names);

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use hearth_operators::words::Epoch;
 
-use super::held::{Held, IN_MEMORY};
+use super::open_rows::{IN_MEMORY, OpenRows};
 use super::{Sink, SinkError};
 use crate::outputs::{Counts, Model, Names, Record, Rows, Stream, Tally};
 
@@ -79,10 +79,10 @@ impl Writer {
         names: Names,
     ) -> Result<(Writer, RowSender), SinkError> {
         let (sender, receiver) = crossbeam_channel::bounded(MESSAGES);
-        let desk = Desk {
+        let desk = WriterThread {
             sink,
             names,
-            held: Held::new(IN_MEMORY),
+            held: OpenRows::new(IN_MEMORY),
             tally: Tally::default(),
             flush_at: None,
         };
@@ -104,16 +104,16 @@ impl Writer {
 }
 
 /// What the writer's thread works with.
-struct Desk<S> {
+struct WriterThread<S> {
     sink: S,
     names: Names,
-    held: Held,
+    held: OpenRows,
     tally: Tally,
     /// When the sink is to be flushed; `None` if nothing was written since it was.
     flush_at: Option<Instant>,
 }
 
-impl<S: Sink> Desk<S> {
+impl<S: Sink> WriterThread<S> {
     fn work(mut self, receiver: &Receiver<Message>) -> Result<Counts, SinkError> {
         let written = self.write(receiver);
         // After a failure rows are still taken: a full channel would block the workers for ever.

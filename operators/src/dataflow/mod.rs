@@ -37,6 +37,7 @@ use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
 use crate::shift::Shifts;
 use crate::split::{Account, Notice, Rules, Split};
+use crate::state::Suspension;
 use crate::transitions::{Transition, Transitions};
 use crate::validate::{Invalid, Validate};
 use crate::warm_up::{Enough, WarmUp, WarmedUp};
@@ -140,6 +141,8 @@ pub struct Streams<'s> {
     pub ingested: Ingested<'s>,
     /// From learning, where anything is learnt.
     pub learnt: Option<Learnt<'s>>,
+    /// Tells whether their frontiers mean anything.
+    pub suspension: Suspension,
 }
 
 /// Builds the dataflow on a worker. Its operators go on with what `state` holds, and keep there what they hold.
@@ -160,7 +163,13 @@ pub fn build<'s>(
     let learnt = settings
         .learn
         .then(|| learn(&ingested, notices, settings, services, state));
-    (inputs, Streams { ingested, learnt })
+    let suspension = state.suspension().clone();
+    let streams = Streams {
+        ingested,
+        learnt,
+        suspension,
+    };
+    (inputs, streams)
 }
 
 /// From behaviours to segments, the behaviour graph and regimes.

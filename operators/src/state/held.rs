@@ -30,6 +30,11 @@ pub struct Suspension {
 }
 
 impl Suspension {
+    /// Whether a frontier means what it says: while a dataflow is being suspended it passes epochs that are not complete.
+    pub fn is_running(&self) -> bool {
+        self.phase.get() == Phase::Running
+    }
+
     /// From now on, no epoch closes behind an outside service, and no question leaves.
     pub fn freeze(&self) {
         self.phase.set(Phase::Frozen);
@@ -89,7 +94,7 @@ impl<S> Held<S> {
 
     /// Whether epochs may close and questions may leave.
     pub(crate) fn is_running(&self) -> bool {
-        self.suspension.phase.get() == Phase::Running
+        self.suspension.is_running()
     }
 
     /// Whether capabilities are to be given up.

@@ -405,7 +405,9 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
             }
         });
     }
-    let Streams { ingested, learnt } = streams;
+    let Streams {
+        ingested, learnt, ..
+    } = streams;
     let learnt = learnt.expect("the settings say so");
     keep(ingested.segments.inner, all, |o, _, u| o.segments.push(u));
     keep(ingested.accounts, all, |o, e, a| o.accounts.push((e, a)));

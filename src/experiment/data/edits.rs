@@ -8,7 +8,7 @@ use hearth_operators::words::{Catalog, Catalogs};
 
 use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::pool::Work;
 use crate::stop::Stop;
 use crate::synthesizers::llm::{self, CassetteMode, Engine, Llm, Records, Writes};
@@ -58,7 +58,7 @@ impl Model {
     /// # Errors
     /// Nobody says which model is to answer; templates cannot be used; the system gives no more threads.
     pub fn of(&self, pair: &Pair, catalog: &Arc<Catalog>) -> Result<Llm> {
-        let homes = Homes::default();
+        let homes = HomeNames::default();
         homes.intern(&pair.to_string());
         let catalogs = Catalogs::shared(catalog.clone());
         let prompts = llm::prompts(&self.config.llm, &catalogs, &homes)?;

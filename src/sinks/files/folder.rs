@@ -8,7 +8,7 @@ use super::models::Models;
 use super::remove;
 use crate::outputs::{Stream, summary_path};
 
-/// Held by the run that writes into the folder. It stays: who removed it could remove it under the next run.
+/// OpenRows by the run that writes into the folder. It stays: who removed it could remove it under the next run.
 const LOCK: &str = ".hearth.lock";
 
 /// Why a folder cannot take a run's outputs. Nothing in it was changed.

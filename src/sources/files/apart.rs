@@ -16,10 +16,10 @@ const WAITING: usize = 16 * 1024;
 
 /// The reading thread's other end. Once it is dropped that thread ends with the next line that comes, which may be never:
 /// nobody waits for it.
-pub struct Apart(Arc<Desk>);
+pub struct Apart(Arc<Handover>);
 
 #[derive(Default)]
-struct Desk {
+struct Handover {
     tray: Mutex<Tray>,
     /// Something was put into the tray, or nothing more will be.
     put: Condvar,
@@ -54,7 +54,7 @@ impl Apart {
     /// # Errors
     /// The system gives no more threads.
     pub fn start(log: EventLog) -> io::Result<Self> {
-        let desk = Arc::new(Desk::default());
+        let desk = Arc::new(Handover::default());
         let other = desk.clone();
         let thread = std::thread::Builder::new().name("input".into());
         thread.spawn(move || other.fill(log))?;
@@ -108,7 +108,7 @@ impl Drop for Apart {
     }
 }
 
-impl Desk {
+impl Handover {
     fn tray(&self) -> MutexGuard<'_, Tray> {
         self.tray.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -143,7 +143,7 @@ impl Desk {
 }
 
 /// Says at its drop that nothing more will come.
-struct Ended<'a>(&'a Desk);
+struct Ended<'a>(&'a Handover);
 
 impl Drop for Ended<'_> {
     fn drop(&mut self) {

@@ -10,7 +10,7 @@ use super::event::{instant, required};
 use super::lines::{Lines, Text};
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::zones::Zones;
 
 /// A line of the file. `home` may be `*`: all homes.
@@ -35,7 +35,7 @@ struct Declared<'a> {
 /// The file is missing, unreadable or breaks off.
 pub fn read_contexts(
     file: &Path,
-    homes: &Homes,
+    homes: &HomeNames,
     zones: &Zones,
 ) -> Result<(Vec<Shift>, Vec<Rejected>), SourceError> {
     let name = display_name(file);
@@ -64,7 +64,7 @@ pub fn read_contexts(
     }
 }
 
-fn shift(line: &Text, homes: &Homes, zones: &Zones) -> Result<Shift, String> {
+fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
     let declared: Declared = records::json(line)?;
     let home = required(declared.home, "home")?;
     let (time, offset) = instant(&required(declared.time, "time")?, zones.civil(&home))?;

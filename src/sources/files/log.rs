@@ -14,7 +14,7 @@ use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::sources::source::Position;
 use crate::zones::Zones;
 
@@ -24,7 +24,7 @@ pub struct Options {
     /// The closed vocabulary of each home: what it does not have is rejected.
     pub catalogs: Arc<Catalogs>,
     /// Where the homes' names are interned, in the order in which the log names them.
-    pub homes: Homes,
+    pub homes: HomeNames,
     /// Where times are local.
     pub zones: Zones,
 }
@@ -119,6 +119,22 @@ impl EventLog {
         let read = self.read_all(n, behaviors, rejected);
         self.settle(&mut behaviors[first..]);
         read
+    }
+
+    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them.
+    pub fn skip(&mut self, lines: u64) {
+        const AT_ONCE: u64 = 4096;
+        let mut left = lines;
+        let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+        while left > 0 {
+            match self.read(left.min(AT_ONCE) as usize, &mut behaviors, &mut rejected) {
+                Ok(0) => return,
+                Ok(read) => left -= read as u64,
+                Err(_) => {}
+            }
+            behaviors.clear();
+            rejected.clear();
+        }
     }
 
     /// Tells, also once the log is read elsewhere, whether all its times were written in UTC.

@@ -10,7 +10,7 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 
 use super::*;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::zones::Zones;
 
 const CATALOG: &str = r#"{"devices":[
@@ -20,7 +20,7 @@ const CATALOG: &str = r#"{"devices":[
 fn options() -> Options {
     Options {
         catalogs: Catalogs::shared(Arc::new(serde_json::from_str(CATALOG).unwrap())),
-        homes: Homes::default(),
+        homes: HomeNames::default(),
         zones: Zones::new(None),
     }
 }
@@ -291,7 +291,7 @@ fn contexts_are_read_and_bad_ones_rejected() {
         r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"schedule","from":"night"}"#,
     ];
     let (_folder, files) = folder_with(&[("contexts.jsonl", lines.join("\n").as_bytes())]);
-    let homes = Homes::default();
+    let homes = HomeNames::default();
     let (shifts, rejected) = read_contexts(&files[0], &homes, &Zones::new(None)).unwrap();
     assert_eq!(
         (shifts[0].home, shifts[0].kind, shifts[0].offset),

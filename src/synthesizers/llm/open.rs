@@ -14,7 +14,7 @@ use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
 use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::stop::Stop;
 use crate::synthesizers::per_catalog::PerCatalog;
 
@@ -31,7 +31,7 @@ const LEDGER: &str = "ledger.jsonl";
 pub fn prompts(
     config: &LlmConfig,
     catalogs: &Arc<Catalogs>,
-    homes: &Homes,
+    homes: &HomeNames,
 ) -> Result<Prompts, UsageError> {
     let templates = Templates::load(config.llm_templates.as_deref(), config.llm_writes);
     let templates = templates.map_err(|error| UsageError(error.to_string()))?;
@@ -208,7 +208,7 @@ pub fn parts(
     catalogs: &Arc<Catalogs>,
     calls: Calls,
     engine: Arc<Engine>,
-    homes: &Homes,
+    homes: &HomeNames,
     records: Records,
     stop: &Stop,
 ) -> Parts {

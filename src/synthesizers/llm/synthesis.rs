@@ -22,7 +22,7 @@ use super::reply::Reader;
 use super::shifts::Shifts;
 use super::tokens::ceiling;
 use super::{Call, CallError, Completion, Finish};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::outputs::{LlmSummary, request_id, shift_id};
 use crate::pool::Work;
 use crate::stop::Stop;
@@ -66,7 +66,7 @@ pub struct Parts {
     /// Replies into sequences, by catalog; or why that cannot be.
     pub reading: PerCatalog<Result<Arc<Reading>, String>>,
     /// Names of homes: for the ledger and the cassette's labels, which stay in the house.
-    pub homes: Homes,
+    pub homes: HomeNames,
     /// Who is asked.
     pub engine: Arc<Engine>,
     /// What was answered before.

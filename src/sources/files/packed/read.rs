@@ -10,7 +10,7 @@ use super::super::event::{Event, POSSIBLE};
 use super::super::records::Shown;
 use super::super::{Rejected, SourceError};
 use super::{ACTIONS, Bytes, END, EVENTS, HEADER, HOMES, Header, LARGEST, MOST_EAST};
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::time;
 
 /// Reads a packed log, its magic already taken.
@@ -88,7 +88,7 @@ impl PackReader {
     pub fn read(
         &mut self,
         n: usize,
-        (catalogs, homes): (&Catalogs, &Homes),
+        (catalogs, homes): (&Catalogs, &HomeNames),
         (file, name): (u32, &str),
         behaviors: &mut Vec<Behavior>,
         rejected: &mut Vec<Rejected>,
@@ -152,7 +152,7 @@ impl PackReader {
         event: usize,
         line: Line,
         catalogs: &Catalogs,
-        homes: &Homes,
+        homes: &HomeNames,
     ) -> Result<Behavior, String> {
         let block = &self.block;
         let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);
@@ -188,7 +188,7 @@ impl PackReader {
         event: usize,
         line: Line,
         catalogs: &Catalogs,
-        homes: &Homes,
+        homes: &HomeNames,
     ) -> Result<Behavior, String> {
         let block = &self.block;
         let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);

@@ -16,7 +16,7 @@ use super::Writes;
 use super::pseudonyms::Pseudonyms;
 use super::schema;
 use crate::config::Naming;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 use crate::synthesizers::per_catalog::PerCatalog;
 use crate::synthesizers::rows;
 use json::{array, text};
@@ -36,7 +36,7 @@ pub struct Prompt {
 pub struct Prompts {
     outward: PerCatalog<Result<Arc<Outward>, String>>,
     templates: Templates,
-    homes: Homes,
+    homes: HomeNames,
 }
 
 /// What a model is told of a catalog.
@@ -53,7 +53,7 @@ impl Prompts {
         catalogs: Arc<Catalogs>,
         naming: Naming,
         templates: Templates,
-        homes: Homes,
+        homes: HomeNames,
     ) -> Self {
         let (known, writes) = (catalogs.clone(), templates.writes());
         let outward = PerCatalog::new(catalogs, move |home| {

@@ -77,7 +77,7 @@ fn pseudonyms(catalog: &Catalog) -> Pseudonyms {
 }
 
 fn by(templates: Templates, request: &Request, catalog: &Catalog) -> Prompt {
-    let homes = Homes::default();
+    let homes = HomeNames::default();
     homes.intern("h-4711");
     let catalogs = Catalogs::shared(Arc::new(catalog.clone()));
     let prompts = Prompts::new(catalogs, Naming::Public, templates, homes);

@@ -8,7 +8,7 @@ use hearth_operators::words::Catalogs;
 use super::super::super::prompt::{Prompts, Templates};
 use super::super::super::{CallSettings, Calls, Estimator, Format, Writes};
 use super::*;
-use crate::homes::Homes;
+use crate::home_names::HomeNames;
 
 /// A source context of the French home, read as one home's, with its catalog.
 fn french(context: &str) -> Option<(Arc<Catalog>, Vec<Sequence>)> {
@@ -64,7 +64,7 @@ fn a_shift_of_a_real_home_fits_one_short_prompt() {
         }
         request.hints = Arc::new(hints(&counts, 5));
         let catalogs = Catalogs::shared(catalog);
-        let homes = Homes::default();
+        let homes = HomeNames::default();
         for home in 0..4 {
             homes.intern(&format!("h-{home}"));
         }

@@ -15,7 +15,7 @@ use crate::outputs::{Names, Rows, Stream, Tally};
 pub(super) const IN_MEMORY: usize = 1 << 19;
 
 /// Rows that wait until their epoch is complete.
-pub(super) struct Held {
+pub(super) struct OpenRows {
     /// By stream.
     streams: [Waiting; Stream::ALL.len()],
     /// Rows in memory.
@@ -40,9 +40,9 @@ enum Batch {
     Spilled(Box<Spilled>),
 }
 
-impl Held {
+impl OpenRows {
     pub(super) fn new(in_memory: usize) -> Self {
-        Held {
+        OpenRows {
             streams: Default::default(),
             rows: 0,
             in_memory,

@@ -8,7 +8,7 @@ use hearth_operators::words::HomeId;
 
 /// The names of the homes met so far. Clones share the table.
 #[derive(Clone, Debug, Default)]
-pub struct Homes(Arc<RwLock<Table>>);
+pub struct HomeNames(Arc<RwLock<Table>>);
 
 #[derive(Debug, Default)]
 struct Table {
@@ -16,7 +16,7 @@ struct Table {
     ids: HashMap<Arc<str>, HomeId, RandomState>,
 }
 
-impl Homes {
+impl HomeNames {
     /// The id of a name, a new one at the first meeting.
     pub fn intern(&self, name: &str) -> HomeId {
         if let Some(&id) = self.read().ids.get(name) {

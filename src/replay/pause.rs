@@ -1,0 +1,96 @@
+//! A replay that is suspended on the way: the engine goes, and another one goes on from what it held. The pool, the writer and
+//! what is counted stay.
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::sync::Arc;
+use std::time::Duration;
+
+use hearth_operators::dataflow::{Services, Settings};
+
+use super::watch::Fed;
+use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup, StartError};
+use crate::sinks::RowSender;
+use crate::sources::{Files, SourceError};
+use crate::stop::Stop;
+
+/// Where a run is suspended, and how it goes on.
+#[derive(Clone, Copy, Debug)]
+pub struct Pause {
+    /// Epochs that are fed before it, from the start or the pause before. At least one: declared shifts come with the first.
+    pub epochs: NonZeroU64,
+    /// Workers from then on.
+    pub workers: NonZeroUsize,
+}
+
+/// What each engine of a run is started with.
+pub struct Start {
+    pub dataflow: Settings,
+    pub services: Services,
+    pub rows: RowSender,
+    pub epochs: Epochs,
+    pub stop: Stop,
+    pub fed: Arc<Fed>,
+}
+
+impl Start {
+    /// Starts an engine that goes on from there.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn engine(
+        &self,
+        workers: NonZeroUsize,
+        resumed: Resumed,
+        source: Files,
+    ) -> Result<Engine, StartError> {
+        let setup = Setup {
+            workers: workers.get(),
+            dataflow: self.dataflow.clone(),
+            services: self.services.clone(),
+            outlet: Arc::new(self.rows.clone()),
+            resumed,
+            epochs: self.epochs,
+            stop: self.stop.clone(),
+            watch: self.fed.clone(),
+        };
+        engine::start(setup, source)
+    }
+}
+
+/// What the engines before the one that runs have done.
+pub struct Past {
+    /// Lines that were fed.
+    pub lines: u64,
+    ingested: Duration,
+    /// The first error that the source met.
+    source: Result<(), SourceError>,
+}
+
+impl Default for Past {
+    fn default() -> Self {
+        Past {
+            lines: 0,
+            ingested: Duration::ZERO,
+            source: Ok(()),
+        }
+    }
+}
+
+impl Past {
+    /// Up to the end of this one.
+    pub fn of(outcome: Outcome) -> Self {
+        Past {
+            lines: outcome.reached.lines,
+            ingested: outcome.ingested,
+            source: outcome.source,
+        }
+    }
+
+    /// The outcome of all, this one being the last.
+    pub fn then(self, mut last: Outcome) -> Outcome {
+        last.reached.lines += self.lines;
+        last.ingested += self.ingested;
+        last.source = self.source.and(last.source);
+        last
+    }
+}
