@@ -221,6 +221,7 @@ fn a_request() {
     assert_eq!(lines, [expected]);
     let expected = Counts {
         requests: 1,
+        waiting: 1,
         ..counted(Stream::Requests, 1)
     };
     assert_eq!(counts, expected);
