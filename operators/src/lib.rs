@@ -6,13 +6,14 @@
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
 //! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
-//! hold; [`reference`](mod@reference) holds the twins.
+//! hold; [`habits`] is what a home's model is; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
 pub mod compress;
 pub mod dataflow;
 pub mod embed;
 pub mod gather;
+pub mod habits;
 pub mod hints;
 pub mod outside;
 pub mod reference;

@@ -1,0 +1,47 @@
+//! How one home speaks.
+
+use crate::words::{ActionId, Catalog, Catalogs, DeviceId, HomeId};
+
+/// A home's own catalog and how its actions are called in its cohort. Cheap to make and to copy.
+#[derive(Clone, Copy, Debug)]
+pub struct Vocabulary<'a> {
+    catalogs: &'a Catalogs,
+    catalog: &'a Catalog,
+    home: HomeId,
+}
+
+impl<'a> Vocabulary<'a> {
+    /// That of a home.
+    pub fn new(catalogs: &'a Catalogs, home: HomeId) -> Self {
+        Vocabulary {
+            catalogs,
+            catalog: catalogs.of(home),
+            home,
+        }
+    }
+
+    /// The home's own catalog.
+    pub fn catalog(&self) -> &'a Catalog {
+        self.catalog
+    }
+
+    /// How many actions the home has.
+    pub fn actions(&self) -> usize {
+        self.catalog.actions()
+    }
+
+    /// The device of an action of the home.
+    pub fn device_of(&self, action: ActionId) -> DeviceId {
+        self.catalog.device_of(action)
+    }
+
+    /// An action of the home in the cohort's words.
+    pub fn to_cohort(&self, action: ActionId) -> ActionId {
+        self.catalogs.to_cohort(self.home, action)
+    }
+
+    /// An action of the cohort as the home has it; `None` where it has none such.
+    pub fn from_cohort(&self, action: ActionId) -> Option<ActionId> {
+        self.catalogs.from_cohort(self.home, action)
+    }
+}
