@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hearth_operators::compress::Alpha;
-use hearth_operators::dataflow::Settings;
+use hearth_operators::dataflow::{Fitting, Settings};
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
 use hearth_operators::words::Catalogs;
@@ -39,7 +39,9 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             behaviors: config.warm_up.get(),
             span: config.warm_up_span.micros(),
         },
-        trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+        models: Fitting::Trained {
+            trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+        },
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),
     }

@@ -95,9 +95,8 @@ pub trait Embed<'s> {
     /// };
     /// let embedded = timely::example(move |scope| {
     ///     let weights = Weights(Arc::new(vec![]));
-    ///     let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
     ///     let cohort = CohortId(0);
-    ///     let foundation = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
+    ///     let foundation = Foundation { cohort, encoder: weights, models: None };
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments: vec![moment] });
     ///     let key = ShiftKey { home: HomeId(0), regime: 0 };

@@ -30,9 +30,8 @@ pub trait Gather<'s> {
     /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}, vec::Map};
     ///
     /// let weights = Weights(Arc::new(vec![]));
-    /// let version = Version { number: 0, weights: weights.clone(), threshold: 1.0 };
     /// let cohort = CohortId(0);
-    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version });
+    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, models: None });
     /// let shift = Shift { home: None, time: Time(0), offset: 0,
     ///     kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     /// let regime = Arc::new(Regime { shift, source: vec![], target: vec![] });

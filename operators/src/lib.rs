@@ -5,7 +5,7 @@
 //!
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
-//! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
+//! [`gather`] → [`models`] over what [`pooling`] shares, or [`score`] where models are trained, with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
 //! hold; [`habits`] is what a home's model is; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
@@ -15,7 +15,9 @@ pub mod embed;
 pub mod gather;
 pub mod habits;
 pub mod hints;
+pub mod models;
 pub mod outside;
+pub mod pooling;
 pub mod reference;
 pub mod request;
 pub mod score;

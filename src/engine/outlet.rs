@@ -71,12 +71,15 @@ impl Outlet for RowSender {
         let filtered = learnt.filtered.flat_map(|f| f.verdicts);
         let invalid = learnt.invalid.map(Judged::Invalid);
         out.write(invalid.concat(filtered.map(Judged::Filtered)));
-        let versions = learnt.adaptations.clone().flat_map(|a| a.versions);
-        let versions = versions.map(|(_, line)| line);
-        out.write(versions.concat(learnt.adjustments));
+        let mut lines = learnt.adjustments;
+        if let Some(adaptations) = learnt.adaptations {
+            let versions = adaptations.clone().flat_map(|a| a.versions);
+            lines = lines.concat(versions.map(|(_, line)| line));
+            out.save(adaptations.flat_map(|a| Model::of_home(&a)));
+        }
+        out.write(lines);
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
-        out.save(learnt.adaptations.flat_map(|a| Model::of_home(&a)));
         probes
     }
 

@@ -26,12 +26,11 @@ pub struct Model {
 
 impl Model {
     /// A cohort's first models.
-    pub fn of_cohort(foundation: &Foundation) -> [Model; 3] {
+    pub fn of_cohort(foundation: &Foundation) -> Vec<Model> {
         let Foundation {
             cohort,
             encoder,
-            detector,
-            predictor,
+            models,
         } = foundation;
         let model = |model, weights: &Weights| Model {
             of: ModelOf::Cohort(*cohort),
@@ -39,11 +38,16 @@ impl Model {
             version: 0,
             weights: weights.clone(),
         };
-        [
-            model("encoder", encoder),
-            model("detector", &detector.weights),
-            model("predictor", &predictor.weights),
-        ]
+        let trained = models.iter().flat_map(|first| {
+            [
+                ("detector", &first.detector),
+                ("predictor", &first.predictor),
+            ]
+        });
+        let trained = trained.map(|(name, version)| model(name, &version.weights));
+        std::iter::once(model("encoder", encoder))
+            .chain(trained)
+            .collect()
     }
 
     /// The versions of a home that went live.

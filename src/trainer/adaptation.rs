@@ -1,6 +1,8 @@
 //! A home's models after a shift.
 
-use hearth_operators::words::{Adaptation, Adjustment, Catalog, Filtered, Sequence, Task, Version};
+use hearth_operators::words::{
+    Adaptation, Adjustment, Catalog, Filtered, FirstModels, Sequence, Task, Version,
+};
 
 use super::detector::{behavior_losses, detector};
 use super::evidence::Comparison;
@@ -35,16 +37,19 @@ pub fn adapt(
         shift: &filtered.regime.shift,
         sequences: new.len(),
     };
-    let foundation = &filtered.foundation;
+    let Some(first) = &filtered.foundation.models else {
+        return Err(ModelError::NoData);
+    };
     let versions = if new.len() < MIN_SEQUENCES {
         vec![
-            comparison.unchanged(Task::Detector, &foundation.detector),
-            comparison.unchanged(Task::Predictor, &foundation.predictor),
+            comparison.unchanged(Task::Detector, &first.detector),
+            comparison.unchanged(Task::Predictor, &first.predictor),
         ]
     } else {
         let home = Home {
             catalog,
             filtered,
+            first,
             settings,
             comparison,
         };
@@ -62,6 +67,7 @@ pub fn adapt(
 struct Home<'a> {
     catalog: &'a Catalog,
     filtered: &'a Filtered,
+    first: &'a FirstModels,
     settings: &'a Settings,
     comparison: Comparison<'a>,
 }
@@ -74,7 +80,7 @@ impl<'a> Home<'a> {
 
     /// The better of the cohort's detector and one that learns the new context alone.
     fn detector(&self, split: &TrainingSplit) -> Result<(Version, Adjustment), ModelError> {
-        let cohort = &self.filtered.foundation.detector;
+        let cohort = &self.first.detector;
         let old = Detector::load(self.catalog, self.settings.preset, &cohort.weights)?;
         let before = mean(&behavior_losses(&old, &split.held)?);
         let (new, after) = detector(self.catalog, self.number(), split, self.settings)?;
@@ -86,7 +92,7 @@ impl<'a> Home<'a> {
 
     /// The better of the cohort's predictor and one that learns the source as well.
     fn predictor(&self, mut split: TrainingSplit<'a>) -> Result<(Version, Adjustment), ModelError> {
-        let cohort = &self.filtered.foundation.predictor;
+        let cohort = &self.first.predictor;
         let source = self.filtered.regime.source.iter();
         let source: Vec<&Sequence> = source.filter(|s| !s.0.is_empty()).collect();
         let shape = self.settings.preset.predictor();

@@ -1,6 +1,6 @@
 //! A cohort's first models.
 
-use hearth_operators::words::{Catalog, CohortId, Foundation, Sequence, Version};
+use hearth_operators::words::{Catalog, CohortId, FirstModels, Foundation, Sequence, Version};
 
 use super::detector::detector;
 use super::held_out::split;
@@ -42,14 +42,17 @@ pub fn foundation(
     let encoder = encoder.parameters().weights()?;
     let detector = detector(catalog, 0, &parts, settings)?.0;
     let predictor = predictor(catalog, &parts, settings)?;
+    let predictor = Version {
+        number: 0,
+        weights: predictor.weights()?,
+        threshold: 0.0,
+    };
     Ok(Foundation {
         cohort: CohortId::default(),
         encoder,
-        detector,
-        predictor: Version {
-            number: 0,
-            weights: predictor.weights()?,
-            threshold: 0.0,
-        },
+        models: Some(FirstModels {
+            detector,
+            predictor,
+        }),
     })
 }

@@ -5,13 +5,17 @@
 //!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
 //! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
 //!                                                                          └──────────┘
-//! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts ═offload(trainer)═> adaptations
-//! segments, requests, adaptations ──> score ─> scores, what became of versions
-//! segments ─> warm_up ═offload(foundation)═> what embed, gather and score begin with
+//! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
+//! segments ─> pooling ══broadcast══> pooled counts
+//! segments in regimes, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
+//!
+//! where models are trained (the paper's way), instead of pooling and models:
+//! verdicts ═offload(trainer)═> adaptations; segments, requests, adaptations ──> score ─> scores, what became of versions
 //! ```
 //!
 //! It is a line from start to end: an operator that took a feedback edge would have its frontier held back by every open
-//! request, so versions on trial are judged inside `score`.
+//! request, so what becomes of a version is decided where it is used.
 //!
 //! Replay, benchmarks and the oracle tests build it by [`build`]; what leaves it is theirs to take.
 
@@ -32,7 +36,9 @@ use crate::compress::{Alpha, Compress};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
+use crate::models::{Maintenance, Models};
 use crate::outside::{Answer, Offload, Outside};
+use crate::pooling::Pooling;
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
 use crate::shift::Shifts;
@@ -59,12 +65,24 @@ pub struct Settings {
     pub alpha: Alpha,
     /// What suffices as a warm-up.
     pub warm_up: Enough,
-    /// Segments after which a version on trial is judged.
-    pub trial: u32,
+    /// How homes get their models.
+    pub models: Fitting,
     /// Jobs of each kind that a worker has out at a time.
     pub limit: usize,
     /// Requests that a worker has out at a time.
     pub requests: usize,
+}
+
+/// How homes get their models.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fitting {
+    /// They are maintained: learnt with every segment.
+    Maintained,
+    /// They are trained outside, at each shift (the paper's way); a version on trial is judged after so many segments.
+    Trained {
+        /// Segments of a trial.
+        trial: u32,
+    },
 }
 
 /// Whoever answers requests.
@@ -127,11 +145,11 @@ pub struct Learnt<'s> {
     pub invalid: StreamVec<'s, Epoch, Invalid>,
     /// Candidates with their verdicts.
     pub filtered: StreamVec<'s, Epoch, Filtered>,
-    /// New versions of homes' models.
-    pub adaptations: StreamVec<'s, Epoch, Adaptation>,
+    /// New versions of homes' models, where they are trained.
+    pub adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
-    /// What became of versions on trial.
+    /// What became of versions on trial, or of what synthesis taught.
     pub adjustments: StreamVec<'s, Epoch, Adjustment>,
 }
 
@@ -233,56 +251,43 @@ fn learn<'s>(
         .sources
         .requests(ended, hints.clone(), state.request.clone());
 
-    let Adapted {
-        keys,
-        invalid,
-        filtered,
-        adaptations,
-    } = adapt(&requests, &foundation, settings, services, state);
-    let scorer = Scorer {
-        catalogs: catalogs.clone(),
-        models: services.models.clone(),
-        trial: settings.trial,
-        limit,
+    let judged = judge(&requests, &foundation, settings, services, state);
+    let fitted = match settings.models {
+        Fitting::Maintained => maintain(ingested, &judged, settings, state),
+        Fitting::Trained { trial } => train(
+            ingested, &judged, foundation, trial, settings, services, state,
+        ),
     };
-    let scored = segments.score(
-        keys,
-        adaptations.clone(),
-        foundation,
-        scorer,
-        state.score.clone(),
-    );
     Learnt {
         warm_up,
         foundation: trained,
         hints,
         representatives: compressed.representatives,
         requests,
-        invalid,
-        filtered,
-        adaptations,
-        scores: scored.scores,
-        adjustments: scored.adjustments,
+        invalid: judged.invalid,
+        filtered: judged.filtered,
+        adaptations: fitted.adaptations,
+        scores: fitted.scores,
+        adjustments: fitted.adjustments,
     }
 }
 
 /// What becomes of requests.
-struct Adapted<'s> {
+struct Judged<'s> {
     /// The shifts whose requests went out.
     keys: StreamVec<'s, Epoch, ShiftKey>,
     invalid: StreamVec<'s, Epoch, Invalid>,
     filtered: StreamVec<'s, Epoch, Filtered>,
-    adaptations: StreamVec<'s, Epoch, Adaptation>,
 }
 
-/// From requests to adapted models.
-fn adapt<'s>(
+/// From requests to verdicts.
+fn judge<'s>(
     requests: &StreamVec<'s, Epoch, Arc<Request>>,
     foundation: &StreamVec<'s, Epoch, Arc<Foundation>>,
     settings: &Settings,
     services: &Services,
     state: &Holds,
-) -> Adapted<'s> {
+) -> Judged<'s> {
     let (catalogs, limit) = (&settings.rules.catalogs, settings.limit);
     // Without a synthesizer nothing is asked.
     let anyone = services.synthesizer.is_some();
@@ -302,17 +307,81 @@ fn adapt<'s>(
         limit,
         state.filter.clone(),
     );
-    let adaptations = filtered.clone().offload(
+    Judged {
+        keys,
+        invalid,
+        filtered,
+    }
+}
+
+/// Models that follow what happens, and what they say.
+struct Fitted<'s> {
+    adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
+    scores: StreamVec<'s, Epoch, Score>,
+    adjustments: StreamVec<'s, Epoch, Adjustment>,
+}
+
+/// Models that are maintained.
+fn maintain<'s>(
+    ingested: &Ingested<'s>,
+    judged: &Judged<'s>,
+    settings: &Settings,
+    state: &Holds,
+) -> Fitted<'s> {
+    let catalogs = &settings.rules.catalogs;
+    let pooled = ingested.segments.clone().pooled(catalogs.clone());
+    let maintenance = Maintenance {
+        catalogs: catalogs.clone(),
+        lateness: settings.rules.lateness,
+    };
+    let models = ingested.regimes.clone().models(
+        pooled.broadcast(),
+        judged.keys.clone(),
+        judged.filtered.clone(),
+        maintenance,
+        state.models.clone(),
+    );
+    Fitted {
+        adaptations: None,
+        scores: models.scores,
+        adjustments: models.adjustments,
+    }
+}
+
+/// Models that are trained at each shift.
+fn train<'s>(
+    ingested: &Ingested<'s>,
+    judged: &Judged<'s>,
+    foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+    trial: u32,
+    settings: &Settings,
+    services: &Services,
+    state: &Holds,
+) -> Fitted<'s> {
+    let limit = settings.limit;
+    let adaptations = judged.filtered.clone().offload(
         "Train",
         services.trainer.clone(),
         limit,
         state.train.clone(),
     );
-    Adapted {
-        keys,
-        invalid,
-        filtered,
-        adaptations,
+    let scorer = Scorer {
+        catalogs: settings.rules.catalogs.clone(),
+        models: services.models.clone(),
+        trial,
+        limit,
+    };
+    let scored = ingested.segments.clone().score(
+        judged.keys.clone(),
+        adaptations.clone(),
+        foundation,
+        scorer,
+        state.score.clone(),
+    );
+    Fitted {
+        adaptations: Some(adaptations),
+        scores: scored.scores,
+        adjustments: scored.adjustments,
     }
 }
 

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use crate::compress::CompressState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
+use crate::models::ModelsState;
 use crate::outside::Questions;
 use crate::request::RequestState;
 use crate::score::ScoreState;
@@ -79,6 +80,7 @@ operators! {
     gather: GatherState, "Shifts with some of their answers.";
     filter: Questions<Candidates>, "Candidates that are being judged.";
     train: Questions<Filtered>, "Shifts that are being learnt.";
+    models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
 }
 

@@ -256,7 +256,7 @@ mod tests {
 
         let mut changes = PooledChanges::default();
         changes.add(&words, &segment(0, &[0, 1]), 1);
-        pooled.apply(&changes);
+        pooled.apply(&changes, 1);
         let helped = habits.judge(&words, &pooled, &segment(9, &[0, 1]));
         let alone = habits.judge(&words, &Pooled::default(), &segment(9, &[0, 1]));
         assert!(helped.steps[1].surprisal < alone.steps[1].surprisal);

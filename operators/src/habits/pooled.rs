@@ -25,12 +25,12 @@ pub struct Pooled {
 }
 
 impl Pooled {
-    /// Adds what segments change. Order and grouping of changes do not matter.
-    pub fn apply(&mut self, changes: &PooledChanges) {
+    /// Adds what segments change, or (`sign` -1) takes it back. Order and grouping of changes do not matter.
+    pub fn apply(&mut self, changes: &PooledChanges, sign: i64) {
         for (situation, action, diff) in &changes.changes {
             let outcomes = self.counts.entry(*situation).or_default();
             let count = outcomes.entry(*action).or_default();
-            *count += diff;
+            *count += sign * diff;
             if *count == 0 {
                 outcomes.remove(action);
             }

@@ -3,6 +3,7 @@
 
 mod compress;
 mod hints;
+mod models;
 mod score;
 mod shift;
 mod split;
@@ -10,6 +11,7 @@ mod transitions;
 
 pub use compress::{compress, cosine};
 pub use hints::hints;
+pub use models::{HomeLife, models};
 pub use score::{HomeHistory, score};
 pub use shift::regime;
 pub use split::{Applied, admit, split};

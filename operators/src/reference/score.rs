@@ -31,14 +31,15 @@ pub fn score(
     trial: u32,
 ) -> (Vec<(Epoch, Score)>, Vec<(Epoch, Adjustment)>) {
     let (mut scores, mut adjustments) = (Vec::new(), Vec::new());
-    let Some((since, foundation)) = foundation else {
+    let first = foundation.map(|(since, foundation)| (since, foundation.models.as_ref()));
+    let Some((since, Some(first))) = first else {
         return (scores, adjustments);
     };
     let fresh = |version: &Version| Model {
         live: version.clone(),
         trial: None,
     };
-    let mut models = [fresh(&foundation.detector), fresh(&foundation.predictor)];
+    let mut models = [fresh(&first.detector), fresh(&first.predictor)];
     let tasks = [Task::Detector, Task::Predictor];
     let mut in_force = 0;
     for (&epoch, segments) in &home.segments {

@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Judgement, ToScore};
 use crate::words::{
-    Adaptation, Adjustment, Epoch, Foundation, Outcome, Score, Segment, Shift, ShiftKey, Task,
+    Adaptation, Adjustment, Epoch, FirstModels, Outcome, Score, Segment, Shift, ShiftKey, Task,
     Version,
 };
 
@@ -181,22 +181,22 @@ impl HomeModels {
         &mut self,
         epoch: Epoch,
         segments: Vec<Arc<Segment>>,
-        foundation: &Foundation,
+        first: &FirstModels,
     ) -> ToScore {
         let later = self.arrived.split_off(&(epoch, 0));
         for adaptation in std::mem::replace(&mut self.arrived, later).into_values() {
             for (version, adjustment) in adaptation.versions {
                 let (live, base) = match adjustment.task {
-                    Task::Detector => (&mut self.detector, &foundation.detector),
-                    Task::Predictor => (&mut self.predictor, &foundation.predictor),
+                    Task::Detector => (&mut self.detector, &first.detector),
+                    Task::Predictor => (&mut self.predictor, &first.predictor),
                 };
                 if adjustment.outcome == Outcome::Promoted {
                     live.promote(adjustment, version, base);
                 }
             }
         }
-        let detectors = self.detector.versions(&foundation.detector);
-        let predictors = self.predictor.versions(&foundation.predictor);
+        let detectors = self.detector.versions(&first.detector);
+        let predictors = self.predictor.versions(&first.predictor);
         self.judging = Some(Judging {
             detector: detectors[0].number,
             predictor: predictors[0].number,

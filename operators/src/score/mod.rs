@@ -109,7 +109,8 @@ pub trait Scoring<'s> {
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 0.4 };
     ///     let cohort = CohortId(0);
-    ///     let base = Foundation { cohort, encoder: weights, detector: version.clone(), predictor: version };
+    ///     let models = Some(FirstModels { detector: version.clone(), predictor: version });
+    ///     let base = Foundation { cohort, encoder: weights, models };
     ///     foundation.send(Arc::new(base));
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     segments.advance_to(1);
@@ -277,11 +278,13 @@ impl Queue {
             let Some(capabilities) = self.capabilities.remove(&(home, epoch)) else {
                 continue;
             };
-            let Some((_, foundation)) = foundation.filter(|(since, _)| *since < epoch) else {
+            let known = foundation.filter(|(since, _)| *since < epoch);
+            let first = known.and_then(|(_, foundation)| foundation.models.clone());
+            let Some(first) = first else {
                 self.next.extend(models.next().map(|epoch| (epoch, home)));
                 continue;
             };
-            let question = models.question(epoch, segments.clone(), &foundation);
+            let question = models.question(epoch, segments.clone(), &first);
             let batch = Batch {
                 home,
                 capabilities,

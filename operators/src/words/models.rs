@@ -41,9 +41,16 @@ pub struct Foundation {
     pub cohort: CohortId,
     /// The encoder of compression (SSC).
     pub encoder: Weights,
-    /// Version 0 of every home's detector.
+    /// Version 0 of every home's models, where those are trained.
+    pub models: Option<FirstModels>,
+}
+
+/// Version 0 of the models of a cohort's homes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct FirstModels {
+    /// The detector.
     pub detector: Version,
-    /// Version 0 of every home's predictor.
+    /// The predictor.
     pub predictor: Version,
 }
 

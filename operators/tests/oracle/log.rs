@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex};
 
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::compress::Alpha;
-use hearth_operators::dataflow::{Gate, Holds, Settings, State, Streams, build, suspend};
+use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams, build, suspend};
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
@@ -56,6 +56,7 @@ pub struct Log {
     pub ended: bool,
     pub rules: Rules,
     pub alpha: Alpha,
+    pub fitting: Fitting,
     pub workers: usize,
     /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
     pub suspensions: Vec<(usize, usize)>,
@@ -76,9 +77,13 @@ pub fn logs() -> impl Strategy<Value = Log> {
         Just(Alpha::Above(0.7)),
         (1usize..5).prop_map(|most| Alpha::Budget(NonZeroUsize::new(most).expect("above zero"))),
     ];
-    let run = (any::<bool>(), alpha, 1usize..=4);
+    let fitting = prop_oneof![
+        Just(Fitting::Maintained),
+        Just(Fitting::Trained { trial: 2 }),
+    ];
+    let run = (any::<bool>(), alpha, fitting, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
-        |(events, rules, (disorder, seed, repeats), shifts, (ended, alpha, workers))| {
+        |(events, rules, (disorder, seed, repeats), shifts, (ended, alpha, fitting, workers))| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
                 .into_iter()
@@ -161,6 +166,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 ended,
                 rules,
                 alpha,
+                fitting,
                 workers,
                 suspensions: Vec::new(),
             }
@@ -355,7 +361,7 @@ fn stretch(
             top_k: 3,
             alpha: log.alpha,
             warm_up: WARM_UP,
-            trial: 2,
+            models: log.fitting,
             limit: 2,
             requests: 2,
         };
@@ -427,9 +433,9 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     keep(learnt.filtered, all, |o, e, f| {
         o.verdicts.extend(f.verdicts.into_iter().map(|v| (e, v)));
     });
-    keep(learnt.adaptations, all, |o, e, a| {
-        o.adaptations.push((e, a));
-    });
+    if let Some(adaptations) = learnt.adaptations {
+        keep(adaptations, all, |o, e, a| o.adaptations.push((e, a)));
+    }
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {
         o.adjustments.push((e, a));
@@ -446,8 +452,10 @@ pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
     Arc::new(Foundation {
         cohort,
         encoder: weights,
-        detector: version.clone(),
-        predictor: version,
+        models: Some(FirstModels {
+            detector: version.clone(),
+            predictor: version,
+        }),
     })
 }
 

@@ -1,0 +1,338 @@
+//! A home's models as a view: each segment is judged by what was known before it, then learnt; what goes is taken back.
+
+mod home;
+mod pools;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+
+use crate::habits::{PooledChanges, Vocabulary};
+use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
+use crate::words::{
+    Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, Segment, ShiftKey,
+};
+use home::{Due, HomeModels, Lesson, Said, Turn, Update};
+use pools::Pools;
+
+/// How models are maintained.
+#[derive(Clone)]
+pub struct Maintenance {
+    /// How homes speak, and of which cohort they are.
+    pub catalogs: Arc<Catalogs>,
+    /// How far behind its newest behaviour a home may still change, in µs of event time.
+    pub lateness: i64,
+}
+
+/// The streams that [`Models::models`] maintains.
+pub struct ModelStreams<'s> {
+    /// A score per behaviour of each segment that came; a revised segment is scored again.
+    pub scores: StreamVec<'s, Epoch, Score>,
+    /// What answers did to models.
+    pub adjustments: StreamVec<'s, Epoch, Adjustment>,
+}
+
+/// Maintains models.
+pub trait Models<'s> {
+    /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and judges each segment that
+    /// comes before it is learnt.
+    ///
+    /// A segment of epoch `e` is judged by what follows from its home's segments before it, from the cohort's `pooled`
+    /// counts (broadcast) of epochs before `e`, and from the answers (`filtered`) to its own home's `requests` of epochs
+    /// before `e` (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
+    ///
+    /// State per home: its habits, about ten bytes a behaviour; what waits. Per worker: the pooled counts of all cohorts,
+    /// and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use differential_dataflow::AsCollection;
+    /// use hearth_operators::models::*;
+    /// use hearth_operators::state::Held;
+    /// use hearth_operators::words::*;
+    /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}};
+    ///
+    /// let actions = ["on", "off"].map(Action::new).to_vec();
+    /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
+    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY };
+    /// let scores = timely::execute_directly(move |worker| {
+    ///     let (mut segments, scores) = worker.dataflow(|scope| {
+    ///         let (input, segments) = scope.new_input::<Vec<_>>();
+    ///         let (_, pooled) = scope.new_input::<Vec<_>>();
+    ///         let (_, requests) = scope.new_input::<Vec<_>>();
+    ///         let (_, filtered) = scope.new_input::<Vec<_>>();
+    ///         let models = segments.as_collection().models(pooled, requests, filtered, maintenance, Held::default());
+    ///         (input, models.scores.capture())
+    ///     });
+    ///     for day in 0..9 {
+    ///         let moment = |(at, action)| Moment { time: Time(day * Time::DAY + at), action: ActionId(action), offset: 0 };
+    ///         let moments = [(0, 0), (9, 1)].map(moment).to_vec();
+    ///         let key = ShiftKey { home: HomeId(0), regime: 0 };
+    ///         segments.send(((key, Arc::new(Segment { home: HomeId(0), moments })), day as u64, 1i64));
+    ///         segments.advance_to(day as u64 + 1);
+    ///     }
+    ///     scores
+    /// });
+    /// let scores: Vec<Score> = scores.extract().into_iter().flat_map(|(_, scores)| scores).collect();
+    /// // That the lamp is switched off after it was switched on is less and less of a surprise.
+    /// assert!(scores[17].score < scores[1].score);
+    /// ```
+    fn models(
+        self,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)>,
+        requests: StreamVec<'s, Epoch, ShiftKey>,
+        filtered: StreamVec<'s, Epoch, Filtered>,
+        maintenance: Maintenance,
+        state: Held<ModelsState>,
+    ) -> ModelStreams<'s>;
+}
+
+/// What maintaining models holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct ModelsState {
+    homes: Homes<Option<Box<HomeModels>>>,
+    pools: Pools,
+    /// Updates of epochs that are still open.
+    open: Buffered<Vec<Update>>,
+}
+
+impl ModelsState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        let workers = to.len();
+        for worker in to.iter_mut() {
+            worker.pools.merge(self.pools.clone());
+        }
+        for (epoch, updates) in self.open {
+            for update in updates {
+                let ((key, _), _) = &update;
+                let worker = &mut to[key.home.0 as usize % workers];
+                worker.open.entry(epoch).or_default().push(update);
+            }
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+
+    fn of(&mut self, home: HomeId) -> &mut HomeModels {
+        self.homes.of(home).get_or_insert_default()
+    }
+}
+
+type Capabilities = Vec<Capability<Epoch>>;
+
+/// Who has something to do, in the order in which it can be done.
+#[derive(Default)]
+struct Queue {
+    /// Of everything that waits.
+    capabilities: BTreeMap<(HomeId, Turn), Capabilities>,
+    /// Each home's next turn, unless it waits for an answer.
+    next: BTreeSet<(Turn, HomeId)>,
+    /// The first turns of homes that wait for an answer.
+    blocked: BTreeSet<(Turn, HomeId)>,
+}
+
+impl Queue {
+    /// What waited when the state was taken out waits again.
+    fn restored(state: &ModelsState, initial: &[Capability<Epoch>]) -> Self {
+        let mut queue = Queue::default();
+        for (home, models) in state.homes.iter() {
+            let Some(models) = models else { continue };
+            queue.next.extend(models.next().map(|turn| (turn, home)));
+            for turn in models.turns() {
+                let at = initial.iter().map(|c| c.delayed(&turn.epoch)).collect();
+                queue.capabilities.insert((home, turn), at);
+            }
+        }
+        queue
+    }
+
+    fn put(
+        &mut self,
+        state: &mut ModelsState,
+        home: HomeId,
+        turn: Turn,
+        due: Due,
+        at: Capabilities,
+    ) {
+        let models = state.of(home);
+        let before = models.next();
+        models.put(turn, due);
+        self.capabilities.insert((home, turn), at);
+        if before.is_none_or(|before| turn < before) {
+            if let Some(before) = before {
+                self.next.remove(&(before, home));
+                self.blocked.remove(&(before, home));
+            }
+            self.next.insert((turn, home));
+        }
+    }
+
+    /// Takes in a complete epoch's updates.
+    fn add(&mut self, state: &mut ModelsState, mut updates: Vec<Update>, at: &[Capability<Epoch>]) {
+        let epoch = *at[0].time();
+        let turn = Turn {
+            epoch,
+            regime: None,
+        };
+        updates.sort_by_key(|((key, _), _)| key.home);
+        while let Some(((key, _), _)) = updates.last() {
+            let home = key.home;
+            let first = updates.partition_point(|((key, _), _)| key.home < home);
+            let own = updates.split_off(first);
+            self.put(state, home, turn, Due::Batch(own), at.to_vec());
+        }
+    }
+
+    /// Takes in an answer.
+    fn answer(&mut self, state: &mut ModelsState, filtered: Filtered, at: Capabilities) {
+        let (epoch, key) = (*at[0].time(), filtered.key);
+        let turn = Turn {
+            epoch,
+            regime: Some(key.regime),
+        };
+        self.put(
+            state,
+            key.home,
+            turn,
+            Due::Lesson(Lesson::from(filtered)),
+            at,
+        );
+    }
+
+    /// Does what can be done next, if anything: whatever is due before `complete`, the first epoch of which not all
+    /// is known.
+    fn go_on(
+        &mut self,
+        state: &mut ModelsState,
+        maintenance: &Maintenance,
+        complete: Epoch,
+    ) -> Option<(Capabilities, Said)> {
+        while let Some(&(turn, home)) = self.next.first()
+            && turn.epoch < complete
+        {
+            self.next.pop_first();
+            if state.of(home).waits_for_answer(turn) {
+                self.blocked.insert((turn, home));
+                continue;
+            }
+            let Some(at) = self.capabilities.remove(&(home, turn)) else {
+                continue;
+            };
+            let catalogs = &maintenance.catalogs;
+            let words = Vocabulary::new(catalogs, home);
+            let ModelsState { homes, pools, .. } = state;
+            let pooled = pools.before(turn.epoch, catalogs.cohort_of(home));
+            let models = homes.of(home).get_or_insert_default();
+            let said = models.go_on(&words, pooled, maintenance.lateness);
+            self.next.extend(models.next().map(|turn| (turn, home)));
+            return Some((at, said));
+        }
+        None
+    }
+
+    /// The earliest epoch in which anybody waits.
+    fn earliest(&self) -> Option<Epoch> {
+        let first =
+            [&self.next, &self.blocked].map(|turns| turns.first().map(|(turn, _)| turn.epoch));
+        first.into_iter().flatten().min()
+    }
+}
+
+impl<'s> Models<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+    fn models(
+        self,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)>,
+        requests: StreamVec<'s, Epoch, ShiftKey>,
+        filtered: StreamVec<'s, Epoch, Filtered>,
+        maintenance: Maintenance,
+        held: Held<ModelsState>,
+    ) -> ModelStreams<'s> {
+        let scope = self.inner.scope();
+        let (index, peers) = (scope.index(), scope.peers());
+        let mut builder = OperatorBuilder::new("Models".to_owned(), scope);
+        held.wake(scope, builder.operator_info().address);
+        let mut updates = builder.new_input(self.inner, Pipeline);
+        let mut pooled = builder.new_input(pooled, Pipeline);
+        let by_home = Exchange::new(|key: &ShiftKey| u64::from(key.home.0));
+        let mut requests = builder.new_input(requests, by_home);
+        let by_home = Exchange::new(|filtered: &Filtered| u64::from(filtered.key.home.0));
+        let mut filtered = builder.new_input(filtered, by_home);
+        let (output, scores) = builder.new_output::<Vec<_>>();
+        let mut scores_out = OutputBuilder::from(output);
+        let (output, adjustments) = builder.new_output::<Vec<_>>();
+        let mut adjustments_out = OutputBuilder::from(output);
+
+        builder.build(move |initial| {
+            held.borrow_mut().homes.settle(index, peers);
+            let open = std::mem::take(&mut held.borrow_mut().open);
+            let mut buffer = EpochBuffer::<Vec<Update>>::restored(open, &initial);
+            let mut queue = Queue::restored(&held.borrow_mut(), &initial);
+            let outputs = initial.len();
+            drop(initial);
+            move |frontiers| {
+                let state = &mut *held.borrow_mut();
+                pooled.for_each_stamp(|capability, data| {
+                    if let Some(&epoch) = capability.least() {
+                        for (cohort, changes) in data.flat_map(std::mem::take) {
+                            state.pools.change(epoch, cohort, changes);
+                        }
+                    }
+                });
+                requests.for_each_stamp(|capability, data| {
+                    if let Some(&epoch) = capability.least() {
+                        for key in data.flat_map(std::mem::take) {
+                            state.of(key.home).asked(epoch, key.regime);
+                        }
+                    }
+                });
+                filtered.for_each_stamp(|capability, data| {
+                    if let Some(&epoch) = capability.least() {
+                        let at = |output| capability.delayed(&epoch, output);
+                        for answer in data.flat_map(std::mem::take) {
+                            queue.answer(state, answer, (0..outputs).map(at).collect());
+                        }
+                    }
+                });
+                updates.for_each_stamp(|capability, data| {
+                    if let Some(waiting) = buffer.at(&capability) {
+                        let data = data.flat_map(std::mem::take);
+                        waiting.extend(data.map(|(data, _, diff)| (data, diff)));
+                    }
+                });
+                // Of earlier epochs all segments, pooled counts and requests are known.
+                let known = frontiers[..3].iter().map(first_open).min();
+                let complete = known.unwrap_or(Epoch::MAX);
+                if held.is_running() {
+                    while let Some((at, updates)) = buffer.next(&frontiers[..3]) {
+                        queue.add(state, updates, &at);
+                    }
+                    let mut scores = scores_out.activate();
+                    let mut adjustments = adjustments_out.activate();
+                    while let Some((at, said)) = queue.go_on(state, &maintenance, complete) {
+                        let mut session = scores.session(&at[0]);
+                        session.give_iterator(said.scores.into_iter());
+                        let mut session = adjustments.session(&at[1]);
+                        session.give_iterator(said.adjustments.into_iter());
+                    }
+                    state.pools.settle(queue.earliest().unwrap_or(complete));
+                }
+                if held.is_released() {
+                    queue = Queue::default();
+                    buffer.release(&mut state.open, Extend::extend);
+                }
+            }
+        });
+        ModelStreams {
+            scores,
+            adjustments,
+        }
+    }
+}

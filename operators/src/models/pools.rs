@@ -1,0 +1,69 @@
+//! The pooled counts of cohorts, as of any epoch that somebody still needs.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::habits::{Pooled, PooledChanges};
+use crate::words::{CohortId, Epoch};
+
+/// The counts of all cohorts, and how they changed since the earliest epoch that a home still waits in.
+///
+/// A home that waits for an answer goes on later with the counts as they were: they are moved back and forth by what changed.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct Pools {
+    counts: BTreeMap<CohortId, Pooled>,
+    /// The changes of all epochs before this one are in the counts, no others are.
+    before: Epoch,
+    changes: BTreeMap<Epoch, Vec<(CohortId, Arc<PooledChanges>)>>,
+}
+
+impl Pools {
+    /// Takes in what an epoch changes. It must not have been passed yet.
+    pub fn change(&mut self, epoch: Epoch, cohort: CohortId, changes: Arc<PooledChanges>) {
+        debug_assert!(epoch >= self.before, "epoch {epoch} was passed");
+        self.changes
+            .entry(epoch)
+            .or_default()
+            .push((cohort, changes));
+    }
+
+    /// A cohort's counts of all epochs before `epoch`: what is known when its segments are judged.
+    pub fn before(&mut self, epoch: Epoch, cohort: CohortId) -> &Pooled {
+        self.move_to(epoch);
+        self.counts.entry(cohort).or_default()
+    }
+
+    /// Nobody will ask for the counts before an earlier epoch than this: what changed until then is summed and dropped.
+    pub fn settle(&mut self, epoch: Epoch) {
+        if epoch > self.before {
+            self.move_to(epoch);
+        }
+        self.changes = self.changes.split_off(&epoch);
+    }
+
+    fn move_to(&mut self, epoch: Epoch) {
+        if epoch > self.before {
+            for (cohort, changes) in self.changes.range(self.before..epoch).flat_map(|(_, c)| c) {
+                self.counts.entry(*cohort).or_default().apply(changes, 1);
+            }
+        } else if epoch < self.before {
+            for (cohort, changes) in self.changes.range(epoch..self.before).flat_map(|(_, c)| c) {
+                self.counts.entry(*cohort).or_default().apply(changes, -1);
+            }
+        }
+        self.before = epoch;
+    }
+
+    /// Makes of two workers' pools what either would hold: all have the same counts, but for what they still wait with.
+    pub fn merge(&mut self, other: Pools) {
+        let mut other = other;
+        if other.before > self.before {
+            std::mem::swap(self, &mut other);
+        }
+        for (epoch, changes) in other.changes {
+            self.changes.entry(epoch).or_insert(changes);
+        }
+    }
+}
