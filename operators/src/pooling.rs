@@ -65,7 +65,9 @@ impl<'s> Pooling<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                             changes.add(&words, &segment, diff.signum() as i32);
                         }
                     });
-                    while let Some((capabilities, cohorts)) = buffer.next(&[frontier.clone()]) {
+                    while let Some((capabilities, cohorts)) =
+                        buffer.next(std::slice::from_ref(frontier))
+                    {
                         let consolidated = cohorts.into_iter().map(|(cohort, mut changes)| {
                             changes.consolidate();
                             (cohort, changes)

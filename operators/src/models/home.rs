@@ -110,11 +110,11 @@ impl HomeModels {
         let mut said = Said::default();
         match self.due.pop_first() {
             Some((_, Due::Batch(updates))) => {
-                self.batch(words, pooled, lateness, updates, &mut said)
+                self.batch(words, pooled, lateness, updates, &mut said);
             }
             Some((turn, Due::Lesson(lesson))) => {
                 self.open.remove(&turn);
-                self.lesson(lesson, &mut said);
+                self.lesson(&lesson, &mut said);
             }
             None => {}
         }
@@ -177,7 +177,7 @@ impl HomeModels {
         }
     }
 
-    fn lesson(&mut self, lesson: Lesson, said: &mut Said) {
+    fn lesson(&mut self, lesson: &Lesson, said: &mut Said) {
         self.habits.imagine(&lesson.retained);
         self.version = lesson.key.regime + 1;
         let line = |task| Adjustment {
