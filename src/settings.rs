@@ -9,6 +9,7 @@ use hearth_operators::warm_up::Enough;
 use hearth_operators::words::Catalogs;
 
 use crate::config::{Checker, Config};
+use crate::models::Preset;
 
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
 const QUESTIONS: usize = 4;
@@ -39,8 +40,11 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             behaviors: config.warm_up.get(),
             span: config.warm_up_span.micros(),
         },
-        models: Fitting::Trained {
-            trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+        models: match config.preset {
+            Preset::Small => Fitting::Maintained,
+            Preset::Paper => Fitting::Trained {
+                trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
+            },
         },
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),

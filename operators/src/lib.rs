@@ -9,8 +9,10 @@
 //! hold; [`habits`] is what a home's model is; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
+pub mod alarms;
 pub mod compress;
 pub mod dataflow;
+pub mod detect;
 pub mod embed;
 pub mod gather;
 pub mod habits;
@@ -24,6 +26,7 @@ pub mod score;
 pub mod shift;
 pub mod split;
 pub mod state;
+pub mod surprise;
 pub mod transitions;
 pub mod validate;
 pub mod warm_up;

@@ -4,20 +4,48 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
 use crate::habits::{PooledChanges, Vocabulary};
 use crate::state::EpochBuffer;
+use crate::surprise::{Changes, Whose};
 use crate::words::{Catalogs, CohortId, Epoch, Segment};
+
+/// What segments change in what the homes of a cohort know together.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CohortChanges {
+    /// For predictors.
+    pub predictor: PooledChanges,
+    /// For detectors.
+    pub detector: Changes,
+}
+
+impl CohortChanges {
+    /// A segment comes (`diff` 1) or goes (-1).
+    pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
+        self.predictor.add(words, segment, diff);
+        self.detector.add(words, Whose::Cohort, segment, diff);
+    }
+
+    fn consolidate(&mut self) {
+        self.predictor.consolidate();
+        self.detector.consolidate();
+    }
+
+    fn is_empty(&self) -> bool {
+        self.predictor.is_empty() && self.detector.is_empty()
+    }
+}
 
 /// Pools segments.
 pub trait Pooling<'s> {
     /// Emits, once an epoch and worker, how the epoch's segments change the pooled counts of each cohort.
     ///
     /// No state: the changes are consolidated here, summed by whoever keeps the counts
-    /// ([`Models`](crate::models::Models), which wants them broadcast). Cost per behaviour: its share of a sort.
+    /// ([`Detect`](crate::detect::Detect) and [`Models`](crate::models::Models), which want them broadcast). Cost per behaviour: its share of a sort.
     ///
     /// # Examples
     /// ```
@@ -42,17 +70,17 @@ pub trait Pooling<'s> {
     fn pooled(
         self,
         catalogs: Arc<Catalogs>,
-    ) -> StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)>;
+    ) -> StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>;
 }
 
 impl<'s> Pooling<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn pooled(
         self,
         catalogs: Arc<Catalogs>,
-    ) -> StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)> {
+    ) -> StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)> {
         self.inner
             .unary_frontier(Pipeline, "Pooling", move |_capability, _info| {
-                let mut buffer = EpochBuffer::<BTreeMap<CohortId, PooledChanges>>::new(1);
+                let mut buffer = EpochBuffer::<BTreeMap<CohortId, CohortChanges>>::new(1);
                 move |(segments, frontier), output| {
                     segments.for_each_stamp(|capability, data| {
                         let Some(cohorts) = buffer.at(&capability) else {

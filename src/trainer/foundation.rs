@@ -7,7 +7,7 @@ use super::held_out::split;
 use super::learning::autoencoder;
 use super::predictor::predictor;
 use super::settings::{Purpose, Settings};
-use crate::models::{Learner, ModelError};
+use crate::models::{Learner, ModelError, Preset};
 
 /// Warm-up sequences beyond this many are sampled: a cohort's models are a start, and work must be bounded.
 const MAX_WARM_UP: usize = 4096;
@@ -40,19 +40,20 @@ pub fn foundation(
         settings,
     )?;
     let encoder = encoder.parameters().weights()?;
-    let detector = detector(catalog, 0, &parts, settings)?.0;
-    let predictor = predictor(catalog, &parts, settings)?;
-    let predictor = Version {
-        number: 0,
-        weights: predictor.weights()?,
-        threshold: 0.0,
+    let models = match preset {
+        Preset::Small => None,
+        Preset::Paper => Some(FirstModels {
+            detector: detector(catalog, 0, &parts, settings)?.0,
+            predictor: Version {
+                number: 0,
+                weights: predictor(catalog, &parts, settings)?.weights()?,
+                threshold: 0.0,
+            },
+        }),
     };
     Ok(Foundation {
         cohort: CohortId::default(),
         encoder,
-        models: Some(FirstModels {
-            detector,
-            predictor,
-        }),
+        models,
     })
 }

@@ -7,7 +7,8 @@
 //!                                                                          └──────────┘
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
 //! segments ─> pooling ══broadcast══> pooled counts
-//! segments in regimes, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! segments in regimes, pooled counts ──> detect ─> judged segments, alarms(±)
+//! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!
 //! where models are trained (the paper's way), instead of pooling and models:
@@ -32,7 +33,9 @@ use timely::dataflow::{InputHandleVec, Scope, StreamVec};
 pub use state::{Holds, State};
 pub use suspend::{Gate, suspend};
 
+use crate::alarms::Budget;
 use crate::compress::{Alpha, Compress};
+use crate::detect::{Detect, Raised, Vigilance};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
@@ -67,6 +70,8 @@ pub struct Settings {
     pub warm_up: Enough,
     /// How homes get their models.
     pub models: Fitting,
+    /// How many alarms a person wants to see of a home.
+    pub budget: Budget,
     /// Jobs of each kind that a worker has out at a time.
     pub limit: usize,
     /// Requests that a worker has out at a time.
@@ -147,6 +152,8 @@ pub struct Learnt<'s> {
     pub filtered: StreamVec<'s, Epoch, Filtered>,
     /// New versions of homes' models, where they are trained.
     pub adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
+    /// What a person should look at, where models are maintained.
+    pub alarms: Option<Alarms<'s>>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
     /// What became of versions on trial, or of what synthesis taught.
@@ -267,6 +274,7 @@ fn learn<'s>(
         invalid: judged.invalid,
         filtered: judged.filtered,
         adaptations: fitted.adaptations,
+        alarms: fitted.alarms,
         scores: fitted.scores,
         adjustments: fitted.adjustments,
     }
@@ -314,9 +322,13 @@ fn judge<'s>(
     }
 }
 
+/// Alarms that are raised and withdrawn.
+pub type Alarms<'s> = StreamVec<'s, Epoch, (Arc<Raised>, Epoch, i64)>;
+
 /// Models that follow what happens, and what they say.
 struct Fitted<'s> {
     adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
+    alarms: Option<Alarms<'s>>,
     scores: StreamVec<'s, Epoch, Score>,
     adjustments: StreamVec<'s, Epoch, Adjustment>,
 }
@@ -329,13 +341,26 @@ fn maintain<'s>(
     state: &Holds,
 ) -> Fitted<'s> {
     let catalogs = &settings.rules.catalogs;
-    let pooled = ingested.segments.clone().pooled(catalogs.clone());
+    let pooled = ingested
+        .segments
+        .clone()
+        .pooled(catalogs.clone())
+        .broadcast();
+    let watch = Vigilance {
+        catalogs: catalogs.clone(),
+        lateness: settings.rules.lateness,
+        budget: settings.budget,
+    };
+    let detected = ingested
+        .regimes
+        .clone()
+        .detect(pooled.clone(), watch, state.detect.clone());
     let maintenance = Maintenance {
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
     };
-    let models = ingested.regimes.clone().models(
-        pooled.broadcast(),
+    let models = detected.judged.models(
+        pooled,
         judged.keys.clone(),
         judged.filtered.clone(),
         maintenance,
@@ -343,6 +368,7 @@ fn maintain<'s>(
     );
     Fitted {
         adaptations: None,
+        alarms: Some(detected.alarms),
         scores: models.scores,
         adjustments: models.adjustments,
     }
@@ -380,6 +406,7 @@ fn train<'s>(
     );
     Fitted {
         adaptations: Some(adaptations),
+        alarms: None,
         scores: scored.scores,
         adjustments: scored.adjustments,
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::compress::CompressState;
+use crate::detect::DetectState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
 use crate::models::ModelsState;
@@ -80,6 +81,7 @@ operators! {
     gather: GatherState, "Shifts with some of their answers.";
     filter: Questions<Candidates>, "Candidates that are being judged.";
     train: Questions<Filtered>, "Shifts that are being learnt.";
+    detect: DetectState, "Detectors of homes, and what their cohorts know together.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
 }

@@ -1,17 +1,14 @@
 //! What one home has: its habits, and what waits to be judged or learnt.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use crate::detect::Maintained;
 use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::words::{
-    Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
+    Adjustment, Epoch, Filtered, Outcome, Score, Sequence, Shift, ShiftKey, Task, Time,
 };
-
-/// What comes or goes in an epoch.
-pub type Update = ((ShiftKey, Arc<Segment>), i64);
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
 #[derive(Debug, Serialize, Deserialize)]
@@ -38,7 +35,7 @@ impl From<Filtered> for Lesson {
 #[derive(Debug, Serialize, Deserialize)]
 pub enum Due {
     /// Segments come and go.
-    Batch(Vec<Update>),
+    Batch(Vec<Maintained>),
     /// An answer comes into force.
     Lesson(Lesson),
 }
@@ -126,35 +123,35 @@ impl HomeModels {
         words: &Vocabulary<'_>,
         pooled: &Pooled,
         lateness: i64,
-        mut updates: Vec<Update>,
+        mut updates: Vec<Maintained>,
         said: &mut Said,
     ) {
         if let Some(newest) = self.newest {
             self.habits.settle(Time(newest.0.saturating_sub(lateness)));
         }
-        updates.sort_by(|((_, a), _), ((_, b), _)| a.cmp(b));
+        updates.sort_by(|a, b| a.segment.cmp(&b.segment));
         // What goes in one regime and comes in another is the same segment still: a shift was declared after it.
         let (moved, changed): (Vec<_>, Vec<_>) = updates
-            .chunk_by(|((_, a), _), ((_, b), _)| a == b)
+            .chunk_by(|a, b| a.segment == b.segment)
             .partition(|same| same.len() > 1);
-        for ((key, segment), diff) in moved.into_iter().flatten() {
-            if *diff > 0 {
-                self.began(*key, segment.start());
-            }
+        for update in moved.into_iter().flatten().filter(|update| update.diff > 0) {
+            self.began(update.key, update.segment.start());
         }
         let changed = || changed.iter().copied().flatten();
-        for ((_, segment), _) in changed().filter(|(_, diff)| *diff < 0) {
-            self.habits.retract(words, segment);
+        for update in changed().filter(|update| update.diff < 0) {
+            self.habits.retract(words, &update.segment);
         }
-        for ((key, segment), _) in changed().filter(|(_, diff)| *diff > 0) {
-            self.began(*key, segment.start());
+        for update in changed().filter(|update| update.diff > 0) {
+            let (segment, detected) = (&update.segment, update.detected.as_deref());
+            self.began(update.key, segment.start());
             let judged = self.habits.judge(words, pooled, segment);
-            let steps = segment.moments.iter().zip(&judged.steps);
-            said.scores.extend(steps.map(|(moment, step)| Score {
+            let threshold = detected.and_then(|detected| detected.threshold);
+            let steps = segment.moments.iter().zip(&judged.steps).enumerate();
+            said.scores.extend(steps.map(|(i, (moment, step))| Score {
                 home: segment.home,
                 moment: *moment,
-                score: step.surprisal,
-                threshold: f32::INFINITY,
+                score: detected.map_or(f32::NAN, |detected| detected.scores[i]),
+                threshold: threshold.unwrap_or(f32::INFINITY),
                 predictions: step.predictions.clone(),
                 detector: self.version,
                 predictor: self.version,

@@ -6,7 +6,6 @@ mod pools;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
@@ -14,12 +13,12 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::habits::{PooledChanges, Vocabulary};
+use crate::detect::Maintained;
+use crate::habits::Vocabulary;
+use crate::pooling::CohortChanges;
 use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
-use crate::words::{
-    Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, Segment, ShiftKey,
-};
-use home::{Due, HomeModels, Lesson, Said, Turn, Update};
+use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
+use home::{Due, HomeModels, Lesson, Said, Turn};
 use pools::Pools;
 
 /// How models are maintained.
@@ -41,8 +40,8 @@ pub struct ModelStreams<'s> {
 
 /// Maintains models.
 pub trait Models<'s> {
-    /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and judges each segment that
-    /// comes before it is learnt.
+    /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and predicts each segment that
+    /// comes before it is learnt; scores have what its detector said of it ([`Detect`](crate::detect::Detect)) as well.
     ///
     /// A segment of epoch `e` is judged by what follows from its home's segments before it, from the cohort's `pooled`
     /// counts (broadcast) of epochs before `e`, and from the answers (`filtered`) to its own home's `requests` of epochs
@@ -54,7 +53,7 @@ pub trait Models<'s> {
     /// # Examples
     /// ```
     /// use std::sync::Arc;
-    /// use differential_dataflow::AsCollection;
+    /// use hearth_operators::detect::{Detected, Maintained};
     /// use hearth_operators::models::*;
     /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
@@ -69,25 +68,26 @@ pub trait Models<'s> {
     ///         let (_, pooled) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, filtered) = scope.new_input::<Vec<_>>();
-    ///         let models = segments.as_collection().models(pooled, requests, filtered, maintenance, Held::default());
+    ///         let models = segments.models(pooled, requests, filtered, maintenance, Held::default());
     ///         (input, models.scores.capture())
     ///     });
     ///     for day in 0..9 {
     ///         let moment = |(at, action)| Moment { time: Time(day * Time::DAY + at), action: ActionId(action), offset: 0 };
     ///         let moments = [(0, 0), (9, 1)].map(moment).to_vec();
     ///         let key = ShiftKey { home: HomeId(0), regime: 0 };
-    ///         segments.send(((key, Arc::new(Segment { home: HomeId(0), moments })), day as u64, 1i64));
+    ///         let detected = Some(Arc::new(Detected { scores: vec![1.0, 1.0], threshold: None }));
+    ///         segments.send(Maintained { key, segment: Arc::new(Segment { home: HomeId(0), moments }), diff: 1, detected });
     ///         segments.advance_to(day as u64 + 1);
     ///     }
     ///     scores
     /// });
     /// let scores: Vec<Score> = scores.extract().into_iter().flat_map(|(_, scores)| scores).collect();
-    /// // That the lamp is switched off after it was switched on is less and less of a surprise.
-    /// assert!(scores[17].score < scores[1].score);
+    /// // That the lamp is switched off after it was switched on is expected by now.
+    /// assert_eq!(scores[17].predictions[0].0, ActionId(1));
     /// ```
     fn models(
         self,
-        pooled: StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)>,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
         maintenance: Maintenance,
@@ -101,7 +101,7 @@ pub struct ModelsState {
     homes: Homes<Option<Box<HomeModels>>>,
     pools: Pools,
     /// Updates of epochs that are still open.
-    open: Buffered<Vec<Update>>,
+    open: Buffered<Vec<Maintained>>,
 }
 
 impl ModelsState {
@@ -112,8 +112,7 @@ impl ModelsState {
         }
         for (epoch, updates) in self.open {
             for update in updates {
-                let ((key, _), _) = &update;
-                let worker = &mut to[key.home.0 as usize % workers];
+                let worker = &mut to[update.key.home.0 as usize % workers];
                 worker.open.entry(epoch).or_default().push(update);
             }
         }
@@ -176,16 +175,21 @@ impl Queue {
     }
 
     /// Takes in a complete epoch's updates.
-    fn add(&mut self, state: &mut ModelsState, mut updates: Vec<Update>, at: &[Capability<Epoch>]) {
+    fn add(
+        &mut self,
+        state: &mut ModelsState,
+        mut updates: Vec<Maintained>,
+        at: &[Capability<Epoch>],
+    ) {
         let epoch = *at[0].time();
         let turn = Turn {
             epoch,
             regime: None,
         };
-        updates.sort_by_key(|((key, _), _)| key.home);
-        while let Some(((key, _), _)) = updates.last() {
-            let home = key.home;
-            let first = updates.partition_point(|((key, _), _)| key.home < home);
+        updates.sort_by_key(|update| update.key.home);
+        while let Some(update) = updates.last() {
+            let home = update.key.home;
+            let first = updates.partition_point(|update| update.key.home < home);
             let own = updates.split_off(first);
             self.put(state, home, turn, Due::Batch(own), at.to_vec());
         }
@@ -246,20 +250,20 @@ impl Queue {
     }
 }
 
-impl<'s> Models<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
     fn models(
         self,
-        pooled: StreamVec<'s, Epoch, (CohortId, Arc<PooledChanges>)>,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
         maintenance: Maintenance,
         held: Held<ModelsState>,
     ) -> ModelStreams<'s> {
-        let scope = self.inner.scope();
+        let scope = self.scope();
         let (index, peers) = (scope.index(), scope.peers());
         let mut builder = OperatorBuilder::new("Models".to_owned(), scope);
         held.wake(scope, builder.operator_info().address);
-        let mut updates = builder.new_input(self.inner, Pipeline);
+        let mut updates = builder.new_input(self, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let by_home = Exchange::new(|key: &ShiftKey| u64::from(key.home.0));
         let mut requests = builder.new_input(requests, by_home);
@@ -273,7 +277,7 @@ impl<'s> Models<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> 
         builder.build(move |initial| {
             held.borrow_mut().homes.settle(index, peers);
             let open = std::mem::take(&mut held.borrow_mut().open);
-            let mut buffer = EpochBuffer::<Vec<Update>>::restored(open, &initial);
+            let mut buffer = EpochBuffer::<Vec<Maintained>>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
             let outputs = initial.len();
             drop(initial);
@@ -303,8 +307,7 @@ impl<'s> Models<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> 
                 });
                 updates.for_each_stamp(|capability, data| {
                     if let Some(waiting) = buffer.at(&capability) {
-                        let data = data.flat_map(std::mem::take);
-                        waiting.extend(data.map(|(data, _, diff)| (data, diff)));
+                        waiting.extend(data.flat_map(std::mem::take));
                     }
                 });
                 // Of earlier epochs all segments, pooled counts and requests are known.

@@ -5,7 +5,8 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::habits::{Pooled, PooledChanges};
+use crate::habits::Pooled;
+use crate::pooling::CohortChanges;
 use crate::words::{CohortId, Epoch};
 
 /// The counts of all cohorts, and how they changed since the earliest epoch that a home still waits in.
@@ -16,12 +17,12 @@ pub struct Pools {
     counts: BTreeMap<CohortId, Pooled>,
     /// The changes of all epochs before this one are in the counts, no others are.
     before: Epoch,
-    changes: BTreeMap<Epoch, Vec<(CohortId, Arc<PooledChanges>)>>,
+    changes: BTreeMap<Epoch, Vec<(CohortId, Arc<CohortChanges>)>>,
 }
 
 impl Pools {
     /// Takes in what an epoch changes. It must not have been passed yet.
-    pub fn change(&mut self, epoch: Epoch, cohort: CohortId, changes: Arc<PooledChanges>) {
+    pub fn change(&mut self, epoch: Epoch, cohort: CohortId, changes: Arc<CohortChanges>) {
         debug_assert!(epoch >= self.before, "epoch {epoch} was passed");
         self.changes
             .entry(epoch)
@@ -46,11 +47,17 @@ impl Pools {
     fn move_to(&mut self, epoch: Epoch) {
         if epoch > self.before {
             for (cohort, changes) in self.changes.range(self.before..epoch).flat_map(|(_, c)| c) {
-                self.counts.entry(*cohort).or_default().apply(changes, 1);
+                self.counts
+                    .entry(*cohort)
+                    .or_default()
+                    .apply(&changes.predictor, 1);
             }
         } else if epoch < self.before {
             for (cohort, changes) in self.changes.range(epoch..self.before).flat_map(|(_, c)| c) {
-                self.counts.entry(*cohort).or_default().apply(changes, -1);
+                self.counts
+                    .entry(*cohort)
+                    .or_default()
+                    .apply(&changes.predictor, -1);
             }
         }
         self.before = epoch;

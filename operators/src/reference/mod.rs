@@ -2,6 +2,7 @@
 //! to them, and benchmarks measure against them.
 
 mod compress;
+mod detect;
 mod hints;
 mod models;
 mod score;
@@ -10,6 +11,7 @@ mod split;
 mod transitions;
 
 pub use compress::{compress, cosine};
+pub use detect::{Detections, detect};
 pub use hints::hints;
 pub use models::{HomeLife, models};
 pub use score::{HomeHistory, score};

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::detect::Detected;
 use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
 
@@ -15,12 +16,44 @@ pub struct HomeLife {
     pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
 }
 
-/// The scores of a home, as [`Models`](crate::models::Models) promises; `pooled`: the cohort's counts of all epochs before one.
+/// A segment that comes or goes.
+pub(super) struct InTurn<'a> {
+    pub key: ShiftKey,
+    pub segment: &'a Arc<Segment>,
+    pub diff: i64,
+    /// Whether it stays, in another regime.
+    pub is_moved: bool,
+}
+
+/// An epoch's updates of a home in the order in which they take effect: what goes, what moves between regimes, what comes.
+pub(super) fn in_turn(updates: &[((ShiftKey, Arc<Segment>), i64)]) -> Vec<InTurn<'_>> {
+    let turn = |((key, segment), diff): &'_ ((ShiftKey, Arc<Segment>), i64)| {
+        let same = updates.iter().filter(|((_, other), _)| other == segment);
+        (*key, *diff, same.count() > 1)
+    };
+    let all = updates.iter().map(|update| {
+        let (key, diff, is_moved) = turn(update);
+        let segment = &update.0.1;
+        InTurn {
+            key,
+            segment,
+            diff,
+            is_moved,
+        }
+    });
+    let mut all: Vec<_> = all.collect();
+    all.sort_by_key(|u| (u.diff > 0, !u.is_moved, u.segment));
+    all
+}
+
+/// The scores of a home, as [`Models`](crate::models::Models) promises; `pooled`: the cohort's counts of all epochs before
+/// one; `detected`: what the detector said in an epoch.
 pub fn models(
     words: &Vocabulary<'_>,
     life: &HomeLife,
     lateness: i64,
     pooled: impl Fn(Epoch) -> Pooled,
+    detected: &BTreeMap<(Epoch, Arc<Segment>), Detected>,
 ) -> Vec<(Epoch, Score)> {
     let mut scores = Vec::new();
     let mut habits = Habits::default();
@@ -39,40 +72,33 @@ pub fn models(
         if let Some(newest) = newest {
             habits.settle(Time(newest.0.saturating_sub(lateness)));
         }
-        let all = updates.clone();
-        let is_moved = |segment: &Arc<Segment>| {
-            let same = all.iter().filter(|((_, s), _)| s == segment);
-            same.count() > 1
-        };
-        let mut updates = updates.clone();
-        // What goes first, then what moves between regimes, then what comes.
-        updates
-            .sort_by_key(|((_, segment), diff)| (*diff > 0, !is_moved(segment), segment.clone()));
-        for ((key, segment), diff) in &updates {
-            if *diff > 0 {
+        for update in in_turn(updates) {
+            let segment = update.segment;
+            if update.diff > 0 {
                 // The newest regime begins where its first segment does.
-                let began = (key.regime, std::cmp::Reverse(segment.start()));
+                let began = (update.key.regime, std::cmp::Reverse(segment.start()));
                 if regime.is_none_or(|known| began > known) {
-                    if key.regime > 0 {
+                    if update.key.regime > 0 {
                         habits.shift(segment.start());
                     }
                     regime = Some(began);
                 }
             }
-            if is_moved(segment) {
+            if update.is_moved {
                 continue;
             }
-            if *diff < 0 {
+            if update.diff < 0 {
                 habits.retract(words, segment);
                 continue;
             }
             let judged = habits.judge(words, &pooled(*epoch), segment);
-            for (moment, step) in segment.moments.iter().zip(&judged.steps) {
+            let detected = &detected[&(*epoch, segment.clone())];
+            for (i, (moment, step)) in segment.moments.iter().zip(&judged.steps).enumerate() {
                 let score = Score {
                     home: segment.home,
                     moment: *moment,
-                    score: step.surprisal,
-                    threshold: f32::INFINITY,
+                    score: detected.scores[i],
+                    threshold: detected.threshold.unwrap_or(f32::INFINITY),
                     predictions: step.predictions.clone(),
                     detector: version,
                     predictor: version,

@@ -5,8 +5,10 @@ use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
 use differential_dataflow::consolidation::consolidate;
+use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams, build, suspend};
+use hearth_operators::detect::Raised;
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
@@ -246,6 +248,7 @@ pub struct Outputs {
     pub invalid: Vec<(Epoch, Invalid)>,
     pub verdicts: Vec<(Epoch, Verdict)>,
     pub adaptations: Vec<(Epoch, Adaptation)>,
+    pub alarms: Vec<(Epoch, Raised, i64)>,
     pub scores: Vec<(Epoch, Score)>,
     pub adjustments: Vec<(Epoch, Adjustment)>,
 }
@@ -272,6 +275,7 @@ impl Outputs {
             ("invalid", sorted(&self.invalid)),
             ("verdicts", sorted(&self.verdicts)),
             ("adaptations", sorted(&self.adaptations)),
+            ("alarms", sorted(&self.alarms)),
             ("scores", sorted(&self.scores)),
             ("adjustments", sorted(&self.adjustments)),
         ])
@@ -301,6 +305,12 @@ impl Outputs {
 pub const WARM_UP: Enough = Enough {
     behaviors: 8,
     span: 30 * Time::HOUR,
+};
+
+/// How many alarms a person wants to see in these tests.
+pub const BUDGET: Budget = Budget {
+    alarms: 1,
+    per: 3 * Time::DAY,
 };
 
 /// An encoder that needs no training: how often each action and hour bucket occurs, of unit length.
@@ -362,6 +372,7 @@ fn stretch(
             alpha: log.alpha,
             warm_up: WARM_UP,
             models: log.fitting,
+            budget: BUDGET,
             limit: 2,
             requests: 2,
         };
@@ -435,6 +446,11 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     });
     if let Some(adaptations) = learnt.adaptations {
         keep(adaptations, all, |o, e, a| o.adaptations.push((e, a)));
+    }
+    if let Some(alarms) = learnt.alarms {
+        keep(alarms, all, |o, e, (raised, _, diff)| {
+            o.alarms.push((e, Raised::clone(&raised), diff));
+        });
     }
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {

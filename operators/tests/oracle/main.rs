@@ -35,7 +35,7 @@ proptest! {
         compress::representatives_are_those_of_the_twin(&log, &outputs)?;
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         request::an_ended_regime_asks_for_each_weekday(&outputs)?;
-        models::scores_are_those_of_the_twin(&log, &outputs)?;
+        models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
     }
 
     /// States taken out at any epoch, encoded, dealt to any number of workers and put back: the streams are as if nothing had

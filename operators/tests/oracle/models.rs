@@ -2,31 +2,44 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{Log, Outputs, at, epochs};
+use crate::log::{BUDGET, Log, Outputs, at, epochs};
 use hearth_operators::dataflow::Fitting;
-use hearth_operators::habits::{Pooled, PooledChanges, Vocabulary};
-use hearth_operators::reference::{HomeLife, models};
+use hearth_operators::detect::Vigilance;
+use hearth_operators::habits::{Pooled, Vocabulary};
+use hearth_operators::pooling::CohortChanges;
+use hearth_operators::reference::{HomeLife, detect, models};
+use hearth_operators::surprise::Counts;
 use hearth_operators::words::{Epoch, HomeId, Score, Sequence};
 use proptest::prelude::*;
 
-/// Every score, and what became of every answer.
-pub fn scores_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+/// Every score and every alarm.
+pub fn scores_and_alarms_are_those_of_the_twin(
+    log: &Log,
+    outputs: &Outputs,
+) -> Result<(), TestCaseError> {
     if log.fitting != Fitting::Maintained {
         return Ok(());
     }
     let catalogs = &log.rules.catalogs;
-    // The counts of all segments that stand before each epoch, from scratch.
-    let pooled = |epoch: Epoch| {
-        let mut changes = PooledChanges::default();
+    // What all segments that stand before an epoch count, from scratch.
+    let shared = |epoch: Epoch| {
+        let mut changes = CohortChanges::default();
         let stand = |(_, e, _): &&(_, Epoch, i64)| *e < epoch;
         let before: Vec<_> = outputs.segments.iter().filter(stand).cloned().collect();
         for (segment, _) in at(&before, Epoch::MAX) {
             changes.add(&Vocabulary::new(catalogs, segment.home), &segment, 1);
         }
-        changes.consolidate();
+        changes
+    };
+    let pooled = |epoch: Epoch| {
         let mut pooled = Pooled::default();
-        pooled.apply(&changes, 1);
+        pooled.apply(&shared(epoch).predictor, 1);
         pooled
+    };
+    let counted = |epoch: Epoch| {
+        let mut counts = Counts::default();
+        counts.apply(&shared(epoch).detector);
+        counts
     };
     let mut lives: BTreeMap<HomeId, HomeLife> = BTreeMap::new();
     for ((key, segment), epoch, diff) in &outputs.regimes {
@@ -51,21 +64,30 @@ pub fn scores_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), 
             .or_default()
             .push((key, sequences));
     }
+    let watch = Vigilance {
+        catalogs: catalogs.clone(),
+        lateness: log.rules.lateness,
+        budget: BUDGET,
+    };
+    let said = detect(&lives, &watch, counted);
+    prop_assert_eq!(sorted(&outputs.alarms), sorted(&said.alarms));
     let mut expected: Vec<(Epoch, Score)> = Vec::new();
     for (home, life) in &lives {
         let words = Vocabulary::new(catalogs, *home);
-        expected.extend(models(&words, life, log.rules.lateness, pooled));
+        let detected = &said.detected;
+        expected.extend(models(&words, life, log.rules.lateness, pooled, detected));
     }
-    let order = |scores: &[(Epoch, Score)]| {
-        let mut lines: Vec<String> = scores.iter().map(|line| format!("{line:?}")).collect();
-        lines.sort();
-        lines
-    };
     prop_assert_eq!(
-        order(&outputs.scores),
-        order(&expected),
+        sorted(&outputs.scores),
+        sorted(&expected),
         "of {} epochs",
         epochs(log)
     );
     Ok(())
+}
+
+fn sorted<D: std::fmt::Debug>(lines: &[D]) -> Vec<String> {
+    let mut lines: Vec<String> = lines.iter().map(|line| format!("{line:?}")).collect();
+    lines.sort();
+    lines
 }

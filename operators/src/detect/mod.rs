@@ -1,0 +1,252 @@
+//! How anomalous each behaviour is, and what a person should look at.
+
+mod home;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use differential_dataflow::VecCollection;
+use serde::{Deserialize, Serialize};
+use timely::dataflow::StreamVec;
+use timely::dataflow::channels::pact::Pipeline;
+use timely::dataflow::operators::generic::OutputBuilder;
+use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::vec::Broadcast;
+use timely::dataflow::operators::{ConnectLoop, Feedback};
+
+use crate::alarms::{Alarm, Budget, Reason, TailChanges, Tails};
+use crate::habits::Vocabulary;
+use crate::pooling::CohortChanges;
+use crate::state::{EpochBuffer, Held, Homes, first_open};
+use crate::surprise::Counts;
+use crate::words::{Catalogs, CohortId, Epoch, HomeId, Segment, ShiftKey};
+use home::{Around, HomeDetector, Said};
+
+/// How detectors are maintained.
+#[derive(Clone)]
+pub struct Vigilance {
+    /// How homes speak, and of which cohort they are.
+    pub catalogs: Arc<Catalogs>,
+    /// How far behind its newest behaviour a home may still change, in µs of event time.
+    pub lateness: i64,
+    /// How many alarms a person wants to see.
+    pub budget: Budget,
+}
+
+/// What a home's detector says of a segment.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Detected {
+    /// By behaviour.
+    pub scores: Vec<f32>,
+    /// A score above this is an anomaly; none while the home is being learnt.
+    pub threshold: Option<f32>,
+}
+
+/// A segment that comes or goes, in its regime, and what the detector says of one that comes.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Maintained {
+    /// The home and the segment's regime.
+    pub key: ShiftKey,
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// 1 or -1.
+    pub diff: i64,
+    /// None for what goes, or only changes its regime.
+    pub detected: Option<Arc<Detected>>,
+}
+
+/// An alarm with its reasons.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Raised {
+    /// What it is about.
+    pub segment: Arc<Segment>,
+    /// Which behaviours, how strange, how severe.
+    pub alarm: Alarm,
+    /// Why.
+    pub reasons: Vec<Reason>,
+}
+
+/// The streams that [`Detect::detect`] maintains.
+pub struct DetectStreams<'s> {
+    /// Each update, judged.
+    pub judged: StreamVec<'s, Epoch, Maintained>,
+    /// Alarms; that of a segment that is revised is withdrawn.
+    pub alarms: StreamVec<'s, Epoch, (Arc<Raised>, Epoch, i64)>,
+}
+
+/// Maintains detectors and alarms.
+pub trait Detect<'s> {
+    /// Judges each segment that comes by what its home (and, in earlier epochs, its cohort) was in the habit of doing before it,
+    /// raises an alarm where that is rarer than the budget allows, and learns it; what goes is taken back.
+    ///
+    /// The cohort's counts come in as `pooled` (broadcast). How far its homes' scores go beyond what is usual
+    /// ([`Tails`]) is known from this operator's own output one epoch later, which comes back to all workers: it waits for nothing
+    /// outside, so nothing holds that back. State per home: its detector's counts, and what its threshold follows from. Cost per
+    /// behaviour: a few microseconds.
+    fn detect(
+        self,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
+        watch: Vigilance,
+        state: Held<DetectState>,
+    ) -> DetectStreams<'s>;
+}
+
+/// What homes of a cohort know together, and what is to be added from an epoch on.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+struct Shared {
+    counts: BTreeMap<CohortId, Counts>,
+    tails: BTreeMap<CohortId, Tails>,
+    /// By the first epoch in which it is known.
+    counted: BTreeMap<Epoch, Vec<(CohortId, Arc<CohortChanges>)>>,
+    /// Likewise.
+    reached: BTreeMap<Epoch, Vec<(CohortId, Arc<TailChanges>)>>,
+}
+
+impl Shared {
+    /// Makes everything known that is known in an epoch.
+    fn advance(&mut self, epoch: Epoch) {
+        while let Some(entry) = self.counted.first_entry()
+            && *entry.key() <= epoch
+        {
+            for (cohort, changes) in entry.remove() {
+                self.counts
+                    .entry(cohort)
+                    .or_default()
+                    .apply(&changes.detector);
+            }
+        }
+        while let Some(entry) = self.reached.first_entry()
+            && *entry.key() <= epoch
+        {
+            for (cohort, changes) in entry.remove() {
+                self.tails.entry(cohort).or_default().apply(&changes);
+            }
+        }
+    }
+}
+
+/// What detecting holds.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct DetectState {
+    homes: Homes<Option<Box<HomeDetector>>>,
+    shared: Shared,
+}
+
+impl DetectState {
+    pub(crate) fn deal(self, to: &mut [&mut Self]) {
+        for worker in to.iter_mut() {
+            // All workers know the same.
+            worker.shared = self.shared.clone();
+        }
+        self.homes
+            .deal(to.iter_mut().map(|worker| &mut worker.homes));
+    }
+
+    /// Takes in an epoch's updates.
+    fn update(
+        &mut self,
+        epoch: Epoch,
+        mut updates: Vec<Maintained>,
+        watch: &Vigilance,
+    ) -> (Said, BTreeMap<CohortId, TailChanges>) {
+        self.shared.advance(epoch);
+        let mut tails = BTreeMap::<CohortId, TailChanges>::new();
+        let mut all = Said::default();
+        updates.sort_by_key(|update| update.key.home);
+        let (no_counts, no_tails) = (Counts::default(), Tails::default());
+        for own in updates.chunk_by(|a, b| a.key.home == b.key.home) {
+            let home: HomeId = own[0].key.home;
+            let cohort = watch.catalogs.cohort_of(home);
+            let around = Around {
+                words: &Vocabulary::new(&watch.catalogs, home),
+                counts: self.shared.counts.get(&cohort).unwrap_or(&no_counts),
+                tails: self.shared.tails.get(&cohort).unwrap_or(&no_tails),
+                budget: watch.budget,
+                lateness: watch.lateness,
+            };
+            let detector = self.homes.of(home).get_or_insert_default();
+            detector.update(&around, own.to_vec(), &mut all);
+            let changes = std::mem::take(&mut all.tails);
+            if !changes.is_empty() {
+                tails.entry(cohort).or_default().merge(&changes);
+            }
+        }
+        (all, tails)
+    }
+}
+
+impl<'s> Detect<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+    fn detect(
+        self,
+        pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
+        watch: Vigilance,
+        held: Held<DetectState>,
+    ) -> DetectStreams<'s> {
+        let scope = self.inner.scope();
+        let (index, peers) = (scope.index(), scope.peers());
+        let (later, tails) = scope.feedback::<Vec<(CohortId, Arc<TailChanges>)>>(1);
+        let mut builder = OperatorBuilder::new("Detect".to_owned(), scope);
+        let mut updates = builder.new_input(self.inner, Pipeline);
+        let mut pooled = builder.new_input(pooled, Pipeline);
+        let mut tails = builder.new_input(tails, Pipeline);
+        let (output, judged) = builder.new_output::<Vec<_>>();
+        let mut judged_out = OutputBuilder::from(output);
+        let (output, alarms) = builder.new_output::<Vec<_>>();
+        let mut alarms_out = OutputBuilder::from(output);
+        let (output, reached) = builder.new_output::<Vec<_>>();
+        let mut reached_out = OutputBuilder::from(output);
+
+        builder.build(move |_capabilities| {
+            held.borrow_mut().homes.settle(index, peers);
+            let mut buffer = EpochBuffer::<Vec<Maintained>>::new(3);
+            move |frontiers| {
+                let state = &mut *held.borrow_mut();
+                pooled.for_each_stamp(|capability, data| {
+                    if let Some(&epoch) = capability.least() {
+                        // What an epoch changes is known in the next one.
+                        let counted = state.shared.counted.entry(epoch + 1).or_default();
+                        counted.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                tails.for_each_stamp(|capability, data| {
+                    if let Some(&epoch) = capability.least() {
+                        let reached = state.shared.reached.entry(epoch).or_default();
+                        reached.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                updates.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        let data = data.flat_map(std::mem::take);
+                        arrived.extend(data.map(|((key, segment), _, diff)| Maintained {
+                            key,
+                            segment,
+                            diff,
+                            detected: None,
+                        }));
+                    }
+                });
+                while let Some((at, updates)) = buffer.next(frontiers) {
+                    let epoch = *at[0].time();
+                    let (said, tails) = state.update(epoch, updates, &watch);
+                    let mut judged = judged_out.activate();
+                    judged
+                        .session(&at[0])
+                        .give_iterator(said.judged.into_iter());
+                    let alarms = said.alarms.into_iter();
+                    alarms_out
+                        .activate()
+                        .session(&at[1])
+                        .give_iterator(alarms.map(|(raised, diff)| (raised, epoch, diff)));
+                    let tails = tails.into_iter();
+                    let tails = tails.map(|(cohort, changes)| (cohort, Arc::new(changes)));
+                    reached_out.activate().session(&at[2]).give_iterator(tails);
+                }
+                // Also where no home lives: nothing is to pile up.
+                let known = frontiers.iter().map(first_open).min();
+                state.shared.advance(known.unwrap_or(Epoch::MAX));
+            }
+        });
+        reached.broadcast().connect_loop(later);
+        DetectStreams { judged, alarms }
+    }
+}
