@@ -203,7 +203,8 @@ impl Summary {
         }
     }
 
-    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run left.
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run
+    /// left.
     pub fn balanced(&self) -> bool {
         let Events {
             r#in,

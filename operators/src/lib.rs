@@ -4,9 +4,9 @@
 //! request, an embedding, a training run) it asks through [`outside::Outside`].
 //!
 //! In the order in which behaviours meet them:
-//! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
-//! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
-//! hold; [`reference`](mod@reference) holds the twins.
+//! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] →
+//! [`validate`] → [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together,
+//! [`state`] is what they hold; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
 pub mod compress;
