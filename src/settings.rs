@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Settings};
 use hearth_operators::split::{self, Rules};
@@ -45,6 +46,10 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             Preset::Paper => Fitting::Trained {
                 trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
             },
+        },
+        budget: Budget {
+            alarms: config.alarm_budget.alarms.get(),
+            per: config.alarm_budget.per.micros(),
         },
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),

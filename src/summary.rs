@@ -97,6 +97,8 @@ pub struct Summary {
     pub adaptations: Adaptations,
     /// Scores written, and how many of them call an anomaly.
     pub scores: Scores,
+    /// Alarms that stand.
+    pub alarms: i64,
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
@@ -187,6 +189,7 @@ impl Summary {
                 written: counts.scores,
                 anomalies: counts.anomalies,
             },
+            alarms: counts.alarms,
             llm,
             notes: Vec::new(),
             interrupted: run.interrupted,
@@ -203,7 +206,8 @@ impl Summary {
         }
     }
 
-    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run left.
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run
+    /// left.
     pub fn balanced(&self) -> bool {
         let Events {
             r#in,

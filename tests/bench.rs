@@ -41,7 +41,8 @@ fn throughput_runs_every_input_and_insists_on_equal_outputs() {
         );
     }
     let runs = report["runs"].as_array().unwrap();
-    // Four inputs, in order and late; twice the plain loop and Hearth with one and two workers; in order also the loop without counts.
+    // Four inputs, in order and late; twice the plain loop and Hearth with one and two workers; in order also the loop without
+    // counts.
     assert_eq!(runs.len(), 2 * (4 * 2 * 3 + 4));
     for run in runs {
         let keys: Vec<&str> = run

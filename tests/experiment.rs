@@ -46,8 +46,8 @@ fn repository() -> Option<PathBuf> {
     None
 }
 
-/// The lines of a run by the paper's protocol with one seed, of anomaly detection and behaviour prediction. `None`, loudly, without
-/// the authors' data.
+/// The lines of a run by the paper's protocol with one seed, of anomaly detection and behaviour prediction. `None`, loudly,
+/// without the authors' data.
 fn by_the_papers_protocol(datasets: &str, methods: &str) -> Option<Vec<Value>> {
     let data = repository()?;
     let dir = tempfile::tempdir().unwrap();
@@ -285,7 +285,8 @@ fn the_papers_protocol_gives_trivial_answers_what_they_are_known_to_score() {
     }
 }
 
-/// The sequences of ten that the authors ran their baselines on are read, NumPy's numbers and all, and are as many as they tested.
+/// The sequences of ten that the authors ran their baselines on are read, NumPy's numbers and all, and are as many as they
+/// tested.
 #[test]
 fn baselines_run_on_the_sequences_that_the_authors_ran_them_on() {
     let Some(lines) = by_the_papers_protocol("fr", "LOF,HMM") else {

@@ -29,10 +29,10 @@ pub trait Compress<'s> {
     /// unless an earlier kept one has an equal embedding or a cosine similarity above α (greedy leader clustering).
     ///
     /// Embeddings are unit vectors. `over` names the regimes to which nothing can come any more: their representatives are handed
-    /// over and their state is dropped. State per home: its segments by bucket with their embeddings, shared among equal sequences. Cost per segment:
-    /// a dot product with each kept one of its bucket; a revision repeats that for the bucket's later ones. With a budget, α
-    /// falls as the bucket fills, each fall costing a pass over the bucket; a revision looks for α anew, in at most as many
-    /// passes as [`LADDER`] has rungs, each of them given up at the first representative too many.
+    /// over and their state is dropped. State per home: its segments by bucket with their embeddings, shared among equal
+    /// sequences. Cost per segment: a dot product with each kept one of its bucket; a revision repeats that for the bucket's
+    /// later ones. With a budget, α falls as the bucket fills, each fall costing a pass over the bucket; a revision looks for α
+    /// anew, in at most as many passes as [`LADDER`] has rungs, each of them given up at the first representative too many.
     ///
     /// # Examples
     /// ```

@@ -9,6 +9,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
+use timely::progress::frontier::MutableAntichain;
 
 use crate::outside::{Inquiries, Outside};
 use crate::state::{Buffered, EpochBuffer, Held};
@@ -76,8 +77,8 @@ pub trait Embed<'s> {
     /// Passes each update on with its embedding. The encoding is done outside, at most `limit` batches of a worker at a time.
     ///
     /// Segments wait for their cohort's `foundation` (broadcast), which brings the encoder, and behind those of earlier epochs.
-    /// State: what waits. The embeddings of sequences met so far are remembered beside it. Cost per segment: a look-up; per distinct
-    /// sequence: an encoding.
+    /// State: what waits. The embeddings of sequences met so far are remembered beside it. Cost per segment: a look-up; per
+    /// distinct sequence: an encoding.
     ///
     /// # Examples
     /// ```
@@ -196,6 +197,64 @@ impl Batch {
     }
 }
 
+/// What a worker's operator works with, beside what it holds.
+struct Work {
+    catalogs: Arc<Catalogs>,
+    buffer: EpochBuffer<Vec<Update>>,
+    complete: VecDeque<Complete>,
+    known: Known,
+    inquiries: Inquiries<Batch, ToEmbed, Vec<Embedding>>,
+}
+
+impl Work {
+    /// Takes the epochs out of the buffer that the frontier has passed.
+    fn close(&mut self, frontier: &MutableAntichain<Epoch>) {
+        let frontier = std::slice::from_ref(frontier);
+        while let Some((mut capabilities, updates)) = self.buffer.next(frontier) {
+            let cohorts = by_cohort(updates, &self.catalogs);
+            self.complete.push_back((capabilities.remove(0), cohorts));
+        }
+    }
+
+    /// Asks for what is not known of complete epochs whose cohorts have encoders. Where no more encoders can come, what has none
+    /// is dropped: there is nothing to embed with.
+    fn ask(&mut self, encoders: &BTreeMap<CohortId, Weights>, no_more: bool) {
+        let ready = |(_, cohorts): &mut Complete| {
+            no_more || cohorts.keys().all(|cohort| encoders.contains_key(cohort))
+        };
+        while let Some((capability, cohorts)) = self.complete.pop_front_if(ready) {
+            for (cohort, updates) in cohorts {
+                let Some(encoder) = encoders.get(&cohort).cloned() else {
+                    continue;
+                };
+                let known = self.known.entry(cohort).or_default();
+                let at = capability.clone();
+                let batch = Batch::new(at, cohort, updates, known, &self.catalogs);
+                let question = batch.question(encoder);
+                self.inquiries.ask(batch, question);
+            }
+        }
+    }
+
+    /// Remembers what was asked.
+    fn learn(&mut self, batch: Batch, embeddings: Vec<Embedding>) {
+        let known = self.known.entry(batch.cohort).or_default();
+        if known.len() > REMEMBERED {
+            known.clear();
+        }
+        known.extend(batch.sequences.into_iter().zip(embeddings));
+    }
+
+    /// Gives up all capabilities, and keeps in `open` what is not embedded.
+    fn release(&mut self, open: &mut Buffered<Vec<Update>>) {
+        let asked = self.inquiries.abandon().map(Batch::updates);
+        for (epoch, updates) in asked.chain(waiting(&mut self.complete)) {
+            open.entry(epoch).or_default().extend(updates);
+        }
+        self.buffer.release(open, Extend::extend);
+    }
+}
+
 impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
     fn embed(
         self,
@@ -214,12 +273,14 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
             move |initial, info| {
                 state.wake(scope, info.address.clone());
                 let activator = scope.worker().sync_activator_for(info.address.to_vec());
-                let mut inquiries: Inquiries<Batch, ToEmbed, Vec<Embedding>> =
-                    Inquiries::new(encoder, limit, activator);
                 let open = std::mem::take(&mut state.borrow_mut().open);
-                let mut buffer = EpochBuffer::restored(open, &[initial]);
-                let mut complete: VecDeque<Complete> = VecDeque::new();
-                let mut known = Known::new();
+                let mut work = Work {
+                    catalogs,
+                    buffer: EpochBuffer::restored(open, &[initial]),
+                    complete: VecDeque::new(),
+                    known: Known::new(),
+                    inquiries: Inquiries::new(encoder, limit, activator),
+                };
                 move |(segments, frontier), (foundation, foundation_frontier), output| {
                     let EmbedState { open, encoders } = &mut *state.borrow_mut();
                     foundation.for_each_stamp(|_capability, data| {
@@ -227,53 +288,25 @@ impl<'s> Embed<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
                         encoders.extend(foundations.map(|f| (f.cohort, f.encoder.clone())));
                     });
                     segments.for_each_stamp(|capability, data| {
-                        if let Some(updates) = buffer.at(&capability) {
+                        if let Some(updates) = work.buffer.at(&capability) {
                             updates.extend(data.flat_map(std::mem::take));
                         }
                     });
-                    let frontier = std::slice::from_ref(frontier);
-                    while let Some((mut capabilities, updates)) = buffer.next(frontier) {
-                        let cohorts = by_cohort(updates, &catalogs);
-                        complete.push_back((capabilities.remove(0), cohorts));
+                    work.close(frontier);
+                    if state.is_running() {
+                        work.ask(encoders, foundation_frontier.is_empty());
                     }
-                    // Without a foundation, and with none to come, there is nothing to embed with.
-                    let hopeless = foundation_frontier.is_empty();
-                    while state.is_running()
-                        && let Some((capability, cohorts)) =
-                            complete.pop_front_if(|(_, cohorts)| {
-                                hopeless || cohorts.keys().all(|c| encoders.contains_key(c))
-                            })
-                    {
-                        for (cohort, updates) in cohorts {
-                            let Some(encoder) = encoders.get(&cohort).cloned() else {
-                                continue;
-                            };
-                            let known = known.entry(cohort).or_default();
-                            let at = capability.clone();
-                            let batch = Batch::new(at, cohort, updates, known, &catalogs);
-                            let question = batch.question(encoder);
-                            inquiries.ask(batch, question);
-                        }
-                    }
-                    while let Some((batch, embeddings)) = inquiries.answer() {
+                    while let Some((batch, embeddings)) = work.inquiries.answer() {
                         // A question without an answer ends the run; until it does, its segments have no embedding.
-                        let Some(embeddings) = embeddings else {
-                            continue;
-                        };
-                        let mut session = output.session(&batch.capability);
-                        session.give_iterator(batch.embedded(&embeddings));
-                        let known = known.entry(batch.cohort).or_default();
-                        if known.len() > REMEMBERED {
-                            known.clear();
+                        if let Some(embeddings) = embeddings {
+                            output
+                                .session(&batch.capability)
+                                .give_iterator(batch.embedded(&embeddings));
+                            work.learn(batch, embeddings);
                         }
-                        known.extend(batch.sequences.into_iter().zip(embeddings));
                     }
                     if state.is_released() {
-                        let asked = inquiries.abandon().map(Batch::updates);
-                        for (epoch, updates) in asked.chain(waiting(&mut complete)) {
-                            open.entry(epoch).or_default().extend(updates);
-                        }
-                        buffer.release(open, Extend::extend);
+                        work.release(open);
                     }
                 }
             },

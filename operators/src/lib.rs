@@ -4,9 +4,10 @@
 //! request, an embedding, a training run) it asks through [`outside::Outside`].
 //!
 //! In the order in which behaviours meet them:
-//! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
-//! [`gather`] → [`models`] over what [`pooling`] shares, or [`score`] where models are trained, with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
-//! hold; [`habits`] is what a home's model is; [`reference`](mod@reference) holds the twins.
+//! [`split`] → [`transitions`], [`pooling`], [`warm_up`], [`shift`] → [`detect`], [`hints`](mod@hints), [`embed`] → [`compress`] →
+//! [`request`] → [`validate`] → [`gather`] → [`models`] (or [`score`], where models are trained), with [`outside`] where work leaves
+//! the workers. What a home's models are is in [`habits`] (what comes next), [`surprise`] (how strange it is) and [`alarms`].
+//! [`dataflow`] puts the operators together, [`state`] is what they hold; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
 pub mod alarms;

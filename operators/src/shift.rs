@@ -313,7 +313,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
 
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
-            let is_here = move |home: HomeId| home.0 as usize % peers == index;
+            let is_here = move |home: HomeId| home.worker(peers) == index;
             let mut buffer = EpochBuffer::<Arrived>::new(3);
             let mut changes = Changes::new();
             move |frontiers| {

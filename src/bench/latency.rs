@@ -16,7 +16,7 @@ use super::latencies::Latency;
 use super::report::Report;
 use super::values::{count, homes};
 use super::workload::{self, Workload};
-use crate::engine::Watch;
+use crate::engine::{Dealt, Watch};
 use crate::sources::{Batch, Flow, Source, SourceError};
 
 /// Measure how long an event takes to its epoch's outputs, at rates up to saturation
@@ -295,7 +295,7 @@ impl Clock {
 }
 
 impl Watch for Clock {
-    fn feeds(&self, _epoch: Epoch, _batch: &Batch) {
+    fn feeds(&self, _epoch: Epoch, _dealt: &Dealt) {
         self.state().fed.push(Instant::now());
     }
 

@@ -33,9 +33,10 @@ pub use workload::{Workload, catalog};
 
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
-/// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes. The path is: read, split with revisions, duplicates and horizon, shifts, transition counts, all
-/// changes handed over and counted. Each run is a process of its own; programs alternate; figures are medians. The load of
-/// the machine is said, and CPU seconds beside those of the clock: on a busy machine only the former tell anything.
+/// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes. The path is: read,
+/// split with revisions, duplicates and horizon, shifts, transition counts, all changes handed over and counted. Each run is a
+/// process of its own; programs alternate; figures are medians. The load of the machine is said, and CPU seconds beside those of
+/// the clock: on a busy machine only the former tell anything.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth bench throughput

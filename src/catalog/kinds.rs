@@ -106,8 +106,8 @@ pub struct Group {
 /// Fills in kinds and meanings where the catalogs of a cohort's homes give none.
 ///
 /// A name that a tenth of the homes (at least two) give a device is a kind of its own: people agreed on what it is called. Else
-/// the words of the name tell the kind. The same for actions and their meanings. What neither tells stays open. Since a home has so many
-/// names only, few can be shared by a tenth: together the homes have at most ten times as many kinds as one.
+/// the words of the name tell the kind. The same for actions and their meanings. What neither tells stays open. Since a home has
+/// so many names only, few can be shared by a tenth: together the homes have at most ten times as many kinds as one.
 pub fn describe(groups: &mut [Group]) {
     let shared = Shared::of(groups);
     // Each text once, however many homes there are.

@@ -159,7 +159,8 @@ pub struct LlmConfig {
     )]
     pub llm_price_output: Price,
 
-    /// What a run may cost at most, in the currency of the prices: set aside before each call, so it is never passed; none: no limit
+    /// What a run may cost at most, in the currency of the prices: set aside before each call, so it is never passed; none: no
+    /// limit
     #[arg(long, env = "HEARTH_LLM_BUDGET", value_name = "MONEY")]
     pub llm_budget: Option<Money>,
 

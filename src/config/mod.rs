@@ -5,6 +5,7 @@
 //! flag > environment > file > default, the parsing and the refusals are clap's for all three; [`describe`] prints
 //! what came of it.
 
+mod budget;
 mod choices;
 mod describe;
 mod error;
@@ -22,6 +23,7 @@ use clap::{Args, FromArgMatches};
 use jiff::tz::TimeZone;
 
 pub use crate::models::Preset;
+pub use budget::AlarmBudget;
 pub use choices::{CassetteMode, Checker, Format, Naming, Synthesizer, Writes};
 pub use describe::describe;
 pub use error::UsageError;
@@ -162,6 +164,15 @@ pub struct Config {
     /// Threads that train models beside the dataflow; by default one a core. Outputs do not depend on their number
     #[arg(long, env = "HEARTH_THREADS", value_name = "NUMBER", default_value_t = cores())]
     pub threads: NonZeroUsize,
+
+    /// How many alarms a person wants to see of a home, in how much event time
+    #[arg(
+        long,
+        env = "HEARTH_ALARM_BUDGET",
+        value_name = "ALARMS/DURATION",
+        default_value = "1/30d"
+    )]
+    pub alarm_budget: AlarmBudget,
 
     /// Segments after a shift on which a home's new models and the ones before are compared; the better ones stay
     #[arg(

@@ -31,8 +31,8 @@ pub struct Control {
     state: Mutex<State>,
     /// Something about the state is new.
     news: Condvar,
-    /// The first worker's thread.
-    first: OnceLock<Thread>,
+    /// The workers' threads, once they run.
+    threads: Vec<OnceLock<Thread>>,
     /// All workers are to leave, whatever they are doing.
     left: AtomicBool,
     /// When a worker first saw that the run is stopped.
@@ -67,6 +67,7 @@ impl Control {
     pub fn new(resumed: Resumed, workers: usize) -> Self {
         let dealt = Held::deal(resumed.states, workers).into_iter().map(Some);
         let control = Control {
+            threads: vec![OnceLock::new(); workers.max(1)],
             dealt: Mutex::new(dealt.collect()),
             before: resumed.epochs,
             ..Control::default()
@@ -131,17 +132,22 @@ impl Control {
         self.state().order.unwrap_or(Order::Feed(self.before))
     }
 
-    /// The calling thread is the first worker's.
-    pub fn lead(&self) {
-        // There is one first worker.
-        let _ = self.first.set(std::thread::current());
+    /// The calling thread is that worker's.
+    pub fn attend(&self, worker: usize) {
+        if let Some(thread) = self.threads.get(worker) {
+            // Each worker has one thread.
+            let _ = thread.set(std::thread::current());
+        }
     }
 
     /// Wakes the first worker, for there is something new.
     pub fn wake(&self) {
-        if let Some(first) = self.first.get() {
-            first.unpark();
-        }
+        self.threads.iter().take(1).for_each(unpark);
+    }
+
+    /// Wakes the other workers.
+    pub fn wake_others(&self) {
+        self.threads.iter().skip(1).for_each(unpark);
     }
 
     /// How far it has come.
@@ -209,5 +215,11 @@ impl Control {
             return true;
         }
         self.stopped.get_or_init(Instant::now).elapsed() < PATIENCE
+    }
+}
+
+fn unpark(thread: &OnceLock<Thread>) {
+    if let Some(thread) = thread.get() {
+        thread.unpark();
     }
 }

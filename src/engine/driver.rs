@@ -1,9 +1,10 @@
-//! What each worker does: the first feeds the dataflow, all run it.
+//! What each worker does: the first says which epochs are fed, each feeds its own homes' part of them and runs the dataflow.
 
-use std::sync::Arc;
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use crossbeam_channel::{Receiver, TryRecvError};
+use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
 use hearth_operators::dataflow::{Holds, Inputs, build, suspend};
 use hearth_operators::split::Notice;
 use hearth_operators::words::Epoch;
@@ -11,11 +12,14 @@ use timely::dataflow::ProbeHandle;
 use timely::worker::Worker;
 
 use super::control::{Control, Order};
+use super::deal::{Dealt, Part};
 use super::{Probes, Reached, Setup};
-use crate::sources::Batch;
 
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
 const AHEAD: Epoch = 8;
+
+/// Epochs that the others may be given before the first worker feeds them: it may have more to do than they.
+const GIVEN: usize = 4;
 
 /// How long a worker sleeps at most before it looks whether it should stop.
 const NAP: Duration = Duration::from_millis(20);
@@ -23,16 +27,34 @@ const NAP: Duration = Duration::from_millis(20);
 /// What each worker runs.
 pub struct Driver {
     pub setup: Setup,
-    /// Epochs from the reader, until the source ends.
-    pub decoded: Receiver<Batch>,
+    /// By worker, until it takes it.
+    pub places: Mutex<Vec<Option<Place>>>,
     pub control: Arc<Control>,
     /// When the engine was started.
     pub began: Instant,
 }
 
+/// Where a worker's input comes from.
+pub enum Place {
+    /// The first one's: epochs from the reader, until the source ends; and where the others get their parts.
+    First(Receiver<Dealt>, Vec<Sender<Part>>),
+    /// Another's: its part of each epoch, until no more are fed.
+    Other(Receiver<Part>),
+}
+
+impl Place {
+    /// Of all workers.
+    pub fn all(decoded: Receiver<Dealt>, workers: usize) -> Mutex<Vec<Option<Self>>> {
+        // What lies in these is bounded by what the first worker gives before it feeds.
+        let (others, parts): (Vec<_>, Vec<_>) = (1..workers).map(|_| unbounded()).unzip();
+        let first = std::iter::once(Place::First(decoded, others));
+        let all = first.chain(parts.into_iter().map(Place::Other));
+        Mutex::new(all.map(Some).collect())
+    }
+}
+
 impl Driver {
-    /// Builds the dataflow on a worker, feeds it (on the first one) and runs it until everything is out, it is suspended, or
-    /// the run is stopped.
+    /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped.
     pub fn drive(&self, worker: &mut Worker) {
         let _over = Over {
             control: &self.control,
@@ -50,20 +72,8 @@ impl Driver {
             let (inputs, streams) = build(scope, dataflow, services, &holds);
             (inputs, outlet.connect(streams))
         });
-        let kept = if worker.index() == 0 {
-            self.control.lead();
-            let feed = Feed {
-                driver: self,
-                worker,
-                inputs,
-                ingested: &probes.ingested,
-                reached: self.control.begin(),
-            };
-            feed.drive()
-        } else {
-            drop(inputs);
-            None
-        };
+        self.control.attend(worker.index());
+        let kept = self.feed(worker, inputs, &probes.ingested);
         self.run_out(worker, &probes);
         let complete = probes.complete();
         if self.control.is_suspended() {
@@ -74,6 +84,40 @@ impl Driver {
             worker.drop_dataflow(index);
         }
         self.control.complete(complete);
+    }
+
+    /// Feeds a worker. The inputs, where the dataflow is to be suspended: they stay open until every worker knows.
+    fn feed(
+        &self,
+        worker: &mut Worker,
+        inputs: Inputs,
+        ingested: &ProbeHandle<Epoch>,
+    ) -> Option<Inputs> {
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let place = places.get_mut(worker.index()).and_then(Option::take);
+        drop(places);
+        let begin = self.control.begin();
+        let mut feed = Feed {
+            driver: self,
+            worker,
+            inputs,
+            ingested,
+            epoch: begin.epochs,
+        };
+        feed.advance();
+        match place? {
+            Place::Other(parts) => feed.follow(&parts),
+            Place::First(decoded, others) => {
+                let lead = Lead {
+                    feed,
+                    decoded,
+                    others,
+                    given: VecDeque::new(),
+                    reached: begin,
+                };
+                lead.drive()
+            }
+        }
     }
 
     /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone.
@@ -90,38 +134,104 @@ impl Driver {
     }
 }
 
-/// The first worker, while it feeds.
+/// A worker, while it feeds.
 struct Feed<'a> {
     driver: &'a Driver,
     worker: &'a mut Worker,
     inputs: Inputs,
     ingested: &'a ProbeHandle<Epoch>,
-    reached: Reached,
+    /// The next epoch that it feeds.
+    epoch: Epoch,
 }
 
 impl Feed<'_> {
-    /// Feeds as ordered. The inputs, where the dataflow is to be suspended: they stay open until every worker knows.
+    /// Says that all before the next epoch is fed.
+    fn advance(&mut self) {
+        self.inputs.behaviors.advance_to(self.epoch);
+        self.inputs.notices.advance_to(self.epoch);
+    }
+
+    /// Feeds the worker's part of an epoch.
+    fn feed(&mut self, part: Part) {
+        for mut message in part {
+            self.inputs.behaviors.send_batch(&mut message);
+        }
+        self.epoch += 1;
+        self.advance();
+        self.worker.step();
+    }
+
+    /// Whether so many epochs are on their way that no more should be fed.
+    fn is_ahead(&self) -> bool {
+        let ahead = self.epoch.saturating_sub(AHEAD);
+        self.ingested.less_than(&ahead) && self.driver.control.patient(&self.driver.setup.stop)
+    }
+
+    /// Feeds what the first worker gives, until that is all.
+    fn follow(mut self, parts: &Receiver<Part>) -> Option<Inputs> {
+        let control = &self.driver.control;
+        loop {
+            // Before the look at what was given: all was given before the dataflow is to be suspended.
+            let ends = control.is_suspended() || control.is_left();
+            match parts.try_recv() {
+                Ok(part) => {
+                    self.feed(part);
+                    while self.is_ahead() {
+                        self.worker.step_or_park(Some(NAP));
+                    }
+                }
+                Err(TryRecvError::Empty) if ends => return Some(self.inputs),
+                // Whoever gives something wakes it.
+                Err(TryRecvError::Empty) => {
+                    self.worker.step_or_park(Some(NAP));
+                }
+                // The first worker went no further; why, it said before.
+                Err(TryRecvError::Disconnected) => {
+                    return control.is_suspended().then_some(self.inputs);
+                }
+            }
+        }
+    }
+}
+
+/// The first worker, while epochs are fed: it says which.
+struct Lead<'a> {
+    feed: Feed<'a>,
+    decoded: Receiver<Dealt>,
+    others: Vec<Sender<Part>>,
+    /// Epochs of which the others have their parts already.
+    given: VecDeque<(Dealt, Part)>,
+    reached: Reached,
+}
+
+impl Lead<'_> {
+    /// Feeds as ordered. The inputs, where the dataflow is to be suspended.
     fn drive(mut self) -> Option<Inputs> {
-        let epoch = self.reached.epochs;
-        self.inputs.behaviors.advance_to(epoch);
-        self.inputs.notices.advance_to(epoch);
         let order = self.run();
-        let Driver { setup, control, .. } = self.driver;
+        let Driver { setup, control, .. } = self.feed.driver;
         if order == Order::Suspend {
             self.settle();
             if !control.is_left() {
                 control.suspend();
             }
-            return Some(self.inputs);
+            return Some(self.feed.inputs);
         }
-        self.inputs.notices.send(Notice::LogEnd);
+        self.feed.inputs.notices.send(Notice::LogEnd);
+        let Lead {
+            feed,
+            others,
+            mut reached,
+            ..
+        } = self;
+        drop(others);
+        control.wake_others();
         let Feed {
             driver,
             worker,
             inputs,
             ingested,
-            mut reached,
-        } = self;
+            ..
+        } = feed;
         drop(inputs);
         while !ingested.done() && control.patient(&setup.stop) {
             worker.step_or_park(Some(NAP));
@@ -132,107 +242,119 @@ impl Feed<'_> {
 
     /// Feeds as ordered, until the dataflow is to end in one way or the other.
     fn run(&mut self) -> Order {
-        let Driver {
-            setup,
-            decoded,
-            control,
-            ..
-        } = self.driver;
+        let Driver { setup, control, .. } = self.feed.driver;
         loop {
             let order = control.ordered();
-            let most = match order {
+            self.give(self.most(order));
+            // What the others were given is fed, whatever is ordered.
+            if let Some((dealt, own)) = self.given.pop_front() {
+                self.feed(dealt, own);
+                continue;
+            }
+            let stopped = setup.stop.is_stopped();
+            match order {
                 Order::Suspend => return order,
+                _ if control.is_left() => return Order::Suspend,
                 Order::Finish if self.reached.ended => return order,
-                Order::Finish => Epoch::MAX,
-                Order::Feed(most) => most,
-            };
-            if control.is_left() {
-                return Order::Suspend;
-            }
-            if setup.stop.is_stopped() {
-                if order != Order::Finish {
-                    control.over();
-                    self.turn();
-                    continue;
-                }
-                // What was read by then is brought to its end, as if the log ended there; after a failure, what was fed.
-                if !setup.stop.is_interrupted() || !control.patient(&setup.stop) {
-                    return order;
-                }
-            }
-            if self.reached.epochs < most && !self.reached.ended {
-                match decoded.try_recv() {
-                    Ok(batch) => {
-                        self.feed(batch);
-                        continue;
-                    }
-                    Err(TryRecvError::Empty) => {}
-                    Err(TryRecvError::Disconnected) => {
-                        self.reached.ended = true;
-                        continue;
-                    }
-                }
+                Order::Finish if stopped && !self.brings_to_an_end() => return order,
+                Order::Feed(_) if stopped => control.over(),
+                Order::Finish | Order::Feed(_) => {}
             }
             // Whoever gives an order or an epoch wakes it.
             self.turn();
         }
     }
 
+    /// Up to which epoch may be fed.
+    fn most(&self, order: Order) -> Epoch {
+        let Driver { setup, control, .. } = self.feed.driver;
+        let runs = !control.is_left() && !setup.stop.is_stopped();
+        match order {
+            Order::Feed(most) if runs => most,
+            Order::Finish if runs || self.brings_to_an_end() => Epoch::MAX,
+            Order::Feed(_) | Order::Finish | Order::Suspend => 0,
+        }
+    }
+
+    /// Of a stopped run: whether what was read by then is brought to its end, as if the log ended there; after a failure, only what
+    /// was fed is.
+    fn brings_to_an_end(&self) -> bool {
+        let Driver { setup, control, .. } = self.feed.driver;
+        setup.stop.is_interrupted() && control.patient(&setup.stop)
+    }
+
+    /// Gives the others their parts of epochs that have come, of those before `most`.
+    fn give(&mut self, most: Epoch) {
+        let Driver { setup, control, .. } = self.feed.driver;
+        let room = if self.others.is_empty() { 1 } else { GIVEN };
+        while !self.reached.ended && self.given.len() < room {
+            let epoch = self.reached.epochs + self.given.len() as Epoch;
+            if epoch >= most || setup.stop.is_stopped() && !setup.stop.is_interrupted() {
+                return;
+            }
+            match self.decoded.try_recv() {
+                Ok(mut dealt) => {
+                    setup.watch.feeds(epoch, &dealt);
+                    let mut parts = std::mem::take(&mut dealt.parts).into_iter();
+                    let own = parts.next().unwrap_or_default();
+                    for (other, part) in self.others.iter().zip(parts) {
+                        // One that panicked takes nothing; it takes the others along.
+                        let _ = other.send(part);
+                    }
+                    control.wake_others();
+                    self.given.push_back((dealt, own));
+                }
+                Err(TryRecvError::Empty) => return,
+                Err(TryRecvError::Disconnected) => self.reached.ended = true,
+            }
+        }
+    }
+
     /// Feeds an epoch, and waits while too many are on their way.
-    fn feed(&mut self, batch: Batch) {
-        let Driver { setup, control, .. } = self.driver;
-        setup.watch.feeds(self.reached.epochs, &batch);
-        self.reached.lines += batch.lines() as u64;
-        self.reached.position = batch.position;
-        self.reached.epochs += 1;
+    fn feed(&mut self, dealt: Dealt, own: Part) {
+        let setup = &self.feed.driver.setup;
         let epoch = self.reached.epochs;
-        let Batch {
-            mut behaviors,
+        self.reached.lines += dealt.lines() as u64;
+        self.reached.position = dealt.position;
+        self.reached.epochs += 1;
+        let Dealt {
             rejected,
             shifts,
             rejected_contexts,
             ..
-        } = batch;
+        } = dealt;
         // Before the input passes the epoch, and so before it can be closed.
         if !(rejected.is_empty() && rejected_contexts.is_empty()) {
-            setup.outlet.refuse(epoch - 1, rejected, rejected_contexts);
+            setup.outlet.refuse(epoch, rejected, rejected_contexts);
         }
-        let Inputs {
-            behaviors: input,
-            notices,
-        } = &mut self.inputs;
         for shift in shifts {
-            notices.send(Notice::Shift(shift));
+            self.feed.inputs.notices.send(Notice::Shift(shift));
         }
-        input.send_batch(&mut behaviors);
-        input.advance_to(epoch);
-        notices.advance_to(epoch);
-        self.worker.step();
+        self.feed.feed(own);
         self.tell();
-        let ahead = epoch.saturating_sub(AHEAD);
-        while self.ingested.less_than(&ahead) && control.patient(&setup.stop) {
+        while self.feed.is_ahead() {
             self.turn();
         }
     }
 
     /// Waits until what was fed is accounted for.
     fn settle(&mut self) {
-        let Driver { setup, control, .. } = self.driver;
+        let Driver { setup, control, .. } = self.feed.driver;
         let epoch = self.reached.epochs;
-        while self.ingested.less_than(&epoch) && control.patient(&setup.stop) {
+        while self.feed.ingested.less_than(&epoch) && control.patient(&setup.stop) {
             self.turn();
         }
     }
 
     /// Works, or sleeps where there is nothing to do.
     fn turn(&mut self) {
-        self.worker.step_or_park(Some(NAP));
+        self.feed.worker.step_or_park(Some(NAP));
         self.tell();
     }
 
     /// Says which epochs are out.
     fn tell(&mut self) {
-        out(self.driver, self.ingested, &mut self.reached);
+        out(self.feed.driver, self.feed.ingested, &mut self.reached);
     }
 }
 

@@ -1,8 +1,8 @@
 //! One way to run the dataflow: a source is read, cut into epochs, fed and computed, whoever wants to know what comes of it.
 //!
 //! ```text
-//! source ─(reader thread)─> epochs ─> first worker ─┐
-//!                                     other workers ┴─ the dataflow ─> rows
+//! source ─(reader thread)─> epochs, dealt ─> first worker ─┐
+//!                              └─ as it says ─> others ────┴─ the dataflow ─> rows
 //! ```
 //!
 //! An [`Engine`] does nothing until it is told to: [`step`](Engine::step) feeds some epochs and comes back,
@@ -10,6 +10,7 @@
 //! [`finish`](Engine::finish) feeds the rest, says so, and waits until everything is out.
 
 mod control;
+mod deal;
 mod driver;
 mod outlet;
 mod reader;
@@ -25,14 +26,15 @@ use hearth_operators::dataflow::{Services, Settings, State};
 use hearth_operators::words::Epoch;
 use timely::communication::WorkerGuards;
 
-use crate::sources::{Batch, Position, Source, SourceError};
+use crate::sources::{Position, Source, SourceError};
 use crate::stop::Stop;
 use control::{Control, Order};
-use driver::Driver;
+pub use deal::Dealt;
+use driver::{Driver, Place};
 pub use outlet::{Outlet, Probes};
 use reader::Reader;
 
-/// Epochs that may be decoded ahead of the first worker.
+/// Epochs that may wait for the first worker.
 const DECODED: usize = 4;
 
 /// How long a reader may take to end once nobody takes what it reads.
@@ -70,7 +72,7 @@ pub struct Epochs {
 /// Is told by the first worker, as it happens; it goes on when the call returns.
 pub trait Watch: Send + Sync {
     /// An epoch is about to be fed.
-    fn feeds(&self, _epoch: Epoch, _batch: &Batch) {}
+    fn feeds(&self, _epoch: Epoch, _dealt: &Dealt) {}
 
     /// All segments, transitions and accounts of an epoch are out. Epochs come in order.
     fn out(&self, _epoch: Epoch) {}
@@ -143,10 +145,11 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         setup.workers,
     ));
     let stop = setup.stop.clone();
-    let (give, decoded) = bounded::<Batch>(DECODED);
+    let (give, decoded) = bounded::<Dealt>(DECODED);
     let reader = Reader {
         source,
         epochs: setup.epochs,
+        workers: setup.workers,
         stop: stop.clone(),
         control: control.clone(),
         give,
@@ -157,8 +160,8 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         .map_err(|error| StartError(error.to_string()))?;
     let workers = timely::Config::process(setup.workers);
     let driver = Driver {
+        places: Place::all(decoded, setup.workers),
         setup,
-        decoded,
         control: control.clone(),
         began: Instant::now(),
     };

@@ -78,6 +78,9 @@ impl Outlet for RowSender {
             out.save(adaptations.flat_map(|a| Model::of_home(&a)));
         }
         out.write(lines);
+        if let Some(alarms) = learnt.alarms {
+            out.write(alarms);
+        }
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
         probes

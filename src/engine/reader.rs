@@ -1,4 +1,4 @@
-//! Cuts a source into epochs, on a thread of its own.
+//! Cuts a source into epochs and deals them to the workers, on a thread of its own.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -7,21 +7,21 @@ use crossbeam_channel::Sender;
 
 use super::Epochs;
 use super::control::Control;
+use super::deal::{Dealt, MESSAGE};
 use crate::sources::{Batch, Flow, Source, SourceError};
 use crate::stop::Stop;
 
 /// How often a reader that waits looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
 
-/// Room for lines that is taken before any is read.
-const ROOM: usize = 1 << 16;
-
 pub struct Reader<S> {
     pub source: S,
     pub epochs: Epochs,
+    /// Workers that the epochs are dealt to.
+    pub workers: usize,
     pub stop: Stop,
     pub control: Arc<Control>,
-    pub give: Sender<Batch>,
+    pub give: Sender<Dealt>,
 }
 
 impl<S: Source> Reader<S> {
@@ -29,18 +29,15 @@ impl<S: Source> Reader<S> {
     pub fn run(mut self) -> Result<(), SourceError> {
         let mut broken = Ok(());
         let mut flow = Flow::Open;
+        let mut batch = Batch::default();
         while flow == Flow::Open && self.goes_on() {
-            let room = self.epochs.lines.min(ROOM);
-            let mut batch = Batch {
-                behaviors: Vec::with_capacity(room),
-                ..Batch::default()
-            };
-            match self.fill(&mut batch) {
+            let mut epoch = Dealt::new(self.workers);
+            match self.fill(&mut epoch, &mut batch) {
                 Ok(next) => flow = next,
                 // What lies behind it is read; the first error is told.
                 Err(error) => broken = broken.and(Err(error)),
             }
-            if !batch.is_empty() && self.give.send(batch).is_err() {
+            if !epoch.is_empty() && self.give.send(epoch).is_err() {
                 break;
             }
             self.control.wake();
@@ -54,21 +51,23 @@ impl<S: Source> Reader<S> {
         !self.stop.is_stopped() && !self.control.is_left()
     }
 
-    /// Reads the lines of an epoch.
-    fn fill(&mut self, batch: &mut Batch) -> Result<Flow, SourceError> {
+    /// Reads the lines of an epoch, by way of `batch`.
+    fn fill(&mut self, epoch: &mut Dealt, batch: &mut Batch) -> Result<Flow, SourceError> {
         let Epochs { lines, interval } = self.epochs;
         let look = interval.map_or(LOOK, |interval| interval.min(LOOK));
         let mut closes: Option<Instant> = None;
         loop {
             let now = Instant::now();
             let deadline = closes.map_or(now + look, |closes| closes.min(now + look));
-            let left = lines.saturating_sub(batch.lines());
-            let flow = self.source.read(left, deadline, batch)?;
-            if flow == Flow::Ended || batch.lines() >= lines || !self.goes_on() {
+            let left = lines.saturating_sub(epoch.lines());
+            let flow = self.source.read(left.min(MESSAGE), deadline, batch);
+            epoch.take(batch);
+            let flow = flow?;
+            if flow == Flow::Ended || epoch.lines() >= lines || !self.goes_on() {
                 return Ok(flow);
             }
             if let Some(interval) = interval
-                && batch.lines() > 0
+                && epoch.lines() > 0
                 // Its first line has come since `now`.
                 && *closes.get_or_insert(now + interval) <= Instant::now()
             {

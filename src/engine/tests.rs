@@ -14,11 +14,14 @@ use timely::dataflow::operators::{Inspect, Probe};
 use super::*;
 use crate::config::Config;
 use crate::settings::settings;
-use crate::sources::{Flow, Rejected};
+use crate::sources::{Batch, Flow, Rejected};
 
 /// What a source gives, one after the other.
 enum Step {
+    /// An event of the first home.
     Line,
+    /// An event of another one.
+    Of(u32),
     Pause(Duration),
     Break,
 }
@@ -29,6 +32,18 @@ struct Script(VecDeque<Step>, u64);
 impl Script {
     fn lines(count: usize) -> Self {
         Script((0..count).map(|_| Step::Line).collect(), 0)
+    }
+
+    /// Events of some homes in turn.
+    fn homes(homes: u32, count: usize) -> Self {
+        let homes = (0..homes).cycle().take(count);
+        Script(homes.map(Step::Of).collect(), 0)
+    }
+
+    fn give(&mut self, home: HomeId, batch: &mut Batch) {
+        self.1 += 1;
+        batch.behaviors.push(behavior(home, self.1));
+        batch.position.line = self.1;
     }
 }
 
@@ -55,11 +70,8 @@ impl Source for Script {
                     self.0.pop_front();
                     return Err(SourceError::StdinTwice);
                 }
-                Some(Step::Line) => {
-                    self.1 += 1;
-                    batch.behaviors.push(behavior(self.1));
-                    batch.position.line = self.1;
-                }
+                Some(Step::Line) => self.give(HomeId(0), batch),
+                Some(&mut Step::Of(home)) => self.give(HomeId(home), batch),
             }
             self.0.pop_front();
         }
@@ -67,9 +79,9 @@ impl Source for Script {
     }
 }
 
-fn behavior(line: u64) -> Behavior {
+fn behavior(home: HomeId, line: u64) -> Behavior {
     Behavior {
-        home: HomeId(0),
+        home,
         moment: Moment {
             time: Time(line as i64 * 10 * Time::HOUR),
             action: ActionId(0),
@@ -203,6 +215,35 @@ fn a_suspended_engine_goes_on_with_any_number_of_workers() {
     }
 }
 
+/// Each worker is fed what lives there, of every epoch, whoever has more to do; so nothing depends on how many there are.
+#[test]
+fn homes_are_fed_where_they_live() {
+    const LINES: usize = 5000;
+    let epochs = Epochs {
+        lines: 700,
+        interval: None,
+    };
+    for workers in 1..=4 {
+        let nobody: Arc<dyn Watch> = Arc::new(());
+        let all = Script::homes(7, LINES);
+        let (mut engine, _, before) =
+            resume(all, epochs, nobody.clone(), Resumed::default(), workers);
+        let reached = engine.step(3);
+        assert_eq!((reached.epochs, reached.out, reached.lines), (3, 3, 2100));
+        let mut rest = Script::homes(7, LINES);
+        rest.0.drain(..2100);
+        rest.1 = 2100;
+        let resumed = engine.suspend().resumed.unwrap();
+        assert_eq!(resumed.states.len(), workers);
+        let (engine, _, after) = resume(rest, epochs, nobody, resumed, 5 - workers);
+        let outcome = engine.finish();
+        assert_eq!((outcome.reached.epochs, outcome.complete), (8, None));
+        // Until more came, each home's last segment was open.
+        assert_eq!(held(&before), (2100 - 7, 2100));
+        assert_eq!(held(&after), (2900 + 7, 2900));
+    }
+}
+
 #[test]
 fn nothing_happens_until_a_step_and_a_step_is_whole() {
     let (mut engine, _, written) = begin(Script::lines(10), THREE, Arc::new(()));
@@ -324,7 +365,7 @@ fn a_step_comes_back_when_the_run_is_stopped() {
 struct Broken;
 
 impl Watch for Broken {
-    fn feeds(&self, _: Epoch, _: &Batch) {
+    fn feeds(&self, _: Epoch, _: &Dealt) {
         panic!("meant to");
     }
 }

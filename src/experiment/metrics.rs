@@ -118,8 +118,8 @@ impl Lists {
         own
     }
 
-    /// Adds `hr@1`, `hr@5`, `hr@10`, `ndcg@5`, `ndcg@10` (one relevant item, so `ndcg@1` is `hr@1`), `mrr` and `lists`. `of` is put
-    /// behind the names. Without a list there is no figure.
+    /// Adds `hr@1`, `hr@5`, `hr@10`, `ndcg@5`, `ndcg@10` (one relevant item, so `ndcg@1` is `hr@1`), `mrr` and `lists`. `of` is
+    /// put behind the names. Without a list there is no figure.
     pub fn report(&self, figures: &mut Figures, of: &str) {
         if self.count == 0.0 {
             return;

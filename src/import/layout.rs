@@ -93,9 +93,9 @@ fn buckets(sequence: &[(Weekday, Hours)]) -> Vec<i64> {
         .collect()
 }
 
-/// The order in which `calendar` is to place sequences: each time the one that can begin soonest and is not `glued` to the one before,
-/// among equals the first of the data (`None`: what was placed before this call). Returns positions in `sequences`, and how many could only follow a sequence that
-/// they are glued to.
+/// The order in which `calendar` is to place sequences: each time the one that can begin soonest and is not `glued` to the one
+/// before, among equals the first of the data (`None`: what was placed before this call). Returns positions in `sequences`, and
+/// how many could only follow a sequence that they are glued to.
 pub(super) fn order(
     sequences: &[Vec<(Weekday, Hours)>],
     mut calendar: Calendar,

@@ -12,9 +12,9 @@ mod smartgen;
 
 /// Turn a data set or a recorder's database into an event log, a catalog and contexts
 ///
-/// Writes events.jsonl (or another --format) and catalog.json into the output folder, and contexts.jsonl where the source implies a shift; then says
-/// how many behaviours there are and what was left out, and why. Each format has options and examples of its own:
-/// hearth import FORMAT --help.
+/// Writes events.jsonl (or another --format) and catalog.json into the output folder, and contexts.jsonl where the source implies
+/// a shift; then says how many behaviours there are and what was left out, and why. Each format has options and examples of its
+/// own: hearth import FORMAT --help.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "Examples:
   hearth import smartgen SmartGen/ --dataset fr --from winter --to spring --out fr/

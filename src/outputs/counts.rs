@@ -53,6 +53,8 @@ pub struct Counts {
     pub scores: u64,
     /// Scores that call an anomaly.
     pub anomalies: u64,
+    /// Alarms that stand.
+    pub alarms: i64,
     /// Lines by stream.
     pub lines: BTreeMap<&'static str, u64>,
 }
@@ -114,6 +116,7 @@ impl Tally {
             rolled_back,
             scores,
             anomalies,
+            alarms,
             retained,
             deleted,
             lines,
@@ -138,6 +141,7 @@ impl Tally {
         counts.rolled_back += rolled_back;
         counts.scores += scores;
         counts.anomalies += anomalies;
+        counts.alarms += alarms;
         add_each(&mut counts.retained, retained);
         add_each(&mut counts.deleted, deleted);
         add_each(&mut counts.lines, lines);

@@ -12,6 +12,7 @@
 //! - losses and probabilities are JSON numbers, or `null` where a model gave no finite number.
 
 mod adaptations;
+mod alarms;
 mod counts;
 mod grouped;
 mod ids;
@@ -34,6 +35,7 @@ use std::path::{Path, PathBuf};
 use hearth_operators::words::Epoch;
 
 pub use adaptations::AdaptationLine;
+pub use alarms::{AlarmLine, ReasonLine};
 pub use counts::{Counts, Tally};
 pub use grouped::grouped;
 pub use ids::{request_id, shift_id, shift_of};
@@ -88,6 +90,8 @@ streams! {
     Adaptations => "adaptations",
     /// [`ScoreLine`].
     Scores => "scores",
+    /// [`AlarmLine`].
+    Alarms => "alarms",
     /// [`RefusedLine`].
     Late => "late",
     /// [`RefusedLine`].

@@ -16,7 +16,6 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::engine::{Engine, Epochs, Outcome, Resumed};
-use crate::fleet::Fleet;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
@@ -50,8 +49,8 @@ pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The outputs
-/// are those of a run without a pause.
+/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The
+/// outputs are those of a run without a pause.
 ///
 /// # Errors
 /// As [`run`]; or there is a pause and the log cannot be read again.
@@ -130,47 +129,35 @@ impl<'a> Replay<'a> {
             synthesizer,
             prompts,
         } = input;
+        let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
         let detector = config.preset.detector_name();
-        let Fleet {
-            homes,
-            catalogs,
-            cohorts,
-            zones,
-        } = fleet;
         let names = Names::new(homes.clone(), catalogs.clone(), detector, files)
-            .with_cohorts(cohorts)
+            .with_cohorts(fleet.cohorts)
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
+        let quoted = synthesizer.quoted();
+        let of = (homes, catalogs);
+        let begun = synthesizer.begin(config, of, &args.out, &pool, &workload, stop)?;
+        let Begun { answers, llm } = begun;
+        let answered = answers.is_some();
+        // Nothing can refuse the run any more.
+        let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
+        let utc = fleet.zones.is_empty().then(|| log.utc());
+        let source = Files::new(log, contexts)?;
+        let strict = config.strict.then(|| stop.clone());
+        let fed = Arc::new(Fed::new(workload.clone(), strict));
+        let bytes = source.bytes_total();
+        let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = trainer::Settings {
             preset: config.preset,
             seed: config.seed,
         };
-        let quoted = synthesizer.quoted();
-        let Begun { answers, llm } = synthesizer.begin(
-            config,
-            (&homes, &catalogs),
-            &args.out,
-            &pool,
-            &workload,
-            stop,
-        )?;
-        let answered = answers.is_some();
-        // Nothing can refuse the run any more.
-        let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
-        let services = services(&pool, &workload, &catalogs, &notes, training, answers);
-        let utc = zones.is_empty().then(|| log.utc());
-        let source = Files::new(log, contexts)?;
-        let fed = Arc::new(Fed::new(
-            workload.clone(),
-            config.strict.then(|| stop.clone()),
-        ));
-        let progress = Progress::start(fed.clone(), source.bytes_total(), workload.clone(), homes);
         let start = Start {
-            dataflow: settings(config, &catalogs),
-            services,
+            dataflow: settings(config, catalogs),
+            services: services(&pool, &workload, catalogs, &notes, training, answers),
             rows,
             epochs: Epochs {
                 lines: config.epoch_events.get(),

@@ -4,9 +4,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearth_operators::words::Epoch;
 
-use crate::engine::Watch;
+use crate::engine::{Dealt, Watch};
 use crate::services::Workload;
-use crate::sources::Batch;
 use crate::stop::Stop;
 
 /// Keeps account of what is fed to the dataflow; what was only read does not count.
@@ -48,15 +47,15 @@ impl Fed {
 }
 
 impl Watch for Fed {
-    fn feeds(&self, _epoch: Epoch, batch: &Batch) {
-        let lines = batch.lines() as u64;
+    fn feeds(&self, _epoch: Epoch, dealt: &Dealt) {
+        let lines = dealt.lines() as u64;
         self.lines.fetch_add(lines, Ordering::Relaxed);
-        self.bytes.store(batch.position.bytes, Ordering::Relaxed);
+        self.bytes.store(dealt.position.bytes, Ordering::Relaxed);
         if self.workload.open_requests() > 0 {
-            let read = batch.behaviors.len() as u64;
-            self.during_adaptation.fetch_add(read, Ordering::Relaxed);
+            let events = dealt.events as u64;
+            self.during_adaptation.fetch_add(events, Ordering::Relaxed);
         }
-        if let (Some(stop), Some(first)) = (&self.strict, batch.rejected.first()) {
+        if let (Some(stop), Some(first)) = (&self.strict, dealt.rejected.first()) {
             stop.fail(format!("{}: {} (--strict)", first.source, first.reason));
         }
     }

@@ -1,7 +1,7 @@
 //! The dataflow, whole: from behaviours to adapted models and scores, one line an operator.
 //!
 //! ```text
-//! behaviors ══exchange(home)══> split ──> segments(±) ─> transitions(±)
+//! behaviors (by home's worker) ─> split ──> segments(±) ─> transitions(±)
 //!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
 //! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
 //!                                                                          └──────────┘
@@ -112,7 +112,8 @@ pub struct Services {
 
 /// What a worker feeds.
 pub struct Inputs {
-    /// Behaviours, in order of ingestion; to be fed on one worker.
+    /// Behaviours of the homes that live on this worker ([`HomeId::worker`](crate::words::HomeId::worker)), in order of
+    /// ingestion. An epoch closes when all workers have passed it.
     pub behaviors: InputHandleVec<Epoch, Behavior>,
     /// Shifts and the end of the log; to be fed on one worker, they reach all.
     pub notices: InputHandleVec<Epoch, Notice>,

@@ -17,9 +17,86 @@ pub struct HomeHistory {
     pub answers: BTreeMap<Epoch, Vec<Adaptation>>,
 }
 
+/// A model's version that is live, and what is tried.
 struct Model {
+    task: Task,
     live: Version,
-    trial: Option<(Adjustment, Version, Vec<f64>, Vec<f64>, u32)>,
+    trial: Option<Trial>,
+}
+
+/// A live version's trial against the one before it.
+struct Trial {
+    line: Adjustment,
+    shadow: Version,
+    losses: Vec<f64>,
+    shadow_losses: Vec<f64>,
+    segments: u32,
+}
+
+impl Model {
+    fn new(task: Task, version: &Version) -> Self {
+        Model {
+            task,
+            live: version.clone(),
+            trial: None,
+        }
+    }
+
+    /// The live version, and its shadow behind it.
+    fn versions(&self) -> Vec<Version> {
+        let shadow = self.trial.iter().map(|trial| trial.shadow.clone());
+        std::iter::once(self.live.clone()).chain(shadow).collect()
+    }
+
+    /// Takes in what a shift's adaptation made.
+    fn adapt(&mut self, version: &Version, line: &Adjustment) {
+        if line.outcome == Outcome::Promoted {
+            let shadow = std::mem::replace(&mut self.live, version.clone());
+            self.trial = Some(Trial {
+                line: line.clone(),
+                shadow,
+                losses: Vec::new(),
+                shadow_losses: Vec::new(),
+                segments: 0,
+            });
+        }
+    }
+
+    /// Takes in the losses of a behaviour.
+    fn lose<L: Copy + Into<f64>>(&mut self, losses: &[L]) {
+        if let Some(trial) = &mut self.trial {
+            trial.losses.push(losses[0].into());
+            trial.shadow_losses.push(losses[1].into());
+        }
+    }
+
+    /// Ends the trial once it has seen enough segments, these being the latest.
+    fn end_trial(&mut self, segments: u32, enough: u32) -> Option<Adjustment> {
+        let trial = self.trial.as_mut()?;
+        trial.segments += segments;
+        if trial.segments < enough {
+            return None;
+        }
+        let trial = self.trial.take()?;
+        let mean = |losses: &[f64]| (losses.iter().sum::<f64>() / losses.len() as f64) as f32;
+        let (after, before) = (mean(&trial.losses), mean(&trial.shadow_losses));
+        let version = self.live.number;
+        let outcome = if after <= before {
+            Outcome::Kept
+        } else {
+            self.live = trial.shadow;
+            Outcome::RolledBack
+        };
+        Some(Adjustment {
+            task: self.task,
+            version,
+            outcome,
+            before,
+            after,
+            evidence: String::new(),
+            ..trial.line
+        })
+    }
 }
 
 /// Scores a home's segments of each epoch by the versions that follow from its requests of earlier epochs, as
@@ -35,39 +112,26 @@ pub fn score(
     let Some((since, Some(first))) = first else {
         return (scores, adjustments);
     };
-    let fresh = |version: &Version| Model {
-        live: version.clone(),
-        trial: None,
-    };
-    let mut models = [fresh(&first.detector), fresh(&first.predictor)];
-    let tasks = [Task::Detector, Task::Predictor];
+    let mut detector = Model::new(Task::Detector, &first.detector);
+    let mut predictor = Model::new(Task::Predictor, &first.predictor);
     let mut in_force = 0;
-    for (&epoch, segments) in &home.segments {
-        if epoch <= since {
-            continue;
-        }
+    for (&epoch, segments) in home.segments.range(since + 1..) {
         let known = home.answers.range(..epoch).flat_map(|(_, answers)| answers);
-        for answer in known.clone().skip(in_force) {
-            for (version, line) in &answer.versions {
-                let model = &mut models[usize::from(line.task == Task::Predictor)];
-                if line.outcome == Outcome::Promoted {
-                    let shadow = std::mem::replace(&mut model.live, version.clone());
-                    model.trial = Some((line.clone(), shadow, Vec::new(), Vec::new(), 0));
-                }
+        let adapted = known.clone().skip(in_force);
+        for (version, line) in adapted.flat_map(|answer| &answer.versions) {
+            match line.task {
+                Task::Detector => detector.adapt(version, line),
+                Task::Predictor => predictor.adapt(version, line),
             }
         }
         in_force = known.count();
 
-        let versions = |model: &Model| {
-            let shadow = model.trial.iter().map(|t| t.1.clone());
-            std::iter::once(model.live.clone()).chain(shadow).collect()
-        };
         let mut segments = segments.clone();
         segments.sort();
         let judged = judge(&ToScore {
             segments: segments.clone(),
-            detectors: versions(&models[0]),
-            predictors: versions(&models[1]),
+            detectors: detector.versions(),
+            predictors: predictor.versions(),
         });
         for (segment, judged) in segments.iter().zip(&judged) {
             for (moment, judged) in segment.moments.iter().zip(judged) {
@@ -75,51 +139,19 @@ pub fn score(
                     home: segment.home,
                     moment: *moment,
                     score: judged.losses[0],
-                    threshold: models[0].live.threshold,
+                    threshold: detector.live.threshold,
                     predictions: judged.predictions.clone(),
-                    detector: models[0].live.number,
-                    predictor: models[1].live.number,
+                    detector: detector.live.number,
+                    predictor: predictor.live.number,
                 };
                 scores.push((epoch, score));
-                for (model, losses) in models.iter_mut().zip([&judged.losses, &judged.surprisals]) {
-                    if let Some((_, _, live, shadow, _)) = &mut model.trial {
-                        live.push(f64::from(losses[0]));
-                        shadow.push(f64::from(losses[1]));
-                    }
-                }
+                detector.lose(&judged.losses);
+                predictor.lose(&judged.surprisals);
             }
         }
-        for (model, task) in models.iter_mut().zip(tasks) {
-            let Some((line, shadow, live_losses, shadow_losses, seen)) = &mut model.trial else {
-                continue;
-            };
-            *seen += segments.len() as u32;
-            if *seen < trial {
-                continue;
-            }
-            let mean = |losses: &[f64]| (losses.iter().sum::<f64>() / losses.len() as f64) as f32;
-            let (after, before) = (mean(live_losses), mean(shadow_losses));
-            let kept = after <= before;
-            adjustments.push((
-                epoch,
-                Adjustment {
-                    task,
-                    version: model.live.number,
-                    outcome: if kept {
-                        Outcome::Kept
-                    } else {
-                        Outcome::RolledBack
-                    },
-                    before,
-                    after,
-                    evidence: String::new(),
-                    ..line.clone()
-                },
-            ));
-            if !kept {
-                model.live = shadow.clone();
-            }
-            model.trial = None;
+        for model in [&mut detector, &mut predictor] {
+            let ended = model.end_trial(segments.len() as u32, trial);
+            adjustments.extend(ended.map(|line| (epoch, line)));
         }
     }
     (scores, adjustments)

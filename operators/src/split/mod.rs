@@ -8,7 +8,7 @@ use std::sync::Arc;
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
-use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
@@ -108,10 +108,11 @@ pub trait Split<'s> {
     /// Maintains each home's segments: after an epoch they are those of the plain algorithm
     /// ([`reference::split`](crate::reference::split)) on all events of this and earlier epochs in event-time order.
     ///
-    /// `notices` must reach every worker (broadcast). State per home: the behaviours from the segment that holds the
-    /// last one before the horizon on, 16 bytes each, and the ids among them. Cost per event: amortised constant where
-    /// events come in order; a late one re-splits its home's segments from the one it touches until old and new
-    /// boundaries meet. The homes' ids are dense: a home's state is found by position.
+    /// Each worker must be given the behaviours of the homes that live there ([`HomeId::worker`]), in order of ingestion, which
+    /// decides which of two duplicates counts. `notices` must reach every worker (broadcast). State per home: the behaviours from
+    /// the segment that holds the last one before the horizon on, 16 bytes each, and the ids among them. Cost per event:
+    /// amortised constant where events come in order; a late one re-splits its home's segments from the one it touches until old
+    /// and new boundaries meet. The homes' ids are dense: a home's state is found by position.
     ///
     /// # Examples
     /// ```
@@ -208,21 +209,9 @@ impl Marks {
 
 #[derive(Default)]
 struct Arrived {
-    /// As messages brought them.
+    /// As messages brought them, in order of ingestion.
     behaviors: Vec<Vec<Behavior>>,
     notices: Vec<Notice>,
-}
-
-impl Arrived {
-    /// Brings the behaviours into the order of ingestion, which decides which of two duplicates counts.
-    fn sort(&mut self) {
-        let arrived = self.behaviors.iter().flatten();
-        if !arrived.map(|b| b.line).is_sorted() {
-            let mut all: Vec<_> = self.behaviors.drain(..).flatten().collect();
-            all.sort_by_key(|b| b.line);
-            self.behaviors = vec![all];
-        }
-    }
 }
 
 impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
@@ -234,8 +223,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
     ) -> SplitStreams<'s> {
         let mut builder = OperatorBuilder::new("Split".to_owned(), self.scope());
         let (index, peers) = (self.scope().index(), self.scope().peers());
-        let by_home = Exchange::new(|b: &Behavior| u64::from(b.home.0));
-        let mut behaviors = builder.new_input(self, by_home);
+        let mut behaviors = builder.new_input(self, Pipeline);
         let mut notices = builder.new_input(notices, Pipeline);
         let (output, segments) = builder.new_output::<Vec<_>>();
         let mut segments_out = OutputBuilder::from(output);
@@ -265,7 +253,6 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     let epoch = *capabilities[0].time();
                     let ended = arrived.notices.contains(&Notice::LogEnd);
                     let unsettled = state.declare(&arrived.notices, index, peers);
-                    arrived.sort();
                     by_home.plan(&arrived.behaviors, |b| b.home);
                     state.apply(&arrived.behaviors, &by_home, ended, &rules, &mut updates);
                     if ended {
@@ -324,7 +311,7 @@ impl SplitState {
             match shift.home {
                 Some(id) => {
                     marks.own.entry(id).or_default().insert(shift.time);
-                    if id.0 as usize % peers == index {
+                    if id.worker(peers) == index {
                         unsettle(id, homes.of(id));
                     }
                 }

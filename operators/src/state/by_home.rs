@@ -58,7 +58,9 @@ impl ByHome {
             next.clear();
             next.resize(events.len(), Spot::NONE);
             for (place, (event, next)) in events.iter().zip(next).enumerate().rev() {
-                let home = (home(event).0 / self.peers) as usize;
+                let home = home(event);
+                debug_assert_eq!(home.worker(self.peers as usize), self.index as usize);
+                let home = (home.0 / self.peers) as usize;
                 if home >= self.first.len() {
                     self.first.resize(home + 1, Spot::NONE);
                     self.words.resize(home / 64 + 1, 0);

@@ -139,7 +139,7 @@ impl<S: HomeState> Homes<S> {
             for (place, state) in (first..).zip(states) {
                 let home = HomeId(place * own + index);
                 if !state.is_blank() {
-                    *to[home.0 as usize % peers].of(home) = state;
+                    *to[home.worker(peers)].of(home) = state;
                 }
             }
         }

@@ -8,6 +8,14 @@ use super::{ActionId, Hours, Quadruple, Sequence, Weekday};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct HomeId(pub u32);
 
+impl HomeId {
+    /// The worker on which the home lives, among so many: all that operators hold of it is there.
+    #[inline]
+    pub fn worker(self, peers: usize) -> usize {
+        self.0 as usize % peers.max(1)
+    }
+}
+
 /// An instant of event time: microseconds since 1970-01-01T00:00:00Z.
 #[derive(
     Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,

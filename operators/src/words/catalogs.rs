@@ -173,7 +173,7 @@ impl Catalogs {
 
     /// Which one a home has that nobody named.
     #[inline]
-    pub fn other_place(&self) -> usize {
+    fn other_place(&self) -> usize {
         self.others as usize
     }
 

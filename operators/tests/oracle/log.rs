@@ -381,19 +381,23 @@ fn stretch(
             collect(streams, &shared);
             inputs
         });
-        if worker.index() == 0 {
-            for epoch in epochs.clone() {
-                inputs.behaviors.advance_to(epoch as Epoch);
-                inputs.notices.advance_to(epoch as Epoch);
+        let (index, peers) = (worker.index(), worker.peers());
+        for epoch in epochs.clone() {
+            inputs.behaviors.advance_to(epoch as Epoch);
+            inputs.notices.advance_to(epoch as Epoch);
+            let batch = log.epochs.get(epoch);
+            let own = batch.into_iter().flatten();
+            own.filter(|b| b.home.worker(peers) == index)
+                .for_each(|b| inputs.behaviors.send(b.clone()));
+            if index == 0 {
                 for (_, shift) in log.shifts.iter().filter(|(e, _)| *e == epoch) {
                     inputs.notices.send(Notice::Shift(shift.clone()));
                 }
-                match log.epochs.get(epoch) {
-                    Some(batch) => batch.iter().for_each(|b| inputs.behaviors.send(b.clone())),
-                    None => inputs.notices.send(Notice::LogEnd),
+                if batch.is_none() {
+                    inputs.notices.send(Notice::LogEnd);
                 }
-                worker.step();
             }
+            worker.step();
         }
         if suspended {
             let state = suspend(worker, Some(inputs), &holds, &gate);
@@ -528,8 +532,8 @@ pub fn epochs(log: &Log) -> usize {
     log.epochs.len() + usize::from(log.ended)
 }
 
-/// 256 cases, or as many as `PROPTEST_CASES` says. A case that failed once is kept beside this folder, in `proptest-regressions/`,
-/// and runs first from then on.
+/// 256 cases, or as many as `PROPTEST_CASES` says. A case that failed once is kept beside this folder, in
+/// `proptest-regressions/`, and runs first from then on.
 pub fn cases() -> ProptestConfig {
     let mut config = ProptestConfig::default();
     if std::env::var_os("PROPTEST_CASES").is_none() {

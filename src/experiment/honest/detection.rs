@@ -153,7 +153,8 @@ mod tests {
         }
     }
 
-    /// Held-out source sequences of the paper's homes against the harder attacks: what the detector was chosen by. No test set is read.
+    /// Held-out source sequences of the paper's homes against the harder attacks: what the detector was chosen by. No test set is
+    /// read.
     ///
     /// `HEARTH_DATA=… cargo test --release --lib harms_in_real_homes -- --ignored --nocapture`
     #[test]

@@ -225,8 +225,8 @@ impl<'a> Source<'a> {
                 .map(|(old, &(other, times))| (alike(at, other) - old).max(0.0) * times as f32)
                 .sum()
         };
-        // The more is kept, the less another brings: an earlier gain is a bound, and mostly the next one is the best already. The bits
-        // of numbers that are not negative are in their order.
+        // The more is kept, the less another brings: an earlier gain is a bound, and mostly the next one is the best already. The
+        // bits of numbers that are not negative are in their order.
         let places = self.distinct.iter().map(|&(at, _)| at);
         let mut bounds: BinaryHeap<(u32, Reverse<usize>)> = places
             .map(|at| (gain(&nearest, at).to_bits(), Reverse(at)))

@@ -72,7 +72,8 @@ impl Embedded {
         Each(PerCatalog::new(catalogs, of))
     }
 
-    /// The sequences for the new context, as ids: at most [`MAX_SEQUENCES`](super::MAX_SEQUENCES), in event-time order of their sources, none empty.
+    /// The sequences for the new context, as ids: at most [`MAX_SEQUENCES`](super::MAX_SEQUENCES), in event-time order of their
+    /// sources, none empty.
     ///
     /// # Errors
     /// A sentence saying what of the shift cannot be read.

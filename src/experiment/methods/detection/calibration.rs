@@ -6,7 +6,8 @@ use super::{Calibrated, Detection, TrainingData};
 use crate::models::ModelError;
 use crate::trainer::cross_fitted;
 
-/// Calibrates a method that counts: it learns the held-out sequences too, and each sequence is scored by counts that leave it out.
+/// Calibrates a method that counts: it learns the held-out sequences too, and each sequence is scored by counts that leave it
+/// out.
 pub(super) fn counted(
     method: &dyn Detection,
     data: &TrainingData,

@@ -2,8 +2,8 @@
 //!
 //! Breunig, Kriegel, Ng, Sander: *LOF: Identifying Density-Based Local Outliers*, SIGMOD 2000; k 20 as in the paper's
 //! evaluation. Ours: it is inductive (a new point is held against the training points alone), and the k nearest points must
-//! reach at least one other place, close to the remedy that the LOF paper names for duplicates; without it a routine that is repeated
-//! more than k times is infinitely dense, and everything near it infinitely anomalous.
+//! reach at least one other place, close to the remedy that the LOF paper names for duplicates; without it a routine that is
+//! repeated more than k times is infinitely dense, and everything near it infinitely anomalous.
 
 use hearth_operators::words::Sequence;
 

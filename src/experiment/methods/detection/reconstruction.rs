@@ -145,7 +145,8 @@ impl<N: Network> Learner for Reconstruction<N> {
     }
 }
 
-/// Trains a fresh reconstruction on the training sequences, by the detector's schedule of the preset (`paper`: 15 epochs, batch 32, Adam 1e-3).
+/// Trains a fresh reconstruction on the training sequences, by the detector's schedule of the preset (`paper`: 15 epochs, batch
+/// 32, Adam 1e-3).
 pub(super) fn train<N: Network + 'static>(
     model: Reconstruction<N>,
     data: &TrainingData,

@@ -1,6 +1,6 @@
-//! SmartGen's detector as Hearth builds it: in the preset `small` the habits of [`crate::models`], in `paper` its autoencoder, which
-//! rebuilds each behaviour from the others; and that autoencoder in every preset as a row of its own, because it is what the habits
-//! were weighed against.
+//! SmartGen's detector as Hearth builds it: in the preset `small` the habits of [`crate::models`], in `paper` its autoencoder,
+//! which rebuilds each behaviour from the others; and that autoencoder in every preset as a row of its own, because it is what
+//! the habits were weighed against.
 //!
 //! Where one column is shown, its values are what habits are of.
 //!

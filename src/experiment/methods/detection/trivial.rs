@@ -1,4 +1,5 @@
-//! The trivial answers that a method has to beat. They read hours and actions, whatever columns the training data shows to models.
+//! The trivial answers that a method has to beat. They read hours and actions, whatever columns the training data shows to
+//! models.
 
 use std::collections::HashSet;
 

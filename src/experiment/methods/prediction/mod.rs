@@ -2,8 +2,8 @@
 //!
 //! All read weekday, hours, device and action of the behaviours before (an embedding each, summed, where they are networks)
 //! and answer with probabilities over all actions of the catalog. Of the behaviour to be predicted they know what
-//! [`Given`](super::Given) tells, nothing else: its device restricts every method's answer ([`answer`]), its time is read by those
-//! that have a place for it (HMM, CARNN, SmartGen and the n-gram). [`TrainingData::columns`](super::TrainingData)
+//! [`Given`](super::Given) tells, nothing else: its device restricts every method's answer ([`answer`]), its time is read by
+//! those that have a place for it (HMM, CARNN, SmartGen and the n-gram). [`TrainingData::columns`](super::TrainingData)
 //! is the detectors'; a predictor reads all.
 
 mod answer;

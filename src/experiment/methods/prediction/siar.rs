@@ -3,8 +3,8 @@
 //!
 //! A lower recurrent layer follows how contexts and the gaps between behaviours evolve; an upper one reads the
 //! behaviours together with the lower one's state. Uncertain: the paper that we follow in the choice of baselines does not
-//! describe its SIAR, and no code of it was at hand; this is built from the description of the method, with plain (tanh) recurrent
-//! cells, the joint prediction from both states, and the gap in the steps that weekday and bucket tell. Ours: the
+//! describe its SIAR, and no code of it was at hand; this is built from the description of the method, with plain (tanh)
+//! recurrent cells, the joint prediction from both states, and the gap in the steps that weekday and bucket tell. Ours: the
 //! embeddings of weekday, bucket and gap are added.
 
 use candle_core::{Device, Tensor};

@@ -1,9 +1,8 @@
 //! Reading a packed log: a block at a time, each checked before anything of it is believed.
 
-use std::collections::HashMap;
 use std::io::{self, BufRead, BufReader, Read};
+use std::ops::Range;
 
-use foldhash::fast::RandomState;
 use hearth_operators::words::{ActionId, Behavior, Catalogs, HomeId, Line, Moment, Time};
 
 use super::super::event::{Event, POSSIBLE};
@@ -18,10 +17,11 @@ pub(crate) struct PackReader {
     input: BufReader<Box<dyn Read + Send>>,
     /// Blocks begun so far.
     blocks: u64,
-    homes: Vec<Option<Name<HomeId>>>,
-    actions: Vec<Option<Name<Result<ActionId, String>>>>,
-    /// By catalog and action, where homes have catalogs of their own.
-    own: HashMap<(usize, usize), Result<ActionId, String>, RandomState>,
+    /// The dictionary of homes; `None` for a name that was lost.
+    homes: Vec<Option<Box<str>>>,
+    /// The dictionary of actions.
+    actions: Vec<Option<ActionName>>,
+    known: Known,
     block: Decoded,
     stored: Vec<u8>,
     raw: Vec<u8>,
@@ -32,12 +32,42 @@ pub(crate) struct PackReader {
     ended: bool,
 }
 
-/// A name, and what it came to once it was looked up.
-struct Name<T> {
-    /// Before an action: its device, where a field of its own named it.
+struct ActionName {
+    /// Before the action: its device, where a field of its own named it.
     device: Option<Box<str>>,
     name: Box<str>,
-    known: Option<T>,
+}
+
+/// What the names of the dictionaries came to, once they were looked up. It is asked for every event, so it is small beside the
+/// dictionaries, and found by position.
+#[derive(Default)]
+struct Known {
+    /// By home of the dictionary.
+    homes: Vec<Option<HomeId>>,
+    /// By catalog and action of the dictionary.
+    actions: Vec<Vec<Option<ActionId>>>,
+}
+
+impl Known {
+    #[inline]
+    fn find(&self, home: u32, action: u32, catalogs: &Catalogs) -> Option<(HomeId, ActionId)> {
+        let home = (*self.homes.get(home as usize)?)?;
+        let actions = self.actions.get(catalogs.place_of(home))?;
+        Some((home, (*actions.get(action as usize)?)?))
+    }
+
+    #[cold]
+    fn keep(&mut self, (home, action): (u32, u32), catalogs: &Catalogs, known: (HomeId, ActionId)) {
+        fn at<T: Default>(of: &mut Vec<T>, place: usize) -> &mut T {
+            if of.len() <= place {
+                of.resize_with(place + 1, T::default);
+            }
+            &mut of[place]
+        }
+        let actions = at(&mut self.actions, catalogs.place_of(known.0));
+        *at(actions, action as usize) = Some(known.1);
+        *at(&mut self.homes, home as usize) = Some(known.0);
+    }
 }
 
 /// A block of lines, and how far it is read.
@@ -52,16 +82,12 @@ struct Decoded {
     times: Vec<i64>,
     /// One for all, or one each.
     offsets: Vec<i16>,
+    /// Whether all are none.
+    utc: bool,
     /// Empty, or one each.
     ids: Vec<Option<Box<str>>>,
     /// In order; taken from the front.
     rejected: std::collections::VecDeque<(u32, String, String)>,
-}
-
-/// A line of a packed log.
-enum Row {
-    Event(usize),
-    Rejected(String, String),
 }
 
 impl PackReader {
@@ -71,7 +97,7 @@ impl PackReader {
             blocks: 0,
             homes: Vec::new(),
             actions: Vec::new(),
-            own: HashMap::default(),
+            known: Known::default(),
             block: Decoded::default(),
             stored: Vec::new(),
             raw: Vec::new(),
@@ -99,16 +125,19 @@ impl PackReader {
         let mut read = 0;
         while read < n && self.block.row < self.block.rows {
             let line = self.block.line();
-            read += 1;
-            match self.block.next() {
-                Row::Event(event) => {
-                    let place = Line { file, line };
-                    match self.behavior(event, place, catalogs, homes) {
-                        Ok(behavior) => behaviors.push(behavior),
-                        Err(reason) => rejected.push(self.refused(event, (name, line), reason)),
-                    }
+            if let Some((text, reason)) = self.block.next_rejected() {
+                rejected.push(refused(text, (name, line), reason));
+                read += 1;
+                continue;
+            }
+            let events = self.block.next_events(n - read);
+            read += events.len();
+            for (event, line) in events.zip(line..) {
+                let place = Line { file, line };
+                match self.look_up(event, catalogs, homes) {
+                    Ok(known) => behaviors.push(self.block.behavior(event, known, place)),
+                    Err(reason) => rejected.push(self.refused(event, (name, line), reason)),
                 }
-                Row::Rejected(text, reason) => rejected.push(refused(text, (name, line), reason)),
             }
         }
         Ok(read)
@@ -116,7 +145,7 @@ impl PackReader {
 
     /// Whether all times of the open block are of UTC.
     pub fn is_utc(&self) -> bool {
-        self.block.offsets.iter().all(|offset| *offset == 0)
+        self.block.utc
     }
 
     /// The number of the line that was read last; 0 before any.
@@ -137,107 +166,36 @@ impl PackReader {
             return Ok(false);
         }
         let line = self.block.line();
-        take(match self.block.next() {
-            Row::Event(event) => self
-                .event(event)
-                .map_err(|reason| self.refused(event, (name, line), reason)),
-            Row::Rejected(text, reason) => Err(refused(text, (name, line), reason)),
+        take(match self.block.next_rejected() {
+            Some((text, reason)) => Err(refused(text, (name, line), reason)),
+            None => {
+                let event = self.block.next_events(1).start;
+                self.event(event)
+                    .map_err(|reason| self.refused(event, (name, line), reason))
+            }
         });
         Ok(true)
     }
 
+    /// An event's home and action. A home is met with its first action that its catalog has.
     #[inline]
-    fn behavior(
+    fn look_up(
         &mut self,
         event: usize,
-        line: Line,
         catalogs: &Catalogs,
         homes: &HomeNames,
-    ) -> Result<Behavior, String> {
-        let block = &self.block;
-        let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);
-        let Some(catalog) = catalogs.only() else {
-            return self.behavior_of_own(event, line, catalogs, homes);
-        };
-        let known = |actions: &[Option<Name<_>>]| match actions.get(action) {
-            Some(Some(Name {
-                known: Some(Ok(known)),
-                ..
-            })) => Some(*known),
-            _ => None,
-        };
-        let action = match known(&self.actions) {
-            Some(action) => action,
-            None => {
-                let found = self.event(event)?.action(catalog);
-                if let Some(Some(name)) = self.actions.get_mut(action) {
-                    name.known = Some(found.clone());
-                }
-                found?
-            }
-        };
-        let home = self.home(home, |name| Some(homes.intern(name)));
-        let home = home.ok_or(LOST_HOME)?;
-        Ok(self.of(event, home, action, line))
-    }
-
-    /// The same where homes have catalogs of their own.
-    #[inline(never)]
-    fn behavior_of_own(
-        &mut self,
-        event: usize,
-        line: Line,
-        catalogs: &Catalogs,
-        homes: &HomeNames,
-    ) -> Result<Behavior, String> {
-        let block = &self.block;
-        let (home, action) = (block.homes[event] as usize, block.actions[event] as usize);
-        let found = self.home(home, |name| homes.find(name));
-        let key = (
-            found.map_or(catalogs.other_place(), |h| catalogs.place_of(h)),
-            action,
-        );
-        let action = match self.own.get(&key) {
-            Some(known) => known.clone(),
-            None => {
-                let catalog = found.map_or(catalogs.others(), |home| catalogs.of(home));
-                let known = self.event(event)?.action(catalog);
-                self.own.insert(key, known.clone());
-                known
-            }
-        }?;
-        let home = self.home(home, |name| Some(homes.intern(name)));
-        let home = home.ok_or(LOST_HOME)?;
-        Ok(self.of(event, home, action, line))
-    }
-
-    /// A home of the dictionary, looked up once it is known; `None` where it is not, or its name is lost.
-    #[inline]
-    fn home(
-        &mut self,
-        home: usize,
-        look_up: impl FnOnce(&str) -> Option<HomeId>,
-    ) -> Option<HomeId> {
-        let name = self.homes.get_mut(home)?.as_mut()?;
-        if name.known.is_none() {
-            name.known = look_up(&name.name);
+    ) -> Result<(HomeId, ActionId), String> {
+        let names = (self.block.homes[event], self.block.actions[event]);
+        if let Some(known) = self.known.find(names.0, names.1, catalogs) {
+            return Ok(known);
         }
-        name.known
-    }
-
-    #[inline]
-    fn of(&mut self, event: usize, home: HomeId, action: ActionId, line: Line) -> Behavior {
-        let block = &mut self.block;
-        Behavior {
-            home,
-            moment: Moment {
-                time: Time(block.times[event]),
-                action,
-                offset: block.offset(event),
-            },
-            id: block.ids.get_mut(event).and_then(Option::take),
-            line,
-        }
+        let named = self.event(event)?;
+        let home = homes.find(&named.home);
+        let catalog = home.map_or(catalogs.others(), |home| catalogs.of(home));
+        let action = named.action(catalog)?;
+        let home = home.unwrap_or_else(|| homes.intern(&named.home));
+        self.known.keep(names, catalogs, (home, action));
+        Ok((home, action))
     }
 
     /// The event with its names.
@@ -250,7 +208,7 @@ impl PackReader {
         let action = action.ok_or("the name of its action stands in a damaged block")?;
         let id = block.ids.get(event).and_then(Option::as_deref);
         Ok(Event {
-            home: home.name.as_ref().into(),
+            home: home.as_ref().into(),
             time: Time(block.times[event]),
             offset: block.offset(event),
             device: action.device.as_deref().map(Into::into),
@@ -357,11 +315,7 @@ impl PackReader {
                 let names = names(&mut self.homes, header)?;
                 for _ in 0..header.rows {
                     let name = body.name()?;
-                    names.push(Some(Name {
-                        device: None,
-                        name: (!name.is_empty()).then_some(name)?,
-                        known: None,
-                    }));
+                    names.push(Some((!name.is_empty()).then_some(name)?));
                 }
                 body.0.is_empty().then_some(false)
             }
@@ -370,10 +324,9 @@ impl PackReader {
                 for _ in 0..header.rows {
                     let apart = body.take(1)? != [0];
                     let (device, name) = (body.name()?, body.name()?);
-                    names.push(Some(Name {
+                    names.push(Some(ActionName {
                         device: apart.then_some(device),
                         name: (!name.is_empty()).then_some(name)?,
-                        known: None,
                     }));
                 }
                 body.0.is_empty().then_some(false)
@@ -427,10 +380,7 @@ fn refused(line: String, (file, number): (&str, u64), reason: String) -> Rejecte
 }
 
 /// The names with an empty place for each that was lost before those of this block.
-fn names<'a, T>(
-    names: &'a mut Vec<Option<Name<T>>>,
-    header: &Header,
-) -> Option<&'a mut Vec<Option<Name<T>>>> {
+fn names<'a, T>(names: &'a mut Vec<Option<T>>, header: &Header) -> Option<&'a mut Vec<Option<T>>> {
     let first = usize::try_from(header.first).ok()?;
     // Names that were lost took some bytes each, so their number is bounded by what a file can have lost; a header that
     // claims more is none of ours.
@@ -447,17 +397,36 @@ impl Decoded {
         self.first + self.row as u64
     }
 
-    /// The next line; there is one.
-    fn next(&mut self) -> Row {
-        let row = self.row;
+    /// Takes the next line, if it is none of an event: its text and what is wrong with it.
+    fn next_rejected(&mut self) -> Option<(String, String)> {
+        let (_, text, reason) = self.rejected.pop_front_if(|r| r.0 as usize == self.row)?;
         self.row += 1;
-        if self.rejected.front().is_some_and(|r| r.0 as usize == row)
-            && let Some((_, text, reason)) = self.rejected.pop_front()
-        {
-            return Row::Rejected(text, reason);
+        Some((text, reason))
+    }
+
+    /// Takes the events of the next lines, up to `n` and up to one that is none. Where the next line is an event's, there is one.
+    fn next_events(&mut self, n: usize) -> Range<usize> {
+        let until = self.rejected.front().map_or(self.rows, |r| r.0 as usize);
+        let first = self.event;
+        let count = n.min(until - self.row);
+        self.row += count;
+        self.event += count;
+        first..self.event
+    }
+
+    #[inline]
+    fn behavior(&mut self, event: usize, known: (HomeId, ActionId), line: Line) -> Behavior {
+        let (home, action) = known;
+        Behavior {
+            home,
+            moment: Moment {
+                time: Time(self.times[event]),
+                action,
+                offset: self.offset(event),
+            },
+            id: self.ids.get_mut(event).and_then(Option::take),
+            line,
         }
-        self.event += 1;
-        Row::Event(self.event - 1)
     }
 
     fn offset(&self, event: usize) -> i16 {
@@ -492,6 +461,7 @@ impl Decoded {
         let column = body.take(offsets * 2)?.chunks_exact(2);
         self.offsets
             .extend(column.map(|v| i16::from_le_bytes([v[0], v[1]])));
+        self.utc = self.offsets.iter().all(|offset| *offset == 0);
         let possible = self.times.iter().all(|time| POSSIBLE.contains(time));
         if !possible || self.offsets.iter().any(|o| o.unsigned_abs() > MOST_EAST) {
             return None;

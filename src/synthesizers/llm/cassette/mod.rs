@@ -79,8 +79,8 @@ impl Cassette {
     /// The answer to a call, recorded or asked for and then recorded.
     ///
     /// Equal calls under way are asked once. If that fails, the next in the line asks itself: a failure is not an answer,
-    /// and what ended the run of requests ends them all anyway. `label` names the request (`h-3/0/Mon/0`) or the shift (`h-3/0`), `url` is who
-    /// would be asked.
+    /// and what ended the run of requests ends them all anyway. `label` names the request (`h-3/0/Mon/0`) or the shift (`h-3/0`),
+    /// `url` is who would be asked.
     ///
     /// A damaged recording is an error also where it could be asked for anew: it was paid for, and only its owner may decide
     /// to pay again (by removing the file).

@@ -11,8 +11,8 @@ use tokio::time::{Instant, sleep_until};
 /// Lets requests in: one more at once after as many good answers as there are at once, fewer after a sign of crowding.
 /// Like TCP's window, this finds what the server bears and shares it fairly with its other clients.
 ///
-/// Calls are let in in the order in which they came, also when they come again: so those that a server turned away are through before
-/// others begin, and none is turned away again and again.
+/// Calls are let in in the order in which they came, also when they come again: so those that a server turned away are through
+/// before others begin, and none is turned away again and again.
 #[derive(Clone, Debug)]
 pub(super) struct Admission(Arc<Shared>);
 

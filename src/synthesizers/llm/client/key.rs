@@ -32,7 +32,8 @@ impl fmt::Debug for Key {
 
 impl Key {
     /// The key to the server at `endpoint`: in `file`, or in the variable of this name; where neither is named in
-    /// `HEARTH_LLM_KEY`, and for OpenAI's own server in `OPENAI_API_KEY`. None of these: none, as many servers in the house want none.
+    /// `HEARTH_LLM_KEY`, and for OpenAI's own server in `OPENAI_API_KEY`. None of these: none, as many servers in the house want
+    /// none.
     ///
     /// # Errors
     /// Both a file and a variable are named, what is named cannot be read or is empty, or the key could not stand in a

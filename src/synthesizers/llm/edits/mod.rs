@@ -42,7 +42,8 @@ pub struct Edited {
 }
 
 impl Editor {
-    /// For the homes of a catalog, in the pseudonyms that the model was given. What is drawn depends on the seed and the shift alone.
+    /// For the homes of a catalog, in the pseudonyms that the model was given. What is drawn depends on the seed and the shift
+    /// alone.
     pub fn new(pseudonyms: &Pseudonyms, seed: u64) -> Self {
         Editor {
             reader: Reader::new(pseudonyms.catalog().clone()),
@@ -71,9 +72,9 @@ impl Editor {
         })
     }
 
-    /// A request's share of an edited past, in the house's own names: at most [`MAX_SEQUENCES`](crate::synthesizers::MAX_SEQUENCES) sequences, in
-    /// event-time order of their sources. What was refused of the edits is told behind the sequences of the shift's first
-    /// request.
+    /// A request's share of an edited past, in the house's own names: at most
+    /// [`MAX_SEQUENCES`](crate::synthesizers::MAX_SEQUENCES) sequences, in event-time order of their sources. What was refused of
+    /// the edits is told behind the sequences of the shift's first request.
     pub fn answer(&self, request: &Request, edited: &Edited) -> Vec<Written> {
         let source = &request.regime.source;
         let routines: Vec<&Sequence> = source

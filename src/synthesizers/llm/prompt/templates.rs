@@ -1,4 +1,5 @@
-//! The texts that prompts are made of: four files where sequences are asked for, three where edits are, each with a default inside.
+//! The texts that prompts are made of: four files where sequences are asked for, three where edits are, each with a default
+//! inside.
 
 use std::io::Write;
 use std::path::{Path, PathBuf};

@@ -151,7 +151,8 @@ fn templates_of_other_families_render() {
         template.render("be\n", " hi").unwrap(),
         "<|begin|><|h|>system<|e|>\n\nbe<|eot|><|h|>user<|e|>\n\nhi<|eot|><|h|>assistant<|e|>\n\n"
     );
-    // In the style of Qwen 3: methods of Python's strings, and a switch for thinking aloud; a block on a line of its own leaves none.
+    // In the style of Qwen 3: methods of Python's strings, and a switch for thinking aloud; a block on a line of its own leaves
+    // none.
     let source = "{%- if messages[0].role == 'system' %}\n    {{- '[' + messages[0].content.strip() + ']' }}\n{%- endif %}\n\
         {% if messages[1].content.startswith('hi') %}\nhello\n{% endif %}\n\
         {%- if enable_thinking is defined and enable_thinking is false %}!{% endif %}";

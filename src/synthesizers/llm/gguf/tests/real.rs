@@ -137,8 +137,8 @@ const AWKWARD: [&str; 40] = [
     "\\u0041 \\\\ \"'`´’",
 ];
 
-/// The ids are on file as llama.cpp gave them; where its server is, it is asked again (`UPDATE_EXPECT=1` writes them anew), and on
-/// a thousand texts by chance.
+/// The ids are on file as llama.cpp gave them; where its server is, it is asked again (`UPDATE_EXPECT=1` writes them anew), and
+/// on a thousand texts by chance.
 #[test]
 fn tokens_are_those_of_llama_cpp() {
     let Some(path) = smollm2() else { return };

@@ -1,0 +1,123 @@
+//! The lines of an epoch, dealt to the workers on which their homes live.
+
+use hearth_operators::words::{Behavior, Shift};
+
+use crate::sources::{Batch, Position, Rejected};
+
+/// Behaviours of a message: enough that a message costs nothing, few enough that its memory serves again without a word to the
+/// system.
+pub const MESSAGE: usize = 1024;
+
+/// What a worker is fed of an epoch: messages, in order of ingestion.
+pub type Part = Vec<Vec<Behavior>>;
+
+/// An epoch that is about to be fed.
+#[derive(Debug, Default)]
+pub struct Dealt {
+    /// How many of its lines are events.
+    pub events: usize,
+    /// Lines that are none.
+    pub rejected: Vec<Rejected>,
+    /// Declared shifts.
+    pub shifts: Vec<Shift>,
+    /// Lines of contexts that declare none.
+    pub rejected_contexts: Vec<Rejected>,
+    /// Where the source stands behind the last line.
+    pub position: Position,
+    /// By worker.
+    pub(super) parts: Vec<Part>,
+}
+
+impl Dealt {
+    /// Nothing yet, for so many workers.
+    pub(super) fn new(workers: usize) -> Self {
+        let mut parts = Vec::new();
+        parts.resize_with(workers.max(1), Part::new);
+        Dealt {
+            parts,
+            ..Dealt::default()
+        }
+    }
+
+    /// Its lines: each is an event or rejected.
+    pub fn lines(&self) -> usize {
+        self.events + self.rejected.len()
+    }
+
+    /// Whether nothing was read.
+    pub(super) fn is_empty(&self) -> bool {
+        self.lines() == 0 && self.shifts.is_empty() && self.rejected_contexts.is_empty()
+    }
+
+    /// Takes in what was read, and leaves `batch` empty.
+    pub(super) fn take(&mut self, batch: &mut Batch) {
+        self.events += batch.behaviors.len();
+        self.rejected.append(&mut batch.rejected);
+        self.shifts.append(&mut batch.shifts);
+        self.rejected_contexts.append(&mut batch.rejected_contexts);
+        self.position = batch.position;
+        if let [only] = &mut self.parts[..]
+            && batch.behaviors.len() == MESSAGE
+        {
+            let room = Vec::with_capacity(MESSAGE);
+            only.push(std::mem::replace(&mut batch.behaviors, room));
+            return;
+        }
+        let workers = self.parts.len();
+        for behavior in batch.behaviors.drain(..) {
+            let part = &mut self.parts[behavior.home.worker(workers)];
+            match part.last_mut() {
+                Some(message) if message.len() < MESSAGE => message.push(behavior),
+                _ => {
+                    let mut message = Vec::with_capacity(MESSAGE);
+                    message.push(behavior);
+                    part.push(message);
+                }
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use hearth_operators::words::{ActionId, HomeId, Line, Moment, Time};
+
+    use super::*;
+
+    fn behavior(home: u32, line: u64) -> Behavior {
+        let moment = Moment {
+            time: Time(0),
+            action: ActionId(0),
+            offset: 0,
+        };
+        Behavior {
+            home: HomeId(home),
+            moment,
+            id: None,
+            line: Line { file: 0, line },
+        }
+    }
+
+    /// However it was read, each worker gets its homes' behaviours, all of them, in their order, in messages of no more than that.
+    #[test]
+    fn each_worker_gets_its_homes() {
+        const LINES: u64 = 3000;
+        for (workers, read) in [(1, 1), (1, MESSAGE), (1, 1000), (3, MESSAGE), (3, 17)] {
+            let all: Vec<_> = (1..=LINES)
+                .map(|line| behavior((line * line % 11) as u32, line))
+                .collect();
+            let (mut dealt, mut batch) = (Dealt::new(workers), Batch::default());
+            for some in all.chunks(read) {
+                batch.behaviors.extend_from_slice(some);
+                dealt.take(&mut batch);
+                assert!(batch.is_empty());
+            }
+            assert_eq!((dealt.events, dealt.lines()), (all.len(), all.len()));
+            for (worker, part) in dealt.parts.iter().enumerate() {
+                assert!(part.iter().all(|message| message.len() <= MESSAGE));
+                let own = all.iter().filter(|b| b.home.worker(workers) == worker);
+                assert!(part.iter().flatten().eq(own));
+            }
+        }
+    }
+}
