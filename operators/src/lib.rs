@@ -6,9 +6,10 @@
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`warm_up`], [`shift`] → [`hints`](mod@hints), [`embed`] → [`compress`] → [`request`] → [`validate`] →
 //! [`gather`] → [`score`], with [`outside`] where work leaves the workers. [`dataflow`] puts them together, [`state`] is what they
-//! hold; [`habits`] is what a home's model is; [`reference`](mod@reference) holds the twins.
+//! hold; [`habits`] is what a home's model is, [`surprise`] its detector, [`alarms`] what a person is told of; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
+pub mod alarms;
 pub mod compress;
 pub mod dataflow;
 pub mod embed;
@@ -22,6 +23,7 @@ pub mod score;
 pub mod shift;
 pub mod split;
 pub mod state;
+pub mod surprise;
 pub mod transitions;
 pub mod validate;
 pub mod warm_up;

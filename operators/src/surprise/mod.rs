@@ -1,0 +1,228 @@
+//! Surprise: how far a behaviour is from what its home is in the habit of doing. The home's detector.
+//!
+//! A segment is judged whole, when it is closed: what comes after a behaviour in it says as much as what came before. A
+//! behaviour's surprise, in nats, is a sum of [parts](Part):
+//!
+//! - *order*: half the surprise of the action after what came before it, half that of it before what comes after it, and half
+//!   of how much worse what comes after it fits with it than without it (an action that does not belong breaks its
+//!   neighbours apart),
+//! - *hour*: its three-hour bucket, given the action,
+//! - *state*: the action, given the last one of its device: nothing is switched off that is not on,
+//! - *repetition*: how often the action was repeated right before, and half of how often among the last ten: what is too
+//!   ordinary, a sequence of nothing but the most frequent action, is no more usual than what is rare,
+//! - *pace*: half the surprise of the pause before it, half that of the pause after it, given the action.
+//!
+//! Each is minus the logarithm of a probability by Witten and Bell: the home's counts over those of its cohort, the particular
+//! over the general. The counts are a function of the segments that stand, whatever the order in which they came and went:
+//! a segment that is taken back leaves nothing behind.
+//!
+//! A behaviour costs about a microsecond to judge and as much to learn; a home takes a few hundred bytes an action that it
+//! has and a few dozen a pair of actions that followed each other.
+
+mod counts;
+mod devices;
+mod situation;
+
+use serde::{Deserialize, Serialize};
+
+pub use counts::{Changes, Counts, Share, Whose};
+pub use situation::{Situation, Trait, pause_from};
+
+use crate::habits::Vocabulary;
+use crate::words::{ActionId, Segment, Time};
+use devices::Devices;
+
+/// What a behaviour can be surprising by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Part {
+    /// What it does, between what came before it and what comes after it.
+    Order,
+    /// When it happens.
+    Hour,
+    /// What it does, given what its device did last.
+    State,
+    /// How often it is repeated.
+    Repetition,
+    /// The pauses around it.
+    Pace,
+}
+
+impl Part {
+    /// All of them.
+    pub const ALL: [Part; 5] = [
+        Part::Order,
+        Part::Hour,
+        Part::State,
+        Part::Repetition,
+        Part::Pace,
+    ];
+}
+
+/// How surprising a behaviour is, in nats, by [`Part`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Surprise([f32; Part::ALL.len()]);
+
+impl Surprise {
+    /// Of these parts.
+    pub fn new(parts: [f32; Part::ALL.len()]) -> Self {
+        Surprise(parts)
+    }
+
+    /// One part of it.
+    pub fn of(&self, part: Part) -> f32 {
+        self.0[part as usize]
+    }
+
+    /// All of it: the behaviour's anomaly score.
+    pub fn total(&self) -> f32 {
+        self.0.iter().sum()
+    }
+}
+
+/// What a home is in the habit of doing, as its detector knows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Detector {
+    counts: Counts,
+    devices: Devices,
+}
+
+impl Detector {
+    /// Judges a segment's behaviours by what is known; learns nothing.
+    pub fn judge(
+        &self,
+        words: &Vocabulary<'_>,
+        cohort: &Counts,
+        segment: &Segment,
+    ) -> Vec<Surprise> {
+        let over = Over {
+            words,
+            home: &self.counts,
+            cohort,
+        };
+        let situations = self.situations(words, segment);
+        situations.iter().map(|s| over.surprise(s)).collect()
+    }
+
+    /// A segment's behaviours where they stand, with the last action of each one's device also from before the segment.
+    pub fn situations(&self, words: &Vocabulary<'_>, segment: &Segment) -> Vec<Situation> {
+        let mut situations = Situation::all(words.catalog(), &segment.moments);
+        for s in situations.iter_mut().filter(|s| s.device.is_none()) {
+            let device = words.device_of(s.action);
+            s.device = self.devices.last(segment.start(), device);
+        }
+        situations
+    }
+
+    /// Learns a segment.
+    pub fn learn(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
+        self.count(words, segment, 1);
+        self.devices.add(words.catalog(), segment);
+    }
+
+    /// Takes back what learning a segment did; false if it is not there, or final.
+    pub fn retract(&mut self, words: &Vocabulary<'_>, segment: &Segment) -> bool {
+        let there = self.devices.remove(segment);
+        if there {
+            self.count(words, segment, -1);
+        }
+        there
+    }
+
+    /// A final segment is no longer counted: the home's history has dropped it.
+    pub fn forget(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
+        self.count(words, segment, -1);
+    }
+
+    /// Segments that end before are final.
+    pub fn settle(&mut self, before: Time) {
+        self.devices.settle(before);
+    }
+
+    /// What is counted.
+    pub fn counts(&self) -> &Counts {
+        &self.counts
+    }
+
+    fn count(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
+        let mut changes = Changes::default();
+        changes.add(words, Whose::Home, segment, diff);
+        self.counts.apply(&changes);
+    }
+}
+
+/// A home's counts over its cohort's.
+struct Over<'a> {
+    words: &'a Vocabulary<'a>,
+    home: &'a Counts,
+    cohort: &'a Counts,
+}
+
+impl Over<'_> {
+    fn surprise(&self, s: &Situation) -> Surprise {
+        let action = Some(s.action);
+        let ahead = self.after(s.before, action);
+        let back = self.before(s.after, action);
+        let apart = self.after(s.before, s.after) / self.after(action, s.after);
+        let bin = |of: Trait| -self.bin(of, s).ln();
+        Surprise([
+            (apart / (ahead * back)).ln() / 2.0,
+            bin(Trait::Hours),
+            -self.state(s).ln(),
+            bin(Trait::Run) + bin(Trait::Often) / 2.0,
+            f32::midpoint(bin(Trait::PauseBefore), bin(Trait::PauseAfter)),
+        ])
+    }
+
+    fn named(&self, action: Option<ActionId>) -> Option<ActionId> {
+        action.map(|action| self.words.to_cohort(action))
+    }
+
+    /// The probability of an action, or the end, right after another one, or the beginning.
+    fn after(&self, before: Option<ActionId>, action: Option<ActionId>) -> f32 {
+        let [b, a] = [before, action].map(|action| self.named(action));
+        let general = self.cohort.any(a).over(self.guess());
+        let general = self.cohort.after(b, a).over(general);
+        let general = self.home.any(action).over(general);
+        self.home.after(before, action).over(general)
+    }
+
+    /// The same backwards.
+    fn before(&self, after: Option<ActionId>, action: Option<ActionId>) -> f32 {
+        let [b, a] = [after, action].map(|action| self.named(action));
+        let general = self.cohort.any(a).over(self.guess());
+        let general = self.cohort.before(b, a).over(general);
+        let general = self.home.any(action).over(general);
+        self.home.before(after, action).over(general)
+    }
+
+    /// An action or a border, where nothing is known.
+    fn guess(&self) -> f32 {
+        1.0 / (self.words.actions() + 1) as f32
+    }
+
+    /// The probability of a bin, given the action.
+    fn bin(&self, of: Trait, s: &Situation) -> f32 {
+        let bin = s.bin(of);
+        let general = self.cohort.bin_of_all(of, bin);
+        let general = general.over(1.0 / of.bins() as f32);
+        let named = self.words.to_cohort(s.action);
+        let general = self.cohort.bin(named, of, bin).over(general);
+        self.home.bin(s.action, of, bin).over(general)
+    }
+
+    /// The probability of an action among those of its device, given the last one of it.
+    fn state(&self, s: &Situation) -> f32 {
+        let device = self.words.catalog().devices();
+        let device = &device[usize::from(self.words.device_of(s.action).0)];
+        let guess = 1.0 / device.actions.len() as f32;
+        let share = |counts: &Counts, whose: Whose| {
+            let action = whose.action(self.words, s.action);
+            match s.device {
+                Some(last) => counts.device(whose.action(self.words, last), action),
+                None => counts.first(whose.device(self.words, s.action), action),
+            }
+        };
+        let general = share(self.cohort, Whose::Cohort).over(guess);
+        share(self.home, Whose::Home).over(general)
+    }
+}

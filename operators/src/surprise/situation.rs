@@ -1,0 +1,139 @@
+//! What a behaviour is met in: its neighbours, its hours, its pauses, what repeats.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use crate::words::{ActionId, Catalog, DeviceId, Hours, Moment, Time};
+
+/// What of a behaviour is counted in bins, each by action.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Trait {
+    /// Its three-hour bucket.
+    Hours,
+    /// The pause before it: see [`pause`].
+    PauseBefore,
+    /// The pause after it.
+    PauseAfter,
+    /// How many behaviours right before it were the same action.
+    Run,
+    /// How many of the nine behaviours before it were the same action.
+    Often,
+}
+
+impl Trait {
+    /// All of them.
+    pub const ALL: [Trait; 5] = [
+        Trait::Hours,
+        Trait::PauseBefore,
+        Trait::PauseAfter,
+        Trait::Run,
+        Trait::Often,
+    ];
+
+    /// How many bins there are.
+    pub const fn bins(self) -> usize {
+        match self {
+            Trait::Hours => 8,
+            Trait::PauseBefore | Trait::PauseAfter => PAUSES,
+            Trait::Run | Trait::Often => REPEATS,
+        }
+    }
+}
+
+/// Bins of pauses: under a second, then by powers of four, the last but one without an end, the last for none (a segment's
+/// first or last behaviour).
+pub const PAUSES: usize = 12;
+/// Bins of repetitions: none, one, … and the last without an end.
+pub const REPEATS: usize = 6;
+/// How far back repetitions are looked for.
+const WINDOW: usize = 9;
+
+/// The bin of a pause, in microseconds.
+fn pause(length: Option<i64>) -> u8 {
+    let Some(length) = length else {
+        return PAUSES as u8 - 1;
+    };
+    match length / Time::SECOND {
+        ..1 => 0,
+        seconds => (1 + seconds.ilog2() as u8 / 2).min(PAUSES as u8 - 2),
+    }
+}
+
+/// The seconds from which a bin of pauses begins.
+pub fn pause_from(bin: u8) -> i64 {
+    if bin == 0 { 0 } else { 1 << (2 * (bin - 1)) }
+}
+
+/// A behaviour where it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Situation {
+    /// What happened.
+    pub action: ActionId,
+    /// What came before it in its segment.
+    pub before: Option<ActionId>,
+    /// What came after it in its segment.
+    pub after: Option<ActionId>,
+    /// The last action of its device before it in its segment.
+    pub device: Option<ActionId>,
+    /// By [`Trait`]: its bin.
+    bins: [u8; Trait::ALL.len()],
+}
+
+impl Situation {
+    /// The bin of a trait.
+    pub fn bin(&self, of: Trait) -> u8 {
+        self.bins[of as usize]
+    }
+
+    /// The situations of a segment's behaviours.
+    pub fn all(catalog: &Catalog, moments: &[Moment]) -> Vec<Situation> {
+        let mut devices: BTreeMap<DeviceId, ActionId> = BTreeMap::new();
+        let mut run = 0;
+        let at = |i: usize| {
+            let Moment { action, .. } = moments[i];
+            let before = i.checked_sub(1).map(|i| moments[i]);
+            let after = moments.get(i + 1).copied();
+            let same = before.is_some_and(|before| before.action == action);
+            run = if same { run + 1 } else { 0 };
+            let window = &moments[i.saturating_sub(WINDOW)..i];
+            let often = window.iter().filter(|m| m.action == action).count();
+            let (_, hours): (_, Hours) = moments[i].time.local(moments[i].offset);
+            let since = before.map(|before| moments[i].time.0 - before.time.0);
+            let until = after.map(|after| after.time.0 - moments[i].time.0);
+            let most = REPEATS - 1;
+            Situation {
+                action,
+                before: before.map(|m| m.action),
+                after: after.map(|m| m.action),
+                device: devices.insert(catalog.device_of(action), action),
+                bins: [
+                    hours,
+                    pause(since),
+                    pause(until),
+                    run.min(most) as u8,
+                    often.min(most) as u8,
+                ],
+            }
+        };
+        (0..moments.len()).map(at).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_fall_into_bins_by_powers_of_four() {
+        let bins = [0, 1, 3, 4, 15, 16, 64, 3_600, 86_400, 1 << 30];
+        let bins = bins.map(|seconds| pause(Some(seconds * Time::SECOND)));
+        assert_eq!(bins, [0, 1, 1, 2, 2, 3, 4, 6, 9, 10]);
+        assert_eq!(pause(None), 11);
+        for seconds in 1..100_000 {
+            let bin = pause(Some(seconds * Time::SECOND));
+            assert!(pause_from(bin) <= seconds);
+            assert!(bin == 10 || seconds < pause_from(bin + 1));
+        }
+    }
+}
