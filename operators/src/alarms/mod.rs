@@ -30,3 +30,6 @@ pub use budget::Budget;
 pub use home::{Alarm, Alarms, Verdict};
 pub use reasons::{Fact, Reason, reasons};
 pub use tails::{TailChanges, Tails};
+
+#[cfg(test)]
+mod tests;

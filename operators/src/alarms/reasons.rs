@@ -66,12 +66,12 @@ pub enum Fact {
     },
     /// The action is the so-manieth in a row; of the `times` times that it came, `seen` were at least the so-manieth.
     Row {
-        /// Counted from 1.
+        /// Counted from 1; 6 stands for all beyond it, too.
         place: u32,
     },
     /// Among ten behaviours, the action is the so-manieth of its kind.
     Among {
-        /// Counted from 1.
+        /// Counted from 1; 6 stands for all beyond it, too.
         place: u32,
     },
     /// The pause before the action; of the `times` times that it came, `seen` were with such a pause.
@@ -220,5 +220,218 @@ fn pace(counts: &Counts, s: &Situation) -> Found {
         (Fact::PauseBefore { seconds: before.0 }, before.1, before.2)
     } else {
         (Fact::PauseAfter { seconds: after.0 }, after.1, after.2)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::words::{Action, Catalog, Catalogs, Device, HomeId, Moment, Time};
+
+    fn catalogs() -> Arc<Catalogs> {
+        let device = |name| Device::new(name, ["on", "off"].map(Action::new).into());
+        let devices = ["Heater", "Lamp", "Door"].map(device);
+        Catalogs::shared(Arc::new(Catalog::new(devices.into()).unwrap()))
+    }
+
+    /// A segment on a day, of actions with their hours.
+    fn segment(day: i64, behaviors: &[(u16, i64)]) -> Segment {
+        let moment = |&(action, hour): &(u16, i64)| Moment {
+            time: Time(day * Time::DAY + hour * Time::HOUR),
+            action: ActionId(action),
+            offset: 0,
+        };
+        Segment {
+            home: HomeId(0),
+            moments: behaviors.iter().map(moment).collect(),
+        }
+    }
+
+    fn why(known: &[Segment], odd: &Segment) -> Vec<Reason> {
+        let catalogs = catalogs();
+        let words = Vocabulary::new(&catalogs, HomeId(0));
+        let mut detector = Detector::default();
+        for segment in known {
+            detector.learn(&words, segment);
+        }
+        let surprises = detector.judge(&words, &Counts::default(), odd);
+        let all: Vec<usize> = (0..odd.moments.len()).collect();
+        reasons(&words, &detector, odd, &surprises, &all)
+    }
+
+    #[test]
+    fn a_heater_at_night_after_the_door() {
+        let day = [(4, 7), (5, 7), (0, 8), (1, 9), (2, 19), (0, 20), (1, 23)];
+        let known: Vec<Segment> = (0..61).map(|n| segment(n, &day)).collect();
+        let reasons = why(&known, &segment(61, &[(4, 3), (0, 3)]));
+        let heater: Vec<&Reason> = reasons.iter().filter(|r| r.behavior == 1).collect();
+        let hours = heater.iter().find(|r| r.part == Part::Hour).unwrap();
+        let between = Fact::Hours {
+            between: 21..6,
+            usual: (6..9, 61),
+        };
+        assert_eq!((&hours.fact, hours.seen, hours.times), (&between, 0, 122));
+        let order = heater.iter().find(|r| r.part == Part::Order).unwrap();
+        let after = Fact::After {
+            before: Some(ActionId(4)),
+            usual: Some((ActionId(5), 61)),
+        };
+        assert_eq!((&order.fact, order.seen, order.times), (&after, 0, 61));
+    }
+
+    #[test]
+    fn what_was_never_done_says_no_more() {
+        let known: Vec<Segment> = (0..9).map(|n| segment(n, &[(0, 7), (2, 8)])).collect();
+        let reasons = why(&known, &segment(9, &[(0, 7), (3, 8), (4, 8)]));
+        let of = |behavior| reasons.iter().filter(move |r| r.behavior == behavior);
+        let said: Vec<_> = (1..3)
+            .flat_map(of)
+            .map(|r| (&r.fact, r.seen, r.times))
+            .collect();
+        assert_eq!(said, [(&Fact::New, 0, 9), (&Fact::New, 0, 0)]);
+    }
+
+    fn any_segments(most: usize) -> impl Strategy<Value = Vec<Segment>> {
+        let behaviors = prop::collection::vec((0_u16..6, 0_i64..2), 1..9);
+        prop::collection::vec((behaviors, 0_i64..8), 1..most).prop_map(|days| {
+            let segments = (0..).zip(days).map(|(day, (behaviors, mut hour))| {
+                let behaviors = behaviors.iter().map(|(action, later)| {
+                    hour += later;
+                    (*action, hour)
+                });
+                segment(day, &behaviors.collect::<Vec<_>>())
+            });
+            segments.collect()
+        })
+    }
+
+    /// All behaviours of some segments: segment and position.
+    fn places(known: &[Segment]) -> impl Iterator<Item = (&[Moment], usize)> + Clone {
+        let each = |s: &'_ Segment| 0..s.moments.len();
+        known
+            .iter()
+            .flat_map(move |s| each(s).map(move |i| (&s.moments[..], i)))
+    }
+
+    fn before(s: &[Moment], i: usize) -> Option<ActionId> {
+        i.checked_sub(1).map(|i| s[i].action)
+    }
+
+    fn after(s: &[Moment], i: usize) -> Option<ActionId> {
+        s.get(i + 1).map(|m| m.action)
+    }
+
+    fn among(s: &[Moment], i: usize, far: usize) -> usize {
+        let window = s[..i].iter().rev().take(far);
+        1 + window.filter(|m| m.action == s[i].action).count()
+    }
+
+    fn row(s: &[Moment], i: usize) -> usize {
+        let same = s[..i].iter().rev().take_while(|m| m.action == s[i].action);
+        1 + same.count()
+    }
+
+    /// What of a device comes next after a behaviour in its segment.
+    fn next_of_device(s: &[Moment], i: usize) -> Option<ActionId> {
+        let device = |m: &Moment| m.action.0 / 2;
+        let mut later = s[i + 1..].iter();
+        later.find(|m| device(m) == device(&s[i])).map(|m| m.action)
+    }
+
+    /// (seen, times) of a reason, counted by hand.
+    fn counted(known: &[Segment], action: ActionId, fact: &Fact) -> (usize, usize) {
+        let count = |met: &dyn Fn(&[Moment], usize) -> bool| {
+            places(known).filter(|(s, i)| met(s, *i)).count()
+        };
+        let own = |s: &[Moment], i: usize| s[i].action == action;
+        let of_device = |s: &[Moment], i: usize| s[i].action.0 / 2 == action.0 / 2;
+        match fact {
+            Fact::New => (0, count(&of_device)),
+            Fact::After {
+                before: Some(b), ..
+            } => (
+                count(&|s, i| own(s, i) && before(s, i) == Some(*b)),
+                count(&|s, i| s[i].action == *b),
+            ),
+            Fact::After { before: None, .. } => (count(&|s, i| own(s, i) && i == 0), known.len()),
+            Fact::Before { after: Some(a), .. } => (
+                count(&|s, i| own(s, i) && after(s, i) == Some(*a)),
+                count(&|s, i| s[i].action == *a),
+            ),
+            Fact::Before { after: None, .. } => (
+                count(&|s, i| own(s, i) && after(s, i).is_none()),
+                known.len(),
+            ),
+            Fact::Hours { between, .. } => {
+                let within = |hour: u8| {
+                    if between.start < between.end {
+                        between.contains(&hour)
+                    } else {
+                        hour >= between.start || hour < between.end
+                    }
+                };
+                let hour = |m: &Moment| (m.time.0 % Time::DAY / Time::HOUR) as u8;
+                (count(&|s, i| own(s, i) && within(hour(&s[i]))), count(&own))
+            }
+            Fact::State { last, .. } => (
+                count(&|s, i| s[i].action == *last && next_of_device(s, i) == Some(action)),
+                count(&|s, i| s[i].action == *last && next_of_device(s, i).is_some()),
+            ),
+            Fact::Row { place } => (
+                count(&|s, i| own(s, i) && row(s, i) >= *place as usize),
+                count(&own),
+            ),
+            Fact::Among { place } => (
+                count(&|s, i| own(s, i) && among(s, i, 9) >= *place as usize),
+                count(&own),
+            ),
+            Fact::PauseBefore { seconds } => {
+                let pause = |s: &[Moment], i: usize| {
+                    i.checked_sub(1)
+                        .map(|b| (s[i].time.0 - s[b].time.0) / Time::SECOND)
+                };
+                (
+                    count(&|s, i| own(s, i) && fits(seconds, pause(s, i))),
+                    count(&own),
+                )
+            }
+            Fact::PauseAfter { seconds } => {
+                let pause = |s: &[Moment], i: usize| {
+                    let after = s.get(i + 1)?;
+                    Some((after.time.0 - s[i].time.0) / Time::SECOND)
+                };
+                (
+                    count(&|s, i| own(s, i) && fits(seconds, pause(s, i))),
+                    count(&own),
+                )
+            }
+        }
+    }
+
+    fn fits(range: &Option<Range<i64>>, pause: Option<i64>) -> bool {
+        match (range, pause) {
+            (Some(range), Some(pause)) => range.contains(&pause),
+            (range, pause) => range.is_none() && pause.is_none(),
+        }
+    }
+
+    proptest! {
+        #![proptest_config(ProptestConfig::with_cases(128))]
+
+        /// Whatever is said can be counted in the segments that stand.
+        #[test]
+        fn reasons_are_true(mut known in any_segments(12)) {
+            let odd = known.pop().unwrap();
+            for reason in why(&known, &odd) {
+                let action = odd.moments[reason.behavior].action;
+                let expected = counted(&known, action, &reason.fact);
+                let said = (reason.seen as usize, reason.times as usize);
+                prop_assert_eq!(said, expected, "{:?} of {:?}", reason.fact, action);
+            }
+        }
     }
 }

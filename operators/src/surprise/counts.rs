@@ -130,56 +130,61 @@ impl Share {
 
 /// How often which action came in which context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Table<C: Ord> {
-    seen: BTreeMap<(C, ActionId), u32>,
-    /// How often there was any action, and how many different ones.
-    any: BTreeMap<C, (u32, u32)>,
+struct Table<C: Ord>(BTreeMap<C, Context>);
+
+/// How often which action came in one context.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+struct Context {
+    times: u32,
+    /// In order of action; none of them zero.
+    seen: Vec<(ActionId, u32)>,
 }
 
 impl<C: Ord> Default for Table<C> {
     fn default() -> Self {
-        Table {
-            seen: BTreeMap::new(),
-            any: BTreeMap::new(),
-        }
+        Table(BTreeMap::new())
     }
 }
 
 impl<C: Ord + Copy> Table<C> {
     fn add(&mut self, context: C, action: ActionId, diff: i32) {
-        let count = self.seen.entry((context, action)).or_default();
-        let (times, kinds) = self.any.entry(context).or_default();
-        *kinds -= u32::from(*count > 0);
-        bump(count, diff);
-        bump(times, diff);
-        *kinds += u32::from(*count > 0);
-        if *count == 0 {
-            self.seen.remove(&(context, action));
+        let here = self.0.entry(context).or_default();
+        bump(&mut here.times, diff);
+        match here.seen.binary_search_by_key(&action, |(a, _)| *a) {
+            Ok(at) => {
+                bump(&mut here.seen[at].1, diff);
+                if here.seen[at].1 == 0 {
+                    here.seen.remove(at);
+                }
+            }
+            Err(at) => here.seen.insert(at, (action, diff as u32)),
         }
-        if (*times, *kinds) == (0, 0) {
-            self.any.remove(&context);
+        if here.seen.is_empty() {
+            self.0.remove(&context);
         }
     }
 
     fn times(&self, context: C) -> u32 {
-        self.any.get(&context).map_or(0, |(times, _)| *times)
+        self.0.get(&context).map_or(0, |here| here.times)
     }
 
     fn share(&self, context: C, action: ActionId) -> Share {
-        let Some(&(times, kinds)) = self.any.get(&context) else {
-            return Share::default();
-        };
-        let seen = self.seen.get(&(context, action)).copied().unwrap_or(0);
-        Share { seen, times, kinds }
+        self.0.get(&context).map_or_else(Share::default, |here| {
+            let at = here.seen.binary_search_by_key(&action, |(a, _)| *a);
+            Share {
+                seen: at.map_or(0, |at| here.seen[at].1),
+                times: here.times,
+                kinds: here.seen.len() as u32,
+            }
+        })
     }
 
     /// The most frequent action (not the border) in a context, and how often it came; ties by action.
     fn most(&self, context: C) -> Option<(ActionId, u32)> {
-        let here = self
-            .seen
-            .range((context, ActionId(0))..(context, BORDER))
-            .map(|((_, action), times)| (*action, *times));
-        here.max_by_key(|(action, times)| (*times, Reverse(*action)))
+        let here = self.0.get(&context)?;
+        let actions = here.seen.iter().filter(|(action, _)| *action != BORDER);
+        let most = actions.max_by_key(|(action, times)| (*times, Reverse(*action)));
+        most.copied()
     }
 }
 
@@ -276,7 +281,7 @@ impl Counts {
         Share {
             seen: self.after.times(action.unwrap_or(BORDER)),
             times: self.total,
-            kinds: self.after.any.len() as u32,
+            kinds: self.after.0.len() as u32,
         }
     }
 

@@ -226,3 +226,6 @@ impl Over<'_> {
         share(self.home, Whose::Home).over(general)
     }
 }
+
+#[cfg(test)]
+mod tests;
