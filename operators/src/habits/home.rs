@@ -184,6 +184,12 @@ impl Habits {
         self.history.places().len()
     }
 
+    /// The sum of all contributions.
+    #[cfg(test)]
+    pub(super) fn learnt(&self) -> &Contribution {
+        &self.learnt
+    }
+
     /// The place where a segment begins, or would.
     fn place_of(&self, segment: &Segment) -> usize {
         let (Ok(at) | Err(at)) = self.history.find(segment);

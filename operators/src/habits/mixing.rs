@@ -46,6 +46,14 @@ impl Contribution {
         }
     }
 
+    /// What the experts said more of what happened than of what was expected, in all.
+    #[cfg(test)]
+    pub(super) fn steps(&self) -> impl Iterator<Item = f64> {
+        self.0
+            .iter()
+            .map(|sum| f64::from(*sum) / f64::from(RATE * ONE))
+    }
+
     fn weight(&self, expert: usize) -> f32 {
         (self.0[expert] as f32 / ONE).clamp(-FURTHEST, FURTHEST)
     }

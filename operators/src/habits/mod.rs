@@ -17,6 +17,8 @@ mod places;
 mod pooled;
 mod said;
 mod timeline;
+#[cfg(test)]
+mod twin;
 mod vocabulary;
 mod weights;
 
