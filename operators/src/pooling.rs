@@ -9,7 +9,7 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::habits::{PooledChanges, Vocabulary};
+use crate::habits::{Context, PooledChanges, Vocabulary};
 use crate::state::EpochBuffer;
 use crate::surprise::{Changes, Whose};
 use crate::words::{Catalogs, CohortId, Epoch, Segment};
@@ -26,7 +26,7 @@ pub struct CohortChanges {
 impl CohortChanges {
     /// A segment comes (`diff` 1) or goes (-1).
     pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
-        self.predictor.add(words, segment, diff);
+        self.predictor.add(words, segment, Context::default(), diff);
         self.detector.add(words, Whose::Cohort, segment, diff);
     }
 

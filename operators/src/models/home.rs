@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::{Deserialize, Serialize};
 
 use crate::detect::Maintained;
-use crate::habits::{Habits, Pooled, Vocabulary};
+use crate::habits::{Context, Habits, Pooled, Vocabulary};
 use crate::words::{
     Adjustment, Epoch, Filtered, Outcome, Score, Sequence, Shift, ShiftKey, Task, Time,
 };
@@ -168,7 +168,7 @@ impl HomeModels {
         });
         if newer {
             if key.regime > 0 {
-                self.habits.shift(start);
+                self.habits.shift(start, Context::default());
             }
             self.regime = Some((key.regime, start));
         }

@@ -50,14 +50,14 @@ impl Pools {
                 self.counts
                     .entry(*cohort)
                     .or_default()
-                    .apply(&changes.predictor, 1);
+                    .apply(&changes.predictor);
             }
         } else if epoch < self.before {
             for (cohort, changes) in self.changes.range(epoch..self.before).flat_map(|(_, c)| c) {
                 self.counts
                     .entry(*cohort)
                     .or_default()
-                    .apply(&changes.predictor, -1);
+                    .take_back(&changes.predictor);
             }
         }
         self.before = epoch;

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::detect::Detected;
-use crate::habits::{Habits, Pooled, Vocabulary};
+use crate::habits::{Context, Habits, Pooled, Vocabulary};
 use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
 
 /// What happens in a home, and what is imagined for it.
@@ -79,7 +79,7 @@ pub fn models(
                 let began = (update.key.regime, std::cmp::Reverse(segment.start()));
                 if regime.is_none_or(|known| began > known) {
                     if update.key.regime > 0 {
-                        habits.shift(segment.start());
+                        habits.shift(segment.start(), Context::default());
                     }
                     regime = Some(began);
                 }

@@ -33,7 +33,7 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     };
     let pooled = |epoch: Epoch| {
         let mut pooled = Pooled::default();
-        pooled.apply(&shared(epoch).predictor, 1);
+        pooled.apply(&shared(epoch).predictor);
         pooled
     };
     let counted = |epoch: Epoch| {
