@@ -43,10 +43,9 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         },
         models: match config.preset {
             Preset::Small => Fitting::Maintained,
-            Preset::Paper => Fitting::Trained {
-                trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
-            },
+            Preset::Paper => Fitting::Trained,
         },
+        trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
         budget: Budget {
             alarms: config.alarm_budget.alarms.get(),
             per: config.alarm_budget.per.micros(),

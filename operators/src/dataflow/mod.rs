@@ -70,6 +70,8 @@ pub struct Settings {
     pub warm_up: Enough,
     /// How homes get their models.
     pub models: Fitting,
+    /// Segments after which it is judged whether what came of a shift is better.
+    pub trial: u32,
     /// How many alarms a person wants to see of a home.
     pub budget: Budget,
     /// Jobs of each kind that a worker has out at a time.
@@ -83,11 +85,8 @@ pub struct Settings {
 pub enum Fitting {
     /// They are maintained: learnt with every segment.
     Maintained,
-    /// They are trained outside, at each shift (the paper's way); a version on trial is judged after so many segments.
-    Trained {
-        /// Segments of a trial.
-        trial: u32,
-    },
+    /// They are trained outside, at each shift (the paper's way).
+    Trained,
 }
 
 /// Whoever answers requests.
@@ -262,9 +261,7 @@ fn learn<'s>(
     let judged = judge(&requests, &foundation, settings, services, state);
     let fitted = match settings.models {
         Fitting::Maintained => maintain(ingested, &judged, settings, state),
-        Fitting::Trained { trial } => train(
-            ingested, &judged, foundation, trial, settings, services, state,
-        ),
+        Fitting::Trained => train(ingested, &judged, foundation, settings, services, state),
     };
     Learnt {
         warm_up,
@@ -359,6 +356,7 @@ fn maintain<'s>(
     let maintenance = Maintenance {
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
+        trial: settings.trial,
     };
     let models = detected.judged.models(
         pooled,
@@ -380,7 +378,6 @@ fn train<'s>(
     ingested: &Ingested<'s>,
     judged: &Judged<'s>,
     foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
-    trial: u32,
     settings: &Settings,
     services: &Services,
     state: &Holds,
@@ -395,7 +392,7 @@ fn train<'s>(
     let scorer = Scorer {
         catalogs: settings.rules.catalogs.clone(),
         models: services.models.clone(),
-        trial,
+        trial: settings.trial,
         limit,
     };
     let scored = ingested.segments.clone().score(

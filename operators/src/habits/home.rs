@@ -60,6 +60,26 @@ pub struct Habits {
 impl Habits {
     /// Judges a segment by what is known; learns nothing.
     pub fn judge(&self, words: &Vocabulary<'_>, pooled: &Pooled, segment: &Segment) -> Judged {
+        self.judge_by(words, pooled, segment, true)
+    }
+
+    /// Judges a segment as if nothing had been imagined.
+    pub fn judge_unimagined(
+        &self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        segment: &Segment,
+    ) -> Judged {
+        self.judge_by(words, pooled, segment, false)
+    }
+
+    fn judge_by(
+        &self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        segment: &Segment,
+        imagined: bool,
+    ) -> Judged {
         let regime = self.regime.filter(|(begun, _)| *begun <= segment.start());
         let context = regime.map(|(_, context)| context).unwrap_or_default();
         let age = mixing::age(regime.map(|(begun, _)| begun), segment.start());
@@ -82,7 +102,7 @@ impl Habits {
             said.clear();
             experts::ask_home(&self.history, &before, first_of_regime, &mut said);
             experts::ask_cohort(pooled, words, &before, context, &mut said);
-            if regime.is_some() {
+            if imagined && regime.is_some() {
                 experts::ask_imagined(&self.imagined, &before, &mut said);
             }
             said.conclude(|action| devices.say(action));

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
 
+use super::Maintenance;
 use crate::detect::Maintained;
-use crate::habits::{Context, Habits, Pooled, Vocabulary};
+use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
 use crate::words::{
-    Adjustment, Epoch, Filtered, Outcome, Score, Sequence, Shift, ShiftKey, Task, Time,
+    Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
 };
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
@@ -62,6 +63,19 @@ pub struct HomeModels {
     due: BTreeMap<Turn, Due>,
     /// 0, then one more than the regime whose end the last lesson answered.
     version: u32,
+    trial: Option<Trial>,
+}
+
+/// What was imagined, on trial.
+#[derive(Debug, Serialize, Deserialize)]
+struct Trial {
+    key: ShiftKey,
+    shift: Shift,
+    segments: u32,
+    behaviors: u64,
+    /// The sum of the surprisals of all behaviours.
+    with: f64,
+    without: f64,
 }
 
 /// What a home's models say.
@@ -102,16 +116,21 @@ impl HomeModels {
         self.open.first().is_some_and(|open| *open < turn)
     }
 
-    /// Does what is due first. `lateness`: how far behind its newest behaviour a home may still change.
-    pub fn go_on(&mut self, words: &Vocabulary<'_>, pooled: &Pooled, lateness: i64) -> Said {
+    /// Does what is due first.
+    pub fn go_on(
+        &mut self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        maintenance: &Maintenance,
+    ) -> Said {
         let mut said = Said::default();
         match self.due.pop_first() {
             Some((_, Due::Batch(updates))) => {
-                self.batch(words, pooled, lateness, updates, &mut said);
+                self.batch(words, pooled, maintenance, updates, &mut said);
             }
             Some((turn, Due::Lesson(lesson))) => {
                 self.open.remove(&turn);
-                self.lesson(&lesson, &mut said);
+                self.lesson(lesson, &mut said);
             }
             None => {}
         }
@@ -122,12 +141,13 @@ impl HomeModels {
         &mut self,
         words: &Vocabulary<'_>,
         pooled: &Pooled,
-        lateness: i64,
+        maintenance: &Maintenance,
         mut updates: Vec<Maintained>,
         said: &mut Said,
     ) {
         if let Some(newest) = self.newest {
-            self.habits.settle(Time(newest.0.saturating_sub(lateness)));
+            self.habits
+                .settle(Time(newest.0.saturating_sub(maintenance.lateness)));
         }
         updates.sort_by(|a, b| a.segment.cmp(&b.segment));
         // What goes in one regime and comes in another is the same segment still: a shift was declared after it.
@@ -153,12 +173,14 @@ impl HomeModels {
                 score: detected.map_or(f32::NAN, |detected| detected.scores[i]),
                 threshold: threshold.unwrap_or(f32::INFINITY),
                 predictions: step.predictions.clone(),
-                detector: self.version,
+                detector: 0,
                 predictor: self.version,
             }));
+            self.try_on(words, pooled, segment, &judged);
             self.habits.learn(words, segment, &judged);
             self.newest = self.newest.max(Some(segment.end()));
         }
+        self.decide(maintenance.trial, said);
     }
 
     /// A segment lies in a regime: the newest one begins where its first segment does.
@@ -174,24 +196,95 @@ impl HomeModels {
         }
     }
 
-    fn lesson(&mut self, lesson: &Lesson, said: &mut Said) {
-        self.habits.imagine(&lesson.retained);
-        self.version = lesson.key.regime + 1;
-        let line = |task| Adjustment {
-            key: lesson.key,
-            shift: lesson.shift.clone(),
-            task,
-            version: self.version,
-            outcome: Outcome::Promoted,
-            before: 0.0,
-            after: 0.0,
-            evidence: format!(
-                "{} of {} synthetic sequences are evidence of the new context until what really happens outweighs them",
-                lesson.retained.len(),
-                lesson.candidates
-            ),
+    /// How a segment of the regime on trial would have been judged without what was imagined.
+    fn try_on(
+        &mut self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        segment: &Segment,
+        judged: &Judged,
+    ) {
+        let Some(trial) = &mut self.trial else { return };
+        if self
+            .regime
+            .is_none_or(|(regime, began)| regime <= trial.key.regime || segment.start() < began)
+        {
+            return;
+        }
+        let sum = |judged: &Judged| -> f64 {
+            let each = judged.steps.iter().map(|step| f64::from(step.surprisal));
+            each.sum()
         };
-        said.adjustments
-            .extend([Task::Detector, Task::Predictor].map(line));
+        let without = self.habits.judge_unimagined(words, pooled, segment);
+        trial.segments += 1;
+        trial.behaviors += judged.steps.len() as u64;
+        trial.with += sum(judged);
+        trial.without += sum(&without);
+    }
+
+    /// Ends a trial that has seen enough: what made things less likely is dropped.
+    fn decide(&mut self, enough: u32, said: &mut Said) {
+        let Some(trial) = self.trial.take_if(|trial| trial.segments >= enough) else {
+            return;
+        };
+        let mean = |sum: f64| (sum / trial.behaviors as f64) as f32;
+        let (before, after) = (mean(trial.without), mean(trial.with));
+        let outcome = if after <= before {
+            Outcome::Kept
+        } else {
+            self.habits.imagine(&[]);
+            Outcome::RolledBack
+        };
+        let evidence = format!(
+            "mean surprisal without and with the synthetic sequences of {} behaviors in {} segments that followed",
+            trial.behaviors, trial.segments
+        );
+        said.adjustments.push(Adjustment {
+            key: trial.key,
+            shift: trial.shift,
+            task: Task::Predictor,
+            version: trial.key.regime + 1,
+            outcome,
+            before,
+            after,
+            evidence,
+        });
+    }
+
+    fn lesson(&mut self, lesson: Lesson, said: &mut Said) {
+        let Lesson {
+            key,
+            shift,
+            retained,
+            candidates,
+        } = lesson;
+        self.version = key.regime + 1;
+        self.habits.imagine(&retained);
+        let outcome = if retained.is_empty() {
+            Outcome::Kept
+        } else {
+            Outcome::Promoted
+        };
+        said.adjustments.push(Adjustment {
+            key,
+            shift: shift.clone(),
+            task: Task::Predictor,
+            version: self.version,
+            outcome,
+            before: f32::NAN,
+            after: f32::NAN,
+            evidence: format!(
+                "{} of {candidates} synthetic sequences count for the new context, beside what happens there",
+                retained.len()
+            ),
+        });
+        self.trial = (!retained.is_empty()).then_some(Trial {
+            key,
+            shift,
+            segments: 0,
+            behaviors: 0,
+            with: 0.0,
+            without: 0.0,
+        });
     }
 }

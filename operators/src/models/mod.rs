@@ -28,6 +28,8 @@ pub struct Maintenance {
     pub catalogs: Arc<Catalogs>,
     /// How far behind its newest behaviour a home may still change, in µs of event time.
     pub lateness: i64,
+    /// Segments after which what was imagined for a new regime is kept or dropped.
+    pub trial: u32,
 }
 
 /// The streams that [`Models::models`] maintains.
@@ -47,6 +49,9 @@ pub trait Models<'s> {
     /// counts (broadcast) of epochs before `e`, and from the answers (`filtered`) to its own home's `requests` of epochs
     /// before `e` (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
     ///
+    /// What was imagined for a regime is on trial in its first [`Maintenance::trial`] segments: where they would have been likelier
+    /// without it, it is dropped.
+    ///
     /// State per home: its habits, about ten bytes a behaviour; what waits. Per worker: the pooled counts of all cohorts,
     /// and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
     ///
@@ -61,7 +66,7 @@ pub trait Models<'s> {
     ///
     /// let actions = ["on", "off"].map(Action::new).to_vec();
     /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
-    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY };
+    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7 };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, scores) = worker.dataflow(|scope| {
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
@@ -235,7 +240,7 @@ impl Queue {
             let ModelsState { homes, pools, .. } = state;
             let pooled = pools.before(turn.epoch, catalogs.cohort_of(home));
             let models = homes.of(home).get_or_insert_default();
-            let said = models.go_on(&words, pooled, maintenance.lateness);
+            let said = models.go_on(&words, pooled, maintenance);
             self.next.extend(models.next().map(|turn| (turn, home)));
             return Some((at, said));
         }

@@ -47,17 +47,20 @@ pub(super) fn in_turn(updates: &[((ShiftKey, Arc<Segment>), i64)]) -> Vec<InTurn
 }
 
 /// The scores of a home, as [`Models`](crate::models::Models) promises; `pooled`: the cohort's counts of all epochs before
-/// one; `detected`: what the detector said in an epoch.
+/// one; `detected`: what the detector said in an epoch; `trial`: after how many segments
+/// what was imagined is kept or dropped.
 pub fn models(
     words: &Vocabulary<'_>,
     life: &HomeLife,
-    lateness: i64,
+    (lateness, trial): (i64, u32),
     pooled: impl Fn(Epoch) -> Pooled,
     detected: &BTreeMap<(Epoch, Arc<Segment>), Detected>,
 ) -> Vec<(Epoch, Score)> {
     let mut scores = Vec::new();
     let mut habits = Habits::default();
     let (mut newest, mut regime, mut version) = (None::<Time>, None, 0);
+    // The regime that ended, segments, and their surprisal with and without what was imagined.
+    let mut tried: Option<(u32, u32, f64, f64)> = None;
     for (epoch, updates) in &life.updates {
         let answered = life
             .answers
@@ -68,6 +71,7 @@ pub fn models(
         {
             version = key.regime + 1;
             habits.imagine(imagined);
+            tried = (!imagined.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
         }
         if let Some(newest) = newest {
             habits.settle(Time(newest.0.saturating_sub(lateness)));
@@ -100,13 +104,37 @@ pub fn models(
                     score: detected.scores[i],
                     threshold: detected.threshold.unwrap_or(f32::INFINITY),
                     predictions: step.predictions.clone(),
-                    detector: version,
+                    detector: 0,
                     predictor: version,
                 };
                 scores.push((*epoch, score));
             }
+            if let Some((ended, segments, with, without)) = &mut tried
+                && regime.is_some_and(|(now, began)| now > *ended && segment.start() >= began.0)
+            {
+                let plain = habits.judge_unimagined(words, &pooled(*epoch), segment);
+                *segments += 1;
+                *with += judged
+                    .steps
+                    .iter()
+                    .map(|s| f64::from(s.surprisal))
+                    .sum::<f64>();
+                *without += plain
+                    .steps
+                    .iter()
+                    .map(|s| f64::from(s.surprisal))
+                    .sum::<f64>();
+            }
             habits.learn(words, segment, &judged);
             newest = newest.max(Some(segment.end()));
+        }
+        if let Some((_, segments, with, without)) = tried
+            && segments >= trial
+        {
+            if with > without {
+                habits.imagine(&[]);
+            }
+            tried = None;
         }
     }
     scores

@@ -79,10 +79,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
         Just(Alpha::Above(0.7)),
         (1usize..5).prop_map(|most| Alpha::Budget(NonZeroUsize::new(most).expect("above zero"))),
     ];
-    let fitting = prop_oneof![
-        Just(Fitting::Maintained),
-        Just(Fitting::Trained { trial: 2 }),
-    ];
+    let fitting = prop_oneof![Just(Fitting::Maintained), Just(Fitting::Trained),];
     let run = (any::<bool>(), alpha, fitting, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
         |(events, rules, (disorder, seed, repeats), shifts, (ended, alpha, fitting, workers))| {
@@ -307,6 +304,9 @@ pub const WARM_UP: Enough = Enough {
     span: 30 * Time::HOUR,
 };
 
+/// Segments of a trial in these tests.
+pub const TRIAL: u32 = 2;
+
 /// How many alarms a person wants to see in these tests.
 pub const BUDGET: Budget = Budget {
     alarms: 1,
@@ -372,6 +372,7 @@ fn stretch(
             alpha: log.alpha,
             warm_up: WARM_UP,
             models: log.fitting,
+            trial: TRIAL,
             budget: BUDGET,
             limit: 2,
             requests: 2,

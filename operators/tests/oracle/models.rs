@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{BUDGET, Log, Outputs, at, epochs};
+use crate::log::{BUDGET, Log, Outputs, TRIAL, at, epochs};
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::detect::Vigilance;
 use hearth_operators::habits::{Pooled, Vocabulary};
@@ -75,7 +75,13 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     for (home, life) in &lives {
         let words = Vocabulary::new(catalogs, *home);
         let detected = &said.detected;
-        expected.extend(models(&words, life, log.rules.lateness, pooled, detected));
+        expected.extend(models(
+            &words,
+            life,
+            (log.rules.lateness, TRIAL),
+            pooled,
+            detected,
+        ));
     }
     prop_assert_eq!(
         sorted(&outputs.scores),
