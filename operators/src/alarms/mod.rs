@@ -28,7 +28,7 @@ mod tails;
 
 pub use budget::Budget;
 pub use home::{Alarm, Alarms, Verdict};
-pub use reasons::{Fact, Reason, reasons};
+pub use reasons::{Between, Fact, Pause, Reason, reasons};
 pub use tails::{TailChanges, Tails};
 
 #[cfg(test)]
