@@ -1,16 +1,19 @@
 //! The habits of one home.
 
+use std::collections::VecDeque;
+
 use serde::{Deserialize, Serialize};
 
-use super::mixing::{Contribution, EXPERTS, mix};
-use super::pooled::Situation;
-use super::{Pooled, Vocabulary};
-use crate::words::{ActionId, Moment, Segment, Sequence, Time};
+use super::experts::{self, Before, Devices, IMAGINED};
+use super::mixing::{self, Class, Contribution, Mixed};
+use super::places::Clock;
+use super::said::Said;
+use super::timeline::Timeline;
+use super::{Context, Pooled, Vocabulary};
+use crate::words::{ActionId, Segment, Sequence, Time};
 
-/// How many predictions a step has.
-const BEST: usize = 5;
-/// Behaviours that are kept of segments that are final.
-const KEPT: usize = 1 << 14;
+/// Behaviours of final segments that are kept at most (and so at most some 200 KiB a home).
+pub(super) const KEPT: usize = 1 << 14;
 
 /// What a home's habits say of one behaviour, seen what came before it: nothing of the behaviour itself is given, not even
 /// its time.
@@ -18,7 +21,7 @@ const KEPT: usize = 1 << 14;
 pub struct Step {
     /// -ln q of what happened.
     pub surprisal: f32,
-    /// The most probable actions, best first, ties by action id.
+    /// The five most probable actions, best first, ties by action id.
     pub predictions: Vec<(ActionId, f32)>,
 }
 
@@ -29,36 +32,27 @@ pub struct Judged {
     pub steps: Vec<Step>,
     /// What the segment will add to the weights of the home's experts.
     pub contribution: Contribution,
+    /// The context in which it was judged.
+    pub context: Context,
 }
 
-/// A segment that is known.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-struct Known {
-    moments: Vec<Moment>,
-    /// Zero once the segment is final.
+/// What is kept of a segment that is not final.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+struct Open {
     contribution: Contribution,
-}
-
-impl Known {
-    fn start(&self) -> Time {
-        self.moments[0].time
-    }
-
-    fn end(&self) -> Time {
-        self.moments[self.moments.len() - 1].time
-    }
+    context: Context,
 }
 
 /// A home's model: its history, what was imagined for it, and what its experts have earned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Habits {
-    /// In order of start and moments.
-    segments: Vec<Known>,
-    /// Of segments that are final.
+    history: Timeline,
+    /// How many segments are final; the others follow below.
     settled: usize,
-    /// When the current regime began.
-    regime: Option<Time>,
-    imagined: Vec<Sequence>,
+    open: VecDeque<Open>,
+    /// When the current regime began, and what it lives in.
+    regime: Option<(Time, Context)>,
+    imagined: Timeline,
     /// The sum of all contributions, also of segments that were dropped since.
     learnt: Contribution,
 }
@@ -66,148 +60,147 @@ pub struct Habits {
 impl Habits {
     /// Judges a segment by what is known; learns nothing.
     pub fn judge(&self, words: &Vocabulary<'_>, pooled: &Pooled, segment: &Segment) -> Judged {
-        let mut contribution = Contribution::default();
-        let weights = self.learnt.weights();
-        let actions = segment.moments.iter().map(|moment| moment.action);
-        let mut last = None;
-        let steps = actions.map(|action| {
-            let said = self.say(words, pooled, last);
-            let mixed = mix(&weights, &said);
-            let happened = usize::from(action.0);
-            let advantage = said.map(|said| {
-                let expected: f32 = mixed.iter().zip(&said).map(|(q, said)| q * said).sum();
-                said[happened] - expected
-            });
-            contribution.step(&advantage);
-            last = Some(action);
-            Step {
-                surprisal: -mixed[happened].ln(),
-                predictions: best(&mixed),
-            }
+        let regime = self.regime.filter(|(begun, _)| *begun <= segment.start());
+        let context = regime.map(|(_, context)| context).unwrap_or_default();
+        let age = mixing::age(regime.map(|(begun, _)| begun), segment.start());
+        // Of a regime that has not begun there is no place.
+        let first_of_regime = regime.map_or(usize::MAX, |(begun, _)| {
+            self.history.first(self.history.before(begun))
         });
-        let steps = steps.collect();
+        let at = self.place_of(segment);
+        let places = self.history.places();
+        let mut clock = at.checked_sub(1).map(|last| places.get(last).clock);
+        let mut said = Said::new(words.actions());
+        let mut devices = Devices::new(pooled, *words, places, at);
+        let (mut mixed, mut contribution) = (Mixed::default(), Contribution::default());
+        let mut steps = Vec::with_capacity(segment.moments.len());
+        for (n, moment) in segment.moments.iter().enumerate() {
+            let before = Before {
+                moments: &segment.moments[..n],
+                clock,
+            };
+            said.clear();
+            experts::ask_home(&self.history, &before, first_of_regime, &mut said);
+            experts::ask_cohort(pooled, words, &before, context, &mut said);
+            if regime.is_some() {
+                experts::ask_imagined(&self.imagined, &before, &mut said);
+            }
+            said.conclude(|action| devices.say(action));
+            let class = Class { first: n == 0, age };
+            let weights = mixing::weights(said.totals(), class, &self.learnt);
+            mixed.mix(&said, &weights);
+            mixed.learn(&said, moment.action, &mut contribution);
+            steps.push(Step {
+                surprisal: -mixed.of(&said, moment.action).ln(),
+                predictions: mixed.best(&said),
+            });
+            devices.happened(moment.action);
+            clock = Some(Clock::of(moment));
+        }
         Judged {
             steps,
             contribution,
+            context,
         }
     }
 
-    /// Learns a segment that was judged. It goes to its place by event time.
+    /// Learns a segment that was judged. It goes to its place by event time (but never before one that is final).
     pub fn learn(&mut self, _words: &Vocabulary<'_>, segment: &Segment, judged: &Judged) {
-        let key = (segment.start(), &segment.moments);
-        let place = self
-            .segments
-            .partition_point(|known| (known.start(), &known.moments) < key);
-        let known = Known {
-            moments: segment.moments.clone(),
+        if segment.moments.is_empty() {
+            return;
+        }
+        let (Ok(at) | Err(at)) = self.history.find(segment);
+        let at = at.max(self.settled);
+        self.history.insert(at, segment);
+        let open = Open {
             contribution: judged.contribution,
+            context: judged.context,
         };
-        self.learnt.add(&known.contribution, 1);
-        self.segments.insert(place, known);
+        self.open.insert(at - self.settled, open);
+        self.learnt.add(&judged.contribution);
     }
 
-    /// Takes back what learning the segment did. Whether it was there (and not final).
+    /// Takes back what learning the segment did. Whether it was there, and not final.
     pub fn retract(&mut self, _words: &Vocabulary<'_>, segment: &Segment) -> bool {
-        let open = self.settled..;
-        let same = |known: &Known| known.moments == segment.moments;
-        let Some(place) = self.segments[open].iter().rposition(same) else {
+        let Some((at, open)) = self.find_open(segment) else {
             return false;
         };
-        let known = self.segments.remove(self.settled + place);
-        self.learnt.add(&known.contribution, -1);
+        self.learnt.subtract(&open.contribution);
+        self.open.remove(at - self.settled);
+        self.history.remove(at);
         true
     }
 
-    /// The segments that end before are final: what they add to the weights is only in the sum, and the oldest of them go
-    /// where there are too many.
-    pub fn settle(&mut self, before: Time) {
-        while let Some(known) = self.segments.get_mut(self.settled) {
-            if known.end() >= before {
-                break;
-            }
-            known.contribution = Contribution::default();
-            self.settled += 1;
-        }
-        let (mut kept, mut dropped) = (0, self.settled);
-        while dropped > 0 {
-            kept += self.segments[dropped - 1].moments.len();
-            if kept > KEPT {
-                break;
-            }
-            dropped -= 1;
-        }
-        self.segments.drain(..dropped);
-        self.settled -= dropped;
+    /// The context in which a segment was learnt, or, where it was not, would be.
+    pub fn context_of(&self, segment: &Segment) -> Context {
+        let known = self.find_open(segment).map(|(_, open)| open.context);
+        known.unwrap_or_else(|| {
+            let begun = self.regime.filter(|(begun, _)| *begun <= segment.start());
+            begun.map(|(_, context)| context).unwrap_or_default()
+        })
     }
 
-    /// A regime begins. What was imagined for the one before goes.
-    pub fn shift(&mut self, at: Time) {
-        self.regime = self.regime.max(Some(at));
-        self.imagined.clear();
+    /// The segments that end before are final: what they add to the weights is only in the sum, and the oldest of them go
+    /// where they hold too many behaviours.
+    pub fn settle(&mut self, before: Time) {
+        while self
+            .history
+            .end(self.settled)
+            .is_some_and(|end| end < before)
+        {
+            self.open.pop_front();
+            self.settled += 1;
+        }
+        let end = self.history.first(self.settled);
+        let fits = |segment: &usize| end - self.history.first(*segment) <= KEPT;
+        let dropped = (0..self.settled).find(fits).unwrap_or(self.settled);
+        if dropped > 0 {
+            self.history.drop_front(dropped);
+            self.settled -= dropped;
+        }
+    }
+
+    /// A regime begins, in a context. What was imagined for the one before goes.
+    pub fn shift(&mut self, at: Time, context: Context) {
+        if self.regime.is_none_or(|(begun, _)| begun <= at) {
+            self.regime = Some((at, context));
+            self.imagined = Timeline::default();
+        }
     }
 
     /// What the current regime is imagined to be like, instead of what was imagined before.
     pub fn imagine(&mut self, sequences: &[Sequence]) {
-        self.imagined = sequences.to_vec();
+        let mut room = IMAGINED;
+        let fitting = sequences.iter().take_while(|sequence| {
+            let fits = sequence.0.len() <= room;
+            room = room.saturating_sub(sequence.0.len());
+            fits
+        });
+        self.imagined = Timeline::imagined(fitting);
     }
 
-    /// What each expert says, as logarithms by action: the home after that action, what was imagined, the cohort.
-    fn say(
-        &self,
-        words: &Vocabulary<'_>,
-        pooled: &Pooled,
-        last: Option<ActionId>,
-    ) -> [Vec<f32>; EXPERTS] {
-        let mut counts = [(); EXPERTS].map(|()| vec![0.0; words.actions()]);
-        let [home, imagined, cohort] = &mut counts;
-        for known in &self.segments {
-            count_after(last, known.moments.iter().map(|m| m.action), home);
-        }
-        for sequence in &self.imagined {
-            count_after(last, sequence.0.iter().map(|q| q.action), imagined);
-        }
-        let situation = Situation::after(last.map(|action| words.to_cohort(action)));
-        for (action, count) in pooled.of(situation) {
-            if let Some(own) = words.from_cohort(action) {
-                cohort[usize::from(own.0)] += count as f32;
-            }
-        }
-        counts.map(smoothed)
+    /// How many behaviours are kept.
+    pub fn behaviors(&self) -> usize {
+        self.history.places().len()
     }
-}
 
-/// Counts what came after `last` (none: what came first).
-fn count_after(
-    last: Option<ActionId>,
-    actions: impl Iterator<Item = ActionId>,
-    counts: &mut [f32],
-) {
-    let mut before = None;
-    for action in actions {
-        if before == last {
-            counts[usize::from(action.0)] += 1.0;
-        }
-        before = Some(action);
+    /// The sum of all contributions.
+    #[cfg(test)]
+    pub(super) fn learnt(&self) -> &Contribution {
+        &self.learnt
     }
-}
 
-/// Logarithms of (n(x) + k/V) / (N + k) with k the number of different x.
-fn smoothed(mut counts: Vec<f32>) -> Vec<f32> {
-    let total: f32 = counts.iter().sum();
-    let different = counts.iter().filter(|n| **n > 0.0).count().max(1) as f32;
-    let actions = counts.len() as f32;
-    for n in &mut counts {
-        *n = ((*n + different / actions) / (total + different)).ln();
+    /// The place where a segment begins, or would.
+    fn place_of(&self, segment: &Segment) -> usize {
+        let (Ok(at) | Err(at)) = self.history.find(segment);
+        self.history.first(at)
     }
-    counts
-}
 
-/// The most probable actions.
-fn best(mixed: &[f32]) -> Vec<(ActionId, f32)> {
-    let mut all: Vec<_> = (0..).map(ActionId).zip(mixed.iter().copied()).collect();
-    all.sort_by(|(a, p), (b, q)| q.total_cmp(p).then(a.cmp(b)));
-    all.truncate(BEST);
-    all
+    fn find_open(&self, segment: &Segment) -> Option<(usize, Open)> {
+        let at = self.history.find(segment).ok()?;
+        let open = self.open.get(at.checked_sub(self.settled)?)?;
+        Some((at, *open))
+    }
 }
 
 #[cfg(test)]
@@ -216,7 +209,7 @@ mod tests {
 
     use super::*;
     use crate::habits::PooledChanges;
-    use crate::words::{Action, Catalog, Catalogs, Device, HomeId};
+    use crate::words::{Action, Catalog, Catalogs, Device, HomeId, Moment};
 
     fn segment(start: i64, actions: &[u16]) -> Segment {
         let moment = |(n, action): (i64, &u16)| Moment {
@@ -255,12 +248,16 @@ mod tests {
         assert!(judged.steps[0].surprisal < first.steps[0].surprisal);
 
         let mut changes = PooledChanges::default();
-        changes.add(&words, &segment(0, &[0, 1]), 1);
+        for _ in 0..5 {
+            changes.add(&words, &segment(0, &[0, 1]), Context::default(), 1);
+        }
         pooled.apply(&changes);
         let helped = habits.judge(&words, &pooled, &segment(9, &[0, 1]));
         let alone = habits.judge(&words, &Pooled::default(), &segment(9, &[0, 1]));
         assert!(helped.steps[1].surprisal < alone.steps[1].surprisal);
-        changes.add(&words, &segment(0, &[0, 1]), -1);
+        for _ in 0..5 {
+            changes.add(&words, &segment(0, &[0, 1]), Context::default(), -1);
+        }
         changes.consolidate();
         assert!(changes.is_empty());
     }

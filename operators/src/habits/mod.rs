@@ -9,12 +9,20 @@
 //! No clock, no I/O, no randomness: a home's habits are a function of the segments that stand, and of what was known when
 //! each of them came.
 
+mod experts;
 mod home;
 mod mixing;
+mod numbers;
+mod places;
 mod pooled;
+mod said;
+mod timeline;
+#[cfg(test)]
+mod twin;
 mod vocabulary;
+mod weights;
 
 pub use home::{Habits, Judged, Step};
 pub use mixing::Contribution;
-pub use pooled::{Pooled, PooledChanges};
+pub use pooled::{Context, Pooled, PooledChanges};
 pub use vocabulary::Vocabulary;

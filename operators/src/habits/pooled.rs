@@ -1,67 +1,193 @@
-//! The counts of a cohort: what homes do after what, each home's voice summed with the others'.
+//! The counts of a cohort: what homes do in which situation, each home's voice summed with the others'.
 
-use std::collections::BTreeMap;
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 
+use foldhash::fast::FixedState;
 use serde::{Deserialize, Serialize};
 
 use super::Vocabulary;
-use crate::words::{ActionId, Segment};
+use super::places::Clock;
+use crate::words::{ActionId, DeviceId, Segment, Shift};
 
-/// A situation that homes share.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
-pub(super) struct Situation(pub u64);
+/// What homes that have been through the same shift share: what they live in since. Homes that declared no shift share nothing.
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize,
+)]
+pub struct Context(u16);
 
-impl Situation {
-    /// After the last action (none at a segment's start), in the cohort's words.
-    pub fn after(last: Option<ActionId>) -> Self {
-        Situation(last.map_or(u64::MAX, |action| u64::from(action.0)))
+impl Context {
+    /// The context that a shift begins.
+    pub fn of(shift: &Shift) -> Self {
+        let word = shift.kind.name().bytes().chain(shift.to.bytes());
+        // FNV-1a, folded; 0 is no context. Two texts that meet here only share their counts.
+        let hash = word.fold(0x811c_9dc5_u32, |hash, byte| {
+            (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193)
+        });
+        Context(((hash >> 16) as u16 ^ hash as u16).max(1))
     }
 }
 
-/// A cohort's counts: by situation, how often which action came next.
+/// A situation that homes share, in the cohort's words: its kind, and what it is made of.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub(super) struct Situation(u64);
+
+/// What stands for an action where there is none: before a segment's first.
+const NOTHING: u16 = u16::MAX;
+
+impl Situation {
+    /// How many kinds there are of what follows a moment.
+    pub const KINDS: usize = 6;
+
+    /// After the behaviours of a segment so far (given: the last two in the cohort's words, and the time of the last): after the
+    /// last one; after the last two; at that hour; in those three hours after the last one. With a context: in those three
+    /// hours in that context, and there after the last one.
+    pub fn after(
+        last: Option<ActionId>,
+        second: Option<ActionId>,
+        clock: Option<Clock>,
+        context: Context,
+    ) -> [Option<Self>; Self::KINDS] {
+        let word = |action: Option<ActionId>| u64::from(action.map_or(NOTHING, |a| a.0));
+        let (last, second) = (word(last), word(second));
+        let hour = clock.map_or(24, |clock| u64::from(clock.hour()));
+        let hours = clock.map_or(8, |clock| u64::from(clock.hours()));
+        let within = (context != Context::default()).then_some(u64::from(context.0));
+        [
+            Some(Self::new(0, last)),
+            Some(Self::new(1, second << 16 | last)),
+            Some(Self::new(2, hour)),
+            Some(Self::new(3, hours << 16 | last)),
+            within.map(|context| Self::new(4, context << 16 | hours)),
+            within.map(|context| Self::new(5, context << 32 | hours << 16 | last)),
+        ]
+    }
+
+    /// A device acts whose last action in the segment was this (the device's own, so that all stay apart).
+    pub fn of_device(device: DeviceId, last: Option<ActionId>) -> Self {
+        match last {
+            Some(action) => Self::new(6, u64::from(action.0)),
+            None => Self::new(7, u64::from(device.0)),
+        }
+    }
+
+    fn new(kind: u64, parts: u64) -> Self {
+        Situation(kind << 56 | parts)
+    }
+}
+
+/// How often which action came in a situation.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Outcomes {
+    total: i64,
+    /// By action, none 0.
+    counts: Vec<(ActionId, i32)>,
+}
+
+impl Outcomes {
+    /// Actions that are less than this share of a situation are left out where it is looked at as a whole.
+    const LEAST: i64 = 300;
+
+    /// How often anything came.
+    pub fn total(&self) -> f32 {
+        self.total as f32
+    }
+
+    /// How often an action came.
+    pub fn count(&self, action: ActionId) -> f32 {
+        let found = self.counts.binary_search_by_key(&action, |(a, _)| *a);
+        found.map_or(0.0, |at| self.counts[at].1 as f32)
+    }
+
+    /// What came, but for what hardly ever did, by action.
+    pub fn usual(&self) -> impl Iterator<Item = (ActionId, f32)> {
+        let enough = |(_, n): &&(ActionId, i32)| i64::from(*n) * Self::LEAST >= self.total;
+        let usual = self.counts.iter().filter(enough);
+        usual.map(|(action, n)| (*action, *n as f32))
+    }
+
+    fn add(&mut self, action: ActionId, diff: i32) {
+        self.total += i64::from(diff);
+        match self.counts.binary_search_by_key(&action, |(a, _)| *a) {
+            Err(free) => self.counts.insert(free, (action, diff)),
+            Ok(at) => {
+                self.counts[at].1 += diff;
+                if self.counts[at].1 == 0 {
+                    self.counts.remove(at);
+                }
+            }
+        }
+    }
+}
+
+/// A cohort's counts: by situation, how often which action came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pooled {
-    counts: BTreeMap<Situation, BTreeMap<ActionId, i64>>,
+    situations: HashMap<Situation, Outcomes, FixedState>,
 }
 
 impl Pooled {
     /// Adds what segments change. Order and grouping of changes do not matter.
     pub fn apply(&mut self, changes: &PooledChanges) {
         for (situation, action, diff) in &changes.changes {
-            let outcomes = self.counts.entry(*situation).or_default();
-            let count = outcomes.entry(*action).or_default();
-            *count += diff;
-            if *count == 0 {
-                outcomes.remove(action);
+            if *diff == 0 {
+                continue;
             }
-            if outcomes.is_empty() {
-                self.counts.remove(situation);
+            let mut outcomes = match self.situations.entry(*situation) {
+                Entry::Occupied(known) => known,
+                Entry::Vacant(new) => new.insert_entry(Outcomes::default()),
+            };
+            outcomes.get_mut().add(*action, *diff);
+            if outcomes.get().counts.is_empty() {
+                outcomes.remove();
             }
         }
     }
 
-    /// What came next in a situation, by action.
-    pub(super) fn of(&self, situation: Situation) -> impl Iterator<Item = (ActionId, i64)> {
-        let outcomes = self.counts.get(&situation).into_iter().flatten();
-        outcomes.map(|(action, count)| (*action, *count))
+    /// How many situations are known.
+    pub fn len(&self) -> usize {
+        self.situations.len()
+    }
+
+    /// Whether nothing is known.
+    pub fn is_empty(&self) -> bool {
+        self.situations.is_empty()
+    }
+
+    /// What came in a situation.
+    pub(super) fn of(&self, situation: Situation) -> Option<&Outcomes> {
+        self.situations.get(&situation)
     }
 }
 
 /// What segments change in a cohort's counts, to be applied at once or sent to other workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PooledChanges {
-    changes: Vec<(Situation, ActionId, i64)>,
+    changes: Vec<(Situation, ActionId, i32)>,
 }
 
 impl PooledChanges {
-    /// A segment comes (`diff` 1) or goes (-1).
-    pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
-        let mut last = None;
+    /// A segment comes (`diff` 1) or goes (-1), in the context in which it was learnt.
+    pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, context: Context, diff: i32) {
+        let (mut last, mut second, mut clock) = (None, None, None);
+        let mut devices = Vec::new();
         for moment in &segment.moments {
             let action = words.to_cohort(moment.action);
-            let situation = Situation::after(last);
-            self.changes.push((situation, action, i64::from(diff)));
-            last = Some(action);
+            let situations = Situation::after(last, second, clock, context);
+            let device = words.cohort_device_of(action);
+            let state = devices.iter_mut().find(|(known, _)| *known == device);
+            let before = match state {
+                Some((_, state)) => Some(std::mem::replace(state, action)),
+                None => {
+                    devices.push((device, action));
+                    None
+                }
+            };
+            let of_device = Situation::of_device(device, before);
+            let situations = situations.into_iter().flatten().chain([of_device]);
+            self.changes.extend(situations.map(|s| (s, action, diff)));
+            (last, second) = (Some(action), last);
+            clock = Some(Clock::of(moment));
         }
     }
 
@@ -86,5 +212,10 @@ impl PooledChanges {
     /// Whether nothing is changed (after [`PooledChanges::consolidate`]).
     pub fn is_empty(&self) -> bool {
         self.changes.is_empty()
+    }
+
+    /// How many single counts are changed.
+    pub fn len(&self) -> usize {
+        self.changes.len()
     }
 }

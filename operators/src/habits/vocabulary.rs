@@ -7,6 +7,7 @@ use crate::words::{ActionId, Catalog, Catalogs, DeviceId, HomeId};
 pub struct Vocabulary<'a> {
     catalogs: &'a Catalogs,
     catalog: &'a Catalog,
+    cohort: &'a Catalog,
     home: HomeId,
 }
 
@@ -16,6 +17,7 @@ impl<'a> Vocabulary<'a> {
         Vocabulary {
             catalogs,
             catalog: catalogs.of(home),
+            cohort: catalogs.cohort(catalogs.cohort_of(home)),
             home,
         }
     }
@@ -43,6 +45,11 @@ impl<'a> Vocabulary<'a> {
     /// An action of the home in the cohort's words.
     pub fn to_cohort(&self, action: ActionId) -> ActionId {
         self.catalogs.to_cohort(self.home, action)
+    }
+
+    /// The device of an action of the cohort.
+    pub fn cohort_device_of(&self, action: ActionId) -> DeviceId {
+        self.cohort.device_of(action)
     }
 
     /// An action of the cohort as the home has it; `None` where it has none such.
