@@ -19,6 +19,8 @@ const DAYS: usize = 64;
 /// times the alarms, of which at most so many count.
 const GAIN: f32 = 2.0;
 const MOST_DEBT: f32 = 2.0;
+/// As so much of an alarm counts that a young home's threshold rests on few days, so that the first one is not early.
+const HEAD: f32 = 0.1;
 /// A part of a behaviour's surprise that speaks for an alarm has at least so many nats.
 const TELLING: f32 = 3.0;
 /// How many alarms can still be called fine: the latest.
@@ -177,7 +179,7 @@ impl Alarms {
         let (Some(level), Some(armed)) = (level, armed(&past, segment.end())) else {
             return verdict;
         };
-        let debt = budget.within(armed) - past.alarms as f32;
+        let debt = budget.within(armed) - past.alarms as f32 - HEAD;
         let daily = budget.daily() * (GAIN * debt.clamp(-MOST_DEBT, MOST_DEBT)).exp();
         let threshold = level.threshold(tails, daily);
         verdict.threshold = Some(threshold);

@@ -8,7 +8,7 @@
 //!   counts of how high its homes' segments went; an exponential one until there are such counts. So a home has a threshold for
 //!   what comes once a month after five days, though nothing has come once a month yet.
 //! - The threshold is the score that is exceeded as often as the budget says, times e to twice the *debt*: the alarms that the
-//!   budget would have allowed by now less those that there were. So the budget is kept whatever the tail is like, also when a
+//!   budget would have allowed by now less those that there were (at most two, either way). So the budget is kept whatever the tail is like, also when a
 //!   shift makes everything surprising: each alarm makes the next one harder, and silence makes it easier.
 //!
 //! A home is learnt for five days, in silence.
@@ -28,7 +28,7 @@ mod tails;
 
 pub use budget::Budget;
 pub use home::{Alarm, Alarms, Verdict};
-pub use reasons::{Fact, Reason, reasons};
+pub use reasons::{Between, Fact, Pause, Reason, reasons};
 pub use tails::{TailChanges, Tails};
 
 #[cfg(test)]

@@ -1,7 +1,5 @@
 //! Why a behaviour is surprising, in figures that can be counted in the home's own segments.
 
-use std::ops::Range;
-
 use serde::{Deserialize, Serialize};
 
 use crate::habits::Vocabulary;
@@ -30,6 +28,24 @@ pub struct Reason {
     pub times: u32,
 }
 
+/// Hours of the day, local: from the one until the other, which is the smaller (or the same) where midnight lies between.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Between {
+    /// 0 to 21.
+    pub from: u8,
+    /// 3 to 24.
+    pub to: u8,
+}
+
+/// How long a pause is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Pause {
+    /// So many seconds at least.
+    pub least: i64,
+    /// And less than so many, where there is a limit.
+    pub below: Option<i64>,
+}
+
 /// What is surprising about a behaviour, and what was expected.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Fact {
@@ -49,12 +65,12 @@ pub enum Fact {
         /// What came there most often, and how often.
         usual: Option<(ActionId, u32)>,
     },
-    /// The action came `times` times, `seen` of them between these hours (local; past midnight `end` is the smaller).
+    /// The action came `times` times, `seen` of them between these hours.
     Hours {
         /// The hours.
-        between: Range<u8>,
+        between: Between,
         /// Between which it came most often, and how often.
-        usual: (Range<u8>, u32),
+        usual: (Between, u32),
     },
     /// The last that its device did was this; after that it did something `times` times in the same segment, `seen` times the
     /// same as now; most often `usual`.
@@ -76,13 +92,13 @@ pub enum Fact {
     },
     /// The pause before the action; of the `times` times that it came, `seen` were with such a pause.
     PauseBefore {
-        /// The seconds that it has at least, and less than which it has; none: there is no pause, the segment begins.
-        seconds: Option<Range<i64>>,
+        /// Such; none: there is no pause, the segment begins.
+        length: Option<Pause>,
     },
     /// The pause after the action, likewise.
     PauseAfter {
-        /// As before.
-        seconds: Option<Range<i64>>,
+        /// Such; none: there is no pause, the segment ends.
+        length: Option<Pause>,
     },
 }
 
@@ -182,7 +198,10 @@ fn hours(counts: &Counts, s: &Situation) -> Found {
     }
     let most = (0..all).max_by_key(|i| (bins[*i], std::cmp::Reverse(*i)));
     let most = most.unwrap_or(0);
-    let clock = |from: usize, to: usize| 3 * from as u8..3 * ((to - 1) % all + 1) as u8;
+    let clock = |from: usize, to: usize| Between {
+        from: 3 * from as u8,
+        to: 3 * ((to - 1) % all + 1) as u8,
+    };
     let usual = (clock(most, most + 1), bins[most]);
     let between = clock(from, to);
     (Fact::Hours { between, usual }, seen, times)
@@ -206,20 +225,16 @@ fn pace(counts: &Counts, s: &Situation) -> Found {
         let bins = counts.bins(s.action, of);
         let bin = s.bin(of);
         let (border, endless) = (bins.len() - 1, bins.len() - 2);
-        let seconds = (usize::from(bin) != border).then(|| {
-            let end = if usize::from(bin) == endless {
-                i64::MAX
-            } else {
-                pause_from(bin + 1)
-            };
-            pause_from(bin)..end
+        let length = (usize::from(bin) != border).then(|| Pause {
+            least: pause_from(bin),
+            below: (usize::from(bin) != endless).then(|| pause_from(bin + 1)),
         });
-        (seconds, bins[usize::from(bin)], bins.iter().sum())
+        (length, bins[usize::from(bin)], bins.iter().sum())
     });
     if before.1 <= after.1 {
-        (Fact::PauseBefore { seconds: before.0 }, before.1, before.2)
+        (Fact::PauseBefore { length: before.0 }, before.1, before.2)
     } else {
-        (Fact::PauseAfter { seconds: after.0 }, after.1, after.2)
+        (Fact::PauseAfter { length: after.0 }, after.1, after.2)
     }
 }
 
@@ -271,8 +286,8 @@ mod tests {
         let heater: Vec<&Reason> = reasons.iter().filter(|r| r.behavior == 1).collect();
         let hours = heater.iter().find(|r| r.part == Part::Hour).unwrap();
         let between = Fact::Hours {
-            between: 21..6,
-            usual: (6..9, 61),
+            between: Between { from: 21, to: 6 },
+            usual: (Between { from: 6, to: 9 }, 61),
         };
         assert_eq!((&hours.fact, hours.seen, hours.times), (&between, 0, 122));
         let order = heater.iter().find(|r| r.part == Part::Order).unwrap();
@@ -368,10 +383,11 @@ mod tests {
             ),
             Fact::Hours { between, .. } => {
                 let within = |hour: u8| {
-                    if between.start < between.end {
-                        between.contains(&hour)
+                    let Between { from, to } = *between;
+                    if from < to {
+                        (from..to).contains(&hour)
                     } else {
-                        hour >= between.start || hour < between.end
+                        hour >= from || hour < to
                     }
                 };
                 let hour = |m: &Moment| (m.time.0 % Time::DAY / Time::HOUR) as u8;
@@ -389,33 +405,35 @@ mod tests {
                 count(&|s, i| own(s, i) && among(s, i, 9) >= *place as usize),
                 count(&own),
             ),
-            Fact::PauseBefore { seconds } => {
+            Fact::PauseBefore { length } => {
                 let pause = |s: &[Moment], i: usize| {
                     i.checked_sub(1)
                         .map(|b| (s[i].time.0 - s[b].time.0) / Time::SECOND)
                 };
                 (
-                    count(&|s, i| own(s, i) && fits(seconds, pause(s, i))),
+                    count(&|s, i| own(s, i) && fits(length, pause(s, i))),
                     count(&own),
                 )
             }
-            Fact::PauseAfter { seconds } => {
+            Fact::PauseAfter { length } => {
                 let pause = |s: &[Moment], i: usize| {
                     let after = s.get(i + 1)?;
                     Some((after.time.0 - s[i].time.0) / Time::SECOND)
                 };
                 (
-                    count(&|s, i| own(s, i) && fits(seconds, pause(s, i))),
+                    count(&|s, i| own(s, i) && fits(length, pause(s, i))),
                     count(&own),
                 )
             }
         }
     }
 
-    fn fits(range: &Option<Range<i64>>, pause: Option<i64>) -> bool {
-        match (range, pause) {
-            (Some(range), Some(pause)) => range.contains(&pause),
-            (range, pause) => range.is_none() && pause.is_none(),
+    fn fits(length: &Option<Pause>, pause: Option<i64>) -> bool {
+        match (length, pause) {
+            (Some(length), Some(pause)) => {
+                pause >= length.least && length.below.is_none_or(|below| pause < below)
+            }
+            (length, pause) => length.is_none() && pause.is_none(),
         }
     }
 

@@ -51,7 +51,7 @@ fn threshold(all: &[Stands], tails: &Tails, hour: i64) -> Option<f32> {
     }
     let allowed = BUDGET.within((hour - first - 5 * 24) * Time::HOUR);
     let alarms = earlier.iter().filter(|s| s.alarm).count() as f32;
-    let debt = (allowed - alarms).clamp(-2.0, 2.0);
+    let debt = (allowed - alarms - 0.1).clamp(-2.0, 2.0);
     let level = Level::of(latest, tails).unwrap();
     Some(level.threshold(tails, BUDGET.daily() * (2.0 * debt).exp()))
 }

@@ -14,7 +14,7 @@ const BORDER: ActionId = ActionId(u16::MAX);
 
 /// In whose words something is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Whose {
+pub(super) enum Whose {
     /// A home's own.
     Home,
     /// Its cohort's.
@@ -52,34 +52,45 @@ enum Cell {
     Bin(ActionId, Trait, u8),
 }
 
-/// What segments change in [`Counts`], to be applied at once or sent to other workers.
+/// Says what a segment adds to the counts, one by one.
+fn cells(words: &Vocabulary<'_>, whose: Whose, segment: &Segment, mut say: impl FnMut(Cell)) {
+    let named = |action: ActionId| whose.action(words, action);
+    let or_border = |action: Option<ActionId>| action.map_or(BORDER, named);
+    for s in Situation::all(words.catalog(), &segment.moments) {
+        let action = named(s.action);
+        say(Cell::Next(or_border(s.before), action));
+        if s.after.is_none() {
+            say(Cell::Next(action, BORDER));
+        }
+        say(match s.device {
+            Some(last) => Cell::Device(named(last), action),
+            None => Cell::First(whose.device(words, s.action), action),
+        });
+        for of in Trait::ALL {
+            say(Cell::Bin(action, of, s.bin(of)));
+        }
+    }
+}
+
+/// What segments change in the [`Counts`] of their cohort, to be applied at once or sent to other workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Changes(Vec<(Cell, i32)>);
 
+/// Changes that are not consolidated before there are so many, and as many again.
+const LOOSE: usize = 1 << 16;
+
 impl Changes {
     /// A segment comes (`diff` 1) or goes (-1).
-    pub fn add(&mut self, words: &Vocabulary<'_>, whose: Whose, segment: &Segment, diff: i32) {
-        let named = |action: ActionId| whose.action(words, action);
-        let or_border = |action: Option<ActionId>| action.map_or(BORDER, named);
-        for s in Situation::all(words.catalog(), &segment.moments) {
-            let action = named(s.action);
-            self.push(Cell::Next(or_border(s.before), action), diff);
-            if s.after.is_none() {
-                self.push(Cell::Next(action, BORDER), diff);
+    pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
+        // A segment may have a million behaviours, but not as many different ones.
+        let mut limit = self.0.len() + LOOSE;
+        cells(words, Whose::Cohort, segment, |cell| {
+            self.0.push((cell, diff));
+            if self.0.len() > limit {
+                self.consolidate();
+                limit = 2 * self.0.len() + LOOSE;
             }
-            let device = match s.device {
-                Some(last) => Cell::Device(named(last), action),
-                None => Cell::First(whose.device(words, s.action), action),
-            };
-            self.push(device, diff);
-            for of in Trait::ALL {
-                self.push(Cell::Bin(action, of, s.bin(of)), diff);
-            }
-        }
-    }
-
-    fn push(&mut self, cell: Cell, diff: i32) {
-        self.0.push((cell, diff));
+        });
     }
 
     /// Adds other changes.
@@ -251,22 +262,31 @@ impl Counts {
     /// Adds what segments change. Order and grouping of changes do not matter.
     pub fn apply(&mut self, changes: &Changes) {
         for &(cell, diff) in &changes.0 {
-            match cell {
-                Cell::Next(before, after) => {
-                    self.after.add(before, after, diff);
-                    self.before.add(after, before, diff);
-                    bump(&mut self.total, diff);
+            self.bump(cell, diff);
+        }
+    }
+
+    /// A segment of the home whose counts these are comes (`diff` 1) or goes (-1).
+    pub(super) fn count(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
+        cells(words, Whose::Home, segment, |cell| self.bump(cell, diff));
+    }
+
+    fn bump(&mut self, cell: Cell, diff: i32) {
+        match cell {
+            Cell::Next(before, after) => {
+                self.after.add(before, after, diff);
+                self.before.add(after, before, diff);
+                bump(&mut self.total, diff);
+            }
+            Cell::Device(last, action) => self.device.add(last, action, diff),
+            Cell::First(device, action) => self.first.add(device, action, diff),
+            Cell::Bin(action, of, bin) => {
+                let bins = self.bins.entry(action).or_default();
+                bins.add(of, bin, diff);
+                if diff < 0 && *bins == Bins::default() {
+                    self.bins.remove(&action);
                 }
-                Cell::Device(last, action) => self.device.add(last, action, diff),
-                Cell::First(device, action) => self.first.add(device, action, diff),
-                Cell::Bin(action, of, bin) => {
-                    let bins = self.bins.entry(action).or_default();
-                    bins.add(of, bin, diff);
-                    if diff < 0 && *bins == Bins::default() {
-                        self.bins.remove(&action);
-                    }
-                    self.all.add(of, bin, diff);
-                }
+                self.all.add(of, bin, diff);
             }
         }
     }

@@ -25,7 +25,8 @@ mod situation;
 
 use serde::{Deserialize, Serialize};
 
-pub use counts::{Changes, Counts, Share, Whose};
+use counts::Whose;
+pub use counts::{Changes, Counts, Share};
 pub use situation::{Situation, Trait, pause_from};
 
 use crate::habits::Vocabulary;
@@ -115,7 +116,7 @@ impl Detector {
 
     /// Learns a segment.
     pub fn learn(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
-        self.count(words, segment, 1);
+        self.counts.count(words, segment, 1);
         self.devices.add(words.catalog(), segment);
     }
 
@@ -123,14 +124,14 @@ impl Detector {
     pub fn retract(&mut self, words: &Vocabulary<'_>, segment: &Segment) -> bool {
         let there = self.devices.remove(segment);
         if there {
-            self.count(words, segment, -1);
+            self.counts.count(words, segment, -1);
         }
         there
     }
 
     /// A final segment is no longer counted: the home's history has dropped it.
     pub fn forget(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
-        self.count(words, segment, -1);
+        self.counts.count(words, segment, -1);
     }
 
     /// Segments that end before are final.
@@ -141,12 +142,6 @@ impl Detector {
     /// What is counted.
     pub fn counts(&self) -> &Counts {
         &self.counts
-    }
-
-    fn count(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
-        let mut changes = Changes::default();
-        changes.add(words, Whose::Home, segment, diff);
-        self.counts.apply(&changes);
     }
 }
 

@@ -189,7 +189,7 @@ proptest! {
         }
         detector.settle(Time(final_before * Time::DAY));
         for s in &other {
-            changes.add(&words, Whose::Cohort, s, 1);
+            changes.add(&words, s, 1);
         }
         changes.consolidate();
         Counts::apply(&mut cohort, changes);
@@ -219,14 +219,14 @@ proptest! {
         let words = Vocabulary::new(&catalogs, HomeId(0));
         let (mut one, mut whole) = (Changes::default(), Counts::default());
         for s in segments.iter().chain(&gone) {
-            one.add(&words, Whose::Home, s, 1);
+            one.add(&words, s, 1);
             let mut changes = Changes::default();
-            changes.add(&words, Whose::Home, s, 1);
+            changes.add(&words, s, 1);
             whole.apply(&changes);
         }
         let mut back = Changes::default();
         for s in &gone {
-            back.add(&words, Whose::Home, s, -1);
+            back.add(&words, s, -1);
         }
         one.merge(&back);
         one.consolidate();
@@ -235,7 +235,7 @@ proptest! {
         at_once.apply(&one);
         prop_assert_eq!(at_once, whole);
         for s in &segments {
-            one.add(&words, Whose::Home, s, -1);
+            one.add(&words, s, -1);
         }
         one.consolidate();
         prop_assert!(one.is_empty());
@@ -270,7 +270,7 @@ fn homes_that_name_their_devices_differently_share_what_they_know() {
     let (mut cohort, mut changes) = (Counts::default(), Changes::default());
     for day in 0..20 {
         let usual = [(action(&first, "on"), 60), (action(&first, "off"), 60)];
-        changes.add(&first, Whose::Cohort, &segment(day, &usual), 1);
+        changes.add(&first, &segment(day, &usual), 1);
     }
     cohort.apply(&changes);
     let odd = [(action(&second, "on"), 60), (action(&second, "on"), 60)];
