@@ -11,7 +11,7 @@ use timely::dataflow::operators::generic::Operator;
 
 use crate::habits::{Context, PooledChanges, Vocabulary};
 use crate::state::EpochBuffer;
-use crate::surprise::{Changes, Whose};
+use crate::surprise::Changes;
 use crate::words::{Catalogs, CohortId, Epoch, Segment};
 
 /// What segments change in what the homes of a cohort know together.
@@ -27,7 +27,7 @@ impl CohortChanges {
     /// A segment comes (`diff` 1) or goes (-1).
     pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, diff: i32) {
         self.predictor.add(words, segment, Context::default(), diff);
-        self.detector.add(words, Whose::Cohort, segment, diff);
+        self.detector.add(words, segment, diff);
     }
 
     fn consolidate(&mut self) {
