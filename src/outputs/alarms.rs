@@ -1,10 +1,9 @@
 //! Alarms: what a person should look at, with reasons in words and figures.
 
 use std::borrow::Cow;
-use std::ops::Range;
 use std::sync::Arc;
 
-use hearth_operators::alarms::{Fact, Reason};
+use hearth_operators::alarms::{Between, Fact, Pause, Reason};
 use hearth_operators::detect::Raised;
 use hearth_operators::words::{ActionId, Epoch};
 use serde::{Deserialize, Serialize};
@@ -165,10 +164,10 @@ impl<'a> Told<'a> {
             }
             Fact::Hours { between, usual } => {
                 let (most, often) = usual;
-                let why = format!("{what} came {} {so_far}", hours(between));
+                let why = format!("{what} came {} {so_far}", hours(*between));
                 (
                     why,
-                    Some(format!("most often {} ({often} times)", hours(most))),
+                    Some(format!("most often {} ({often} times)", hours(*most))),
                 )
             }
             Fact::State { last, usual } => {
@@ -187,21 +186,21 @@ impl<'a> Told<'a> {
                 );
                 (why, None)
             }
-            Fact::PauseBefore { seconds } => {
-                let why = match seconds {
-                    Some(seconds) => format!(
+            Fact::PauseBefore { length } => {
+                let why = match length {
+                    Some(length) => format!(
                         "{what} comes {} after what was before it: so it was {so_far}",
-                        pause(seconds)
+                        pause(*length)
                     ),
                     None => format!("{what} begins a segment: so it was {so_far}"),
                 };
                 (why, None)
             }
-            Fact::PauseAfter { seconds } => {
-                let why = match seconds {
-                    Some(seconds) => format!(
+            Fact::PauseAfter { length } => {
+                let why = match length {
+                    Some(length) => format!(
                         "after {what} the next comes {} later: so it was {so_far}",
-                        pause(seconds)
+                        pause(*length)
                     ),
                     None => format!("{what} ends a segment: so it was {so_far}"),
                 };
@@ -211,8 +210,8 @@ impl<'a> Told<'a> {
     }
 }
 
-fn hours(between: &Range<u8>) -> String {
-    format!("between {} and {} o'clock", between.start, between.end)
+fn hours(between: Between) -> String {
+    format!("between {} and {} o'clock", between.from, between.to)
 }
 
 fn nth(place: u32) -> String {
@@ -230,15 +229,14 @@ fn nth(place: u32) -> String {
     )
 }
 
-/// A pause from so many seconds to less than so many.
-fn pause(seconds: &Range<i64>) -> String {
+fn pause(length: Pause) -> String {
     let said = |seconds: i64| match seconds {
         ..120 => format!("{seconds} s"),
         120..7200 => format!("{} min", seconds / 60),
         _ => format!("{} h", seconds / 3600),
     };
-    if seconds.end == i64::MAX {
-        return format!("{} or more", said(seconds.start));
+    match length.below {
+        Some(below) => format!("{} to {}", said(length.least), said(below)),
+        None => format!("{} or more", said(length.least)),
     }
-    format!("{} to {}", said(seconds.start), said(seconds.end))
 }
