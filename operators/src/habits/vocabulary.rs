@@ -37,11 +37,6 @@ impl<'a> Vocabulary<'a> {
         self.catalog.device_of(action)
     }
 
-    /// The cohort's catalog.
-    pub fn cohort(&self) -> &'a Catalog {
-        self.catalogs.cohort(self.catalogs.cohort_of(self.home))
-    }
-
     /// An action of the home in the cohort's words.
     pub fn to_cohort(&self, action: ActionId) -> ActionId {
         self.catalogs.to_cohort(self.home, action)
