@@ -9,6 +9,8 @@ pub struct Vocabulary<'a> {
     catalog: &'a Catalog,
     cohort: &'a Catalog,
     home: HomeId,
+    /// Whether its words are the cohort's.
+    same: bool,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -19,6 +21,7 @@ impl<'a> Vocabulary<'a> {
             catalog: catalogs.of(home),
             cohort: catalogs.cohort(catalogs.cohort_of(home)),
             home,
+            same: catalogs.speaks_as_cohort(home),
         }
     }
 
@@ -38,7 +41,11 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// An action of the home in the cohort's words.
+    #[inline]
     pub fn to_cohort(&self, action: ActionId) -> ActionId {
+        if self.same {
+            return action;
+        }
         self.catalogs.to_cohort(self.home, action)
     }
 
@@ -48,7 +55,11 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// An action of the cohort as the home has it; `None` where it has none such.
+    #[inline]
     pub fn from_cohort(&self, action: ActionId) -> Option<ActionId> {
+        if self.same {
+            return Some(action);
+        }
         self.catalogs.from_cohort(self.home, action)
     }
 }
