@@ -245,7 +245,7 @@ fn writer(
     let names = Names::new(
         homes.clone(),
         catalogs.clone(),
-        Preset::default().detector_name(),
+        Preset::default().model_names(),
         vec![log.display().to_string()],
     );
     Ok(Writer::start(files::Files::create(folder)?, names)?)

@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_budget_is_a_number_and_a_time() {
-        for text in ["1/30d", "12/1h"] {
+        for text in ["1/30d", "12/2h"] {
             assert_eq!(text.parse::<AlarmBudget>().unwrap().to_string(), text);
         }
         for wrong in ["1", "0/30d", "1/0d", "-1/30d", "a/b", ""] {

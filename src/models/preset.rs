@@ -137,12 +137,12 @@ impl Preset {
         self == Preset::Small
     }
 
-    /// What detectors are, in a word.
-    pub fn detector_name(self) -> &'static str {
+    /// What detectors and predictors are, in a word each.
+    pub fn model_names(self) -> [&'static str; 2] {
         if self.counts() {
-            "habits"
+            ["surprise", "habits"]
         } else {
-            "autoencoder"
+            ["autoencoder", "sasrec"]
         }
     }
 

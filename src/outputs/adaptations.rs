@@ -22,7 +22,7 @@ pub struct AdaptationLine<'a> {
     /// `detector` (anomaly detection) or `predictor` (behaviour prediction).
     #[serde(borrow)]
     pub task: Cow<'a, str>,
-    /// The kind of model: `autoencoder` or `sasrec` (which counts stand beside).
+    /// The kind of model: `habits` where models are maintained, else `autoencoder` or `sasrec`.
     #[serde(borrow)]
     pub model: Cow<'a, str>,
     /// The version that this is about: 0 is the cohort's.
@@ -43,9 +43,10 @@ impl Record for Adjustment {
     const STREAM: Stream = Stream::Adaptations;
 
     fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
-        let (task, model) = match self.task {
-            Task::Detector => ("detector", names.detector()),
-            Task::Predictor => ("predictor", "sasrec"),
+        let model = names.model(self.task);
+        let task = match self.task {
+            Task::Detector => "detector",
+            Task::Predictor => "predictor",
         };
         let event = match self.outcome {
             Outcome::Promoted => "promoted",

@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request};
+use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request, Task};
 
 use crate::home_names::HomeNames;
 
@@ -19,17 +19,17 @@ pub struct Names {
     actions: Vec<String>,
     /// Cohorts, by id but for the first one.
     cohorts: Vec<String>,
-    detector: &'static str,
+    models: [&'static str; 2],
     files: Vec<String>,
     prompt: Prompt,
 }
 
 impl Names {
-    /// Of a run: its homes and their catalogs, what its detectors are, and its input files by [`Line::file`].
+    /// Of a run: its homes and their catalogs, what its detectors and predictors are, and its input files by [`Line::file`].
     pub fn new(
         homes: HomeNames,
         catalogs: Arc<Catalogs>,
-        detector: &'static str,
+        models: [&'static str; 2],
         files: Vec<String>,
     ) -> Self {
         let actions = catalogs.only().map(|catalog| {
@@ -41,7 +41,7 @@ impl Names {
             actions: actions.unwrap_or_default(),
             catalogs,
             cohorts: Vec::new(),
-            detector,
+            models,
             files,
             prompt: Arc::new(|_| Default::default()),
         }
@@ -90,9 +90,13 @@ impl Names {
         self.catalogs.of(home).device_name(action)
     }
 
-    /// What detectors are.
-    pub fn detector(&self) -> &'static str {
-        self.detector
+    /// What models for a task are.
+    pub fn model(&self, task: Task) -> &'static str {
+        let [detector, predictor] = self.models;
+        match task {
+            Task::Detector => detector,
+            Task::Predictor => predictor,
+        }
     }
 
     /// `file:line` of an input line.

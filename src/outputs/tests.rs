@@ -23,7 +23,7 @@ fn names() -> Names {
     Names::new(
         homes,
         Catalogs::shared(Arc::new(catalog)),
-        "habits",
+        ["habits", "habits"],
         vec!["log.jsonl".into()],
     )
     .with_prompt(|request| ("be brief".into(), format!("{} parts", request.parts)))

@@ -130,8 +130,8 @@ impl<'a> Replay<'a> {
             prompts,
         } = input;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
-        let detector = config.preset.detector_name();
-        let names = Names::new(homes.clone(), catalogs.clone(), detector, files)
+        let models = config.preset.model_names();
+        let names = Names::new(homes.clone(), catalogs.clone(), models, files)
             .with_cohorts(fleet.cohorts)
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());

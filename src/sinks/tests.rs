@@ -20,7 +20,7 @@ pub(super) fn names() -> Names {
     Names::new(
         homes,
         Catalogs::shared(Arc::new(catalog)),
-        "habits",
+        ["habits", "habits"],
         Vec::new(),
     )
 }

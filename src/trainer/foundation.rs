@@ -3,7 +3,7 @@
 use hearth_operators::words::{Catalog, CohortId, FirstModels, Foundation, Sequence, Version};
 
 use super::detector::detector;
-use super::held_out::split;
+use super::held_out::{TrainingSplit, split};
 use super::learning::autoencoder;
 use super::predictor::predictor;
 use super::settings::{Purpose, Settings};
@@ -14,6 +14,7 @@ const MAX_WARM_UP: usize = 4096;
 
 /// Trains the models that a cohort's homes start from, on sequences of any of its homes.
 ///
+/// Only the `paper` preset trains a detector and a predictor: otherwise these are maintained in the dataflow, and the encoder is all.
 /// The detector's threshold is the 99th percentile of the losses of behaviours that it has not learnt: of a fifth of the sequences,
 /// drawn and held out, or of all of them in turn where it is counted. Of more than 4096 sequences as many are drawn.
 ///
@@ -42,18 +43,27 @@ pub fn foundation(
     let encoder = encoder.parameters().weights()?;
     let models = match preset {
         Preset::Small => None,
-        Preset::Paper => Some(FirstModels {
-            detector: detector(catalog, 0, &parts, settings)?.0,
-            predictor: Version {
-                number: 0,
-                weights: predictor(catalog, &parts, settings)?.weights()?,
-                threshold: 0.0,
-            },
-        }),
+        Preset::Paper => Some(first_models(catalog, &parts, settings)?),
     };
     Ok(Foundation {
         cohort: CohortId::default(),
         encoder,
         models,
+    })
+}
+
+/// Version 0 of the models of a cohort's homes, where those are trained.
+pub(super) fn first_models(
+    catalog: &Catalog,
+    parts: &TrainingSplit,
+    settings: &Settings,
+) -> Result<FirstModels, ModelError> {
+    Ok(FirstModels {
+        detector: detector(catalog, 0, parts, settings)?.0,
+        predictor: Version {
+            number: 0,
+            weights: predictor(catalog, parts, settings)?.weights()?,
+            threshold: 0.0,
+        },
     })
 }

@@ -84,10 +84,21 @@ fn filtered(foundation: Foundation, retained: usize, deleted: usize, target: usi
     }
 }
 
+/// A foundation with first models, as homes have it whose models are trained.
+fn trained(catalog: &Catalog, sequences: &[Sequence]) -> Foundation {
+    let parts = split(sequences.iter().collect(), 1);
+    let models = foundation::first_models(catalog, &parts, &SETTINGS).unwrap();
+    let cohort = super::foundation(catalog, sequences, &SETTINGS).unwrap();
+    Foundation {
+        models: Some(models),
+        ..cohort
+    }
+}
+
 #[test]
 fn a_home_learns_what_begins_and_its_detector_forgets_what_ended() {
     let catalog = catalog();
-    let cohort = foundation(&catalog, &evenings(60, HEATER), &SETTINGS).unwrap();
+    let cohort = trained(&catalog, &evenings(60, HEATER));
     let filtered = filtered(cohort.clone(), 25, 3, 5);
     let adaptation = adapt(&catalog, &filtered, &SETTINGS).unwrap();
     let [(detector, line), (predictor, other)] = adaptation.versions.as_slice() else {
@@ -130,7 +141,7 @@ fn a_home_learns_what_begins_and_its_detector_forgets_what_ended() {
 #[test]
 fn too_little_data_leaves_the_cohorts_models() {
     let catalog = catalog();
-    let cohort = foundation(&catalog, &evenings(10, HEATER), &SETTINGS).unwrap();
+    let cohort = trained(&catalog, &evenings(10, HEATER));
     let first = cohort.models.clone().unwrap();
     let filtered = filtered(cohort, 3, 9, 1);
     let adaptation = adapt(&catalog, &filtered, &SETTINGS).unwrap();

@@ -153,7 +153,7 @@ fn cohorts_share_nothing() {
             hearth(dir, &format!("{command} {HARDLY_TRAINED}")).fine();
             let models = dir.join(out).join("models");
             let model = |folder: &str| {
-                let file = models.join(folder).join("detector-0.safetensors");
+                let file = models.join(folder).join("encoder-0.safetensors");
                 std::fs::read(file).unwrap_or_default()
             };
             (model("cohorts/flats"), model("cohort"))

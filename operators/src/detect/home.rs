@@ -46,7 +46,7 @@ impl HomeDetector {
     /// Judges what comes in an epoch, learns it, and takes back what goes.
     pub fn update(&mut self, around: &Around<'_>, mut updates: Vec<Maintained>, said: &mut Said) {
         if let Some(newest) = self.newest {
-            self.settle(Time(newest.0.saturating_sub(around.lateness)));
+            self.settle(around, Time(newest.0.saturating_sub(around.lateness)));
         }
         updates.sort_by(|a, b| a.segment.cmp(&b.segment));
         let is_same = |a: &Maintained, b: &Maintained| a.segment == b.segment;
@@ -106,8 +106,8 @@ impl HomeDetector {
         said.alarms.extend(raised.map(|raised| (raised, -1)));
     }
 
-    fn settle(&mut self, before: Time) {
-        self.detector.settle(before);
+    fn settle(&mut self, around: &Around<'_>, before: Time) {
+        self.detector.settle(around.words, before);
         self.alarms.settle(before);
         self.open.retain(|_, raised| raised.segment.end() >= before);
     }

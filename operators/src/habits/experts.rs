@@ -60,10 +60,10 @@ const COHORT: [Expert; Situation::KINDS] = [
 ];
 
 /// Places after one action (or starts) that are looked at, the last ones.
-pub(super) const LOOKED_AT: usize = 256;
+pub(super) const LOOKED_AT: usize = 512;
 /// Places that are looked at whatever came before, the last ones.
 pub(super) const LATELY: usize = 300;
-/// The same of what was imagined.
+/// Behaviours that can be imagined.
 pub(super) const IMAGINED: usize = 1024;
 /// How many actions before can be alike.
 pub(super) const ALIKE: usize = 6;
@@ -132,10 +132,14 @@ pub(super) fn ask_home(home: &Timeline, before: &Before<'_>, regime: usize, said
             for place in after.take(LOOKED_AT) {
                 say_after(places, before, place, said);
             }
-            let first = places.len().saturating_sub(LATELY).max(1);
-            let lately = (first..places.len()).rev();
-            for place in lately.filter(|place| places.continues(*place)) {
-                say_lately(places, before, place, regime, said);
+            let Some(clock) = before.clock else {
+                return;
+            };
+            let first = places.len().saturating_sub(LATELY);
+            for (place, minute) in places.since(first) {
+                if NEAR[clock.apart(minute)] > LEAST_NEAR && places.continues(place) {
+                    say_lately(places, before, place, regime, said);
+                }
             }
         }
     }
@@ -203,29 +207,44 @@ fn recent(clock: Clock, day: i32) -> f32 {
 /// Lets what was imagined speak.
 pub(super) fn ask_imagined(imagined: &Timeline, before: &Before<'_>, said: &mut Said) {
     let places = imagined.places();
-    let first = places.len().saturating_sub(IMAGINED);
-    let start = before.moments.is_empty();
-    for place in (first..places.len()).rev() {
-        let depth = usize::from(places.depth(place));
-        if (depth == 0) != start {
-            continue;
-        }
+    let Some(last) = before.action(1) else {
         // Sequences have hours, no days: their starts are at any time.
-        let hours = |clock: Clock| places.minute(place - 1) / 180 == clock.hours();
-        let same = start || before.clock.is_some_and(hours);
-        let action = places.action(place);
-        if same {
-            said.add(Expert::ImaginedHours, action, 1.0);
+        for place in imagined.starts() {
+            say_imagined(places, before, place, true, said);
         }
-        let agreeing = before.agreeing(places, place, depth);
-        if agreeing > 0 && same {
-            said.add(Expert::ImaginedHoursLast, action, 1.0);
-        }
-        if agreeing > 0 || same {
-            let hours = if same { 1.0 } else { OTHER_HOURS };
-            said.add(Expert::ImaginedAlike, action, AGREED[agreeing] * hours);
+        return;
+    };
+    let Some(hours) = before.clock.map(Clock::hours) else {
+        return;
+    };
+    for (place, minute) in places.since(0) {
+        let same = minute / 180 == hours;
+        if (same || places.action(place - 1) == last) && places.continues(place) {
+            say_imagined(places, before, place, same, said);
         }
     }
+}
+
+/// Of a place that was imagined, in the same hours or after the same last action.
+fn say_imagined(
+    places: &Places,
+    before: &Before<'_>,
+    place: usize,
+    same_hours: bool,
+    said: &mut Said,
+) {
+    let action = places.action(place);
+    let agreeing = before.agreeing(places, place, usize::from(places.depth(place)));
+    let mut alike = AGREED[agreeing];
+    if same_hours {
+        said.add(Expert::ImaginedHours, action, 1.0);
+        if agreeing > 0 {
+            said.add(Expert::ImaginedHoursLast, action, 1.0);
+        }
+    } else {
+        alike *= OTHER_HOURS;
+    }
+    said.add(Expert::ImaginedAlike, action, alike);
 }
 
 /// Lets the cohort speak of what comes next.
@@ -242,7 +261,7 @@ pub(super) fn ask_cohort(
     let situations = Situation::after(last, second, clock, context);
     for (expert, situation) in COHORT.into_iter().zip(situations) {
         let outcomes = situation.and_then(|situation| pooled.of(situation));
-        for (action, n) in outcomes.into_iter().flat_map(|outcomes| outcomes.usual()) {
+        for (action, n) in outcomes.into_iter().flat_map(Outcomes::usual) {
             if let Some(own) = words.from_cohort(action) {
                 said.add(expert, own, n);
             }

@@ -47,6 +47,8 @@ struct Open {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Habits {
     history: Timeline,
+    /// How many behaviours were learnt, also those that were dropped since.
+    behaviors: i64,
     /// How many segments are final; the others follow below.
     settled: usize,
     open: VecDeque<Open>,
@@ -90,6 +92,7 @@ impl Habits {
         let at = self.place_of(segment);
         let places = self.history.places();
         let mut clock = at.checked_sub(1).map(|last| places.get(last).clock);
+        let others = pooled.of_others(self.behaviors);
         let mut said = Said::new(words.actions());
         let mut devices = Devices::new(pooled, *words, places, at);
         let (mut mixed, mut contribution) = (Mixed::default(), Contribution::default());
@@ -106,8 +109,15 @@ impl Habits {
                 experts::ask_imagined(&self.imagined, &before, &mut said);
             }
             said.conclude(|action| devices.say(action));
-            let class = Class { first: n == 0, age };
-            let weights = mixing::weights(said.totals(), class, &self.learnt);
+            let class = Class {
+                first: n == 0,
+                age,
+                others,
+            };
+            // What a long segment teaches counts within it, too.
+            let mut learnt = self.learnt;
+            learnt.add(&contribution);
+            let weights = mixing::weights(said.totals(), class, &learnt);
             mixed.mix(&said, &weights);
             mixed.learn(&said, moment.action, &mut contribution);
             steps.push(Step {
@@ -132,6 +142,7 @@ impl Habits {
         let (Ok(at) | Err(at)) = self.history.find(segment);
         let at = at.max(self.settled);
         self.history.insert(at, segment);
+        self.behaviors += segment.moments.len() as i64;
         let open = Open {
             contribution: judged.contribution,
             context: judged.context,
@@ -148,6 +159,7 @@ impl Habits {
         self.learnt.subtract(&open.contribution);
         self.open.remove(at - self.settled);
         self.history.remove(at);
+        self.behaviors -= segment.moments.len() as i64;
         true
     }
 

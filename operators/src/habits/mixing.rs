@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::experts::EXPERTS;
+use super::experts::{EXPERTS, Expert};
 use super::numbers::exp;
 use super::said::{ByExpert, Said};
 use super::weights::{AGES, CLASSES, FIRST, SINCE, WITHIN};
@@ -16,6 +16,8 @@ const RATE: f32 = 0.001;
 const MOST: f32 = 4.0;
 /// How far a home's own evidence may move a weight.
 const FURTHEST: f32 = 1.0;
+/// The experts whose counts are the home's own where it is alone.
+const COHORT: std::ops::Range<usize> = Expert::CohortLast as usize..Expert::ImaginedHours as usize;
 /// How many predictions there are.
 const BEST: usize = 5;
 
@@ -66,6 +68,8 @@ pub(super) struct Class {
     pub first: bool,
     /// How old the regime is.
     pub age: usize,
+    /// Which share of the cohort's counts is not the home's own.
+    pub others: f32,
 }
 
 /// The class of a regime's age: none began yet, less than a day, than three days, than a week, or older.
@@ -92,7 +96,11 @@ pub(super) fn weights(totals: &ByExpert, class: Class, learnt: &Contribution) ->
             return 0.0;
         }
         let fixed = table[expert][amount(totals[expert])] + SINCE[expert][class.age];
-        fixed + learnt.weight(expert)
+        let share = match COHORT.contains(&expert) {
+            true => class.others,
+            false => 1.0,
+        };
+        share * (fixed + learnt.weight(expert))
     })
 }
 

@@ -143,6 +143,14 @@ impl Places {
             .map(|place| place as usize)
     }
 
+    /// The places from `first` (not the very first of all) on, each with the minute of the day of the place before it.
+    #[inline]
+    pub fn since(&self, first: usize) -> impl Iterator<Item = (usize, u16)> {
+        let first = first.clamp(1, self.len().max(1));
+        let before = self.minutes.get(first - 1..).unwrap_or_default();
+        (first..self.len()).zip(before.iter().copied())
+    }
+
     /// Adds a behaviour at the end.
     pub fn push(&mut self, place: Place) {
         let at = self.len() as u32;

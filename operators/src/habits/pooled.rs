@@ -101,8 +101,9 @@ impl Outcomes {
 
     /// What came, but for what hardly ever did, by action.
     pub fn usual(&self) -> impl Iterator<Item = (ActionId, f32)> {
-        let enough = |(_, n): &&(ActionId, i32)| i64::from(*n) * Self::LEAST >= self.total;
-        let usual = self.counts.iter().filter(enough);
+        let least = (self.total + Self::LEAST - 1) / Self::LEAST;
+        let least = least.clamp(1, i32::MAX.into()) as i32;
+        let usual = self.counts.iter().filter(move |(_, n)| *n >= least);
         usual.map(|(action, n)| (*action, *n as f32))
     }
 
@@ -123,6 +124,8 @@ impl Outcomes {
 /// A cohort's counts: by situation, how often which action came.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Pooled {
+    /// How many behaviours were counted.
+    behaviors: i64,
     situations: HashMap<Situation, Outcomes, FixedState>,
 }
 
@@ -138,6 +141,7 @@ impl Pooled {
     }
 
     fn add(&mut self, changes: &PooledChanges, sign: i32) {
+        self.behaviors += i64::from(sign) * changes.behaviors;
         for (situation, action, diff) in &changes.changes {
             if *diff == 0 {
                 continue;
@@ -163,6 +167,15 @@ impl Pooled {
         self.situations.is_empty()
     }
 
+    /// Which share of what was counted is not of a home that has shown so many behaviours: as far as it is, the cohort only repeats
+    /// what the home says itself.
+    pub(super) fn of_others(&self, own: i64) -> f32 {
+        match self.behaviors {
+            ..=0 => 0.0,
+            all => (1.0 - own as f32 / all as f32).max(0.0),
+        }
+    }
+
     /// What came in a situation.
     pub(super) fn of(&self, situation: Situation) -> Option<&Outcomes> {
         self.situations.get(&situation)
@@ -172,6 +185,7 @@ impl Pooled {
 /// What segments change in a cohort's counts, to be applied at once or sent to other workers.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PooledChanges {
+    behaviors: i64,
     changes: Vec<(Situation, ActionId, i32)>,
 }
 
@@ -180,6 +194,7 @@ impl PooledChanges {
     pub fn add(&mut self, words: &Vocabulary<'_>, segment: &Segment, context: Context, diff: i32) {
         let (mut last, mut second, mut clock) = (None, None, None);
         let mut devices = Vec::new();
+        self.behaviors += i64::from(diff) * segment.moments.len() as i64;
         for moment in &segment.moments {
             let action = words.to_cohort(moment.action);
             let situations = Situation::after(last, second, clock, context);
@@ -202,6 +217,7 @@ impl PooledChanges {
 
     /// Adds other changes.
     pub fn merge(&mut self, other: &PooledChanges) {
+        self.behaviors += other.behaviors;
         self.changes.extend_from_slice(&other.changes);
     }
 

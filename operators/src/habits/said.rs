@@ -48,7 +48,7 @@ impl Said {
     }
 
     /// An expert counts an action.
-    #[inline]
+    #[inline(always)]
     pub fn add(&mut self, expert: Expert, action: ActionId, n: f32) {
         let slot = &mut self.slots[usize::from(action.0)];
         if *slot == NO_SLOT {

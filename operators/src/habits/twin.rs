@@ -220,6 +220,16 @@ impl Known<'_> {
         }
     }
 
+    fn others(&self) -> f32 {
+        let all: usize = self.pooled.iter().map(|(s, _)| s.moments.len()).sum();
+        let own: usize = self.segments.iter().map(|s| s.moments.len()).sum();
+        if all == 0 {
+            0.0
+        } else {
+            (1.0 - own as f32 / all as f32).max(0.0)
+        }
+    }
+
     /// ln of how much likelier the cohort finds an action than any other of its device, after what the device did last.
     fn of_device(&self, segment: &Segment, n: usize, action: ActionId) -> f64 {
         let device = self.words.device_of(action);
@@ -271,6 +281,7 @@ impl Known<'_> {
         let class = Class {
             first: n == 0,
             age: mixing::age(self.regime.map(|(begun, _)| begun), segment.start()),
+            others: self.others(),
         };
         let weights = mixing::weights(&totals, class, learnt);
         let sum = |action: usize| -> f64 {
@@ -377,7 +388,7 @@ proptest! {
     /// A judgement is what plain counting says, wherever in time the segment lies.
     #[test]
     fn judges_as_plain_counting_does(
-        all in segments(40), others in segments(6), imagined in sequences(),
+        all in segments(40), others in segments(40), imagined in sequences(),
         judged in any::<Index>(), begun in prop::option::of(any::<Index>()),
     ) {
         prop_assume!(!all.is_empty());
@@ -393,9 +404,16 @@ proptest! {
         let mut habits = Habits::default();
         learn(&known, &pooled, &mut habits);
         let judged = habits.judge(&words, &pooled, &segment);
-        let mut advantages = vec![0.0; EXPERTS];
+        let mut advantages = [0.0; EXPERTS];
         for (n, (step, moment)) in judged.steps.iter().zip(&segment.moments).enumerate() {
-            let (q, advantage) = known.judge(&segment, n, habits.learnt());
+            // What the behaviours before taught counts already.
+            let mut learnt = *habits.learnt();
+            if n > 0 {
+                let moments = segment.moments[..n].to_vec();
+                let earlier = Segment { moments, ..segment };
+                learnt.add(&habits.judge(&words, &pooled, &earlier).contribution);
+            }
+            let (q, advantage) = known.judge(&segment, n, &learnt);
             let surprisal = -q[usize::from(moment.action.0)].ln();
             prop_assert!((surprisal - f64::from(step.surprisal)).abs() < 1e-3, "{n}: {surprisal} {step:?}");
             let mut sorted = q.clone();
@@ -525,7 +543,7 @@ fn old_segments_go() {
         IMAGINED
     ]);
     once.shift(Time(0), context("summer"));
-    once.imagine(&[sequence.clone()]);
+    once.imagine(std::slice::from_ref(&sequence));
     let mut twice = once.clone();
     twice.imagine(&[sequence.clone(), sequence]);
     assert_eq!(once, twice);

@@ -9,6 +9,8 @@ pub struct Vocabulary<'a> {
     catalog: &'a Catalog,
     cohort: &'a Catalog,
     home: HomeId,
+    /// Whether its words are the cohort's.
+    same: bool,
 }
 
 impl<'a> Vocabulary<'a> {
@@ -19,6 +21,7 @@ impl<'a> Vocabulary<'a> {
             catalog: catalogs.of(home),
             cohort: catalogs.cohort(catalogs.cohort_of(home)),
             home,
+            same: catalogs.speaks_as_cohort(home),
         }
     }
 
@@ -37,13 +40,12 @@ impl<'a> Vocabulary<'a> {
         self.catalog.device_of(action)
     }
 
-    /// The cohort's catalog.
-    pub fn cohort(&self) -> &'a Catalog {
-        self.catalogs.cohort(self.catalogs.cohort_of(self.home))
-    }
-
     /// An action of the home in the cohort's words.
+    #[inline]
     pub fn to_cohort(&self, action: ActionId) -> ActionId {
+        if self.same {
+            return action;
+        }
         self.catalogs.to_cohort(self.home, action)
     }
 
@@ -53,7 +55,11 @@ impl<'a> Vocabulary<'a> {
     }
 
     /// An action of the cohort as the home has it; `None` where it has none such.
+    #[inline]
     pub fn from_cohort(&self, action: ActionId) -> Option<ActionId> {
+        if self.same {
+            return Some(action);
+        }
         self.catalogs.from_cohort(self.home, action)
     }
 }

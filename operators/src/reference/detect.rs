@@ -58,7 +58,7 @@ pub fn detect(
             } = homes.entry(*home).or_default();
             if let Some(newest) = newest {
                 let before = Time(newest.0.saturating_sub(watch.lateness));
-                detector.settle(before);
+                detector.settle(&words, before);
                 alarms.settle(before);
                 raised.retain(|_, raised| raised.segment.end() >= before);
             }

@@ -34,7 +34,7 @@ impl Whose {
     pub(super) fn device(self, words: &Vocabulary<'_>, action: ActionId) -> DeviceId {
         match self {
             Whose::Home => words.device_of(action),
-            Whose::Cohort => words.cohort().device_of(words.to_cohort(action)),
+            Whose::Cohort => words.cohort_device_of(words.to_cohort(action)),
         }
     }
 }
@@ -141,7 +141,11 @@ impl Share {
 
 /// How often which action came in which context.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Table<C: Ord>(BTreeMap<C, Context>);
+struct Table<C: Ord> {
+    contexts: BTreeMap<C, Context>,
+    /// How many different actions there are in all contexts.
+    size: usize,
+}
 
 /// How often which action came in one context.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -153,46 +157,55 @@ struct Context {
 
 impl<C: Ord> Default for Table<C> {
     fn default() -> Self {
-        Table(BTreeMap::new())
+        Table {
+            contexts: BTreeMap::new(),
+            size: 0,
+        }
     }
 }
 
 impl<C: Ord + Copy> Table<C> {
     fn add(&mut self, context: C, action: ActionId, diff: i32) {
-        let here = self.0.entry(context).or_default();
+        let here = self.contexts.entry(context).or_default();
         bump(&mut here.times, diff);
         match here.seen.binary_search_by_key(&action, |(a, _)| *a) {
             Ok(at) => {
                 bump(&mut here.seen[at].1, diff);
                 if here.seen[at].1 == 0 {
                     here.seen.remove(at);
+                    self.size -= 1;
                 }
             }
-            Err(at) => here.seen.insert(at, (action, diff as u32)),
+            Err(at) => {
+                here.seen.insert(at, (action, diff as u32));
+                self.size += 1;
+            }
         }
         if here.seen.is_empty() {
-            self.0.remove(&context);
+            self.contexts.remove(&context);
         }
     }
 
     fn times(&self, context: C) -> u32 {
-        self.0.get(&context).map_or(0, |here| here.times)
+        self.contexts.get(&context).map_or(0, |here| here.times)
     }
 
     fn share(&self, context: C, action: ActionId) -> Share {
-        self.0.get(&context).map_or_else(Share::default, |here| {
-            let at = here.seen.binary_search_by_key(&action, |(a, _)| *a);
-            Share {
-                seen: at.map_or(0, |at| here.seen[at].1),
-                times: here.times,
-                kinds: here.seen.len() as u32,
-            }
-        })
+        self.contexts
+            .get(&context)
+            .map_or_else(Share::default, |here| {
+                let at = here.seen.binary_search_by_key(&action, |(a, _)| *a);
+                Share {
+                    seen: at.map_or(0, |at| here.seen[at].1),
+                    times: here.times,
+                    kinds: here.seen.len() as u32,
+                }
+            })
     }
 
     /// The most frequent action (not the border) in a context, and how often it came; ties by action.
     fn most(&self, context: C) -> Option<(ActionId, u32)> {
-        let here = self.0.get(&context)?;
+        let here = self.contexts.get(&context)?;
         let actions = here.seen.iter().filter(|(action, _)| *action != BORDER);
         let most = actions.max_by_key(|(action, times)| (*times, Reverse(*action)));
         most.copied()
@@ -291,6 +304,11 @@ impl Counts {
         }
     }
 
+    /// How much there is to keep, roughly: counts of actions in contexts.
+    pub(super) fn size(&self) -> usize {
+        self.after.size + self.before.size + self.device.size + self.first.size
+    }
+
     /// How often an action came.
     pub fn times(&self, action: ActionId) -> u32 {
         self.after.times(action)
@@ -301,7 +319,7 @@ impl Counts {
         Share {
             seen: self.after.times(action.unwrap_or(BORDER)),
             times: self.total,
-            kinds: self.after.0.len() as u32,
+            kinds: self.after.contexts.len() as u32,
         }
     }
 

@@ -1,4 +1,4 @@
-//! In which state a home's devices are before a segment.
+//! The segments of a home that can still change, and in which state its devices are before each.
 
 use std::collections::BTreeMap;
 
@@ -17,8 +17,7 @@ pub(super) struct Devices {
 /// How a segment leaves the devices that it touches.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Left {
-    start: Time,
-    end: Time,
+    segment: Segment,
     /// In order of device.
     devices: Vec<(DeviceId, ActionId)>,
 }
@@ -29,8 +28,7 @@ impl Left {
         let last = last.map(|&Moment { action, .. }| (catalog.device_of(action), action));
         let last: BTreeMap<_, _> = last.collect();
         Left {
-            start: segment.start(),
-            end: segment.end(),
+            segment: segment.clone(),
             devices: last.into_iter().collect(),
         }
     }
@@ -39,7 +37,9 @@ impl Left {
 impl Devices {
     /// What a device did last before a segment that starts at `start`.
     pub fn last(&self, start: Time, device: DeviceId) -> Option<ActionId> {
-        let earlier = self.open.partition_point(|left| left.start < start);
+        let earlier = self
+            .open
+            .partition_point(|left| left.segment.start() < start);
         let open = self.open[..earlier].iter().rev();
         let mut found = open.filter_map(|left| {
             let at = left.devices.binary_search_by_key(&device, |(d, _)| *d);
@@ -49,26 +49,34 @@ impl Devices {
     }
 
     pub fn add(&mut self, catalog: &Catalog, segment: &Segment) {
-        let left = Left::by(catalog, segment);
-        let at = self
-            .open
-            .partition_point(|other| (other.start, other.end) < (left.start, left.end));
-        self.open.insert(at, left);
+        let (Ok(at) | Err(at)) = self.find(segment);
+        self.open.insert(at, Left::by(catalog, segment));
     }
 
     /// Takes a segment back; false if it is not there, or final.
     pub fn remove(&mut self, segment: &Segment) -> bool {
-        let key = (segment.start(), segment.end());
-        let found = self.open.iter().position(|l| (l.start, l.end) == key);
-        found.map(|at| self.open.remove(at)).is_some()
+        self.find(segment).map(|at| self.open.remove(at)).is_ok()
     }
 
-    /// Segments that end before are final.
-    pub fn settle(&mut self, before: Time) {
-        let last = self.open.iter().position(|left| left.end >= before);
+    fn find(&self, segment: &Segment) -> Result<usize, usize> {
+        let key = (segment.start(), &segment.moments);
+        self.open
+            .binary_search_by(|left| (left.segment.start(), &left.segment.moments).cmp(&key))
+    }
+
+    /// The segments that end before are final. The start of the first of them.
+    pub fn settle(&mut self, before: Time) -> Option<Time> {
+        let last = self.open.iter().position(|l| l.segment.end() >= before);
         let last = last.unwrap_or(self.open.len());
+        let first = self.open[..last].first().map(|left| left.segment.start());
         for left in self.open.drain(..last) {
             self.settled.extend(left.devices);
         }
+        first
+    }
+
+    /// The segments that are not final, in order of start.
+    pub fn open(&self) -> impl Iterator<Item = &Segment> {
+        self.open.iter().map(|left| &left.segment)
     }
 }

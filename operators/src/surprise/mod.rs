@@ -85,7 +85,12 @@ impl Surprise {
 pub struct Detector {
     counts: Counts,
     devices: Devices,
+    /// When the first final segment that is counted started.
+    since: Option<Time>,
 }
+
+/// What a home's counts hold at most of final segments (some 300 KiB). What has more is no habit: it is counted anew.
+const MOST: usize = 1 << 15;
 
 impl Detector {
     /// Judges a segment's behaviours by what is known; learns nothing.
@@ -129,14 +134,39 @@ impl Detector {
         there
     }
 
-    /// A final segment is no longer counted: the home's history has dropped it.
+    /// A final segment is no longer counted: it was erased.
     pub fn forget(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
-        self.counts.count(words, segment, -1);
+        if self.since.is_some_and(|since| since <= segment.start()) {
+            self.counts.count(words, segment, -1);
+        }
     }
 
-    /// Segments that end before are final.
-    pub fn settle(&mut self, before: Time) {
-        self.devices.settle(before);
+    /// The segments that end before are final. A home in which too many different things happened is counted anew, from its
+    /// segments that are not: whether it is follows from the final ones alone.
+    pub fn settle(&mut self, words: &Vocabulary<'_>, before: Time) {
+        let Some(first) = self.devices.settle(before) else {
+            return;
+        };
+        self.since = self.since.or(Some(first));
+        if self.counts.size() > MOST {
+            self.count_open(words, -1);
+            if self.counts.size() > MOST {
+                (self.counts, self.since) = Default::default();
+            }
+            self.count_open(words, 1);
+        }
+    }
+
+    fn count_open(&mut self, words: &Vocabulary<'_>, diff: i32) {
+        for segment in self.devices.open() {
+            self.counts.count(words, segment, diff);
+        }
+    }
+
+    /// When the first segment that is counted started.
+    pub fn since(&self) -> Option<Time> {
+        let open = || self.devices.open().next().map(Segment::start);
+        self.since.or_else(open)
     }
 
     /// What is counted.

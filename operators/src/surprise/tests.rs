@@ -187,7 +187,7 @@ proptest! {
                 prop_assert!(!detector.retract(&words, &s));
             }
         }
-        detector.settle(Time(final_before * Time::DAY));
+        detector.settle(&words, Time(final_before * Time::DAY));
         for s in &other {
             changes.add(&words, s, 1);
         }
@@ -207,7 +207,12 @@ proptest! {
         }
         prop_assert_eq!(detector.counts(), again.counts());
         for s in &segments {
-            detector.forget(&words, s);
+            if s.end() >= Time(final_before * Time::DAY) {
+                prop_assert!(detector.retract(&words, s));
+            } else {
+                prop_assert!(!detector.retract(&words, s));
+                detector.forget(&words, s);
+            }
         }
         prop_assert_eq!(detector.counts(), &Counts::default());
     }
@@ -296,4 +301,38 @@ fn nothing_but_the_most_frequent_action_is_surprising() {
         judged.iter().map(Surprise::total).fold(f32::MIN, f32::max)
     };
     assert!(scores(&[(0, 60); 8]) > scores(&usual) + 10.0);
+}
+
+#[test]
+fn a_home_without_habits_is_counted_anew() {
+    let actions = (0..300).map(|n| Action::new(n.to_string()));
+    let catalog = Catalog::new(vec![Device::new("Meter", actions.collect())]).unwrap();
+    let catalogs = Catalogs::shared(Arc::new(catalog));
+    let words = Vocabulary::new(&catalogs, HomeId(0));
+    // All pairs of actions, a thousand a day.
+    let pairs = (0..300).flat_map(|a| (0..300).map(move |b| [(a, 1), (b, 1)]));
+    let pairs: Vec<(u16, i64)> = pairs.flatten().collect();
+    let days: Vec<Segment> = (0..)
+        .zip(pairs.chunks(2_000))
+        .map(|(n, b)| segment(n, b))
+        .collect();
+    let mut detector = Detector::default();
+    let mut anew = 0;
+    for (n, day) in days.iter().enumerate() {
+        let since = detector.since();
+        detector.learn(&words, day);
+        detector.settle(&words, day.start());
+        anew += usize::from(since.is_some() && detector.since() != since);
+        let mut again = Counts::default();
+        for known in &days[..=n] {
+            if known.start() >= detector.since().unwrap() {
+                again.count(&words, known, 1);
+            }
+        }
+        if n % 10 == 0 {
+            assert_eq!(*detector.counts(), again);
+        }
+        assert!(detector.counts().size() < MOST + 8_000);
+    }
+    assert!(anew > 1, "{anew}");
 }
