@@ -10,8 +10,8 @@ use hearth_operators::words::{Candidates, Catalog, Sequence};
 use super::evidence::{Evidence, fence};
 use crate::models::{Conduct, ConductReader, ModelError, Questions, quantile};
 
-/// How many nats of evidence for disorder count for nothing, in order, in time and in repetition: one in twenty candidates is taken to
-/// be junk (ln 20), and behaviours that nobody has seen after each other are not yet disorder.
+/// How many nats of evidence for disorder count for nothing, in order, in time and in repetition: one in twenty candidates is
+/// taken to be junk (ln 20), and behaviours that nobody has seen after each other are not yet disorder.
 const DOUBT: [f64; 3] = [5.0, 3.0, 3.0];
 /// The quantile of the inliers' losses that an outlier may still have.
 const HARMLESS: f32 = 0.95;

@@ -22,25 +22,25 @@ const ENOUGH: usize = 8;
 /// Judges each candidate of a shift.
 ///
 /// Stage 1: whose loss lies above Q3 + 1.5·IQR is an outlier, the others are retained.
-/// - `small`: the loss says how much better chance explains a candidate than those do who know something: the home's past, its cohort's
-///   counts and the other candidates, believed equally. Chance has the same behaviours come in any order, at any time. It is
-///   measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt, and the worst of the
-///   three is spread over the candidate's behaviours. So a short sequence is seldom an outlier, and nothing is one for being new. What
-///   lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what a language model wrote is so
-///   various that the quartiles alone let junk pass. Where that would be most candidates, these say too little of each
-///   other, and the quartiles decide alone.
+/// - `small`: the loss says how much better chance explains a candidate than those do who know something: the home's past, its
+///   cohort's counts and the other candidates, believed equally. Chance has the same behaviours come in any order, at any time.
+///   It is measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt, and the
+///   worst of the three is spread over the candidate's behaviours. So a short sequence is seldom an outlier, and nothing is one
+///   for being new. What lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what
+///   a language model wrote is so various that the quartiles alone let junk pass. Where that would be most candidates, these say
+///   too little of each other, and the quartiles decide alone.
 /// - `paper`: an autoencoder learns all candidates; the loss is that of their reconstruction, mean over a candidate's behaviours.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
-/// - `small`: `trial` is the outlier's own loss among the inliers alone. `baseline` is 0, or the loss that 95 % of the inliers stay within
-///   while each is left out, whichever is more. So an outlier is deleted if chance explains it better than the inliers and the past do,
-///   and by more than they leave of each other.
+/// - `small`: `trial` is the outlier's own loss among the inliers alone. `baseline` is 0, or the loss that 95 % of the inliers
+///   stay within while each is left out, whichever is more. So an outlier is deleted if chance explains it better than the
+///   inliers and the past do, and by more than they leave of each other.
 /// - `paper`: the inliers are split 8:2 (drawn). `baseline` is the loss on the smaller part of a model that learns the larger
 ///   one; `trial` is that of a model that starts from the same weights and learns the same batches in the same order
 ///   with the same draws, the outlier joining one batch of each pass.
 ///
-/// Equal candidates share their stage 2, and in `small` say nothing of each other. Fewer than 8 candidates (in `small`: different ones) are
-/// all retained at stage 1, with a loss of 0 and an infinite bound: there is nothing to compare with.
+/// Equal candidates share their stage 2, and in `small` say nothing of each other. Fewer than 8 candidates (in `small`: different
+/// ones) are all retained at stage 1, with a loss of 0 and an infinite bound: there is nothing to compare with.
 ///
 /// # Errors
 /// A candidate is empty, or it, or a sequence of the home's past, is not of this catalog.

@@ -1,5 +1,5 @@
-//! The paper's stages: the reconstruction loss of an autoencoder that has learnt the candidates, and whether the held-out loss rises
-//! if an outlier is learnt too.
+//! The paper's stages: the reconstruction loss of an autoencoder that has learnt the candidates, and whether the held-out loss
+//! rises if an outlier is learnt too.
 //!
 //! One sequence among many hardly moves that loss, and not by how absurd it is. See `counted` for what Hearth asks instead.
 

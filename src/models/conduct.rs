@@ -293,14 +293,21 @@ impl Conduct {
         }
     }
 
-    /// The probability of an answer, smoothed from place to place (Witten and Bell 1991).
-    fn probability(&self, places: &[u64], answer: u16, answers: usize) -> f64 {
-        let seen = places.iter().filter_map(|place| self.0.get(place));
-        seen.filter(|seen| seen.total > 0)
-            .fold(1.0 / answers as f64, |lower, seen| {
+    /// The probability of an answer by what chance knows, and by all, smoothed from place to place (Witten and Bell 1991).
+    fn probabilities(&self, q: &Question) -> (f64, f64) {
+        let mut found = 1.0 / q.answers as f64;
+        let mut chance = found;
+        for (depth, place) in q.places().iter().enumerate() {
+            if depth == q.chance {
+                chance = found;
+            }
+            let seen = self.0.get(place).filter(|seen| seen.total > 0);
+            if let Some(seen) = seen {
                 let kinds = seen.times.len() as f64;
-                (seen.of(answer) + kinds * lower) / (f64::from(seen.total) + kinds)
-            })
+                found = (seen.of(q.answer) + kinds * found) / (f64::from(seen.total) + kinds);
+            }
+        }
+        (chance, found)
     }
 }
 
@@ -322,17 +329,18 @@ impl Answers {
 }
 
 impl Questions {
-    /// By how many nats chance explains the sequence better than those who know something do: in order, in time, in repetition. Those
-    /// who know are believed equally.
+    /// By how many nats chance explains the sequence better than those who know something do: in order, in time, in repetition.
+    /// Those who know are believed equally.
     pub fn disorder(&self, knowing: &[&Conduct]) -> [f64; ASPECTS] {
         let mut disorder = [0.0; ASPECTS];
         for q in self.0.iter().filter(|q| q.chance < q.places().len()) {
-            let with = |places: usize| -> f64 {
-                let each = knowing.iter();
-                each.map(|k| k.probability(&q.places()[..places], q.answer, q.answers))
-                    .sum()
-            };
-            disorder[q.aspect as usize] += (with(q.chance) / with(q.places().len())).ln();
+            let (mut by_chance, mut by_all) = (0.0, 0.0);
+            for who in knowing {
+                let (chance, all) = who.probabilities(q);
+                by_chance += chance;
+                by_all += all;
+            }
+            disorder[q.aspect as usize] += f64::ln(by_chance / by_all);
         }
         disorder
     }
@@ -428,7 +436,8 @@ mod tests {
     proptest! {
         #![proptest_config(ProptestConfig::with_cases(64))]
 
-        /// Disorder is what its definition says, of two who know; what is stored is the same again; what is forgotten was never there.
+        /// Disorder is what its definition says, of two who know; what is stored is the same again; what is forgotten was never
+        /// there.
         #[test]
         fn disorder_keeps_to_its_definition(
             home in any_sequences(6),

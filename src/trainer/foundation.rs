@@ -14,7 +14,8 @@ use crate::models::{Conduct, ConductReader, Learner, ModelError};
 /// Warm-up sequences beyond this many are sampled: a cohort's models are a start, and work must be bounded.
 const MAX_WARM_UP: usize = 4096;
 
-/// Trains the models that a cohort's homes start from, on sequences of any of its homes; in preset `small` counts them too, for the filter.
+/// Trains the models that a cohort's homes start from, on sequences of any of its homes; in preset `small` counts them too, for the
+/// filter.
 ///
 /// The detector's threshold is the 99th percentile of the losses of behaviours that it has not learnt: of a fifth of the sequences,
 /// drawn and held out, or of all of them in turn where it is counted. Of more than 4096 sequences as many are drawn.
