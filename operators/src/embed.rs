@@ -97,7 +97,7 @@ pub trait Embed<'s> {
     /// let embedded = timely::example(move |scope| {
     ///     let weights = Weights(Arc::new(vec![]));
     ///     let cohort = CohortId(0);
-    ///     let foundation = Foundation { cohort, encoder: weights, models: None };
+    ///     let foundation = Foundation { cohort, encoder: weights, models: None, counts: vec![] };
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     let segment = Arc::new(Segment { home: HomeId(0), moments: vec![moment] });
     ///     let key = ShiftKey { home: HomeId(0), regime: 0 };

@@ -31,7 +31,7 @@ pub trait Gather<'s> {
     ///
     /// let weights = Weights(Arc::new(vec![]));
     /// let cohort = CohortId(0);
-    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, models: None });
+    /// let foundation = Arc::new(Foundation { cohort, encoder: weights, models: None, counts: vec![] });
     /// let shift = Shift { home: None, time: Time(0), offset: 0,
     ///     kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     /// let regime = Arc::new(Regime { shift, source: vec![], target: vec![] });

@@ -1,7 +1,7 @@
 //! The Two-stage Outlier Filter (TOF): which synthetic sequences to learn from.
 
-mod held_out;
-mod losses;
+mod counted;
+mod evidence;
 mod retrained;
 #[cfg(test)]
 mod tests;
@@ -11,37 +11,39 @@ use std::collections::{BTreeMap, BTreeSet};
 use hearth_operators::words::{Candidate, Candidates, Catalog, Filtered, Sequence, Verdict};
 
 use crate::models::{ModelError, Preset};
-use crate::trainer::{Purpose, Settings};
-use losses::{Evidence, Start, fence, sequence_losses};
+use crate::trainer::Settings;
+use counted::Past;
+use evidence::Evidence;
+use retrained::Start;
 
 /// Candidates below which quartiles say nothing: all are retained.
 const ENOUGH: usize = 8;
 
 /// Judges each candidate of a shift.
 ///
-/// Stage 1: an autoencoder learns the candidates; whose reconstruction loss (mean over its behaviours) lies above
-/// Q3 + 1.5·IQR is an outlier, the others are retained.
-/// - `small`: five models learn the candidates, each without another fifth of them, and a candidate's loss is that of the model
-///   that has not seen it. So is what they make less likely than no knowledge at all would, wherever the quartiles lie: what a
-///   language model wrote is so various that the quartiles alone let most junk pass. Where that would be most of them, they say
+/// Stage 1: whose loss lies above Q3 + 1.5·IQR is an outlier, the others are retained.
+/// - `small`: the loss says how much better chance explains a candidate than those do who know something: the home's past, its
+///   cohort's counts and the other candidates, believed equally. Chance has the same behaviours come in any order, at any time.
+///   It is measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt, and the
+///   worst of the three is spread over the candidate's behaviours. So a short sequence is seldom an outlier, and nothing is one
+///   for being new. What lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what
+///   a language model wrote is so various that the quartiles alone let junk pass. Where that would be most candidates, these say
 ///   too little of each other, and the quartiles decide alone.
-/// - `paper`: one model learns all and is asked of the same.
+/// - `paper`: an autoencoder learns all candidates; the loss is that of their reconstruction, mean over a candidate's behaviours.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:
-/// - `small`: five models learn the inliers as in stage 1. `trial` is the outlier's own loss: the mean
-///   over the five less two standard errors, so that doubt retains. `baseline` is what guessing costs, or the loss that 95 % of
-///   the inliers stay within while they are held out, whichever is more. So an outlier is deleted if the inliers make it
-///   less likely than no knowledge at all would, and than they make each other.
+/// - `small`: `trial` is the outlier's own loss among the inliers alone. `baseline` is 0, or the loss that 95 % of the inliers
+///   stay within while each is left out, whichever is more. So an outlier is deleted if chance explains it better than the
+///   inliers and the past do, and by more than they leave of each other.
 /// - `paper`: the inliers are split 8:2 (drawn). `baseline` is the loss on the smaller part of a model that learns the larger
 ///   one; `trial` is that of a model that starts from the same weights and learns the same batches in the same order
 ///   with the same draws, the outlier joining one batch of each pass.
 ///
-/// In the `small` preset models start from the cohort's encoder and learn shortly, in `paper` each is trained from scratch.
-/// Equal candidates share their stage 2. Fewer than 8 candidates (in `small`: different ones) are all retained at stage 1, with a loss of 0 and an
-/// infinite bound: there is nothing to compare with.
+/// Equal candidates share their stage 2, and in `small` say nothing of each other. Fewer than 8 candidates (in `small`: different
+/// ones) are all retained at stage 1, with a loss of 0 and an infinite bound: there is nothing to compare with.
 ///
 /// # Errors
-/// A candidate is empty or not of this catalog, or the foundation's weights are of another catalog or preset.
+/// A candidate is empty, or it, or a sequence of the home's past, is not of this catalog.
 pub fn filter(
     catalog: &Catalog,
     candidates: &Candidates,
@@ -50,9 +52,15 @@ pub fn filter(
     first_stage(catalog, candidates, settings)?.second_stage()
 }
 
+/// Who measures.
+enum Judge<'a> {
+    Counts(Past<'a>),
+    Networks(Start<'a>),
+}
+
 /// Candidates after stage 1.
 pub(crate) struct Sifted<'a> {
-    start: Start<'a>,
+    judge: Judge<'a>,
     candidates: &'a Candidates,
     /// One a candidate, as if stage 1 had decided all.
     verdicts: Vec<Verdict>,
@@ -64,28 +72,23 @@ pub(crate) fn first_stage<'a>(
     candidates: &'a Candidates,
     settings: &'a Settings,
 ) -> Result<Sifted<'a>, ModelError> {
-    let start = Start {
-        catalog,
-        cohort: &candidates.foundation.encoder,
-        settings,
-    };
     let all: Vec<&Sequence> = candidates.candidates.iter().map(|c| &c.sequence).collect();
-    let compared = match settings.preset {
-        // A model that leaves a sequence out must leave out its equals, so they say nothing of each other.
-        Preset::Small => all.iter().collect::<BTreeSet<_>>().len(),
-        Preset::Paper => all.len(),
+    let (judge, compared) = match settings.preset {
+        Preset::Small => {
+            let different = all.iter().collect::<BTreeSet<_>>().len();
+            (Judge::Counts(Past::of(catalog, candidates)?), different)
+        }
+        Preset::Paper => (Judge::Networks(Start { catalog, settings }), all.len()),
     };
     let (found, bound) = if compared < ENOUGH {
         (vec![0.0; all.len()], f32::INFINITY)
     } else if all.iter().any(|s| s.0.is_empty()) {
         return Err(ModelError::Empty);
-    } else if settings.preset == Preset::Small {
-        held_out::losses(&start, &all)?
     } else {
-        let model = start.learnt(&all, settings.seed_for(Purpose::Filter))?;
-        let found = sequence_losses(&model, &all)?;
-        let bound = fence(&found);
-        (found, bound)
+        match &judge {
+            Judge::Counts(past) => past.sift(&all)?,
+            Judge::Networks(start) => start.sift(&all)?,
+        }
     };
     let judged = candidates.candidates.iter().zip(&found);
     let verdict = |(candidate, &loss): (&Candidate, &f32)| Verdict {
@@ -98,7 +101,7 @@ pub(crate) fn first_stage<'a>(
         trial: None,
     };
     Ok(Sifted {
-        start,
+        judge,
         candidates,
         verdicts: judged.map(verdict).collect(),
     })
@@ -108,7 +111,7 @@ impl Sifted<'_> {
     /// Stage 2 of [`filter`].
     pub(crate) fn second_stage(self) -> Result<Filtered, ModelError> {
         let Sifted {
-            start,
+            judge,
             candidates,
             mut verdicts,
         } = self;
@@ -122,9 +125,9 @@ impl Sifted<'_> {
             }
         }
         if !outliers.is_empty() {
-            match start.settings.preset {
-                Preset::Small => held_out::judge(&start, &inliers, &mut outliers)?,
-                Preset::Paper => retrained::judge(&start, inliers, &mut outliers)?,
+            match judge {
+                Judge::Counts(past) => past.judge(&inliers, &mut outliers)?,
+                Judge::Networks(start) => start.judge(inliers, &mut outliers)?,
             }
         }
         for verdict in &mut verdicts {

@@ -76,14 +76,9 @@ impl Autoencoder {
         Self::build(catalog, shape, Source::fresh(shape.label(), rng))
     }
 
-    /// One that was trained before; `train` says whether it will be trained further.
-    pub fn stored(
-        catalog: &Catalog,
-        shape: Shape,
-        weights: &Weights,
-        train: bool,
-    ) -> Result<Self, ModelError> {
-        let source = Source::stored(shape.label(), weights, train)?;
+    /// One that was trained before.
+    pub fn stored(catalog: &Catalog, shape: Shape, weights: &Weights) -> Result<Self, ModelError> {
+        let source = Source::stored(shape.label(), weights, false)?;
         Self::build(catalog, shape, source)
     }
 
@@ -210,23 +205,6 @@ impl Autoencoder {
             _ => cross_entropy(&said.matmul(&self.table.actions()?.t()?)?, &batch.action)?,
         };
         Ok(losses.reshape((rows, places))?)
-    }
-
-    /// The loss of a behaviour for somebody who knows nothing: each column guessed among all its values.
-    pub fn guess(&self) -> f32 {
-        let among = |values: usize| (values as f64).ln();
-        let loss = match self.shape.columns {
-            Columns::All => {
-                among(self.vocabulary.actions())
-                    + among(HOURS.len()) * HOURS_WEIGHT
-                    + among(WEEKDAYS.len()) * WEEKDAY_WEIGHT
-            }
-            Columns::Weekday => among(WEEKDAYS.len()),
-            Columns::Hours => among(HOURS.len()),
-            Columns::Device => among(self.vocabulary.devices()),
-            Columns::Action => among(self.vocabulary.actions()),
-        };
-        loss as f32
     }
 
     /// The latent of each window, everything visible.

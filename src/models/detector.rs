@@ -29,7 +29,7 @@ impl Detector {
         Ok(Detector(if preset.counts() {
             Kind::Habits(Habits::stored(catalog, w)?)
         } else {
-            Kind::Network(Autoencoder::stored(catalog, preset.detector(), w, false)?)
+            Kind::Network(Autoencoder::stored(catalog, preset.detector(), w)?)
         }))
     }
 

@@ -17,7 +17,7 @@ impl Embedder {
     /// # Errors
     /// The weights are of another model, preset or catalog.
     pub fn load(catalog: &Catalog, preset: Preset, w: &Weights) -> Result<Self, ModelError> {
-        let model = Autoencoder::stored(catalog, preset.encoder(), w, false)?;
+        let model = Autoencoder::stored(catalog, preset.encoder(), w)?;
         Ok(Embedder(model))
     }
 

@@ -9,6 +9,7 @@
 
 mod adam;
 mod autoencoder;
+mod conduct;
 mod counts;
 mod detector;
 mod embedder;
@@ -28,6 +29,7 @@ mod tests;
 
 pub(crate) use adam::Adam;
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
+pub(crate) use conduct::{Conduct, Questions, Reader as ConductReader};
 pub(crate) use counts::{Context, Counts};
 pub use detector::Detector;
 pub use embedder::Embedder;

@@ -41,7 +41,7 @@ impl Preset {
         }
     }
 
-    /// The filter's model, and the detector where that is an autoencoder.
+    /// The paper's filter's model, and the detector where that is an autoencoder.
     pub(crate) fn detector(self) -> autoencoder::Shape {
         let (width, heads, inner, dropout, blocks) = match self {
             Preset::Small => (32, 1, 64, 0.1, 1),
@@ -117,19 +117,9 @@ impl Preset {
         }
     }
 
-    /// How the filter's models are trained.
-    pub(crate) fn filter_plan(self) -> Plan {
-        match self {
-            Preset::Small => Plan {
-                epochs: 4,
-                min_steps: 40,
-                ..SHORT
-            },
-            Preset::Paper => Plan {
-                epochs: 10,
-                ..PAPER
-            },
-        }
+    /// How the filter's autoencoders are trained, where it is the paper's.
+    pub(crate) fn filter_plan() -> Plan {
+        PAPER
     }
 
     /// Whether the detector counts habits; else it is the paper's autoencoder.

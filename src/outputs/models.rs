@@ -31,6 +31,7 @@ impl Model {
             cohort,
             encoder,
             models,
+            ..
         } = foundation;
         let model = |model, weights: &Weights| Model {
             of: ModelOf::Cohort(*cohort),

@@ -40,13 +40,13 @@ pub struct VerdictLine<'a> {
     pub verdict: Judgement,
     /// What decided: 0 validation (see `reason`), 1 no outlier, 2 an outlier that was tried.
     pub stage: u8,
-    /// Stage 1: reconstruction loss.
+    /// Stage 1: the loss that it judges by.
     pub loss: Option<f32>,
     /// Stage 1: losses above this are outliers.
     pub bound: Option<f32>,
-    /// Stage 2: held-out loss of the model without the candidate.
+    /// Stage 2: what the trial may be at most.
     pub baseline: Option<f32>,
-    /// Stage 2: held-out loss of the model with it.
+    /// Stage 2: the loss that decides.
     pub trial: Option<f32>,
     /// Stage 0: why the sequence, or the whole reply, is invalid.
     #[serde(borrow, default, skip_serializing_if = "Option::is_none")]

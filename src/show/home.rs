@@ -299,7 +299,7 @@ fn verdict(word: &str, line: &VerdictLine<'_>) -> String {
         (0, Some(reason)) => reason.to_string(),
         (1, _) => format!("loss {} ≤ bound {}", number(line.loss), number(line.bound)),
         _ => format!(
-            "loss {} > bound {}; held-out loss {} without it, {} with it",
+            "loss {} > bound {}; baseline {}, trial {}",
             number(line.loss),
             number(line.bound),
             number(line.baseline),

@@ -1,18 +1,21 @@
 //! A cohort's first models.
 
-use hearth_operators::words::{Catalog, CohortId, FirstModels, Foundation, Sequence, Version};
+use hearth_operators::words::{
+    Catalog, CohortId, Count, FirstModels, Foundation, Sequence, Version,
+};
 
 use super::detector::detector;
 use super::held_out::{TrainingSplit, split};
 use super::learning::autoencoder;
 use super::predictor::predictor;
 use super::settings::{Purpose, Settings};
-use crate::models::{Learner, ModelError, Preset};
+use crate::models::{Conduct, ConductReader, Learner, ModelError, Preset};
 
 /// Warm-up sequences beyond this many are sampled: a cohort's models are a start, and work must be bounded.
 const MAX_WARM_UP: usize = 4096;
 
-/// Trains the models that a cohort's homes start from, on sequences of any of its homes.
+/// Trains the models that a cohort's homes start from, on sequences of any of its homes; in preset `small` counts them too, for the
+/// filter.
 ///
 /// Only the `paper` preset trains a detector and a predictor: otherwise these are maintained in the dataflow, and the encoder is all.
 /// The detector's threshold is the 99th percentile of the losses of behaviours that it has not learnt: of a fifth of the sequences,
@@ -45,9 +48,14 @@ pub fn foundation(
         Preset::Small => None,
         Preset::Paper => Some(first_models(catalog, &parts, settings)?),
     };
+    let counts = match preset.counts() {
+        true => counts(catalog, parts.train.iter().chain(&parts.held))?,
+        false => Vec::new(),
+    };
     Ok(Foundation {
         cohort: CohortId::default(),
         encoder,
+        counts,
         models,
     })
 }
@@ -66,4 +74,17 @@ pub(super) fn first_models(
             threshold: 0.0,
         },
     })
+}
+
+/// How the homes go about their days.
+fn counts<'a>(
+    catalog: &Catalog,
+    sequences: impl Iterator<Item = &'a &'a Sequence>,
+) -> Result<Vec<Count>, ModelError> {
+    let reader = ConductReader::new(catalog);
+    let mut conduct = Conduct::default();
+    for sequence in sequences {
+        conduct.learn(&reader.read(sequence)?);
+    }
+    Ok(conduct.counts())
 }

@@ -110,7 +110,7 @@ pub trait Scoring<'s> {
     ///     let version = Version { number: 0, weights: weights.clone(), threshold: 0.4 };
     ///     let cohort = CohortId(0);
     ///     let models = Some(FirstModels { detector: version.clone(), predictor: version });
-    ///     let base = Foundation { cohort, encoder: weights, models };
+    ///     let base = Foundation { cohort, encoder: weights, models, counts: vec![] };
     ///     foundation.send(Arc::new(base));
     ///     let moment = Moment { time: Time(0), action: ActionId(0), offset: 0 };
     ///     segments.advance_to(1);

@@ -15,8 +15,8 @@ pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
 pub use catalogs::{Catalogs, CohortError, CohortId, Own};
 pub use context::{Regime, Shift, ShiftKey, ShiftKind};
 pub use models::{
-    Adaptation, Adjustment, Embedding, FirstModels, Foundation, Outcome, Score, Task, Version,
-    Weights,
+    Adaptation, Adjustment, Count, Embedding, FirstModels, Foundation, Outcome, Score, Task,
+    Version, Weights,
 };
 pub use request::{
     Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word, Written,

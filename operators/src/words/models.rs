@@ -43,6 +43,19 @@ pub struct Foundation {
     pub encoder: Weights,
     /// Version 0 of every home's models, where those are trained.
     pub models: Option<FirstModels>,
+    /// How its homes go about their days, counted, in order; empty where nobody counts.
+    pub counts: Vec<Count>,
+}
+
+/// How often an outcome came in a context, opaque here. What the numbers stand for is the business of those who count.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Count {
+    /// Where.
+    pub context: u64,
+    /// What.
+    pub outcome: u16,
+    /// How often.
+    pub times: u32,
 }
 
 /// Version 0 of the models of a cohort's homes.

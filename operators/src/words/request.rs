@@ -89,9 +89,9 @@ pub struct Verdict {
     pub retain: bool,
     /// The stage that decided: 1 (no outlier) or 2 (outlier, tried).
     pub stage: u8,
-    /// Stage 1: reconstruction loss.
+    /// Stage 1: the loss that it judges by; the filter says of what.
     pub loss: f32,
-    /// Stage 1: Q3 + 1.5·IQR of all candidates' losses.
+    /// Stage 1: above this a candidate is an outlier: Q3 + 1.5·IQR of all candidates' losses, or less, where the filter says so.
     pub bound: f32,
     /// Stage 2: what the trial may be at most, a loss.
     pub baseline: Option<f32>,

@@ -477,6 +477,7 @@ pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
             detector: version.clone(),
             predictor: version,
         }),
+        counts: Vec::new(),
     })
 }
 

@@ -219,7 +219,7 @@ impl Store {
                 });
             let candidates = Candidates {
                 key: SHIFT,
-                regime: Arc::new(regime(&material, Vec::new())),
+                regime: Arc::new(regime(&material, material.source.clone())),
                 candidates: candidates.collect(),
                 foundation: self.foundation(pair)?,
             };

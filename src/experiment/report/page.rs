@@ -254,7 +254,7 @@ fn losses(summary: &Summary) -> Markup {
             h2 { "Losses of candidates, with the filter's bound" }
             p {
                 "Stage 1: what lies right of the dashed line is an outlier and goes to stage 2. The line is Q3 + 1.5 IQR, or, "
-                "unless most candidates lie beyond it, what guessing would cost, if that is less."
+                "unless most candidates lie beyond it, what chance would cost (0 in the preset small), if that is less."
             }
             @for plot in plots { (plot) }
         }
