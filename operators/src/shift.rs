@@ -10,6 +10,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
+use crate::habits::Context;
 use crate::split::{Notice, Settled};
 use crate::state::{EpochBuffer, Held, History, Homes, prefetch};
 use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
@@ -18,11 +19,33 @@ use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, Shif
 pub struct ShiftStreams<'s> {
     /// Each segment with its home's regime: how many of the home's shifts lie at or before its start.
     pub regimes: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
+    /// The same, with the shift that began the regime.
+    pub placed: StreamVec<'s, Epoch, Placed>,
     /// Regimes that have ended and are final, once each, with the shift that ended them. An empty one is left out:
     /// it has nothing to adapt from.
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
     /// Shifts declared too late: a later shift of that home was answered already.
     pub refused: StreamVec<'s, Epoch, Shift>,
+}
+
+/// A segment that comes or goes, in its regime.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Placed {
+    /// The home and the regime.
+    pub key: ShiftKey,
+    /// The shift that began the regime; none: it is the home's first.
+    pub began: Option<Arc<Shift>>,
+    /// The segment.
+    pub segment: Arc<Segment>,
+    /// 1 or -1.
+    pub diff: i64,
+}
+
+impl Placed {
+    /// What the regime lives in.
+    pub fn context(&self) -> Context {
+        self.began.as_deref().map(Context::of).unwrap_or_default()
+    }
 }
 
 /// Places segments in regimes.
@@ -118,6 +141,12 @@ impl HomeShifts {
         self.declared.as_ref().map_or(0, |d| d.regime(start))
     }
 
+    /// The shift that began a regime.
+    fn began(&self, regime: u32) -> Option<Arc<Shift>> {
+        let shifts = &self.declared.as_ref()?.shifts;
+        shifts.get((regime as usize).checked_sub(1)?).cloned()
+    }
+
     /// Adds a shift and relabels. `false` if it comes too late.
     fn declare(&mut self, home: HomeId, shift: &Arc<Shift>, changes: &mut Changes) -> bool {
         let declared = self.declared();
@@ -132,11 +161,16 @@ impl HomeShifts {
         declared.shifts.sort_by(in_time);
         for moments in self.history.between(shift.time, Time(i64::MAX)) {
             let segment = Arc::new(Segment { home, moments });
-            // One more shift lies before it.
+            // One more shift lies before it: this one, or one that was there already and is one further now.
             let regime = self.regime(segment.start());
             let key = |regime| ShiftKey { home, regime };
-            changes.push(((key(regime - 1), segment.clone()), -1));
-            changes.push(((key(regime), segment), 1));
+            let began = self.began(regime);
+            let before = match &began {
+                Some(latest) if latest == shift => self.began(regime - 1),
+                other => other.clone(),
+            };
+            changes.push(((key(regime - 1), before, segment.clone()), -1));
+            changes.push(((key(regime), began, segment), 1));
         }
         true
     }
@@ -148,7 +182,8 @@ impl HomeShifts {
             self.history.remove(&segment);
         }
         let regime = self.regime(segment.start());
-        changes.push(((ShiftKey { home, regime }, segment), diff));
+        let began = self.began(regime);
+        changes.push(((ShiftKey { home, regime }, began, segment), diff));
     }
 
     /// The home is final up to `until`: the regimes whose shift is settled now.
@@ -213,7 +248,7 @@ fn in_time(a: &Arc<Shift>, b: &Arc<Shift>) -> std::cmp::Ordering {
     a.time.cmp(&b.time).then_with(|| a.cmp(b))
 }
 
-type Changes = Vec<((ShiftKey, Arc<Segment>), i64)>;
+type Changes = Vec<((ShiftKey, Option<Arc<Shift>>, Arc<Segment>), i64)>;
 
 #[derive(Default)]
 struct Arrived {
@@ -306,6 +341,8 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let mut notices = builder.new_input(notices, Pipeline);
         let (output, regimes) = builder.new_output::<Vec<_>>();
         let mut regimes_out = OutputBuilder::from(output);
+        let (output, placed) = builder.new_output::<Vec<_>>();
+        let mut placed_out = OutputBuilder::from(output);
         let (output, ended) = builder.new_output::<Vec<_>>();
         let mut ended_out = OutputBuilder::from(output);
         let (output, refused) = builder.new_output::<Vec<_>>();
@@ -314,7 +351,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
             let is_here = move |home: HomeId| home.worker(peers) == index;
-            let mut buffer = EpochBuffer::<Arrived>::new(3);
+            let mut buffer = EpochBuffer::<Arrived>::new(4);
             let mut changes = Changes::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
@@ -346,7 +383,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     }
                     state.update(&mut arrived.segments, &mut changes);
                     let mut ended = ended_out.activate();
-                    let mut session = ended.session(&capabilities[1]);
+                    let mut session = ended.session(&capabilities[2]);
                     for Settled { home, until } in arrived.settled.drain(..) {
                         session.give_iterator(state.of(home).settle(home, until).into_iter());
                     }
@@ -354,14 +391,27 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     if declared {
                         consolidate(&mut changes);
                     }
-                    let changes = changes.drain(..);
+                    let regimes = changes.iter();
                     regimes_out
                         .activate()
                         .session(&capabilities[0])
-                        .give_iterator(changes.map(|(data, diff)| (data, epoch, diff)));
+                        .give_iterator(regimes.map(|((key, _, segment), diff)| {
+                            ((*key, segment.clone()), epoch, *diff)
+                        }));
+                    let placed = changes.drain(..);
+                    let placed = placed.map(|((key, began, segment), diff)| Placed {
+                        key,
+                        began,
+                        segment,
+                        diff,
+                    });
+                    placed_out
+                        .activate()
+                        .session(&capabilities[1])
+                        .give_iterator(placed);
                     refused_out
                         .activate()
-                        .session(&capabilities[2])
+                        .session(&capabilities[3])
                         .give_iterator(late.into_iter());
                     buffer.reuse(arrived);
                 }
@@ -369,6 +419,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         });
         ShiftStreams {
             regimes: regimes.as_collection(),
+            placed,
             ended,
             refused,
         }

@@ -44,7 +44,7 @@ use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
-use crate::shift::Shifts;
+use crate::shift::{Placed, Shifts};
 use crate::split::{Account, Notice, Rules, Split};
 use crate::state::Suspension;
 use crate::transitions::{Transition, Transitions};
@@ -128,6 +128,8 @@ pub struct Ingested<'s> {
     pub transitions: VecCollection<'s, Epoch, Transition, i64>,
     /// Segments in their regimes.
     pub regimes: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
+    /// The same, with the shifts that began the regimes.
+    pub placed: StreamVec<'s, Epoch, Placed>,
     /// Regimes that ended.
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
     /// Shifts that came too late.
@@ -215,6 +217,7 @@ fn ingest<'s>(
         segments,
         accounts: split.accounts,
         regimes: shifts.regimes,
+        placed: shifts.placed,
         ended: shifts.ended,
         refused: shifts.refused,
     }
@@ -339,18 +342,14 @@ fn maintain<'s>(
     state: &Holds,
 ) -> Fitted<'s> {
     let catalogs = &settings.rules.catalogs;
-    let pooled = ingested
-        .segments
-        .clone()
-        .pooled(catalogs.clone())
-        .broadcast();
+    let pooled = ingested.placed.clone().pooled(catalogs.clone()).broadcast();
     let watch = Vigilance {
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         budget: settings.budget,
     };
     let detected = ingested
-        .regimes
+        .placed
         .clone()
         .detect(pooled.clone(), watch, state.detect.clone());
     let maintenance = Maintenance {

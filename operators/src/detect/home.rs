@@ -48,19 +48,19 @@ impl HomeDetector {
         if let Some(newest) = self.newest {
             self.settle(around, Time(newest.0.saturating_sub(around.lateness)));
         }
-        updates.sort_by(|a, b| a.segment.cmp(&b.segment));
-        let is_same = |a: &Maintained, b: &Maintained| a.segment == b.segment;
+        updates.sort_by(|a, b| a.placed.segment.cmp(&b.placed.segment));
+        let is_same = |a: &Maintained, b: &Maintained| a.placed.segment == b.placed.segment;
         // What goes in one regime and comes in another is the same segment still.
         let (moved, changed): (Vec<_>, Vec<_>) =
             updates.chunk_by(is_same).partition(|same| same.len() > 1);
         said.judged.extend(moved.into_iter().flatten().cloned());
         let changed = || changed.iter().copied().flatten();
-        for update in changed().filter(|update| update.diff < 0) {
-            self.retract(around, &update.segment, said);
+        for update in changed().filter(|update| update.placed.diff < 0) {
+            self.retract(around, &update.placed.segment, said);
             said.judged.push(update.clone());
         }
-        for update in changed().filter(|update| update.diff > 0) {
-            let detected = self.judge(around, &update.segment, said);
+        for update in changed().filter(|update| update.placed.diff > 0) {
+            let detected = self.judge(around, &update.placed.segment, said);
             said.judged.push(Maintained {
                 detected: Some(Arc::new(detected)),
                 ..update.clone()

@@ -5,7 +5,6 @@ mod home;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use differential_dataflow::VecCollection;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -17,9 +16,10 @@ use timely::dataflow::operators::{ConnectLoop, Feedback};
 use crate::alarms::{Alarm, Budget, Reason, TailChanges, Tails};
 use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
+use crate::shift::Placed;
 use crate::state::{EpochBuffer, Held, Homes, first_open};
 use crate::surprise::Counts;
-use crate::words::{Catalogs, CohortId, Epoch, HomeId, Segment, ShiftKey};
+use crate::words::{Catalogs, CohortId, Epoch, HomeId, Segment};
 use home::{Around, HomeDetector, Said};
 
 /// How detectors are maintained.
@@ -45,12 +45,8 @@ pub struct Detected {
 /// A segment that comes or goes, in its regime, and what the detector says of one that comes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Maintained {
-    /// The home and the segment's regime.
-    pub key: ShiftKey,
     /// The segment.
-    pub segment: Arc<Segment>,
-    /// 1 or -1.
-    pub diff: i64,
+    pub placed: Placed,
     /// None for what goes, or only changes its regime.
     pub detected: Option<Arc<Detected>>,
 }
@@ -152,10 +148,10 @@ impl DetectState {
         self.shared.advance(epoch);
         let mut tails = BTreeMap::<CohortId, TailChanges>::new();
         let mut all = Said::default();
-        updates.sort_by_key(|update| update.key.home);
+        updates.sort_by_key(|update| update.placed.key.home);
         let (no_counts, no_tails) = (Counts::default(), Tails::default());
-        for own in updates.chunk_by(|a, b| a.key.home == b.key.home) {
-            let home: HomeId = own[0].key.home;
+        for own in updates.chunk_by(|a, b| a.placed.key.home == b.placed.key.home) {
+            let home: HomeId = own[0].placed.key.home;
             let cohort = watch.catalogs.cohort_of(home);
             let around = Around {
                 words: &Vocabulary::new(&watch.catalogs, home),
@@ -175,18 +171,18 @@ impl DetectState {
     }
 }
 
-impl<'s> Detect<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
     fn detect(
         self,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
         held: Held<DetectState>,
     ) -> DetectStreams<'s> {
-        let scope = self.inner.scope();
+        let scope = self.scope();
         let (index, peers) = (scope.index(), scope.peers());
         let (later, tails) = scope.feedback::<Vec<(CohortId, Arc<TailChanges>)>>(1);
         let mut builder = OperatorBuilder::new("Detect".to_owned(), scope);
-        let mut updates = builder.new_input(self.inner, Pipeline);
+        let mut updates = builder.new_input(self, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let mut tails = builder.new_input(tails, Pipeline);
         let (output, judged) = builder.new_output::<Vec<_>>();
@@ -217,10 +213,8 @@ impl<'s> Detect<'s> for VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> 
                 updates.for_each_stamp(|capability, data| {
                     if let Some(arrived) = buffer.at(&capability) {
                         let data = data.flat_map(std::mem::take);
-                        arrived.extend(data.map(|((key, segment), _, diff)| Maintained {
-                            key,
-                            segment,
-                            diff,
+                        arrived.extend(data.map(|placed| Maintained {
+                            placed,
                             detected: None,
                         }));
                     }

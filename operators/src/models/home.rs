@@ -6,9 +6,10 @@ use serde::{Deserialize, Serialize};
 
 use super::Maintenance;
 use crate::detect::Maintained;
-use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
+use crate::habits::{Habits, Judged, Pooled, Vocabulary};
+use crate::shift::Placed;
 use crate::words::{
-    Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
+    Adjustment, Epoch, Filtered, Outcome, Score, Sequence, Shift, ShiftKey, Task, Time,
 };
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
@@ -54,8 +55,8 @@ pub struct Turn {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct HomeModels {
     habits: Habits,
-    /// The newest regime of any segment, and the first start of one in it.
-    regime: Option<(u32, Time)>,
+    /// The newest regime of any segment.
+    regime: u32,
     /// The end of the newest segment.
     newest: Option<Time>,
     /// Requests without an answer in force.
@@ -149,21 +150,25 @@ impl HomeModels {
             self.habits
                 .settle(Time(newest.0.saturating_sub(maintenance.lateness)));
         }
-        updates.sort_by(|a, b| a.segment.cmp(&b.segment));
+        updates.sort_by(|a, b| a.placed.segment.cmp(&b.placed.segment));
         // What goes in one regime and comes in another is the same segment still: a shift was declared after it.
         let (moved, changed): (Vec<_>, Vec<_>) = updates
-            .chunk_by(|a, b| a.segment == b.segment)
+            .chunk_by(|a, b| a.placed.segment == b.placed.segment)
             .partition(|same| same.len() > 1);
-        for update in moved.into_iter().flatten().filter(|update| update.diff > 0) {
-            self.began(update.key, update.segment.start());
+        for update in moved
+            .into_iter()
+            .flatten()
+            .filter(|update| update.placed.diff > 0)
+        {
+            self.began(&update.placed);
         }
         let changed = || changed.iter().copied().flatten();
-        for update in changed().filter(|update| update.diff < 0) {
-            self.habits.retract(words, &update.segment);
+        for update in changed().filter(|update| update.placed.diff < 0) {
+            self.habits.retract(words, &update.placed.segment);
         }
-        for update in changed().filter(|update| update.diff > 0) {
-            let (segment, detected) = (&update.segment, update.detected.as_deref());
-            self.began(update.key, segment.start());
+        for update in changed().filter(|update| update.placed.diff > 0) {
+            let (segment, detected) = (&update.placed.segment, update.detected.as_deref());
+            self.began(&update.placed);
             let judged = self.habits.judge(words, pooled, segment);
             let threshold = detected.and_then(|detected| detected.threshold);
             let steps = segment.moments.iter().zip(&judged.steps).enumerate();
@@ -176,23 +181,20 @@ impl HomeModels {
                 detector: 0,
                 predictor: self.version,
             }));
-            self.try_on(words, pooled, segment, &judged);
+            self.try_on(words, pooled, &update.placed, &judged);
             self.habits.learn(words, segment, &judged);
             self.newest = self.newest.max(Some(segment.end()));
         }
         self.decide(maintenance.trial, said);
     }
 
-    /// A segment lies in a regime: the newest one begins where its first segment does.
-    fn began(&mut self, key: ShiftKey, start: Time) {
-        let newer = self.regime.is_none_or(|(regime, began)| {
-            key.regime > regime || (key.regime == regime && start < began)
-        });
-        if newer {
-            if key.regime > 0 {
-                self.habits.shift(start, Context::default());
-            }
-            self.regime = Some((key.regime, start));
+    /// A segment lies in a regime: a new one begins with the first.
+    fn began(&mut self, placed: &Placed) {
+        if placed.key.regime > self.regime
+            && let Some(shift) = &placed.began
+        {
+            self.regime = placed.key.regime;
+            self.habits.shift(shift.time, placed.context());
         }
     }
 
@@ -201,21 +203,18 @@ impl HomeModels {
         &mut self,
         words: &Vocabulary<'_>,
         pooled: &Pooled,
-        segment: &Segment,
+        placed: &Placed,
         judged: &Judged,
     ) {
         let Some(trial) = &mut self.trial else { return };
-        if self
-            .regime
-            .is_none_or(|(regime, began)| regime <= trial.key.regime || segment.start() < began)
-        {
+        if placed.key.regime <= trial.key.regime {
             return;
         }
         let sum = |judged: &Judged| -> f64 {
             let each = judged.steps.iter().map(|step| f64::from(step.surprisal));
             each.sum()
         };
-        let without = self.habits.judge_unimagined(words, pooled, segment);
+        let without = self.habits.judge_unimagined(words, pooled, &placed.segment);
         trial.segments += 1;
         trial.behaviors += judged.steps.len() as u64;
         trial.with += sum(judged);

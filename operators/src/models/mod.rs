@@ -60,9 +60,10 @@ pub trait Models<'s> {
     /// use std::sync::Arc;
     /// use hearth_operators::detect::{Detected, Maintained};
     /// use hearth_operators::models::*;
+    /// use hearth_operators::shift::Placed;
     /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
-    /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}};
+    /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}, vec::Map};
     ///
     /// let actions = ["on", "off"].map(Action::new).to_vec();
     /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
@@ -74,21 +75,23 @@ pub trait Models<'s> {
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, filtered) = scope.new_input::<Vec<_>>();
     ///         let models = segments.models(pooled, requests, filtered, maintenance, Held::default());
-    ///         (input, models.scores.capture())
+    ///         (input, models.scores.map(|score| score.predictions[0].0).capture())
     ///     });
     ///     for day in 0..9 {
     ///         let moment = |(at, action)| Moment { time: Time(day * Time::DAY + at), action: ActionId(action), offset: 0 };
     ///         let moments = [(0, 0), (9, 1)].map(moment).to_vec();
     ///         let key = ShiftKey { home: HomeId(0), regime: 0 };
     ///         let detected = Some(Arc::new(Detected { scores: vec![1.0, 1.0], threshold: None }));
-    ///         segments.send(Maintained { key, segment: Arc::new(Segment { home: HomeId(0), moments }), diff: 1, detected });
+    ///         let segment = Arc::new(Segment { home: HomeId(0), moments });
+    ///         let placed = Placed { key, began: None, segment, diff: 1 };
+    ///         segments.send(Maintained { placed, detected });
     ///         segments.advance_to(day as u64 + 1);
     ///     }
     ///     scores
     /// });
-    /// let scores: Vec<Score> = scores.extract().into_iter().flat_map(|(_, scores)| scores).collect();
+    /// let last = scores.extract().pop().unwrap();
     /// // That the lamp is switched off after it was switched on is expected by now.
-    /// assert_eq!(scores[17].predictions[0].0, ActionId(1));
+    /// assert_eq!(last, (8, vec![ActionId(0), ActionId(1)]));
     /// ```
     fn models(
         self,
@@ -117,7 +120,7 @@ impl ModelsState {
         }
         for (epoch, updates) in self.open {
             for update in updates {
-                let worker = &mut to[update.key.home.0 as usize % workers];
+                let worker = &mut to[update.placed.key.home.0 as usize % workers];
                 worker.open.entry(epoch).or_default().push(update);
             }
         }
@@ -191,10 +194,10 @@ impl Queue {
             epoch,
             regime: None,
         };
-        updates.sort_by_key(|update| update.key.home);
+        updates.sort_by_key(|update| update.placed.key.home);
         while let Some(update) = updates.last() {
-            let home = update.key.home;
-            let first = updates.partition_point(|update| update.key.home < home);
+            let home = update.placed.key.home;
+            let first = updates.partition_point(|update| update.placed.key.home < home);
             let own = updates.split_off(first);
             self.put(state, home, turn, Due::Batch(own), at.to_vec());
         }

@@ -62,11 +62,9 @@ pub fn detect(
                 alarms.settle(before);
                 raised.retain(|_, raised| raised.segment.end() >= before);
             }
-            let changed = in_turn(updates)
-                .into_iter()
-                .filter(|update| !update.is_moved);
-            for update in changed {
-                let segment = update.segment;
+            let changed = in_turn(updates).into_iter().filter(|(_, moved)| !moved);
+            for (update, _) in changed {
+                let segment = &update.segment;
                 if update.diff < 0 {
                     detector.retract(&words, segment);
                     alarms.retract(segment, &mut reached);

@@ -5,44 +5,28 @@ use std::sync::Arc;
 
 use crate::detect::Detected;
 use crate::habits::{Context, Habits, Pooled, Vocabulary};
+use crate::shift::Placed;
 use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
 
 /// What happens in a home, and what is imagined for it.
 #[derive(Clone, Debug, Default)]
 pub struct HomeLife {
     /// Segments that come and go, in their regimes, by epoch.
-    pub updates: BTreeMap<Epoch, Vec<((ShiftKey, Arc<Segment>), i64)>>,
+    pub updates: BTreeMap<Epoch, Vec<Placed>>,
     /// What of the answers to requests of an epoch was retained, in order of the regimes that ended.
     pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
 }
 
-/// A segment that comes or goes.
-pub(super) struct InTurn<'a> {
-    pub key: ShiftKey,
-    pub segment: &'a Arc<Segment>,
-    pub diff: i64,
-    /// Whether it stays, in another regime.
-    pub is_moved: bool,
-}
-
-/// An epoch's updates of a home in the order in which they take effect: what goes, what moves between regimes, what comes.
-pub(super) fn in_turn(updates: &[((ShiftKey, Arc<Segment>), i64)]) -> Vec<InTurn<'_>> {
-    let turn = |((key, segment), diff): &'_ ((ShiftKey, Arc<Segment>), i64)| {
-        let same = updates.iter().filter(|((_, other), _)| other == segment);
-        (*key, *diff, same.count() > 1)
+/// An epoch's updates of a home in the order in which they take effect: what goes, what moves between regimes (true), what comes.
+pub(super) fn in_turn(updates: &[Placed]) -> Vec<(&Placed, bool)> {
+    let is_moved = |placed: &Placed| {
+        let same = updates
+            .iter()
+            .filter(|other| other.segment == placed.segment);
+        same.count() > 1
     };
-    let all = updates.iter().map(|update| {
-        let (key, diff, is_moved) = turn(update);
-        let segment = &update.0.1;
-        InTurn {
-            key,
-            segment,
-            diff,
-            is_moved,
-        }
-    });
-    let mut all: Vec<_> = all.collect();
-    all.sort_by_key(|u| (u.diff > 0, !u.is_moved, u.segment));
+    let mut all: Vec<_> = updates.iter().map(|p| (p, is_moved(p))).collect();
+    all.sort_by_key(|(p, is_moved)| (p.diff > 0, !is_moved, &p.segment));
     all
 }
 
@@ -58,7 +42,7 @@ pub fn models(
 ) -> Vec<(Epoch, Score)> {
     let mut scores = Vec::new();
     let mut habits = Habits::default();
-    let (mut newest, mut regime, mut version) = (None::<Time>, None, 0);
+    let (mut newest, mut regime, mut version) = (None::<Time>, 0, 0);
     // The regime that ended, segments, and their surprisal with and without what was imagined.
     let mut tried: Option<(u32, u32, f64, f64)> = None;
     for (epoch, updates) in &life.updates {
@@ -76,19 +60,14 @@ pub fn models(
         if let Some(newest) = newest {
             habits.settle(Time(newest.0.saturating_sub(lateness)));
         }
-        for update in in_turn(updates) {
-            let segment = update.segment;
-            if update.diff > 0 {
-                // The newest regime begins where its first segment does.
-                let began = (update.key.regime, std::cmp::Reverse(segment.start()));
-                if regime.is_none_or(|known| began > known) {
-                    if update.key.regime > 0 {
-                        habits.shift(segment.start(), Context::default());
-                    }
-                    regime = Some(began);
-                }
+        for (update, is_moved) in in_turn(updates) {
+            let segment = &update.segment;
+            if update.diff > 0 && update.key.regime > regime {
+                regime = update.key.regime;
+                let shift = update.began.as_ref().expect("a later regime has a shift");
+                habits.shift(shift.time, Context::of(shift));
             }
-            if update.is_moved {
+            if is_moved {
                 continue;
             }
             if update.diff < 0 {
@@ -110,7 +89,7 @@ pub fn models(
                 scores.push((*epoch, score));
             }
             if let Some((ended, segments, with, without)) = &mut tried
-                && regime.is_some_and(|(now, began)| now > *ended && segment.start() >= began.0)
+                && update.key.regime > *ended
             {
                 let plain = habits.judge_unimagined(words, &pooled(*epoch), segment);
                 *segments += 1;

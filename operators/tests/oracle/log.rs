@@ -9,6 +9,7 @@ use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams, build, suspend};
 use hearth_operators::detect::Raised;
+use hearth_operators::shift::Placed;
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
@@ -235,6 +236,7 @@ pub struct Outputs {
     pub segments: Vec<(Arc<Segment>, Epoch, i64)>,
     pub accounts: Vec<(Epoch, Account)>,
     pub regimes: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
+    pub placed: Vec<(Epoch, Placed)>,
     pub ended: Vec<(Epoch, ShiftKey, Arc<Regime>)>,
     pub refused: Vec<(Epoch, Shift)>,
     pub transitions: Vec<(Transition, Epoch, i64)>,
@@ -262,6 +264,7 @@ impl Outputs {
             ("segments", sorted(&self.segments)),
             ("accounts", sorted(&Vec::from_iter(self.events()))),
             ("regimes", sorted(&self.regimes)),
+            ("placed", sorted(&self.placed)),
             ("ended", sorted(&self.ended)),
             ("refused", sorted(&self.refused)),
             ("transitions", sorted(&self.transitions)),
@@ -434,6 +437,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     keep(ingested.segments.inner, all, |o, _, u| o.segments.push(u));
     keep(ingested.accounts, all, |o, e, a| o.accounts.push((e, a)));
     keep(ingested.regimes.inner, all, |o, _, u| o.regimes.push(u));
+    keep(ingested.placed, all, |o, e, p| o.placed.push((e, p)));
     keep(ingested.ended, all, |o, e, (k, r)| o.ended.push((e, k, r)));
     keep(ingested.refused, all, |o, e, s| o.refused.push((e, s)));
     keep(ingested.transitions.inner, all, |o, _, u| {

@@ -29,6 +29,7 @@ proptest! {
         split::segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
+        shift::segments_know_what_began_their_regime(&log, &outputs)?;
         shift::regimes_end_once_and_are_final(&log, &outputs)?;
         transitions::counts_are_those_of_the_twin(&log, &outputs)?;
         transitions::hints_are_those_of_the_twin(&outputs)?;

@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{BUDGET, Log, Outputs, TRIAL, at, epochs};
+use crate::log::{BUDGET, Log, Outputs, TRIAL, epochs};
+use differential_dataflow::consolidation::consolidate;
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::detect::Vigilance;
 use hearth_operators::habits::{Pooled, Vocabulary};
 use hearth_operators::pooling::CohortChanges;
 use hearth_operators::reference::{HomeLife, detect, models};
+use hearth_operators::shift::Placed;
 use hearth_operators::surprise::Counts;
 use hearth_operators::words::{Epoch, HomeId, Score, Sequence};
 use proptest::prelude::*;
@@ -23,11 +25,23 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     let catalogs = &log.rules.catalogs;
     // What all segments that stand before an epoch count, from scratch.
     let shared = |epoch: Epoch| {
+        let before = outputs.placed.iter().filter(|(e, _)| *e < epoch);
+        let mut stand: Vec<_> = before
+            .map(|(_, p)| {
+                (
+                    Placed {
+                        diff: 0,
+                        ..p.clone()
+                    },
+                    p.diff,
+                )
+            })
+            .collect();
+        consolidate(&mut stand);
         let mut changes = CohortChanges::default();
-        let stand = |(_, e, _): &&(_, Epoch, i64)| *e < epoch;
-        let before: Vec<_> = outputs.segments.iter().filter(stand).cloned().collect();
-        for (segment, _) in at(&before, Epoch::MAX) {
-            changes.add(&Vocabulary::new(catalogs, segment.home), &segment, 1);
+        for (placed, _) in stand {
+            let words = Vocabulary::new(catalogs, placed.key.home);
+            changes.add(&words, &placed.segment, placed.context(), 1);
         }
         changes
     };
@@ -42,10 +56,9 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         counts
     };
     let mut lives: BTreeMap<HomeId, HomeLife> = BTreeMap::new();
-    for ((key, segment), epoch, diff) in &outputs.regimes {
-        let life = lives.entry(key.home).or_default();
-        let updates = life.updates.entry(*epoch).or_default();
-        updates.push(((*key, segment.clone()), *diff));
+    for (epoch, placed) in &outputs.placed {
+        let life = lives.entry(placed.key.home).or_default();
+        life.updates.entry(*epoch).or_default().push(placed.clone());
     }
     let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
     for (epoch, request) in &outputs.requests {

@@ -63,3 +63,28 @@ pub fn regimes_end_once_and_are_final(log: &Log, outputs: &Outputs) -> Result<()
     }
     Ok(())
 }
+
+/// What comes knows the shift that began its regime, and both streams of segments in regimes are the same.
+pub fn segments_know_what_began_their_regime(
+    log: &Log,
+    outputs: &Outputs,
+) -> Result<(), TestCaseError> {
+    for (epoch, placed) in outputs.placed.iter().filter(|(_, p)| p.diff > 0) {
+        let mut mine = known(log, outputs, placed.key.home, *epoch);
+        mine.sort();
+        mine.sort_by_key(|shift| shift.time);
+        let began = (placed.key.regime as usize).checked_sub(1);
+        let began = began.map(|place| (mine[place].time, &mine[place].to));
+        let told = placed.began.as_deref().map(|shift| (shift.time, &shift.to));
+        prop_assert_eq!(told, began, "at epoch {}", epoch);
+    }
+    let mut regimes = outputs.regimes.clone();
+    regimes.sort();
+    let placed = outputs.placed.iter();
+    let mut placed: Vec<_> = placed
+        .map(|(epoch, p)| ((p.key, p.segment.clone()), *epoch, p.diff))
+        .collect();
+    placed.sort();
+    prop_assert_eq!(placed, regimes);
+    Ok(())
+}
