@@ -372,20 +372,24 @@ fn replayed(
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
 struct Settings {
     version: String,
-    /// A checksum of the configuration, but for what outputs do not depend on.
+    /// A checksum of the configuration, but for what outputs do not depend on, and of the given files' names and sizes.
     configuration: String,
 }
 
-/// Lines of replays that were configured differently are not to stand in one file.
+/// Lines of replays that were configured differently, or of a log that has changed, are not to stand in one file.
 fn agree(args: &PrequentialArgs) -> Result<()> {
     let config = Config {
         workers: std::num::NonZeroUsize::MIN,
         threads: std::num::NonZeroUsize::MIN,
         ..args.config.clone()
     };
+    let files = args.log.iter().chain(&args.contexts);
+    let files = files.chain(&args.catalog).chain(&args.truth);
+    let sizes = files.map(|file| (file, fs::metadata(file).map_or(0, |data| data.len())));
+    let all = format!("{config:?} {:?}", sizes.collect::<Vec<_>>());
     let ours = Settings {
         version: env!("CARGO_PKG_VERSION").to_owned(),
-        configuration: format!("{:08x}", crc32fast::hash(format!("{config:?}").as_bytes())),
+        configuration: format!("{:08x}", crc32fast::hash(all.as_bytes())),
     };
     let path = args.out.join("prequential.json");
     let Ok(text) = fs::read_to_string(&path) else {
@@ -397,7 +401,7 @@ fn agree(args: &PrequentialArgs) -> Result<()> {
         .with_context(|| format!("{} is damaged; name another folder", path.display()))?;
     if theirs != ours {
         let message = format!(
-            "{} holds results of version {} with another configuration than this one; name another folder",
+            "{} holds results of version {} with another configuration or log than this one; name another folder",
             args.out.display(),
             theirs.version
         );

@@ -38,13 +38,13 @@ pub(super) fn write(folder: &Path) -> Result<()> {
     put(folder, "report.html", &page::page(&summary, &tables))
 }
 
-/// Prints the tables of a folder's prequential runs and writes its `prequential.html`.
+/// Prints the main tables of a folder's prequential runs and writes its `prequential.html`.
 ///
 /// # Errors
 /// The folder holds no lines, or the page cannot be written.
 pub(super) fn write_prequential(folder: &Path) -> Result<()> {
     let gathered = Gathered::of(lines::read(folder)?);
-    print(&tables::prequential(&gathered))?;
+    print(&tables::brief(&gathered))?;
     put(folder, "prequential.html", &online::page(&gathered))
 }
 

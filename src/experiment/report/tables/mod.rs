@@ -7,7 +7,7 @@ mod run;
 mod table;
 
 pub(super) use honest::shot;
-pub(super) use prequential::tables as prequential;
+pub(super) use prequential::{brief, tables as prequential};
 pub(super) use table::Table;
 
 use super::summary::Summary;

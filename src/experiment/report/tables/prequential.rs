@@ -7,6 +7,26 @@ use crate::experiment::prequential::{Days, HEARTH, UNANSWERED};
 
 /// All of them, source by source.
 pub(in super::super) fn tables(gathered: &Gathered) -> Vec<Table> {
+    of_sources(gathered, |source| {
+        let mut tables = main_tables(source);
+        let by_kind = |metric| move |kind| by_days(source, Some(kind), metric);
+        tables.extend(source.kinds().into_iter().map(by_kind(HITS)));
+        tables.push(by_days(source, None, GAIN));
+        tables.extend(source.kinds().into_iter().map(by_kind(GAIN)));
+        tables.extend([
+            anomalies(source, &month_after()),
+            calls(source, &month_after()),
+        ]);
+        tables
+    })
+}
+
+/// Those that a person wants first.
+pub(in super::super) fn brief(gathered: &Gathered) -> Vec<Table> {
+    of_sources(gathered, main_tables)
+}
+
+fn of_sources(gathered: &Gathered, of: impl Fn(&Source<'_>) -> Vec<Table>) -> Vec<Table> {
     let sources = gathered.sources().into_iter();
     let mut tables: Vec<Table> = sources
         .flat_map(|name| of(&gathered.source(name)))
@@ -15,20 +35,17 @@ pub(in super::super) fn tables(gathered: &Gathered) -> Vec<Table> {
     tables
 }
 
-fn of(source: &Source<'_>) -> Vec<Table> {
-    let mut tables = vec![next_action(source)];
-    for metric in [("hr@1", "HR@1"), ("ndcg@5", "NDCG@5")] {
-        tables.push(by_days(source, None, metric));
-        for kind in source.kinds() {
-            tables.push(by_days(source, Some(kind), metric));
-        }
-    }
-    tables.push(synthesis(source));
-    for slice in [Slice::default(), month_after()] {
-        tables.push(anomalies(source, &slice));
-        tables.push(calls(source, &slice));
-    }
-    tables
+const HITS: (&str, &str) = ("hr@1", "HR@1");
+const GAIN: (&str, &str) = ("ndcg@5", "NDCG@5");
+
+fn main_tables(source: &Source<'_>) -> Vec<Table> {
+    vec![
+        next_action(source),
+        by_days(source, None, HITS),
+        synthesis(source),
+        anomalies(source, &Slice::default()),
+        calls(source, &Slice::default()),
+    ]
 }
 
 fn month_after() -> Slice {
