@@ -105,8 +105,8 @@ pub struct TemplatesArgs {
     pub out: PathBuf,
 }
 
-/// Commands that take the configuration.
-const CONFIGURED: [&str; 2] = ["replay", "config"];
+/// Commands that take the configuration, each with those that it is a part of before it.
+const CONFIGURED: [&[&str]; 3] = [&["replay"], &["config"], &["experiment", "prequential"]];
 
 /// Runs the command that the arguments name (the first is the program's name), and tells the user what went wrong. A
 /// command that [heeds](Stop::heed) `stop` ends soon after an interruption, by itself and cleanly.
@@ -142,7 +142,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
-        Command::Experiment(arguments) => experiment::run(&arguments),
+        Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));
             let text = describe(matches, file);
@@ -175,13 +175,14 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
         }
     };
     let mut file = File::default();
-    if let Some((name, chosen)) = matches.subcommand()
-        && CONFIGURED.contains(&name)
-    {
-        let path = chosen.get_one::<PathBuf>("file");
+    let configured = CONFIGURED.iter().find_map(|names| {
+        let mut parts = names.iter();
+        let chosen = parts.try_fold(&matches, |matches, name| matches.subcommand_matches(name))?;
+        Some((*names, chosen.get_one::<PathBuf>("file")))
+    });
+    if let Some((names, path)) = configured {
         file = File::read(path.map(PathBuf::as_path))?;
-        let name = name.to_owned();
-        command = command.mut_subcommand(name, |command| file.apply(command));
+        command = changed(command, names, |command| file.apply(command));
         matches = command.try_get_matches_from(arguments)?;
     }
     Ok((Cli::from_arg_matches(&matches)?, matches, file))
@@ -192,12 +193,22 @@ fn command() -> clap::Command {
     let mut command = Cli::command();
     let hidden =
         |command: clap::Command| command.mut_args(|argument| argument.hide_env_values(true));
-    for name in CONFIGURED {
-        command = command.mut_subcommand(name, hidden);
+    for names in CONFIGURED {
+        command = changed(command, names, hidden);
     }
-    command.mut_subcommand("experiment", |command| {
-        command.mut_subcommand("honest", hidden)
-    })
+    changed(command, &["experiment", "honest"], hidden)
+}
+
+/// A command of which a part, named by its path, is changed.
+fn changed(
+    command: clap::Command,
+    names: &[&'static str],
+    change: impl FnOnce(clap::Command) -> clap::Command,
+) -> clap::Command {
+    match names.split_first() {
+        None => change(command),
+        Some((first, rest)) => command.mut_subcommand(first, |part| changed(part, rest, change)),
+    }
 }
 
 /// The error and its causes as one sentence; causes that it already contains are not repeated.

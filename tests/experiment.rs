@@ -304,3 +304,140 @@ fn baselines_run_on_the_sequences_that_the_authors_ran_them_on() {
         assert!((0.0..=1.0).contains(&f1), "{shift}: {f1}");
     }
 }
+
+/// Small homes are scored soon.
+const SOON: [&str; 4] = ["--warm-up", "300", "--warm-up-span", "2d"];
+
+/// A folder's lines of `experiment prequential`, but for draws.
+fn online(folder: &Path) -> Vec<Value> {
+    let text = std::fs::read_to_string(folder.join("prequential.jsonl")).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str(line).unwrap());
+    lines
+        .map(|mut line: Value| {
+            line.as_object_mut().unwrap().remove("draws");
+            line
+        })
+        .collect()
+}
+
+fn figure<'a>(lines: &'a [Value], task: &str, method: &str) -> &'a Value {
+    let found = lines.iter().find(|line| {
+        let whole =
+            line["kind"].is_null() && line["days"].is_null() && line["month_after"].is_null();
+        line["task"] == task && line["method"] == method && whole
+    });
+    found.unwrap_or_else(|| panic!("no line of {method}: {lines:?}"))
+}
+
+#[test]
+fn simulated_homes_are_followed_from_segment_to_segment() {
+    let dir = tempfile::tempdir().unwrap();
+    let out = dir.path().to_str().unwrap();
+    let arguments = |more: &[&'static str]| {
+        let mut all = vec!["prequential", "--homes", "4", "--days", "10", "--out", out];
+        all.extend(SOON);
+        all.extend(more);
+        all
+    };
+    let said = run(&arguments(&["--seeds", "7-7"]));
+    let first = online(dir.path());
+    let counted = figure(&first, "run", "Hearth")["behaviors"]
+        .as_u64()
+        .unwrap();
+    assert!(counted > 50, "{counted}");
+    let predictors = [
+        "Hearth",
+        "Hearth, no synthesis",
+        "n-gram, online",
+        "Active LeZi",
+        "PPM",
+    ];
+    let hits: Vec<f64> = predictors
+        .iter()
+        .map(|method| {
+            let line = figure(&first, "next_action", method);
+            // What was planted is nobody's to foretell.
+            assert!(line["behaviors"].as_u64().unwrap() <= counted);
+            assert!(said.contains(method), "{said}");
+            line["metrics"]["hr@1"].as_f64().unwrap()
+        })
+        .collect();
+    let trivial = &figure(&first, "next_action", "most frequent")["metrics"]["hr@1"];
+    assert!(
+        hits.iter().all(|hits| *hits > trivial.as_f64().unwrap()),
+        "{hits:?}"
+    );
+    let chance = &figure(&first, "anomalies", "random")["metrics"]["auroc"];
+    for method in ["Hearth", "habits, home over cohort"] {
+        let line = figure(&first, "anomalies", method);
+        assert_eq!(line["behaviors"], counted);
+        let area = line["metrics"]["auroc"].as_f64().unwrap();
+        assert!(
+            area > chance.as_f64().unwrap() && area > 0.7,
+            "{method}: {area}"
+        );
+    }
+    assert!(said.contains("What synthesis adds"), "{said}");
+    let page = std::fs::read_to_string(dir.path().join("prequential.html")).unwrap();
+    assert!(page.contains("<svg") && !page.contains("<script") && !page.contains("http"));
+    // What is there is not computed again, and no replay is left behind.
+    let path = dir.path().join("prequential.jsonl");
+    let text = std::fs::read(&path).unwrap();
+    let again = run(&arguments(&["--seeds", "7-7"]));
+    assert_eq!((again, std::fs::read(&path).unwrap()), (said.clone(), text));
+    assert_eq!(run(&["report", "--out", out]), said);
+    assert_eq!(std::fs::read_dir(dir.path()).unwrap().count(), 3);
+    let other = hearth(&arguments(&["--seeds", "7-7", "--max-gap", "5h"]));
+    assert_eq!(other.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&other.stderr).contains("another folder"));
+}
+
+#[test]
+fn a_log_is_followed_without_knowing_any_truth() {
+    let dir = tempfile::tempdir().unwrap();
+    let at = |name: &str| dir.path().join(name).to_str().unwrap().to_owned();
+    let (simulated, out) = (at("sim"), at("out"));
+    let mut simulate = Command::new(env!("CARGO_BIN_EXE_hearth"));
+    let options = [
+        "--homes", "2", "--days", "10", "--shifts", "none", "--out", &simulated,
+    ];
+    assert!(
+        simulate
+            .arg("simulate")
+            .args(options)
+            .output()
+            .unwrap()
+            .status
+            .success()
+    );
+    let log = at("sim/events.jsonl");
+    let arguments = ["prequential", "--log", &log, "--out", &out];
+    run(&[&arguments[..], &SOON].concat());
+    let lines = online(Path::new(&out));
+    assert!(figure(&lines, "next_action", "PPM")["metrics"]["hr@1"].is_number());
+    let calls = figure(&lines, "anomalies", "Hearth");
+    assert!(calls["metrics"]["calls"].is_number() && calls["metrics"]["auroc"].is_null());
+    // Without a shift nobody asks for synthesis.
+    let methods = ["Hearth, no synthesis", "random"];
+    assert!(
+        lines
+            .iter()
+            .all(|line| methods.iter().all(|method| line["method"] != *method))
+    );
+
+    let missing = at("missing");
+    for (wrong, said) in [
+        (vec!["--log", &missing], "missing"),
+        (vec!["--log", "-"], "standard input"),
+        (vec!["--log", &log, "--homes", "3"], "--homes"),
+        (vec!["--log", &log, "--truth", &missing], "missing"),
+        (vec!["--seeds", "some"], "`some`"),
+        (vec!["--truth", &log], "--log"),
+    ] {
+        let refused = hearth(&[&["prequential", "--out", &missing][..], &wrong].concat());
+        let told = String::from_utf8_lossy(&refused.stderr);
+        assert_eq!(refused.status.code(), Some(2), "{wrong:?}: {told}");
+        assert!(told.contains(said), "{wrong:?}: {told}");
+        assert!(!Path::new(&missing).exists(), "{wrong:?}");
+    }
+}

@@ -25,9 +25,10 @@ use crate::outputs::read::{each, line};
 use crate::outputs::{AdaptationLine, RequestLine, ShiftLine, Stream, VerdictLine};
 
 pub use report::{Evaluation, Part, Shifts};
+pub(crate) use run::{Interner, Places};
 use run::{Key, Run, Scored};
 use statistics::Judged;
-use truth::Truth;
+pub(crate) use truth::Truth;
 
 /// Compares the output folder `dir` with the simulator's `truth`.
 ///

@@ -12,12 +12,12 @@ pub(super) type Key = (u32, i64, u32);
 
 /// Names to numbers, in order of meeting.
 #[derive(Default)]
-struct Interner {
+pub(crate) struct Interner {
     ids: HashMap<String, u32>,
 }
 
 impl Interner {
-    fn intern(&mut self, name: &str) -> u32 {
+    pub fn intern(&mut self, name: &str) -> u32 {
         if let Some(&id) = self.ids.get(name) {
             return id;
         }
@@ -27,7 +27,7 @@ impl Interner {
     }
 
     /// The names' places in the alphabet, which do not depend on the order of meeting.
-    fn places(self) -> Places {
+    pub fn places(self) -> Places {
         let ids = self.ids.iter();
         let mut names: Vec<(&String, u32)> = ids.map(|(name, id)| (name, *id)).collect();
         names.sort_unstable();
@@ -40,15 +40,25 @@ impl Interner {
 }
 
 /// The place of each name in the alphabet.
-pub(super) struct Places {
+pub(crate) struct Places {
     ids: HashMap<String, u32>,
     /// By number of the name.
     of: Vec<u32>,
 }
 
 impl Places {
+    /// How many names there are.
+    pub fn len(&self) -> usize {
+        self.of.len()
+    }
+
     pub fn place(&self, name: &str) -> Option<u32> {
         self.of.get(*self.ids.get(name)? as usize).copied()
+    }
+
+    /// The place of the name that was met as the `id`th.
+    pub fn renamed(&self, id: u32) -> u32 {
+        self.of[id as usize]
     }
 }
 
@@ -100,9 +110,8 @@ impl Run {
             Ok(())
         })?;
         let (homes, actions) = (homes.places(), actions.places());
-        let renamed = |(home, time, action): Key| {
-            (homes.of[home as usize], time, actions.of[action as usize])
-        };
+        let renamed =
+            |(home, time, action): Key| (homes.renamed(home), time, actions.renamed(action));
         for (key, _) in &mut behaviors {
             *key = renamed(*key);
         }
@@ -127,7 +136,7 @@ impl Run {
 
     /// Shows the last score of each behaviour that holds, with what its home did before it; gives how many scores are of others.
     pub fn each_scored(&self, mut see: impl FnMut(Scored, &TrivialAnswers)) -> u64 {
-        let mut trivial = TrivialAnswers::new(self.actions.of.len());
+        let mut trivial = TrivialAnswers::new(self.actions.len());
         let mut last_scores = self
             .scores
             .chunk_by(|a, b| a.key == b.key)

@@ -10,19 +10,19 @@ use serde::Deserialize;
 use crate::outputs::read::each_line;
 
 /// A planted shift.
-pub(super) struct PlantedShift {
-    pub(super) home: String,
+pub(crate) struct PlantedShift {
+    pub(crate) home: String,
     /// Microseconds since 1970.
-    pub(super) time: i64,
-    pub(super) kind: String,
+    pub(crate) time: i64,
+    pub(crate) kind: String,
 }
 
 /// What was planted.
 #[derive(Default)]
-pub(super) struct Truth {
+pub(crate) struct Truth {
     /// Home, time in microseconds, `Device:action`.
-    pub(super) anomalies: Vec<(String, i64, String)>,
-    pub(super) shifts: Vec<PlantedShift>,
+    pub(crate) anomalies: Vec<(String, i64, String)>,
+    pub(crate) shifts: Vec<PlantedShift>,
 }
 
 /// A line of any kind; kinds that are not known here are left alone.
@@ -43,7 +43,7 @@ struct TruthLine<'a> {
 }
 
 impl Truth {
-    pub(super) fn read(path: &Path) -> anyhow::Result<Self> {
+    pub(crate) fn read(path: &Path) -> anyhow::Result<Self> {
         let mut truth = Truth::default();
         each_line(path, |text| {
             let line: TruthLine<'_> =

@@ -138,7 +138,7 @@ impl Results {
         let path = Self::path(folder);
         let text = fs::read(&path).with_context(|| {
             format!(
-                "cannot read {}; run `hearth experiment paper` or `honest` into this folder first",
+                "cannot read {}; run `hearth experiment paper`, `honest` or `prequential` into this folder first",
                 path.display()
             )
         })?;

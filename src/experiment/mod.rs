@@ -6,6 +6,7 @@ pub mod honest;
 pub mod methods;
 pub mod metrics;
 pub mod paper;
+mod prequential;
 mod report;
 mod roster;
 
@@ -18,15 +19,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::config::{LlmConfig, UsageError};
 use crate::models::Preset;
+use crate::stop::Stop;
 use cells::Results;
 use data::{HOMES, Kind, Model, Pair, SHARED, Store};
+use prequential::PrequentialArgs;
 use roster::Roster;
 
 /// Run the paper's experiments, or those that can be believed, and report them
 ///
 /// `paper` repeats the paper's evaluation on its authors' data, their protocol and its leaks included, beside the
 /// published figures and trivial answers. `honest` gives nothing of the answer away, uses no label of the new context, and
-/// compares training sets, methods and synthesizers over seeds with intervals.
+/// compares training sets, methods and synthesizers over seeds with intervals. `prequential` follows simulated homes or a log
+/// from day to day: each segment is judged by what was known before it, then learnt.
 ///
 /// A run is a list of cells; each that ends is a line of results.jsonl in the output folder. A run that was stopped is taken
 /// up where it was by the same command. Both kinds of run may share a folder; report.html and the tables are made of its
@@ -36,6 +40,7 @@ use roster::Roster;
   hearth experiment paper --data SmartGen/ --out run
   hearth experiment honest --data SmartGen/ --datasets fr --seeds 1 --out quick
   hearth experiment honest --datasets sim --out homes
+  hearth experiment prequential --homes 30 --seeds 2 --out online
   hearth experiment report --out run")]
 pub struct ExperimentArgs {
     #[command(subcommand)]
@@ -48,7 +53,9 @@ enum ExperimentCommand {
     Paper(PaperArgs),
     /// Next action and anomalies with nothing given away: methods, training sets, a few real sequences, fidelity.
     Honest(Box<HonestArgs>),
-    /// Make the tables and report.html of a folder anew from its results.jsonl.
+    /// A stream of segments, each judged by what was known before it, then learnt: Hearth beside plain methods, online.
+    Prequential(Box<PrequentialArgs>),
+    /// Make the tables and pages of a folder anew from its lines.
     Report(ReportArgs),
 }
 
@@ -157,7 +164,7 @@ struct HonestArgs {
 ///
 /// # Errors
 /// The options make no sense, or the output folder cannot be used. A cell that fails is a line of the results, not an error.
-pub fn run(args: &ExperimentArgs) -> Result<()> {
+pub fn run(args: &ExperimentArgs, stop: &Stop) -> Result<()> {
     match &args.command {
         ExperimentCommand::Paper(args) => {
             if args.run.datasets.iter().any(|name| name.starts_with("sim")) {
@@ -173,7 +180,11 @@ pub fn run(args: &ExperimentArgs) -> Result<()> {
             let cells = paper::cells(&plan, &setup.roster);
             setup.run(&args.run.out, &cells, paper::measure)
         }
-        ExperimentCommand::Report(args) => report::write(&args.out),
+        ExperimentCommand::Prequential(args) => {
+            prequential::run(args, stop)?;
+            report::write_prequential(&args.out)
+        }
+        ExperimentCommand::Report(args) => report::write_all(&args.out),
         ExperimentCommand::Honest(args) => {
             let mut setup = Setup::new(&args.run)?;
             let model = Model::open(&args.llm, SHARED, &args.run.out)?;

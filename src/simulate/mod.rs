@@ -84,6 +84,28 @@ pub struct SimulateArgs {
 /// # Errors
 /// A file in the folder cannot be written.
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
+    let counts = write(args)?;
+    let (homes, days) = (args.settings.homes, args.settings.days.get());
+    println!(
+        "{homes} homes, {days} days: {} events ({} lines with {} duplicates; {} late, {} reordered), {} of them planted anomalies; \
+         {} shifts. Written to {}.",
+        counts.unique,
+        counts.lines,
+        counts.duplicates,
+        counts.late,
+        counts.reordered,
+        counts.anomalies,
+        counts.shifts,
+        args.out.display()
+    );
+    Ok(())
+}
+
+/// Simulates into the folder.
+///
+/// # Errors
+/// A file in the folder cannot be written.
+pub fn write(args: &SimulateArgs) -> anyhow::Result<Totals> {
     let SimulateArgs {
         settings,
         out,
@@ -93,18 +115,5 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let mut folder = folder::Folder::create(out, *format, &catalog()?, homes, settings.ids)?;
     let counts = simulate(settings, &out.join("events.spool"), &mut folder)?;
     folder.finish(&counts)?;
-    println!(
-        "{homes} homes, {} days: {} events ({} lines with {} duplicates; {} late, {} reordered), {} of them planted anomalies; \
-         {} shifts. Written to {}.",
-        settings.days.get(),
-        counts.unique,
-        counts.lines,
-        counts.duplicates,
-        counts.late,
-        counts.reordered,
-        counts.anomalies,
-        counts.shifts,
-        out.display()
-    );
-    Ok(())
+    Ok(counts)
 }

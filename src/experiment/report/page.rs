@@ -18,35 +18,42 @@ const DEVICES: usize = 10;
 
 /// The whole page.
 pub(super) fn page(summary: &Summary, tables: &[Table]) -> String {
+    let body = html! {
+        h1 { "Hearth: experiments" }
+        p {
+            "Made from results.jsonl. The " b { "honest" } " protocol gives nothing of the answer away and sets thresholds without labels of the \
+             new context; the " b { "paper" } " protocol repeats the published evaluation, its leaks included, and is there for comparison. \
+             ST: season, TT: schedule, NT: occupancy."
+        }
+        (training_sets(summary))
+        (few_shots(summary))
+        @for table in tables { (section(table)) }
+        (distributions(summary))
+        (losses(summary))
+        (failures(summary))
+    };
+    document("Hearth: experiments", &body)
+}
+
+/// A page of its own.
+pub(super) fn document(title: &str, body: &Markup) -> String {
     let page = html! {
         (DOCTYPE)
         html lang="en" {
             head {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Hearth: experiments" }
+                title { (title) }
                 style { (PreEscaped(STYLE)) }
             }
-            body {
-                h1 { "Hearth: experiments" }
-                p {
-                    "Made from results.jsonl. The " b { "honest" } " protocol gives nothing of the answer away and sets thresholds without labels of the \
-                     new context; the " b { "paper" } " protocol repeats the published evaluation, its leaks included, and is there for comparison. \
-                     ST: season, TT: schedule, NT: occupancy."
-                }
-                (training_sets(summary))
-                (few_shots(summary))
-                @for table in tables { (section(table)) }
-                (distributions(summary))
-                (losses(summary))
-                (failures(summary))
-            }
+            body { (body) }
         }
     };
     page.into_string()
 }
 
-fn section(table: &Table) -> Markup {
+/// A table with what it is.
+pub(super) fn section(table: &Table) -> Markup {
     html! {
         h2 { (table.title) }
         p { (table.note) }

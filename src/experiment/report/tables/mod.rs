@@ -2,10 +2,12 @@
 
 mod honest;
 mod paper;
+mod prequential;
 mod run;
 mod table;
 
 pub(super) use honest::shot;
+pub(super) use prequential::{brief, tables as prequential};
 pub(super) use table::Table;
 
 use super::summary::Summary;
