@@ -264,8 +264,8 @@ impl Calls {
             let mut of_homes = vec![(0.0, 0.0, 0.0); homes];
             let mut told = std::collections::HashSet::new();
             for alarm in alarms {
-                let behaviors = alarm.behaviors.iter();
-                let counted: Vec<&Key> = behaviors
+                let counted: Vec<&Key> = alarm
+                    .iter()
                     .filter(|key| material.counts(key) && (part.holds)(key))
                     .collect();
                 let Some(first) = counted.first() else {

@@ -2,7 +2,6 @@
 
 use std::borrow::Cow;
 use std::collections::{BTreeMap, HashMap};
-use std::fs::File;
 use std::path::Path;
 
 use anyhow::{Context, Result};
@@ -10,8 +9,8 @@ use foldhash::fast::RandomState;
 use serde::Deserialize;
 
 use super::log::{Key, Log};
-use crate::outputs::read::{each, each_line, line};
-use crate::outputs::{BehaviorLine, ScoreLine, Stamp, Stream};
+use crate::outputs::read::{add, each, each_line, line};
+use crate::outputs::{BehaviorLine, ScoreLine, Stream};
 
 /// What a replay said of a behaviour.
 #[derive(Clone, Copy, Debug)]
@@ -78,18 +77,13 @@ impl Scored {
     }
 }
 
-/// What a person is told of.
-#[derive(Clone, Debug)]
-pub(super) struct Alarm {
-    epoch: u64,
-    /// Its behaviours; those that do not hold in the end are left out.
-    pub behaviors: Vec<Key>,
-}
+/// What a person is told of: its behaviours, but for those that do not hold in the end.
+pub(super) type Alarm = Vec<Key>;
 
-/// A line of `alarms.jsonl`, as far as it matters here.
+/// A line of `alarms.jsonl`, a collection, as far as it matters here.
 #[derive(Deserialize)]
 struct AlarmLine<'a> {
-    epoch: u64,
+    diff: i64,
     alarm: serde_json::Value,
     #[serde(borrow)]
     home: Cow<'a, str>,
@@ -97,33 +91,31 @@ struct AlarmLine<'a> {
     behaviors: Vec<BehaviorLine<'a>>,
 }
 
-/// Reads the alarms of an output folder, where it has such a file: of each alarm the last line.
+/// Reads the alarms of an output folder that hold in the end, where it has such a file.
 ///
 /// # Errors
 /// The file cannot be read or holds a damaged line.
 pub(super) fn alarms(dir: &Path, log: &Log) -> Result<Option<Vec<Alarm>>> {
     let path = dir.join("alarms.jsonl");
-    if File::open(&path).is_err() {
+    if !path.is_file() {
         return Ok(None);
     }
-    let mut alarms: BTreeMap<(String, String), Alarm> = BTreeMap::new();
+    let mut held: BTreeMap<(String, String, Alarm), i64> = BTreeMap::new();
     each_line(&path, |text| {
         let line: AlarmLine<'_> =
             serde_json::from_str(text).context("not an alarm as hearth replay writes it")?;
-        let key = |b: &BehaviorLine<'_>| {
-            let Stamp { time, .. } = b.time;
-            log.key(&line.home, time.0, &b.action)
-        };
-        let alarm = Alarm {
-            epoch: line.epoch,
-            behaviors: line.behaviors.iter().filter_map(key).collect(),
-        };
-        let name = (line.home.clone().into_owned(), line.alarm.to_string());
-        let last = alarms.entry(name).or_insert_with(|| alarm.clone());
-        if alarm.epoch >= last.epoch {
-            *last = alarm;
-        }
+        let key = |b: &BehaviorLine<'_>| log.key(&line.home, b.time.time.0, &b.action);
+        let behaviors = line.behaviors.iter().filter_map(key).collect();
+        let home = line.home.clone().into_owned();
+        add(
+            &mut held,
+            (home, line.alarm.to_string(), behaviors),
+            line.diff,
+        );
         Ok(())
     })?;
-    Ok(Some(alarms.into_values().collect()))
+    let alarms = held.into_iter().filter(|(_, count)| *count > 0);
+    Ok(Some(
+        alarms.map(|((_, _, behaviors), _)| behaviors).collect(),
+    ))
 }

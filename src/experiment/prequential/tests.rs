@@ -89,18 +89,19 @@ fn written() -> tempfile::TempDir {
     }
     fs::write(Stream::Segments.path(dir.path()), segments).unwrap();
     fs::write(Stream::Scores.path(dir.path()), scores).unwrap();
-    let alarm = |epoch, name: &str, of: &[At]| {
+    let alarm = |epoch, diff: i64, name: &str, of: &[At]| {
         let at = time(of[0]);
         format!(
-            r#"{{"epoch":{epoch},"alarm":{name},"home":"a","start":"{at}","end":"{at}","behaviors":[{}],"score":1.0,"severity":"high","reasons":[]}}"#,
+            r#"{{"epoch":{epoch},"diff":{diff},"alarm":{name},"home":"a","start":"{at}","end":"{at}","behaviors":[{}],"score":1.0,"severity":"high","reasons":[]}}"#,
             behaviors(of)
         ) + "\n"
     };
-    // The first counts for nobody, the second is said again, the third is false.
-    let alarms = alarm(3, "1", &[(3, 0, on)])
-        + &alarm(11, "2", &of[1..2])
-        + &alarm(12, "2", &of[1..])
-        + &alarm(12, "\"3\"", &[(9, 0, on)]);
+    // The first counts for nobody, the second is taken back and said anew, the third is false.
+    let alarms = alarm(3, 1, "1", &[(3, 0, on)])
+        + &alarm(11, 1, "2", &of[1..2])
+        + &alarm(12, -1, "2", &of[1..2])
+        + &alarm(12, 1, "2", &of[1..])
+        + &alarm(12, 1, "\"3\"", &[(9, 0, on)]);
     fs::write(dir.path().join("alarms.jsonl"), alarms).unwrap();
     dir
 }
