@@ -16,7 +16,7 @@ use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
-use crate::show::{self, ShowArgs};
+use crate::show::{self, AlarmsArgs, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
 use crate::stop::Stop;
@@ -59,6 +59,7 @@ pub enum Command {
     Pack(PackArgs),
     Bench(BenchArgs),
     Show(ShowArgs),
+    Alarms(AlarmsArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
     Templates(TemplatesArgs),
@@ -142,6 +143,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Bench(arguments) => bench::run(&arguments),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
+        Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));

@@ -72,7 +72,10 @@ pub fn services(
         foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
             let (catalogs, notes) = (catalogs.clone(), notes.clone());
             move |warm: Arc<WarmedUp>| {
-                notes.warmed_up(&catalogs, &warm);
+                // Models that are maintained know of a home what it does, whoever warmed up.
+                if preset == Preset::Paper {
+                    notes.warmed_up(&catalogs, &warm);
+                }
                 let catalog = catalogs.cohort(warm.cohort);
                 let models = trainer::foundation(catalog, &warm.sequences, &settings)
                     .map_err(|e| format!("training the first models failed: {e}"))?;

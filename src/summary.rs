@@ -312,7 +312,8 @@ impl Summary {
         );
         row(f, "adapted homes", homes, &versions)?;
         let anomalies = grouped(self.scores.anomalies);
-        let note = format!("of which {anomalies} call an anomaly");
+        let alarms = grouped(self.alarms.unsigned_abs());
+        let note = format!("of which {anomalies} call an anomaly; {alarms} alarms");
         row(f, "scores", self.scores.written, &note)?;
         let during = self.timings.events_during_adaptation;
         if during > 0 {

@@ -1,5 +1,6 @@
 //! `hearth show`: what a replay found, accumulated from its output folder.
 
+mod alarms;
 mod graph;
 mod home;
 mod table;
@@ -11,6 +12,7 @@ use std::path::PathBuf;
 use anyhow::Context;
 use clap::Args;
 
+pub use alarms::{AlarmsArgs, run as alarms};
 pub use home::Part;
 
 use crate::config::UsageError;

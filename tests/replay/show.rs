@@ -1,6 +1,8 @@
 //! `hearth show` on the output of a replay.
 
 use super::household::{dir, first};
+use serde_json::Value;
+
 use super::program::hearth;
 
 #[test]
@@ -44,6 +46,44 @@ fn the_planted_truth_is_compared_with_what_was_found() {
         .stdout;
     assert!(shown.contains("anomal"), "{shown}");
     assert!(shown.contains("shift"), "{shown}");
+}
+
+/// The alarms of a log in which a lot was planted: what stands in the file is listed, for people and programs.
+#[test]
+fn alarms_are_listed_with_their_reasons() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    let simulate = "simulate --homes 4 --days 24 --seed 8 --anomalies 0.02 --shifts none --out sim";
+    hearth(dir, simulate).fine();
+    let replay = "replay sim/events.jsonl --catalog sim/catalog.json --synthesizer none --alarm-budget 1/7d --out out";
+    let told = hearth(dir, replay).fine();
+    assert!(told.stdout.contains("alarms") || told.stderr.contains("alarms"));
+    let listed = hearth(dir, "alarms out --json").fine().stdout;
+    let alarms: Vec<Value> = listed
+        .lines()
+        .map(|l| serde_json::from_str(l).unwrap())
+        .collect();
+    assert!(!alarms.is_empty());
+    for alarm in &alarms {
+        assert!(!alarm["reasons"].as_array().unwrap().is_empty(), "{alarm}");
+        assert!(
+            alarm["score"].as_f64() > alarm["threshold"].as_f64(),
+            "{alarm}"
+        );
+    }
+    let text = hearth(dir, "alarms out").fine().stdout;
+    let heads = text.lines().filter(|line| !line.starts_with(' '));
+    assert_eq!(heads.count(), alarms.len(), "{text}");
+    let home = alarms[0]["home"].as_str().unwrap();
+    let of_home = hearth(dir, &format!("alarms out --home {home} --csv"))
+        .fine()
+        .stdout;
+    let own = alarms.iter().filter(|alarm| alarm["home"] == home);
+    assert_eq!(of_home.lines().count(), own.count() + 1, "{of_home}");
+    let none = hearth(dir, "alarms out --since 2100-01-01").fine().stdout;
+    assert_eq!(none.trim(), "no alarms");
+    let wrong = hearth(dir, "alarms out --since yesterday");
+    assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
 }
 
 #[test]
