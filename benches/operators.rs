@@ -98,7 +98,7 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
             if whole {
                 let transitions = split.segments.clone().transitions();
                 let shifts = split.segments.shifts(split.settled, told, Held::default());
-                shifts.regimes.inner.probe_with(&probe);
+                shifts.placed.probe_with(&probe);
                 shifts.ended.hints(5).probe_with(&probe);
                 transitions.inner.probe_with(&probe);
             } else {

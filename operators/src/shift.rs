@@ -7,8 +7,8 @@ use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
-use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 
 use crate::habits::Context;
 use crate::split::{Notice, Settled};
@@ -17,9 +17,7 @@ use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, Shif
 
 /// The streams that [`Shifts::shifts`] maintains.
 pub struct ShiftStreams<'s> {
-    /// Each segment with its home's regime: how many of the home's shifts lie at or before its start.
-    pub regimes: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
-    /// The same, with the shift that began the regime.
+    /// Each segment with its home's regime (how many of the home's shifts lie at or before its start) and the shift that began it.
     pub placed: StreamVec<'s, Epoch, Placed>,
     /// Regimes that have ended and are final, once each, with the shift that ended them. An empty one is left out:
     /// it has nothing to adapt from.
@@ -339,8 +337,6 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let mut segments = builder.new_input(self.inner, Pipeline);
         let mut settled = builder.new_input(settled, Pipeline);
         let mut notices = builder.new_input(notices, Pipeline);
-        let (output, regimes) = builder.new_output::<Vec<_>>();
-        let mut regimes_out = OutputBuilder::from(output);
         let (output, placed) = builder.new_output::<Vec<_>>();
         let mut placed_out = OutputBuilder::from(output);
         let (output, ended) = builder.new_output::<Vec<_>>();
@@ -351,7 +347,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
             let is_here = move |home: HomeId| home.worker(peers) == index;
-            let mut buffer = EpochBuffer::<Arrived>::new(4);
+            let mut buffer = EpochBuffer::<Arrived>::new(3);
             let mut changes = Changes::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
@@ -372,7 +368,6 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 });
                 let mut state = state.borrow_mut();
                 while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
-                    let epoch = *capabilities[0].time();
                     let mut late = Vec::new();
                     let mut declared = false;
                     for notice in arrived.notices.drain(..) {
@@ -383,7 +378,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     }
                     state.update(&mut arrived.segments, &mut changes);
                     let mut ended = ended_out.activate();
-                    let mut session = ended.session(&capabilities[2]);
+                    let mut session = ended.session(&capabilities[1]);
                     for Settled { home, until } in arrived.settled.drain(..) {
                         session.give_iterator(state.of(home).settle(home, until).into_iter());
                     }
@@ -391,13 +386,6 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     if declared {
                         consolidate(&mut changes);
                     }
-                    let regimes = changes.iter();
-                    regimes_out
-                        .activate()
-                        .session(&capabilities[0])
-                        .give_iterator(regimes.map(|((key, _, segment), diff)| {
-                            ((*key, segment.clone()), epoch, *diff)
-                        }));
                     let placed = changes.drain(..);
                     let placed = placed.map(|((key, began, segment), diff)| Placed {
                         key,
@@ -407,21 +395,46 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     });
                     placed_out
                         .activate()
-                        .session(&capabilities[1])
+                        .session(&capabilities[0])
                         .give_iterator(placed);
                     refused_out
                         .activate()
-                        .session(&capabilities[3])
+                        .session(&capabilities[2])
                         .give_iterator(late.into_iter());
                     buffer.reuse(arrived);
                 }
             }
         });
         ShiftStreams {
-            regimes: regimes.as_collection(),
             placed,
             ended,
             refused,
         }
+    }
+}
+
+/// The segments of regimes.
+pub trait Regimes<'s> {
+    /// Each segment with its home's regime, as a collection. No state; cost per segment: constant.
+    fn regimes(self) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>;
+}
+
+impl<'s> Regimes<'s> for StreamVec<'s, Epoch, Placed> {
+    fn regimes(self) -> VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64> {
+        let regimes = self.unary(Pipeline, "Regimes", |_capability, _info| {
+            |placed, output| {
+                placed.for_each_stamp(|capability, data| {
+                    let Some(capability) = capability.retain_least(output.output_index()) else {
+                        return;
+                    };
+                    let epoch = *capability.time();
+                    let placed = data.flat_map(std::mem::take);
+                    output
+                        .session(&capability)
+                        .give_iterator(placed.map(|p| ((p.key, p.segment), epoch, p.diff)));
+                });
+            }
+        });
+        regimes.as_collection()
     }
 }

@@ -44,7 +44,7 @@ use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
-use crate::shift::{Placed, Shifts};
+use crate::shift::{Placed, Regimes, Shifts};
 use crate::split::{Account, Notice, Rules, Split};
 use crate::state::Suspension;
 use crate::transitions::{Transition, Transitions};
@@ -126,9 +126,7 @@ pub struct Ingested<'s> {
     pub accounts: StreamVec<'s, Epoch, Account>,
     /// The behaviour graph.
     pub transitions: VecCollection<'s, Epoch, Transition, i64>,
-    /// Segments in their regimes.
-    pub regimes: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
-    /// The same, with the shifts that began the regimes.
+    /// Segments in their regimes, with the shifts that began these.
     pub placed: StreamVec<'s, Epoch, Placed>,
     /// Regimes that ended.
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
@@ -216,7 +214,6 @@ fn ingest<'s>(
         transitions: segments.clone().transitions(),
         segments,
         accounts: split.accounts,
-        regimes: shifts.regimes,
         placed: shifts.placed,
         ended: shifts.ended,
         refused: shifts.refused,
@@ -249,7 +246,7 @@ fn learn<'s>(
         state.foundation.clone(),
     );
     let foundation = trained.clone().broadcast();
-    let embedded = ingested.regimes.clone().embed(
+    let embedded = ingested.placed.clone().regimes().embed(
         foundation.clone(),
         catalogs.clone(),
         services.encoder.clone(),

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::experts::{EXPERTS, Expert};
+use super::expert::{EXPERTS, Expert};
 use super::numbers::exp;
 use super::said::{ByExpert, Said};
 use super::weights::{AGES, CLASSES, FIRST, SINCE, WITHIN};

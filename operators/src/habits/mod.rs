@@ -9,6 +9,7 @@
 //! No clock, no I/O, no randomness: a home's habits are a function of the segments that stand, and of what was known when
 //! each of them came.
 
+mod expert;
 mod experts;
 mod home;
 mod mixing;

@@ -1,6 +1,6 @@
 //! What experts say of one behaviour: by action and expert.
 
-use super::experts::{EXPERTS, Expert};
+use super::expert::{EXPERTS, Expert};
 use super::numbers::ln_1p;
 use crate::words::ActionId;
 

@@ -6,7 +6,8 @@ use std::sync::Arc;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
-use super::experts::{EXPERTS, Expert, IMAGINED, LATELY, LOOKED_AT};
+use super::expert::{EXPERTS, Expert};
+use super::experts::{IMAGINED, LATELY, LOOKED_AT};
 use super::mixing::{self, Class};
 use super::places::Clock;
 use super::{Context, Contribution, Habits, Judged, Pooled, PooledChanges, Vocabulary};

@@ -2,7 +2,7 @@
 //!
 //! In the order of [`Expert`](super::experts::Expert).
 
-use super::experts::EXPERTS;
+use super::expert::EXPERTS;
 
 /// How many classes there are of how much an expert has counted.
 pub(super) const CLASSES: usize = 7;

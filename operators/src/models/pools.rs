@@ -38,6 +38,10 @@ impl Pools {
 
     /// Nobody will ask for the counts before an earlier epoch than this: what changed until then is summed and dropped.
     pub fn settle(&mut self, epoch: Epoch) {
+        // Where no more can come for now, epochs may still come once the dataflow goes on: the counts are as of the last one.
+        let last = self.changes.last_key_value();
+        let known = last.map_or(self.before, |(last, _)| self.before.max(last + 1));
+        let epoch = epoch.min(known);
         if epoch > self.before {
             self.move_to(epoch);
         }

@@ -9,7 +9,7 @@ use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams, build, suspend};
 use hearth_operators::detect::Raised;
-use hearth_operators::shift::Placed;
+use hearth_operators::shift::{Placed, Regimes};
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
@@ -436,7 +436,8 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     let learnt = learnt.expect("the settings say so");
     keep(ingested.segments.inner, all, |o, _, u| o.segments.push(u));
     keep(ingested.accounts, all, |o, e, a| o.accounts.push((e, a)));
-    keep(ingested.regimes.inner, all, |o, _, u| o.regimes.push(u));
+    let regimes = ingested.placed.clone().regimes();
+    keep(regimes.inner, all, |o, _, u| o.regimes.push(u));
     keep(ingested.placed, all, |o, e, p| o.placed.push((e, p)));
     keep(ingested.ended, all, |o, e, (k, r)| o.ended.push((e, k, r)));
     keep(ingested.refused, all, |o, e, s| o.refused.push((e, s)));
