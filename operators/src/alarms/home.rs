@@ -243,14 +243,19 @@ impl Alarms {
         true
     }
 
-    /// The segments that end before are final.
+    /// The segments whose next one starts before are final.
     pub fn settle(&mut self, before: Time) {
-        let last = self.open.iter().position(|record| record.end >= before);
-        let last = last.unwrap_or(self.open.len());
+        let starts = |record: &Record| record.start < before;
+        let last = self.open.partition_point(starts).saturating_sub(1);
         for record in self.open.drain(..last) {
             self.settled.add(&record);
         }
         self.settled.prune();
+    }
+
+    /// The start of the first segment that is not final.
+    pub fn open(&self) -> Option<Time> {
+        self.open.first().map(|record| record.start)
     }
 
     /// A person says that the alarm of the segment that starts at `start` was fine: what spoke for it counts half from now

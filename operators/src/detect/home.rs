@@ -109,6 +109,8 @@ impl HomeDetector {
     fn settle(&mut self, around: &Around<'_>, before: Time) {
         self.detector.settle(around.words, before);
         self.alarms.settle(before);
-        self.open.retain(|_, raised| raised.segment.end() >= before);
+        let open = self.alarms.open();
+        self.open
+            .retain(|start, _| open.is_some_and(|first| *start >= first));
     }
 }

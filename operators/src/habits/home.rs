@@ -172,13 +172,13 @@ impl Habits {
         })
     }
 
-    /// The segments that end before are final: what they add to the weights is only in the sum, and the oldest of them go
-    /// where they hold too many behaviours.
+    /// The segments whose next one starts before are final (into the last one, an action that closes may still come): what they
+    /// add to the weights is only in the sum, and the oldest of them go where they hold too many behaviours.
     pub fn settle(&mut self, before: Time) {
         while self
             .history
-            .end(self.settled)
-            .is_some_and(|end| end < before)
+            .start(self.settled + 1)
+            .is_some_and(|next| next < before)
         {
             self.open.pop_front();
             self.settled += 1;

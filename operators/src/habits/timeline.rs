@@ -48,9 +48,9 @@ impl Timeline {
         self.marks.iter().rev().map(|mark| mark.first as usize)
     }
 
-    /// When a segment ends.
-    pub fn end(&self, segment: usize) -> Option<Time> {
-        self.marks.get(segment).map(|mark| mark.end)
+    /// When a segment starts.
+    pub fn start(&self, segment: usize) -> Option<Time> {
+        self.marks.get(segment).map(|mark| mark.start)
     }
 
     /// How many segments start before a time.

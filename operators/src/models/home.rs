@@ -117,16 +117,17 @@ impl HomeModels {
         self.open.first().is_some_and(|open| *open < turn)
     }
 
-    /// Does what is due first.
-    pub fn go_on(
+    /// Does what is due first; `pooled`: the cohort's counts of all epochs before one.
+    pub fn go_on<'p>(
         &mut self,
         words: &Vocabulary<'_>,
-        pooled: &Pooled,
+        pooled: impl FnOnce(Epoch) -> &'p Pooled,
         maintenance: &Maintenance,
     ) -> Said {
         let mut said = Said::default();
         match self.due.pop_first() {
-            Some((_, Due::Batch(updates))) => {
+            Some((turn, Due::Batch(updates))) => {
+                let pooled = pooled(turn.epoch);
                 self.batch(words, pooled, maintenance, updates, &mut said);
             }
             Some((turn, Due::Lesson(lesson))) => {

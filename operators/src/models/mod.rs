@@ -241,20 +241,21 @@ impl Queue {
             let catalogs = &maintenance.catalogs;
             let words = Vocabulary::new(catalogs, home);
             let ModelsState { homes, pools, .. } = state;
-            let pooled = pools.before(turn.epoch, catalogs.cohort_of(home));
             let models = homes.of(home).get_or_insert_default();
-            let said = models.go_on(&words, pooled, maintenance);
+            let cohort = catalogs.cohort_of(home);
+            let said = models.go_on(&words, |epoch| pools.before(epoch, cohort), maintenance);
             self.next.extend(models.next().map(|turn| (turn, home)));
             return Some((at, said));
         }
         None
     }
 
-    /// The earliest epoch in which anybody waits.
-    fn earliest(&self) -> Option<Epoch> {
+    /// The earliest epoch of which anybody may still ask for the pooled counts: where somebody waits, or the first that is not
+    /// complete (answers come earlier than the segments of their epoch).
+    fn earliest(&self, complete: Epoch) -> Epoch {
         let first =
             [&self.next, &self.blocked].map(|turns| turns.first().map(|(turn, _)| turn.epoch));
-        first.into_iter().flatten().min()
+        first.into_iter().flatten().fold(complete, Epoch::min)
     }
 }
 
@@ -333,7 +334,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                         let mut session = adjustments.session(&at[1]);
                         session.give_iterator(said.adjustments.into_iter());
                     }
-                    state.pools.settle(queue.earliest().unwrap_or(complete));
+                    state.pools.settle(queue.earliest(complete));
                 }
                 if held.is_released() {
                     queue = Queue::default();

@@ -23,7 +23,10 @@ pub struct Pools {
 impl Pools {
     /// Takes in what an epoch changes. It must not have been passed yet.
     pub fn change(&mut self, epoch: Epoch, cohort: CohortId, changes: Arc<CohortChanges>) {
-        debug_assert!(epoch >= self.before, "epoch {epoch} was passed");
+        assert!(
+            epoch >= self.before,
+            "the pooled counts of epoch {epoch} come when it was passed"
+        );
         self.changes
             .entry(epoch)
             .or_default()

@@ -60,14 +60,16 @@ pub fn detect(
                 let before = Time(newest.0.saturating_sub(watch.lateness));
                 detector.settle(&words, before);
                 alarms.settle(before);
-                raised.retain(|_, raised| raised.segment.end() >= before);
             }
             let changed = in_turn(updates).into_iter().filter(|(_, moved)| !moved);
             for (update, _) in changed {
                 let segment = &update.segment;
                 if update.diff < 0 {
-                    detector.retract(&words, segment);
-                    alarms.retract(segment, &mut reached);
+                    let known = detector.retract(&words, segment);
+                    assert!(
+                        known && alarms.retract(segment, &mut reached),
+                        "what goes is not final"
+                    );
                     let gone = raised.remove(&segment.start());
                     all.alarms.extend(gone.map(|raised| (epoch, raised, -1)));
                     continue;

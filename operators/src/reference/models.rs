@@ -71,7 +71,7 @@ pub fn models(
                 continue;
             }
             if update.diff < 0 {
-                habits.retract(words, segment);
+                assert!(habits.retract(words, segment), "what goes is not final");
                 continue;
             }
             let judged = habits.judge(words, &pooled(*epoch), segment);

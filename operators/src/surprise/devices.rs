@@ -64,10 +64,10 @@ impl Devices {
             .binary_search_by(|left| (left.segment.start(), &left.segment.moments).cmp(&key))
     }
 
-    /// The segments that end before are final. The start of the first of them.
+    /// The segments whose next one starts before are final. The start of the first of them.
     pub fn settle(&mut self, before: Time) -> Option<Time> {
-        let last = self.open.iter().position(|l| l.segment.end() >= before);
-        let last = last.unwrap_or(self.open.len());
+        let starts = |left: &Left| left.segment.start() < before;
+        let last = self.open.partition_point(starts).saturating_sub(1);
         let first = self.open[..last].first().map(|left| left.segment.start());
         for left in self.open.drain(..last) {
             self.settled.extend(left.devices);

@@ -141,7 +141,7 @@ impl Detector {
         }
     }
 
-    /// The segments that end before are final. A home in which too many different things happened is counted anew, from its
+    /// The segments whose next one starts before are final. A home in which too many different things happened is counted anew, from its
     /// segments that are not: whether it is follows from the final ones alone.
     pub fn settle(&mut self, words: &Vocabulary<'_>, before: Time) {
         let Some(first) = self.devices.settle(before) else {
