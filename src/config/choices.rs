@@ -25,7 +25,7 @@ pub enum Synthesizer {
     Openai,
     /// Recorded answers alone: no connection is made
     Cassette,
-    /// A model file, given with --llm-gguf, run inside Hearth (where it was built with the feature gguf)
+    /// A model file, given with --llm-gguf, run inside Hearth
     Gguf,
     /// Nobody: the replay stops at the requests
     None,

@@ -192,7 +192,6 @@ fn a_real_model_writes_edits_by_schema() {
 }
 
 /// The same model's file, run inside.
-#[cfg(feature = "gguf")]
 #[test]
 fn a_replay_with_a_model_file_needs_no_server() {
     // Starting it is how the file gets here.

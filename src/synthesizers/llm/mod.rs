@@ -10,7 +10,6 @@ mod calls;
 pub mod cassette;
 mod client;
 mod edits;
-#[cfg(feature = "gguf")]
 mod gguf;
 pub mod ledger;
 mod open;
@@ -29,7 +28,6 @@ pub use calls::{CallSettings, Calls};
 pub use cassette::Cassette;
 pub use client::{Client, Endpoint, Key, Options};
 pub use edits::{Edited, Editor};
-#[cfg(feature = "gguf")]
 pub use gguf::{LoadError, LocalModel};
 pub use ledger::{Ledger, Money, Price};
 pub use open::{Records, calls, cassette_folder, engine, parts, prices, prompts, records};

@@ -129,7 +129,6 @@ pub fn engine(config: &Config) -> Result<Engine, UsageError> {
     }
 }
 
-#[cfg(feature = "gguf")]
 fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
     let Some(file) = file else {
         return Err(UsageError(
@@ -138,14 +137,6 @@ fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
     };
     let model = super::gguf::LocalModel::load(file).map_err(|e| UsageError(e.to_string()))?;
     Ok(Engine::Local(Arc::new(model)))
-}
-
-#[cfg(not(feature = "gguf"))]
-fn local(_file: Option<&Path>) -> Result<Engine, UsageError> {
-    Err(UsageError(
-        "this Hearth runs no model files: build it with `cargo build --release --features gguf`"
-            .to_owned(),
-    ))
 }
 
 /// Where the answers of a run are recorded.

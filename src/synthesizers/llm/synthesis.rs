@@ -8,13 +8,11 @@ use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::words::{Reply, Request, Written};
 use tokio::runtime::Runtime;
 
-#[cfg(feature = "gguf")]
 use super::Purse;
 use super::calls::Calls;
 use super::cassette::{self, Cassette};
 use super::client::Client;
 use super::edits::{Edited, Editor};
-#[cfg(feature = "gguf")]
 use super::gguf::LocalModel;
 use super::ledger::Ledger;
 use super::prompt::Outward;
@@ -34,7 +32,6 @@ pub enum Engine {
     /// A server.
     Server(Box<Client>),
     /// A model file, run here.
-    #[cfg(feature = "gguf")]
     Local(Arc<LocalModel>),
     /// Nobody: recorded answers alone.
     Nobody,
@@ -45,7 +42,6 @@ impl Engine {
     fn place(&self) -> String {
         match self {
             Engine::Server(client) => client.endpoint().to_string(),
-            #[cfg(feature = "gguf")]
             Engine::Local(model) => model.name().to_owned(),
             Engine::Nobody => String::new(),
         }
@@ -313,7 +309,6 @@ impl Shared {
             .purse(home, ceiling(call));
         match &**engine {
             Engine::Server(client) => client.complete(call, &purse).await,
-            #[cfg(feature = "gguf")]
             Engine::Local(model) => {
                 let reservation = purse.reserve().await?;
                 let (model, call, stop) = (model.clone(), call.clone(), self.parts.stop.clone());
