@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::detect::Detected;
-use crate::habits::{Context, Habits, Pooled, Vocabulary};
+use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
 use crate::shift::Placed;
 use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
 
@@ -93,16 +93,8 @@ pub fn models(
             {
                 let plain = habits.judge_unimagined(words, &pooled(*epoch), segment);
                 *segments += 1;
-                *with += judged
-                    .steps
-                    .iter()
-                    .map(|s| f64::from(s.surprisal))
-                    .sum::<f64>();
-                *without += plain
-                    .steps
-                    .iter()
-                    .map(|s| f64::from(s.surprisal))
-                    .sum::<f64>();
+                *with += surprisal(&judged);
+                *without += surprisal(&plain);
             }
             habits.learn(words, segment, &judged);
             newest = newest.max(Some(segment.end()));
@@ -117,4 +109,8 @@ pub fn models(
         }
     }
     scores
+}
+
+fn surprisal(judged: &Judged) -> f64 {
+    judged.steps.iter().map(|s| f64::from(s.surprisal)).sum()
 }

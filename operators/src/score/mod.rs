@@ -14,7 +14,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::outside::{Inquiries, Outside};
-use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
+use crate::state::{Buffered, EpochBuffer, Held, Homes, each_epoch, first_open};
 use crate::words::{
     ActionId, Adaptation, Adjustment, Catalogs, CohortId, Epoch, Foundation, HomeId, Score,
     Segment, ShiftKey, Version,
@@ -305,12 +305,6 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         scorer: Scorer,
         held: Held<ScoreState>,
     ) -> ScoreStreams<'s> {
-        let Scorer {
-            catalogs,
-            models,
-            trial,
-            limit,
-        } = scorer;
         let scope = self.inner.scope();
         let (index, peers) = (scope.index(), scope.peers());
         let mut builder = OperatorBuilder::new("Score".to_owned(), scope);
@@ -333,31 +327,17 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             let open = std::mem::take(&mut held.borrow_mut().open);
             let mut buffer = EpochBuffer::<Vec<Arc<Segment>>>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
-            let mut inquiries: Inquiries<Batch, ToScore, Judgement> =
-                Inquiries::new(models, limit, activator);
+            let mut inquiries = Inquiries::new(scorer.models, scorer.limit, activator);
             drop(initial);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
-                foundation.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        state.found(epoch, data.flat_map(std::mem::take));
-                    }
-                });
-                requests.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        state.opened(epoch, data.flat_map(std::mem::take));
-                    }
-                });
-                adaptations.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        state.arrived(epoch, data.flat_map(std::mem::take));
-                    }
-                });
+                each_epoch(&mut foundation, |epoch, came| state.found(epoch, came));
+                each_epoch(&mut requests, |epoch, came| state.opened(epoch, came));
+                each_epoch(&mut adaptations, |epoch, came| state.arrived(epoch, came));
                 segments.for_each_stamp(|capability, data| {
                     if let Some(waiting) = buffer.at(&capability) {
-                        let updates = data.flat_map(std::mem::take);
-                        let came = updates.filter(|(_, _, diff)| *diff > 0);
-                        waiting.extend(came.map(|(segment, _, _)| segment));
+                        let came = data.flat_map(std::mem::take);
+                        waiting.extend(came.filter_map(|(s, _, diff)| (diff > 0).then_some(s)));
                     }
                 });
                 while held.is_running()
@@ -371,19 +351,18 @@ impl<'s> Scoring<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 while let Some((batch, judgement)) = inquiries.answer() {
                     // A question without an answer ends the run; its segments have no score.
                     let judgement = judgement.unwrap_or_default();
-                    let (lines, decided) = queue.judged(state, &batch, &judgement, trial);
-                    scores
-                        .session(&batch.capabilities[0])
-                        .give_iterator(lines.into_iter());
-                    adjustments
-                        .session(&batch.capabilities[1])
-                        .give_iterator(decided.into_iter());
+                    let (lines, decided) = queue.judged(state, &batch, &judgement, scorer.trial);
+                    let at = &batch.capabilities;
+                    scores.session(&at[0]).give_iterator(lines.into_iter());
+                    let mut session = adjustments.session(&at[1]);
+                    session.give_iterator(decided.into_iter());
                 }
                 let bound = first_open(&frontiers[1]).min(first_open(&frontiers[3]));
                 let answered = first_open(&frontiers[2]);
                 queue.next.append(&mut queue.blocked);
                 while held.is_running()
-                    && let Some((batch, question)) = queue.pop(state, &catalogs, bound, answered)
+                    && let Some((batch, question)) =
+                        queue.pop(state, &scorer.catalogs, bound, answered)
                 {
                     inquiries.ask(batch, question);
                 }

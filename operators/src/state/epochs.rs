@@ -2,10 +2,25 @@
 
 use std::collections::BTreeMap;
 
+use timely::communication::Pull;
+use timely::dataflow::channels::Message;
+use timely::dataflow::operators::generic::InputHandleCore;
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::frontier::MutableAntichain;
 
 use crate::words::Epoch;
+
+/// Hands over what came, by epoch, to an operator that takes note of it at once and needs no capability for that.
+pub fn each_epoch<D, P: Pull<Message<Epoch, Vec<D>>>>(
+    input: &mut InputHandleCore<Epoch, Vec<D>, P>,
+    mut take: impl FnMut(Epoch, &mut dyn Iterator<Item = D>),
+) {
+    input.for_each_stamp(|capability, data| {
+        if let Some(&epoch) = capability.least() {
+            take(epoch, &mut data.flat_map(std::mem::take));
+        }
+    });
+}
 
 /// What is buffered of each open epoch: plain data, as an operator's state holds it.
 pub type Buffered<D> = BTreeMap<Epoch, D>;
