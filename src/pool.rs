@@ -140,7 +140,10 @@ where
             if !stop.is_stopped() {
                 let began = cpu_micros();
                 match catch_unwind(AssertUnwindSafe(|| work(question))) {
-                    Ok(Ok(done)) => answer.send(done),
+                    Ok(Ok(done)) => {
+                        // Whoever asked may be gone.
+                        answer.send(done);
+                    }
                     Ok(Err(reason)) => stop.fail(reason),
                     Err(_) => stop.fail("a job beside the dataflow panicked".to_owned()),
                 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::memory::peak_rss;
-use crate::outputs::{Counts, LlmSummary, Undone, grouped, summary_path};
+use crate::outputs::{Counts, LlmSummary, Stream, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
 use crate::sinks::files::{self, Folder};
 
@@ -118,7 +118,7 @@ pub struct Summary {
     /// Most memory that the process held, in bytes, where the system tells.
     pub peak_rss_bytes: Option<u64>,
     /// Lines of each output file.
-    pub lines: std::collections::BTreeMap<&'static str, u64>,
+    pub lines: std::collections::BTreeMap<Stream, u64>,
 }
 
 /// Verdicts by the stage that decided: `{"1": 40, "2": 3}`; stage 0 is validation.

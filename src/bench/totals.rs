@@ -5,7 +5,7 @@ use std::hash::{Hash, Hasher};
 use hearth_operators::words::{ActionId, HomeId, Moment};
 use serde::{Deserialize, Serialize};
 
-use crate::outputs::Counts;
+use crate::outputs::{Counts, Stream};
 
 /// What a run handed over.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -52,14 +52,14 @@ impl Totals {
 
     /// What was written into a folder.
     pub fn written(counts: &Counts) -> Self {
-        let lines = |stream: &str| counts.lines.get(stream).copied().unwrap_or(0);
+        let lines = |stream| counts.lines.get(&stream).copied().unwrap_or(0);
         Totals {
             applied: counts.applied,
             duplicate: counts.duplicate,
             refused: counts.late + counts.rejected,
             segments: counts.segments,
             transitions: counts.transitions,
-            updates: lines("segments") + lines("transitions"),
+            updates: lines(Stream::Segments) + lines(Stream::Transitions),
             digest: 0,
         }
     }

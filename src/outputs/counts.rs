@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, HashSet};
 
 use foldhash::fast::RandomState;
 use hearth_operators::words::{HomeId, ShiftKey};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use super::Stream;
 
 /// What a run's outputs hold.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
     /// Events that took part.
     pub applied: u64,
@@ -56,7 +56,7 @@ pub struct Counts {
     /// Alarms that stand.
     pub alarms: i64,
     /// Lines by stream.
-    pub lines: BTreeMap<&'static str, u64>,
+    pub lines: BTreeMap<Stream, u64>,
 }
 
 impl Counts {
@@ -67,7 +67,7 @@ impl Counts {
 }
 
 /// Counts in the making: homes are counted once, however often they are met.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Tally {
     /// All but what [`Tally::counts`] adds.
     pub(super) counts: Counts,
@@ -173,7 +173,7 @@ impl Tally {
 
     /// Lines of a stream.
     pub(super) fn lines(&mut self, stream: Stream, lines: u64) {
-        *self.counts.lines.entry(stream.name()).or_default() += lines;
+        *self.counts.lines.entry(stream).or_default() += lines;
     }
 }
 

@@ -56,9 +56,11 @@ pub use verdicts::{Judged, Judgement, VerdictLine};
 macro_rules! streams {
     ($($(#[$doc:meta])* $stream:ident => $name:literal,)*) => {
         /// A stream of lines.
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+        #[derive(
+            Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+        )]
         pub enum Stream {
-            $($(#[$doc])* $stream,)*
+            $($(#[$doc])* #[serde(rename = $name)] $stream,)*
         }
 
         impl Stream {

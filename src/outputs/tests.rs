@@ -149,7 +149,7 @@ fn lines<R: Record>(records: Vec<R>) -> (Vec<Value>, Counts) {
 
 fn counted(stream: Stream, lines: u64) -> Counts {
     Counts {
-        lines: [(stream.name(), lines)].into(),
+        lines: [(stream, lines)].into(),
         ..Counts::default()
     }
 }
@@ -393,5 +393,5 @@ fn tallies_add_up() {
     assert_eq!(counts.retained, [(1, 2)].into());
     // It is one home both times.
     assert_eq!((counts.homes, counts.adapted_homes), (1, 1));
-    assert_eq!(counts.lines["scores"], 4);
+    assert_eq!(counts.lines[&Stream::Scores], 4);
 }

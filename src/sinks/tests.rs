@@ -11,7 +11,7 @@ use super::open_rows::OpenRows;
 use super::*;
 use crate::catalog::catalog_of;
 use crate::home_names::HomeNames;
-use crate::outputs::{Change, Counts, Record, Tally};
+use crate::outputs::{Change, Counts, Record, Stream, Tally};
 
 pub(super) fn names() -> Names {
     let catalog = catalog_of(&[("Light", &["on", "off"])]);
@@ -138,7 +138,7 @@ proptest! {
                 }
             }
         }
-        let lines = tally.counts().lines.get("transitions").copied().unwrap_or(0);
+        let lines = tally.counts().lines.get(&Stream::Transitions).copied().unwrap_or(0);
         prop_assert_eq!(lines, left.len() as u64);
     }
 }
@@ -199,7 +199,7 @@ fn what_is_not_closed_is_neither_written_nor_counted() {
         applied: 7,
         duplicate: 1,
         transitions: 1,
-        lines: [("transitions", 1)].into(),
+        lines: [(Stream::Transitions, 1)].into(),
         ..Counts::default()
     };
     assert_eq!(writer.finish().unwrap(), expected);

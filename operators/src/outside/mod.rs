@@ -26,31 +26,27 @@ impl<Q, A, F: Fn(Q, Answer<A>) + Send + Sync> Outside<Q, A> for F {
 }
 
 /// Where the answer to one question goes.
-pub struct Answer<A> {
-    ticket: u64,
-    answers: mpsc::Sender<(u64, Option<A>)>,
-    activator: SyncActivator,
-    sent: bool,
-}
+pub struct Answer<A>(Option<Deliver<A>>);
+
+/// Says whether anybody was there to take it.
+type Deliver<A> = Box<dyn FnOnce(Option<A>) -> bool + Send>;
 
 impl<A> Answer<A> {
-    /// Sends the answer and wakes the worker that waits for it.
-    pub fn send(mut self, answer: A) {
-        self.deliver(Some(answer));
+    /// To whoever `deliver` tells, from any thread; `None`: there is no answer to be had. It says whether somebody still waited.
+    pub fn new(deliver: impl FnOnce(Option<A>) -> bool + Send + 'static) -> Self {
+        Answer(Some(Box::new(deliver)))
     }
 
-    fn deliver(&mut self, answer: Option<A>) {
-        self.sent = true;
-        // Where the worker is gone, nobody waits for the answer.
-        let _ = self.answers.send((self.ticket, answer));
-        let _ = self.activator.activate();
+    /// Sends the answer, and says whether anybody still waited for it.
+    pub fn send(mut self, answer: A) -> bool {
+        self.0.take().is_some_and(|deliver| deliver(Some(answer)))
     }
 }
 
 impl<A> Drop for Answer<A> {
     fn drop(&mut self) {
-        if !self.sent {
-            self.deliver(None);
+        if let Some(deliver) = self.0.take() {
+            deliver(None);
         }
     }
 }
@@ -68,7 +64,7 @@ pub(crate) struct Inquiries<K, Q, A> {
     answers: mpsc::Receiver<(u64, Option<A>)>,
 }
 
-impl<K, Q, A> Inquiries<K, Q, A> {
+impl<K, Q, A: Send + 'static> Inquiries<K, Q, A> {
     /// At most `limit` questions are out at a time.
     pub fn new(outside: Arc<dyn Outside<Q, A>>, limit: usize, activator: SyncActivator) -> Self {
         let (sender, answers) = mpsc::channel();
@@ -98,8 +94,9 @@ impl<K, Q, A> Inquiries<K, Q, A> {
         Some((note, answer))
     }
 
-    /// Forgets all questions; answers that are still to come go nowhere. Their notes.
+    /// Forgets all questions; nobody waits for answers that are still to come. Their notes.
     pub fn abandon(&mut self) -> impl Iterator<Item = K> {
+        (self.sender, self.answers) = mpsc::channel();
         let waiting = self.waiting.drain(..).map(|(note, _)| note);
         waiting.chain(self.out.drain().map(|(_, note)| note))
     }
@@ -112,12 +109,13 @@ impl<K, Q, A> Inquiries<K, Q, A> {
             let ticket = self.issued;
             self.issued += 1;
             self.out.insert(ticket, note);
-            let answer = Answer {
-                ticket,
-                answers: self.sender.clone(),
-                activator: self.activator.clone(),
-                sent: false,
-            };
+            let (answers, activator) = (self.sender.clone(), self.activator.clone());
+            let answer = Answer::new(move |answer| {
+                let waited = answers.send((ticket, answer)).is_ok();
+                // Where the worker is gone, there is nobody to wake.
+                let _ = activator.activate();
+                waited
+            });
             self.outside.ask(question, answer);
         }
     }

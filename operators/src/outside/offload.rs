@@ -80,7 +80,7 @@ pub trait Offload<'s, Q> {
     /// squares.sort();
     /// assert_eq!(squares, [1, 4, 9]);
     /// ```
-    fn offload<A: Clone + 'static>(
+    fn offload<A: Clone + Send + 'static>(
         self,
         name: &str,
         outside: Arc<dyn Outside<Q, A>>,
@@ -90,7 +90,7 @@ pub trait Offload<'s, Q> {
 }
 
 impl<'s, Q: Clone + 'static> Offload<'s, Q> for StreamVec<'s, Epoch, Q> {
-    fn offload<A: Clone + 'static>(
+    fn offload<A: Clone + Send + 'static>(
         self,
         name: &str,
         outside: Arc<dyn Outside<Q, A>>,
