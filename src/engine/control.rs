@@ -1,7 +1,7 @@
 //! What the engine's handle and its workers tell each other.
 
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
@@ -21,6 +21,8 @@ pub enum Order {
     Feed(Epoch),
     /// Take the dataflow down as it is, and what it holds out of it.
     Suspend,
+    /// Take the dataflow down, hand over what it holds, and build it again once told to.
+    Cut,
     /// Feed the rest, end the log, and run until everything is out.
     Finish,
 }
@@ -47,6 +49,24 @@ pub struct Control {
     pub gate: Gate,
     /// What they held.
     taken: Mutex<Vec<Held>>,
+    /// The cut that is being taken.
+    cut: Mutex<Cut>,
+    /// Something about the cut is new.
+    cuts: Condvar,
+}
+
+/// Sees what a worker's operators hold.
+pub type See = Arc<dyn Fn(usize, &Held) + Send + Sync>;
+
+/// A cut: workers hand over what they hold, then wait until they may go on.
+#[derive(Default)]
+struct Cut {
+    /// `None`: none is being taken.
+    see: Option<See>,
+    /// Workers that have handed over.
+    seen: usize,
+    /// How many cuts are over.
+    over: u64,
 }
 
 #[derive(Default)]
@@ -108,6 +128,59 @@ impl Control {
         taken.push(held);
     }
 
+    /// A cut is to be taken: each worker shows what it holds, and waits.
+    pub fn begin_cut(&self, see: See) {
+        let mut cut = self.cut();
+        cut.see = Some(see);
+        cut.seen = 0;
+        drop(cut);
+        self.order(Order::Cut);
+    }
+
+    /// Waits until all workers have shown what they hold; false if one will not.
+    pub fn all_seen(&self) -> bool {
+        let workers = self.threads.len();
+        let waits = |cut: &mut Cut| cut.seen < workers && !self.is_left();
+        let cut = self.cuts.wait_while(self.cut(), waits);
+        cut.unwrap_or_else(PoisonError::into_inner).seen == workers
+    }
+
+    /// The workers may go on.
+    pub fn end_cut(&self) {
+        self.suspends.store(false, Ordering::SeqCst);
+        self.gate.shut();
+        let epochs = self.reached().epochs;
+        self.state().order = Some(Order::Feed(epochs));
+        let mut cut = self.cut();
+        cut.see = None;
+        cut.over += 1;
+        self.cuts.notify_all();
+    }
+
+    /// A worker shows what it holds, where a cut is being taken, and waits until it may go on; false if it may not.
+    pub fn show(&self, worker: usize, held: &Held) -> bool {
+        let Some(see) = self.cut().see.clone() else {
+            return false;
+        };
+        see(worker, held);
+        let mut cut = self.cut();
+        cut.seen += 1;
+        self.cuts.notify_all();
+        let this = cut.over;
+        let waits = |cut: &mut Cut| cut.over == this && !self.is_left();
+        drop(self.cuts.wait_while(cut, waits));
+        !self.is_left()
+    }
+
+    /// Whether a cut is being taken.
+    pub fn is_cut(&self) -> bool {
+        self.cut().see.is_some()
+    }
+
+    fn cut(&self) -> MutexGuard<'_, Cut> {
+        self.cut.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// What all held, where the dataflow was suspended.
     pub fn resumed(&self) -> Option<Resumed> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
@@ -167,11 +240,11 @@ impl Control {
         self.news.notify_all();
     }
 
-    /// Waits until enough is reached, or the first worker goes no further.
-    pub fn wait(&self, enough: impl Fn(&Reached) -> bool) -> Reached {
+    /// Waits until enough is reached, or the first worker goes no further, or so long.
+    pub fn wait(&self, most: Duration, enough: impl Fn(&Reached) -> bool) -> Reached {
         let waits = |state: &mut State| !state.over && !enough(&state.reached);
-        let state = self.news.wait_while(self.state(), waits);
-        state.unwrap_or_else(PoisonError::into_inner).reached
+        let waited = self.news.wait_timeout_while(self.state(), most, waits);
+        waited.unwrap_or_else(PoisonError::into_inner).0.reached
     }
 
     /// A worker has all accounts; the last one's word counts.
@@ -199,6 +272,9 @@ impl Control {
     /// Lets all workers, and the reader, leave.
     pub fn leave(&self) {
         self.left.store(true, Ordering::SeqCst);
+        // Whoever waits in a cut sees it: nobody is between its look and its sleep.
+        drop(self.cut());
+        self.cuts.notify_all();
     }
 
     /// Whether to leave.

@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, Sender, TryRecvError, unbounded};
-use hearth_operators::dataflow::{Holds, Inputs, build, suspend};
+use hearth_operators::dataflow::{Holds, Inputs, State, build, suspend};
 use hearth_operators::split::Notice;
 use hearth_operators::words::Epoch;
 use timely::dataflow::ProbeHandle;
@@ -54,14 +54,40 @@ impl Place {
 }
 
 impl Driver {
-    /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped.
+    /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped; after
+    /// a cut, again.
     pub fn drive(&self, worker: &mut Worker) {
         let _over = Over {
             control: &self.control,
             first: worker.index() == 0,
         };
+        self.control.attend(worker.index());
+        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut place = places.get_mut(worker.index()).and_then(Option::take);
+        drop(places);
+        let mut state = self.control.dealt(worker.index());
+        let mut reached = self.control.begin();
+        while let Some(now) = place.take() {
+            let (held, kept) = self.run(worker, state, now, reached);
+            let Some(held) = held else { return };
+            if kept.is_none() || !self.control.show(worker.index(), &held) {
+                self.control.keep(held);
+                return;
+            }
+            (place, state, reached) = (kept, held, self.control.reached());
+        }
+    }
+
+    /// From one building of the dataflow to its end. What it held, where it was suspended, and where more input comes from.
+    fn run(
+        &self,
+        worker: &mut Worker,
+        state: State,
+        place: Place,
+        reached: Reached,
+    ) -> (Option<State>, Option<Place>) {
         let index = worker.next_dataflow_index();
-        let holds = Holds::new(self.control.dealt(worker.index()));
+        let holds = Holds::new(state);
         let Setup {
             dataflow,
             services,
@@ -72,48 +98,54 @@ impl Driver {
             let (inputs, streams) = build(scope, dataflow, services, &holds);
             (inputs, outlet.connect(streams))
         });
-        self.control.attend(worker.index());
-        let kept = self.feed(worker, inputs, &probes.ingested);
+        let (kept, place) = self
+            .feed(worker, inputs, &probes.ingested, place, reached)
+            .unzip();
         self.run_out(worker, &probes);
         let complete = probes.complete();
+        let mut held = None;
         if self.control.is_suspended() {
-            let held = suspend(worker, kept, &holds, &self.control.gate);
-            self.control.keep(held);
+            held = Some(suspend(worker, kept, &holds, &self.control.gate));
         } else if complete.is_some() {
             // Nobody will answer what is still open.
             worker.drop_dataflow(index);
         }
-        self.control.complete(complete);
+        if held.is_none() || !self.control.is_cut() {
+            self.control.complete(complete);
+        }
+        (held, place)
     }
 
-    /// Feeds a worker. The inputs, where the dataflow is to be suspended: they stay open until every worker knows.
+    /// Feeds a worker. The inputs, where the dataflow is to be suspended: they stay open until every worker knows; and where
+    /// more comes from.
     fn feed(
         &self,
         worker: &mut Worker,
         inputs: Inputs,
         ingested: &ProbeHandle<Epoch>,
-    ) -> Option<Inputs> {
-        let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let place = places.get_mut(worker.index()).and_then(Option::take);
-        drop(places);
-        let begin = self.control.begin();
+        place: Place,
+        reached: Reached,
+    ) -> Option<(Inputs, Place)> {
         let mut feed = Feed {
             driver: self,
             worker,
             inputs,
             ingested,
-            epoch: begin.epochs,
+            epoch: reached.epochs,
         };
         feed.advance();
-        match place? {
-            Place::Other(parts) => feed.follow(&parts),
+        match place {
+            Place::Other(parts) => {
+                let inputs = feed.follow(&parts)?;
+                Some((inputs, Place::Other(parts)))
+            }
             Place::First(decoded, others) => {
                 let lead = Lead {
                     feed,
                     decoded,
                     others,
                     given: VecDeque::new(),
-                    reached: begin,
+                    reached,
                 };
                 lead.drive()
             }
@@ -205,16 +237,16 @@ struct Lead<'a> {
 }
 
 impl Lead<'_> {
-    /// Feeds as ordered. The inputs, where the dataflow is to be suspended.
-    fn drive(mut self) -> Option<Inputs> {
+    /// Feeds as ordered. The inputs, where the dataflow is to be suspended, and where more comes from.
+    fn drive(mut self) -> Option<(Inputs, Place)> {
         let order = self.run();
         let Driver { setup, control, .. } = self.feed.driver;
-        if order == Order::Suspend {
+        if matches!(order, Order::Suspend | Order::Cut) {
             self.settle();
             if !control.is_left() {
                 control.suspend();
             }
-            return Some(self.feed.inputs);
+            return Some((self.feed.inputs, Place::First(self.decoded, self.others)));
         }
         self.feed.inputs.notices.send(Notice::LogEnd);
         let Lead {
@@ -253,7 +285,7 @@ impl Lead<'_> {
             }
             let stopped = setup.stop.is_stopped();
             match order {
-                Order::Suspend => return order,
+                Order::Suspend | Order::Cut => return order,
                 _ if control.is_left() => return Order::Suspend,
                 Order::Finish if self.reached.ended => return order,
                 Order::Finish if stopped && !self.brings_to_an_end() => return order,
@@ -272,7 +304,7 @@ impl Lead<'_> {
         match order {
             Order::Feed(most) if runs => most,
             Order::Finish if runs || self.brings_to_an_end() => Epoch::MAX,
-            Order::Feed(_) | Order::Finish | Order::Suspend => 0,
+            Order::Feed(_) | Order::Finish | Order::Suspend | Order::Cut => 0,
         }
     }
 

@@ -181,9 +181,28 @@ impl Engine {
     pub fn step(&mut self, epochs: Epoch) -> Reached {
         let goal = self.control.reached().epochs.saturating_add(epochs);
         self.control.order(Order::Feed(goal));
-        self.control.wait(|reached| {
+        self.control.wait(Duration::MAX, |reached| {
             reached.out == reached.epochs && (reached.epochs >= goal || reached.ended)
         })
+    }
+
+    /// Feeds what there is for so long, or until the source ends or the run is stopped. It goes on feeding afterwards.
+    pub fn run(&mut self, time: Duration) -> Reached {
+        self.control.order(Order::Feed(Epoch::MAX));
+        self.control.wait(time, |reached| reached.ended)
+    }
+
+    /// Takes a cut: waits until what was fed is accounted for, shows to `see` what each worker's operators hold (all workers at
+    /// the same time), and has them stand still until [`Engine::go_on`]. All rows of what was fed until then have been sent,
+    /// and no others. `None` if the run comes no further: a worker has failed.
+    pub fn cut(&mut self, see: impl Fn(usize, &State) + Send + Sync + 'static) -> Option<Reached> {
+        self.control.begin_cut(Arc::new(see));
+        self.control.all_seen().then(|| self.control.reached())
+    }
+
+    /// Goes on after a cut: the dataflow is built again, with what it held.
+    pub fn go_on(&mut self) {
+        self.control.end_cut();
     }
 
     /// How far it has come.

@@ -1,6 +1,6 @@
 //! The engine, without what is learnt: what it feeds, when, and what it says of it.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use std::sync::{Mutex, PoisonError};
 
@@ -216,6 +216,46 @@ fn a_suspended_engine_goes_on_with_any_number_of_workers() {
 }
 
 /// Each worker is fed what lives there, of every epoch, whoever has more to do; so nothing depends on how many there are.
+/// Cuts on the way change nothing, and show what is held: another engine goes on from the last one as the same does.
+#[test]
+fn an_engine_goes_on_after_cuts_and_another_one_from_them() {
+    let add = |a: (i64, u64), b: (i64, u64)| (a.0 + b.0, a.1 + b.1);
+    let (engine, _stop, whole) = begin(Script::homes(5, 90), THREE, Arc::new(()));
+    engine.finish();
+    let whole = held(&whole);
+    let (mut engine, _stop, written) = begin(Script::homes(5, 90), THREE, Arc::new(()));
+    let shown: Arc<Mutex<BTreeMap<usize, Vec<u8>>>> = Arc::default();
+    let (mut epochs, mut before) = (0, (0, 0));
+    for steps in [1, 7, 0, 12] {
+        epochs = engine.step(steps).epochs;
+        let shown = shown.clone();
+        let reached = engine.cut(move |worker, state| {
+            let mut shown = shown.lock().unwrap();
+            shown.insert(worker, bincode::serialize(state).unwrap());
+        });
+        assert_eq!(reached.unwrap().epochs, epochs);
+        before = add(before, held(&written));
+        engine.go_on();
+    }
+    let outcome = engine.finish();
+    assert_eq!((outcome.reached.lines, outcome.complete), (90, None));
+    assert_eq!(add(before, held(&written)), whole);
+    let shown = shown.lock().unwrap();
+    let states = shown
+        .values()
+        .map(|bytes| bincode::deserialize(bytes).unwrap());
+    let resumed = Resumed {
+        epochs,
+        states: states.collect(),
+    };
+    let mut rest = Script::homes(5, 90);
+    rest.0.drain(..60);
+    rest.1 = 60;
+    let (engine, _stop, after) = resume(rest, THREE, Arc::new(()), resumed, 3);
+    engine.finish();
+    assert_eq!(add(before, held(&after)), whole);
+}
+
 #[test]
 fn homes_are_fed_where_they_live() {
     const LINES: usize = 5000;

@@ -16,6 +16,11 @@ const NAP: Duration = Duration::from_millis(1);
 pub struct Gate(Arc<AtomicUsize>);
 
 impl Gate {
+    /// Is as new, once all are through.
+    pub fn shut(&self) {
+        self.0.store(0, Ordering::SeqCst);
+    }
+
     /// Lets all through: one will not come.
     pub fn open(&self) {
         self.0.fetch_add(usize::MAX / 2, Ordering::SeqCst);
