@@ -33,6 +33,8 @@ pub mod trainer;
 pub mod outputs;
 pub mod sinks;
 
+pub mod checkpoint;
+
 pub mod memory;
 pub mod notes;
 pub mod summary;

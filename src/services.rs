@@ -1,6 +1,7 @@
 //! What the dataflow asks the outside for, answered by models and synthesizers on the pool's threads.
 
 mod cohort;
+mod kept;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -18,6 +19,7 @@ use crate::notes::Notes;
 use crate::pool::{Pool, Urgency, Work};
 use crate::synthesizers::Synthesizer;
 use crate::{filter, trainer};
+use kept::Kept;
 
 /// Models that stay loaded, of each kind; a home's are needed again with its next segment.
 const LOADED: usize = 512;
@@ -68,7 +70,7 @@ pub fn services(
     synthesizer: Option<Answers>,
 ) -> Services {
     let preset = settings.preset;
-    Services {
+    let services = Services {
         foundation: pool.offer(Urgency::Soon, workload.foundation.clone(), {
             let (catalogs, notes) = (catalogs.clone(), notes.clone());
             move |warm: Arc<WarmedUp>| {
@@ -124,6 +126,15 @@ pub fn services(
                 judge(&ask, &catalogs, &detectors, &predictors).map_err(|e| failed("score", &e))
             }
         }),
+    };
+    // What takes long, or costs money, is not begun again when the dataflow is built anew.
+    let asked = services.synthesizer;
+    Services {
+        foundation: Kept::over(services.foundation, |warm| warm.cohort),
+        synthesizer: asked.map(|answers| Kept::over(answers, |request| request.key) as Answers),
+        filter: Kept::over(services.filter, |candidates| candidates.key),
+        trainer: Kept::over(services.trainer, |filtered| filtered.key),
+        ..services
     }
 }
 

@@ -6,6 +6,7 @@
 //! what came of it.
 
 mod budget;
+mod checkpoints;
 mod choices;
 mod describe;
 mod error;
@@ -24,6 +25,7 @@ use jiff::tz::TimeZone;
 
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
+pub use checkpoints::Checkpointing;
 pub use choices::{CassetteMode, Checker, Format, Naming, Synthesizer, Writes};
 pub use describe::describe;
 pub use error::UsageError;
@@ -182,6 +184,16 @@ pub struct Config {
         default_value = "7"
     )]
     pub trial: NonZeroUsize,
+
+    /// How often a run keeps in its output folder what it goes on from when it was killed or stopped: the same command then goes on
+    /// there. Keeping takes a twentieth of the time at most; off: never
+    #[arg(
+        long,
+        env = "HEARTH_CHECKPOINT_EVERY",
+        value_name = "DURATION",
+        default_value = "10s"
+    )]
+    pub checkpoint_every: Checkpointing,
 
     /// Fail at the first rejected line, instead of writing it to `rejected`
     #[arg(

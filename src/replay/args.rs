@@ -50,6 +50,10 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
 
+    /// Begin anew, where an earlier run was stopped that could be gone on with
+    #[arg(long)]
+    pub fresh: bool,
+
     /// Ask no language model: run up to the requests, and say how many there are, of how many tokens, and what they would cost
     #[arg(long)]
     pub dry_run: bool,

@@ -38,11 +38,15 @@ impl Again {
     /// Opens the log behind the first so many lines.
     ///
     /// # Errors
-    /// It cannot be opened any more.
+    /// It cannot be opened any more, or has fewer lines.
     pub fn behind(&self, lines: u64) -> anyhow::Result<EventLog> {
         let mut log = EventLog::open(&self.logs, self.options.clone())?;
-        log.skip(lines);
-        Ok(log)
+        match log.skip(lines) {
+            0 => Ok(log),
+            missing => anyhow::bail!(
+                "the log is not the one that was read before: it has {missing} lines less; --fresh begins anew"
+            ),
+        }
     }
 }
 

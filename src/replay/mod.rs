@@ -4,6 +4,7 @@
 //! before the summary is made, but for what a stopped run abandons.
 
 mod args;
+mod checkpointing;
 mod input;
 mod pause;
 mod progress;
@@ -15,20 +16,22 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use crate::engine::{Engine, Epochs, Outcome, Resumed};
+use crate::checkpoint::Found;
+use crate::engine::{Engine, Epochs, Outcome};
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
 use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
-use crate::sinks::files::{self, Folder};
+use crate::sinks::files::Folder;
 use crate::sources::{Files, Source, UtcOnly};
 use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 pub use args::ReplayArgs;
+use checkpointing::{Begin, Keeping};
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
@@ -71,12 +74,25 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
-    let mut replay = Replay::begin(args, input, &folder, stop)?;
+    let keeping = Keeping::new(
+        args,
+        &input.fleet.catalogs,
+        &folder,
+        input.again_or_refuse().is_ok(),
+    )?;
+    let found = keeping.found(args.fresh)?;
+    let mut replay = Replay::begin(args, input, &folder, stop, found)?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
-    let ended = replay.finish()?;
+    replay.feed(&keeping);
+    let mut ended = replay.finish()?;
     ended.summary.write(&folder)?;
+    if stop.is_stopped() {
+        ended.kept = keeping.any();
+    } else {
+        keeping.clear()?;
+    }
     Ok(ended)
 }
 
@@ -109,6 +125,8 @@ struct Ended {
     counts: Counts,
     outcome: Outcome,
     quoted: Option<Quoted>,
+    /// Whether the same command goes on with it.
+    kept: bool,
 }
 
 impl<'a> Replay<'a> {
@@ -118,6 +136,7 @@ impl<'a> Replay<'a> {
         input: Input,
         folder: &Folder,
         stop: &'a Stop,
+        found: Option<Found>,
     ) -> anyhow::Result<Self> {
         let config = &args.config;
         let Input {
@@ -144,7 +163,14 @@ impl<'a> Replay<'a> {
         let Begun { answers, llm } = begun;
         let answered = answers.is_some();
         // Nothing can refuse the run any more.
-        let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
+        let Begin {
+            log,
+            contexts,
+            past,
+            resumed,
+            writer,
+            rows,
+        } = Begin::new(found, (log, contexts), &again, folder, names)?;
         let utc = fleet.zones.is_empty().then(|| log.utc());
         let source = Files::new(log, contexts)?;
         let strict = config.strict.then(|| stop.clone());
@@ -166,14 +192,14 @@ impl<'a> Replay<'a> {
             stop: stop.clone(),
             fed: fed.clone(),
         };
-        let engine = start.engine(config.workers, Resumed::default(), source)?;
+        let engine = start.engine(config.workers, resumed, source)?;
         Ok(Replay {
             args,
             stop,
             began,
             engine,
             start,
-            past: Past::default(),
+            past,
             again,
             pool,
             writer,
@@ -252,6 +278,7 @@ impl<'a> Replay<'a> {
             counts,
             outcome,
             quoted: self.quoted,
+            kept: false,
         })
     }
 }
@@ -291,7 +318,12 @@ impl Ended {
             );
         }
         if summary.interrupted {
-            anyhow::bail!("interrupted; what was done until then is in {out}");
+            let again = if self.kept {
+                "; the same command goes on with it"
+            } else {
+                ""
+            };
+            anyhow::bail!("interrupted; what was done until then is in {out}{again}");
         }
         if let Some(reason) = summary.llm.as_ref().and_then(|llm| llm.refused.as_ref()) {
             anyhow::bail!(

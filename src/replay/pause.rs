@@ -77,6 +77,14 @@ impl Default for Past {
 }
 
 impl Past {
+    /// So many lines were fed by a run that is no more.
+    pub fn behind(lines: u64) -> Self {
+        Past {
+            lines,
+            ..Past::default()
+        }
+    }
+
     /// Up to the end of this one.
     pub fn of(outcome: Outcome) -> Self {
         Past {

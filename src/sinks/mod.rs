@@ -11,6 +11,7 @@ mod open_rows;
 mod out;
 mod writer;
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::PathBuf;
 
@@ -18,8 +19,9 @@ use hearth_operators::words::Epoch;
 
 use crate::outputs::{Model, Names, Rows, Stream};
 
+pub use open_rows::Open;
 pub use out::Out;
-pub use writer::{RowSender, Writer};
+pub use writer::{RowSender, Writer, Written};
 
 /// Why outputs are incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -56,6 +58,9 @@ pub enum SinkError {
     Start(io::Error),
 }
 
+/// Where each stream stands in its sink.
+pub type Positions = BTreeMap<Stream, u64>;
+
 /// Takes streams to where they are wanted.
 pub trait Sink: Send {
     /// Takes rows of an epoch that is complete. Epochs of a stream come in order.
@@ -63,9 +68,6 @@ pub trait Sink: Send {
     /// # Errors
     /// The rows cannot be written.
     fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError>;
-
-    /// All rows of the stream up to and including this epoch were given.
-    fn close(&mut self, stream: Stream, epoch: Epoch);
 
     /// Takes a model.
     ///
@@ -79,9 +81,11 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn flush(&mut self) -> Result<(), SinkError>;
 
-    /// Where the stream stood after this epoch's last row: what a restart truncates to. `None` as long as the epoch is
-    /// open.
-    fn position(&self, stream: Stream, epoch: Epoch) -> Option<u64>;
+    /// Has what was given outlive a power failure too, and says where each stream stands: what a restart goes back to.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn cut(&mut self) -> Result<Positions, SinkError>;
 }
 
 #[cfg(test)]

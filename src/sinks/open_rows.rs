@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
 use hearth_operators::words::Epoch;
+use serde::{Deserialize, Serialize};
 
 use super::SinkError;
 use crate::outputs::{Names, Rows, Stream, Tally};
@@ -79,6 +80,56 @@ impl OpenRows {
         Ok(())
     }
 
+    /// Shows what waits, formatted.
+    ///
+    /// # Errors
+    /// Rows cannot be formatted, or spilled ones be read.
+    pub(super) fn show(&mut self, names: &Names) -> Result<Vec<Open>, SinkError> {
+        let mut shown = Vec::new();
+        for stream in Stream::ALL {
+            let waiting = &self.streams[stream as usize];
+            let mut rows = Vec::new();
+            for (epoch, batches) in &waiting.open {
+                for batch in batches {
+                    let lines = match batch {
+                        Batch::Rows(rows) => Lines::format(*epoch, &**rows, names)?,
+                        Batch::Spilled(spilled) => self.spill.lines(spilled)?,
+                    };
+                    rows.push((*epoch, lines));
+                }
+            }
+            let Waiting { next, ended, .. } = *waiting;
+            shown.push(Open {
+                stream,
+                next,
+                ended,
+                rows,
+            });
+        }
+        Ok(shown)
+    }
+
+    /// Goes on with what was shown.
+    pub(super) fn back_to(shown: Vec<Open>, in_memory: usize) -> Self {
+        let mut held = OpenRows::new(in_memory);
+        for Open {
+            stream,
+            next,
+            ended,
+            rows,
+        } in shown
+        {
+            let waiting = &mut held.streams[stream as usize];
+            (waiting.next, waiting.ended) = (next, ended);
+            for (epoch, lines) in rows {
+                held.rows += lines.len();
+                let batches = waiting.open.entry(epoch).or_default();
+                batches.push(Batch::Rows(Box::new(lines)));
+            }
+        }
+        held
+    }
+
     /// Hands the rows of a stream up to and including an epoch to `take`, in order of epochs.
     ///
     /// # Errors
@@ -108,12 +159,21 @@ impl OpenRows {
                         self.rows -= rows.len();
                         take(epoch, &*rows)?;
                     }
-                    Batch::Spilled(spilled) => take(epoch, &self.spill.read(*spilled)?)?,
+                    Batch::Spilled(spilled) => take(epoch, &self.spill.read(&spilled)?)?,
                 }
             }
         }
         Ok(())
     }
+}
+
+/// Rows of a stream that wait, as a cut keeps them.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Open {
+    stream: Stream,
+    next: Epoch,
+    ended: bool,
+    rows: Vec<(Epoch, Lines)>,
 }
 
 /// A temporary file of formatted rows.
@@ -129,8 +189,8 @@ struct Spill {
 struct Spilled {
     stream: Stream,
     at: u64,
-    /// The length of each line.
-    lengths: Vec<usize>,
+    /// Where each line ends.
+    ends: Vec<usize>,
     tally: Tally,
 }
 
@@ -141,23 +201,20 @@ impl Spill {
         rows: &dyn Rows,
         names: &Names,
     ) -> Result<Spilled, SinkError> {
-        let (mut text, mut lengths) = (Vec::new(), Vec::with_capacity(rows.len()));
-        for index in 0..rows.len() {
-            let before = text.len();
-            rows.line(index, epoch, names, &mut text)
-                .map_err(|error| SinkError::Spill(error.into()))?;
-            lengths.push(text.len() - before);
-        }
+        let Lines {
+            stream,
+            text,
+            ends,
+            tally,
+        } = Lines::format(epoch, rows, names)?;
         self.append(&text).map_err(SinkError::Spill)?;
         let at = self.end;
         self.end += text.len() as u64;
         self.batches += 1;
-        let mut tally = Tally::default();
-        rows.count(&mut tally);
         Ok(Spilled {
-            stream: rows.stream(),
+            stream,
             at,
-            lengths,
+            ends,
             tally,
         })
     }
@@ -171,40 +228,60 @@ impl Spill {
         file.write_all(text)
     }
 
-    fn read(&mut self, spilled: Spilled) -> Result<Lines, SinkError> {
-        let mut text = vec![0; spilled.lengths.iter().sum()];
+    fn lines(&mut self, spilled: &Spilled) -> Result<Lines, SinkError> {
+        let mut text = vec![0; spilled.ends.last().copied().unwrap_or(0)];
         if let Some(file) = &mut self.file {
             file.seek(SeekFrom::Start(spilled.at))
                 .and_then(|_| file.read_exact(&mut text))
                 .map_err(SinkError::Spill)?;
         }
+        Ok(Lines {
+            stream: spilled.stream,
+            text,
+            ends: spilled.ends.clone(),
+            tally: spilled.tally.clone(),
+        })
+    }
+
+    fn read(&mut self, spilled: &Spilled) -> Result<Lines, SinkError> {
+        let lines = self.lines(spilled)?;
         self.batches -= 1;
         if self.batches == 0 {
             // Its place on the disk is given back.
             (self.file, self.end) = (None, 0);
         }
-        let mut ends = spilled.lengths;
-        let mut end = 0;
-        for length in &mut ends {
-            end += *length;
-            *length = end;
-        }
-        Ok(Lines {
-            stream: spilled.stream,
-            text,
-            ends,
-            tally: spilled.tally,
-        })
+        Ok(lines)
     }
 }
 
 /// Rows that were formatted already.
+#[derive(Debug, Serialize, Deserialize)]
 struct Lines {
     stream: Stream,
     text: Vec<u8>,
     /// Where each line ends.
     ends: Vec<usize>,
     tally: Tally,
+}
+
+impl Lines {
+    fn format(epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<Self, SinkError> {
+        let (mut text, mut ends) = (Vec::new(), Vec::with_capacity(rows.len()));
+        for index in 0..rows.len() {
+            rows.line(index, epoch, names, &mut text)
+                .map_err(|error| SinkError::Spill(error.into()))?;
+            ends.push(text.len());
+        }
+        let mut tally = Tally::default();
+        rows.count(&mut tally);
+        let stream = rows.stream();
+        Ok(Lines {
+            stream,
+            text,
+            ends,
+            tally,
+        })
+    }
 }
 
 impl Rows for Lines {

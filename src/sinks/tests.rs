@@ -45,7 +45,6 @@ fn line(epoch: Epoch, number: i64) -> String {
 #[derive(Clone, Default)]
 struct Kept {
     given: Arc<Mutex<Vec<(Epoch, String)>>>,
-    closed: Arc<Mutex<Vec<(Stream, Epoch)>>>,
     flushed: Arc<Mutex<usize>>,
     fails_at: Option<Epoch>,
 }
@@ -67,10 +66,6 @@ impl Sink for Kept {
         Ok(())
     }
 
-    fn close(&mut self, stream: Stream, epoch: Epoch) {
-        self.closed.lock().unwrap().push((stream, epoch));
-    }
-
     fn save(&mut self, _: &Model, _: &Names) -> Result<(), SinkError> {
         Ok(())
     }
@@ -80,8 +75,9 @@ impl Sink for Kept {
         Ok(())
     }
 
-    fn position(&self, _: Stream, _: Epoch) -> Option<u64> {
-        None
+    fn cut(&mut self) -> Result<Positions, SinkError> {
+        let rows = self.given.lock().unwrap().len() as u64;
+        Ok([(Stream::Transitions, rows)].into())
     }
 }
 
@@ -181,8 +177,6 @@ fn rows_of_several_workers_all_arrive_in_order() {
     let given = kept.given.lock().unwrap();
     assert!(given.is_sorted_by_key(|(epoch, _)| *epoch));
     assert_eq!(given.len(), 3 * 200 * 3);
-    let closed = kept.closed.lock().unwrap();
-    assert_eq!(closed.last(), Some(&(Stream::Transitions, 199)));
 }
 
 #[test]
@@ -240,4 +234,28 @@ fn a_row_is_flushed_within_a_second_of_its_close() {
     }
     drop(sender);
     writer.finish().unwrap();
+}
+
+/// A writer that goes on where a cut left another one writes the rest, rows of open epochs included, and counts all.
+#[test]
+fn a_writer_goes_on_where_a_cut_left_another() {
+    let (kept, after) = (Kept::default(), Kept::default());
+    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
+    sender.write(0, vec![row(0, 1)]);
+    sender.write(2, vec![row(2, 1); 2]);
+    sender.close(Stream::Transitions, 1);
+    let written = sender.cut().unwrap();
+    assert_eq!(written.positions, [(Stream::Transitions, 1)].into());
+    sender.close(Stream::Transitions, 2);
+    drop(sender);
+    let counts = writer.finish().unwrap();
+    let written = bincode::deserialize(&bincode::serialize(&written).unwrap()).unwrap();
+    let (writer, sender) = Writer::back_to(written, after.clone(), names()).unwrap();
+    sender.close(Stream::Transitions, 2);
+    drop(sender);
+    assert_eq!(writer.finish().unwrap(), counts);
+    assert_eq!(
+        *after.given.lock().unwrap(),
+        kept.given.lock().unwrap()[1..]
+    );
 }

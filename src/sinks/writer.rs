@@ -5,9 +5,10 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
 use hearth_operators::words::Epoch;
+use serde::{Deserialize, Serialize};
 
-use super::open_rows::{IN_MEMORY, OpenRows};
-use super::{Sink, SinkError};
+use super::open_rows::{IN_MEMORY, Open, OpenRows};
+use super::{Positions, Sink, SinkError};
 use crate::outputs::{Counts, Model, Names, Record, Rows, Stream, Tally};
 
 /// Messages that may wait for the writer before a worker does.
@@ -27,6 +28,18 @@ enum Message {
     Events { applied: u64, duplicate: u64 },
     /// A model to be saved.
     Model(Model),
+    /// Everything up to here is to be durable, and shown.
+    Cut(Sender<Written>),
+}
+
+/// How far outputs are written: what a restart goes on from.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Written {
+    /// Where each stream stands.
+    pub positions: Positions,
+    /// Rows that are not written, for their epochs are open.
+    open: Vec<Open>,
+    tally: Tally,
 }
 
 /// The way to the writer; clones share it. The writer takes messages until the last one is dropped; only its panic ends it
@@ -61,6 +74,13 @@ impl RowSender {
     pub fn save(&self, model: Model) {
         let _ = self.0.send(Message::Model(model));
     }
+
+    /// Has everything that was sent be durable, and says how far that is; `None` if writing has failed.
+    pub fn cut(&self) -> Option<Written> {
+        let (reply, written) = crossbeam_channel::bounded(1);
+        let _ = self.0.send(Message::Cut(reply));
+        written.recv().ok()
+    }
 }
 
 /// The thread that writes.
@@ -78,12 +98,35 @@ impl Writer {
         sink: impl Sink + 'static,
         names: Names,
     ) -> Result<(Writer, RowSender), SinkError> {
+        let held = OpenRows::new(IN_MEMORY);
+        Self::run(sink, names, held, Tally::default())
+    }
+
+    /// Goes on with what an earlier run had written, into a sink that was put back there.
+    ///
+    /// # Errors
+    /// The system gives no thread.
+    pub fn back_to(
+        written: Written,
+        sink: impl Sink + 'static,
+        names: Names,
+    ) -> Result<(Writer, RowSender), SinkError> {
+        let held = OpenRows::back_to(written.open, IN_MEMORY);
+        Self::run(sink, names, held, written.tally)
+    }
+
+    fn run(
+        sink: impl Sink + 'static,
+        names: Names,
+        held: OpenRows,
+        tally: Tally,
+    ) -> Result<(Writer, RowSender), SinkError> {
         let (sender, receiver) = crossbeam_channel::bounded(MESSAGES);
         let desk = WriterThread {
             sink,
             names,
-            held: OpenRows::new(IN_MEMORY),
-            tally: Tally::default(),
+            held,
+            tally,
             flush_at: None,
         };
         let thread = std::thread::Builder::new()
@@ -150,7 +193,21 @@ impl<S: Sink> WriterThread<S> {
                 Ok(())
             }
             Message::Model(model) => self.sink.save(&model, &self.names),
+            Message::Cut(reply) => self.cut(&reply),
         }
+    }
+
+    fn cut(&mut self, reply: &Sender<Written>) -> Result<(), SinkError> {
+        let positions = self.sink.cut()?;
+        let open = self.held.show(&self.names)?;
+        let tally = self.tally.clone();
+        // Whoever asked may have been told to stop.
+        let _ = reply.send(Written {
+            positions,
+            open,
+            tally,
+        });
+        Ok(())
     }
 
     fn close(&mut self, stream: Stream, epoch: Epoch) -> Result<(), SinkError> {
@@ -162,7 +219,6 @@ impl<S: Sink> WriterThread<S> {
             any = true;
             Ok(())
         })?;
-        sink.close(stream, epoch);
         if any && self.flush_at.is_none() {
             self.flush_at = Some(Instant::now() + UNSEEN);
         }

@@ -12,6 +12,7 @@ mod folder;
 mod formats;
 mod household;
 mod interrupt;
+mod killed;
 mod llm;
 mod packed;
 mod program;

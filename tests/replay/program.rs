@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 use serde_json::Value;
 
 /// The files of an output folder, without `.jsonl`.
-pub const STREAMS: [&str; 9] = [
+pub const STREAMS: [&str; 10] = [
     "segments",
     "transitions",
     "representatives",
@@ -16,6 +16,7 @@ pub const STREAMS: [&str; 9] = [
     "verdicts",
     "adaptations",
     "scores",
+    "alarms",
     "late",
     "rejected",
 ];

@@ -211,6 +211,7 @@ impl Files {
             catalog: self.catalog.clone(),
             homes: None,
             out: out.to_owned(),
+            fresh: true,
             dry_run: false,
             explain: false,
             file: None,

@@ -27,6 +27,14 @@ pub enum FolderError {
         /// Why.
         source: io::Error,
     },
+    /// A file that a run is to go on with cannot be.
+    #[error("cannot go on with {path}: {source}; --fresh begins anew")]
+    Reopen {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// Another run writes into it.
     #[error("another run writes into {0}; wait for its end, or name another folder with --out")]
     InUse(PathBuf),
@@ -89,6 +97,12 @@ impl Folder {
     /// Where it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Takes back what says that the outputs are complete.
+    pub(super) fn reopen(&self) -> Result<(), FolderError> {
+        let summary = summary_path(&self.path);
+        remove(&summary).map_err(creating(&summary))
     }
 
     /// Removes an earlier output: the summary first, for a folder without one is known to be incomplete, and all of it before

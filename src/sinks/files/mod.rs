@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use hearth_operators::words::Epoch;
 
-use super::{Sink, SinkError};
+use super::{Positions, Sink, SinkError};
 use crate::outputs::{Model, Names, Rows, Stream};
 
 pub use folder::{Folder, FolderError};
@@ -30,10 +30,6 @@ struct Appended {
     file: BufWriter<File>,
     /// Bytes given to it.
     bytes: u64,
-    /// The last epoch that is closed.
-    closed: Option<Epoch>,
-    /// Of each epoch with rows, in order: where the file ended after them. 16 bytes an epoch.
-    ends: Vec<(Epoch, u64)>,
 }
 
 impl Files {
@@ -60,15 +56,59 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Goes on with the outputs of an earlier run, from where a cut left them.
+    ///
+    /// # Errors
+    /// A file is missing, shorter than it was, or cannot be opened.
+    pub fn back_to(folder: &Folder, positions: &Positions) -> Result<Files, FolderError> {
+        folder.reopen()?;
+        let files = Stream::ALL.map(|stream| {
+            let path = stream.path(folder.path());
+            let bytes = positions.get(&stream).copied().unwrap_or(0);
+            Appended::back_to(path.clone(), bytes)
+                .map_err(|source| FolderError::Reopen { path, source })
+        });
+        Ok(Files {
+            files: files.into_iter().collect::<Result<_, _>>()?,
+            models: Models::of(folder.path()),
+            line: Vec::new(),
+        })
+    }
+}
+
 impl Appended {
     fn new(path: PathBuf, file: File) -> Self {
         Appended {
             path,
             file: BufWriter::with_capacity(1 << 18, file),
             bytes: 0,
-            closed: None,
-            ends: Vec::new(),
         }
+    }
+
+    /// Opens a file again, to go on where a cut left it: what stands behind goes.
+    fn back_to(path: PathBuf, bytes: u64) -> io::Result<Self> {
+        let file = File::options().append(true).open(&path)?;
+        let there = file.metadata()?.len();
+        if there < bytes {
+            let missing =
+                format!("it has {there} bytes, and had {bytes}: something was taken from it");
+            return Err(io::Error::other(missing));
+        }
+        file.set_len(bytes)?;
+        Ok(Appended {
+            bytes,
+            ..Appended::new(path, file)
+        })
+    }
+
+    /// Has what was given outlive a power failure.
+    fn sync(&mut self) -> Result<(), SinkError> {
+        let synced = self
+            .file
+            .flush()
+            .and_then(|()| self.file.get_ref().sync_data());
+        synced.map_err(|source| self.failed(source))
     }
 
     fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
@@ -94,16 +134,7 @@ impl Sink for Files {
             self.line.push(b'\n');
             file.append(&self.line)?;
         }
-        match file.ends.last_mut() {
-            Some((last, end)) if *last == epoch => *end = file.bytes,
-            _ => file.ends.push((epoch, file.bytes)),
-        }
         Ok(())
-    }
-
-    fn close(&mut self, stream: Stream, epoch: Epoch) {
-        let file = &mut self.files[stream as usize];
-        file.closed = file.closed.max(Some(epoch));
     }
 
     /// Its file is named by its version: written again after a restart it is the same, so it need not wait for its epoch.
@@ -119,13 +150,10 @@ impl Sink for Files {
         Ok(())
     }
 
-    fn position(&self, stream: Stream, epoch: Epoch) -> Option<u64> {
-        let file = &self.files[stream as usize];
-        file.closed.filter(|&closed| epoch <= closed)?;
-        let before = file
-            .ends
-            .partition_point(|&(with_rows, _)| with_rows <= epoch);
-        Some(before.checked_sub(1).map_or(0, |last| file.ends[last].1))
+    fn cut(&mut self) -> Result<Positions, SinkError> {
+        self.files.iter_mut().try_for_each(Appended::sync)?;
+        let ends = self.files.iter().map(|file| file.bytes);
+        Ok(Stream::ALL.into_iter().zip(ends).collect())
     }
 }
 

@@ -17,30 +17,28 @@ fn text(dir: &Path, stream: Stream) -> String {
     std::fs::read_to_string(stream.path(dir)).unwrap()
 }
 
+/// Files go back to where a cut left them, whatever was written since; what was taken from them is missed.
 #[test]
-fn a_position_is_what_is_on_disk_after_its_epoch() {
+fn files_go_back_to_a_cut() {
     let dir = tempfile::tempdir().unwrap();
-    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
-    let path = Stream::Transitions.path(dir.path());
-    assert_eq!(files.position(Stream::Transitions, 0), None);
-    let mut on_disk = Vec::new();
-    for epoch in 0..20 {
-        // Some epochs have no rows, some several batches.
-        for number in 0..epoch % 3 {
-            let rows = vec![row(epoch, 1000 * number as i64); 2];
-            files.write(epoch, &rows, &names()).unwrap();
-        }
-        files.close(Stream::Transitions, epoch);
-        files.flush().unwrap();
-        on_disk.push(std::fs::metadata(&path).unwrap().len());
-    }
-    assert!(on_disk.last() > on_disk.first());
-    for (epoch, bytes) in (0..).zip(on_disk) {
-        let position = files.position(Stream::Transitions, epoch);
-        assert_eq!(position, Some(bytes), "epoch {epoch}");
-    }
-    assert_eq!(files.position(Stream::Transitions, 20), None);
-    assert_eq!(files.position(Stream::Scores, 0), None);
+    let folder = claim(dir.path()).unwrap();
+    let mut files = Files::create(&folder).unwrap();
+    files.write(0, &vec![row(0, 1); 3], &names()).unwrap();
+    let positions = files.cut().unwrap();
+    let then = text(dir.path(), Stream::Transitions);
+    files.write(1, &vec![row(1, 1); 3], &names()).unwrap();
+    files.flush().unwrap();
+    let all = text(dir.path(), Stream::Transitions);
+    drop(files);
+    let mut files = Files::back_to(&folder, &positions).unwrap();
+    assert_eq!(text(dir.path(), Stream::Transitions), then);
+    files.write(1, &vec![row(1, 1); 3], &names()).unwrap();
+    files.flush().unwrap();
+    assert_eq!(text(dir.path(), Stream::Transitions), all);
+    drop(files);
+    std::fs::write(Stream::Transitions.path(dir.path()), "cut").unwrap();
+    let missed = Files::back_to(&folder, &positions).map(drop).unwrap_err();
+    assert!(missed.to_string().contains("transitions.jsonl"), "{missed}");
 }
 
 #[test]

@@ -121,20 +121,21 @@ impl EventLog {
         read
     }
 
-    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them.
-    pub fn skip(&mut self, lines: u64) {
+    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them. How many are missing.
+    pub fn skip(&mut self, lines: u64) -> u64 {
         const AT_ONCE: u64 = 4096;
         let mut left = lines;
         let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
         while left > 0 {
             match self.read(left.min(AT_ONCE) as usize, &mut behaviors, &mut rejected) {
-                Ok(0) => return,
+                Ok(0) => return left,
                 Ok(read) => left -= read as u64,
                 Err(_) => {}
             }
             behaviors.clear();
             rejected.clear();
         }
+        0
     }
 
     /// Tells, also once the log is read elsewhere, whether all its times were written in UTC.

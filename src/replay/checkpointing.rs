@@ -1,0 +1,312 @@
+//! A replay that keeps what it can go on from, and one that goes on.
+
+use std::fs::File;
+use std::io::Read;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use hearth_operators::words::{Catalogs, Shift};
+
+use super::input::Again;
+use super::pause::Past;
+use super::{Replay, ReplayArgs};
+use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
+use crate::config::{Checkpointing, Config, UsageError};
+use crate::engine::Resumed;
+use crate::outputs::{Names, grouped};
+use crate::sinks::files::{Files, Folder};
+use crate::sinks::{RowSender, Writer};
+use crate::sources::{EventLog, Rejected};
+
+/// The checkpoints of a run.
+pub struct Keeping {
+    checkpoints: Checkpoints,
+    identity: Identity,
+    every: Checkpointing,
+}
+
+impl Keeping {
+    /// In an output folder, where the run can read its logs again.
+    ///
+    /// # Errors
+    /// A file that the run reads cannot be read.
+    pub fn new(
+        args: &ReplayArgs,
+        catalogs: &Catalogs,
+        folder: &Folder,
+        again: bool,
+    ) -> anyhow::Result<Self> {
+        let every = if again {
+            args.config.checkpoint_every
+        } else {
+            Checkpointing::Off
+        };
+        Ok(Keeping {
+            checkpoints: Checkpoints::of(folder.path()),
+            identity: match every {
+                Checkpointing::Off => Identity { traits: Vec::new() },
+                Checkpointing::Every(_) => identity(args, catalogs)?,
+            },
+            every,
+        })
+    }
+
+    /// Where to go on; `None`: the run begins anew, and what an earlier one kept is gone.
+    ///
+    /// # Errors
+    /// It is another run's, or cannot be read.
+    pub fn found(&self, fresh: bool) -> anyhow::Result<Option<Found>> {
+        if self.every != Checkpointing::Off && !fresh {
+            let found = self.checkpoints.newest(&self.identity).map_err(refused)?;
+            if let Some(found) = found {
+                for damaged in &found.damaged {
+                    eprintln!("hearth: {damaged}; the one before is used");
+                }
+                return Ok(Some(found));
+            }
+        }
+        self.clear()?;
+        Ok(None)
+    }
+
+    /// Removes what was kept: the run is complete, or another one begins.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn clear(&self) -> anyhow::Result<()> {
+        Ok(self.checkpoints.clear()?)
+    }
+
+    /// Whether a run that is stopped can be gone on with.
+    pub fn any(&self) -> bool {
+        self.every != Checkpointing::Off && self.checkpoints.exist()
+    }
+}
+
+fn refused(error: CheckpointError) -> anyhow::Error {
+    UsageError(error.to_string()).into()
+}
+
+impl Replay<'_> {
+    /// Feeds the log to its end, and keeps on the way what the run can go on from.
+    pub(super) fn feed(&mut self, keeping: &Keeping) {
+        let mut took = Duration::ZERO;
+        while let Some(wait) = keeping.every.wait(took) {
+            let reached = self.engine.run(wait);
+            if reached.ended || self.stop.is_stopped() {
+                return;
+            }
+            if reached.epochs == 0 {
+                // There is nothing to keep yet; declared shifts come with the first epoch.
+                continue;
+            }
+            match self.keep(keeping) {
+                Ok(time) => took = time,
+                Err(error) => return self.stop.fail(error.to_string()),
+            }
+        }
+    }
+
+    /// Takes a checkpoint. For how long the dataflow stood still.
+    fn keep(&mut self, keeping: &Keeping) -> Result<Duration, CheckpointError> {
+        let began = Instant::now();
+        let cut = Arc::new(keeping.checkpoints.begin()?);
+        let parts = cut.clone();
+        let reached = self
+            .engine
+            .cut(move |worker, state| parts.keep(worker, state));
+        let Some(reached) = reached else {
+            return Ok(Duration::ZERO);
+        };
+        let whole = reached.out == reached.epochs && !self.stop.is_stopped();
+        let written = whole.then(|| self.start.rows.cut()).flatten();
+        self.engine.go_on();
+        let took = began.elapsed();
+        // Where rows cannot be written, the run ends by that.
+        if let Some(written) = written {
+            let moment = Moment {
+                identity: keeping.identity.clone(),
+                epochs: reached.epochs,
+                lines: self.past.lines + reached.lines,
+                bytes: reached.position.bytes,
+                workers: self.args.config.workers.get(),
+                written,
+            };
+            keeping.checkpoints.end(&cut, &moment)?;
+        }
+        Ok(took)
+    }
+}
+
+/// What a run begins with: nothing, or what an earlier one kept.
+pub struct Begin {
+    pub log: EventLog,
+    pub contexts: (Vec<Shift>, Vec<Rejected>),
+    pub past: Past,
+    pub resumed: Resumed,
+    pub writer: Writer,
+    pub rows: RowSender,
+}
+
+impl Begin {
+    /// With the log and contexts, or the log behind the lines that were fed.
+    ///
+    /// # Errors
+    /// The outputs cannot be written, or gone on with; the log has fewer lines than before.
+    pub fn new(
+        found: Option<Found>,
+        (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
+        again: &Again,
+        folder: &Folder,
+        names: Names,
+    ) -> anyhow::Result<Self> {
+        let Some(Found { moment, states, .. }) = found else {
+            let (writer, rows) = Writer::start(Files::create(folder)?, names)?;
+            let (past, resumed) = Default::default();
+            return Ok(Begin {
+                log,
+                contexts,
+                past,
+                resumed,
+                writer,
+                rows,
+            });
+        };
+        let Moment {
+            epochs,
+            lines,
+            bytes,
+            written,
+            ..
+        } = moment;
+        let share = log.bytes_total().map(|all| 100 * bytes / all.max(1));
+        let share = share
+            .map(|share| format!(", {share} % of the input"))
+            .unwrap_or_default();
+        eprintln!("hearth: goes on at epoch {}{share}", grouped(epochs));
+        let log = again.behind(lines)?;
+        let sink = Files::back_to(folder, &written.positions)?;
+        let (writer, rows) = Writer::back_to(written, sink, names)?;
+        Ok(Begin {
+            log,
+            // The declared shifts were fed with the first epoch.
+            contexts: Default::default(),
+            past: Past::behind(lines),
+            resumed: Resumed { epochs, states },
+            writer,
+            rows,
+        })
+    }
+}
+
+/// What outputs follow from. Workers and threads are not in it, nor is how quickly the run goes.
+fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
+    let mut traits = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    for (number, log) in args.logs.iter().enumerate() {
+        // A log may have grown since.
+        let first = sum(log, Some(4096))?;
+        traits.push((
+            format!("log {}", number + 1),
+            format!("{} {first}", log.display()),
+        ));
+    }
+    let config = &args.config;
+    let files = [
+        ("contexts", &args.contexts),
+        ("catalog", &args.catalog),
+        ("homes", &args.homes),
+        ("knowledge", &config.knowledge),
+    ];
+    for (name, file) in files {
+        let content = file.as_deref().map(|file| sum(file, None)).transpose()?;
+        traits.push((name.to_owned(), format!("{content:?}")));
+    }
+    let mut vocabulary = crc32fast::Hasher::new();
+    for home in catalogs.homes() {
+        vocabulary.update(&bincode::serialize(&**catalogs.of(home))?);
+    }
+    vocabulary.update(&bincode::serialize(&**catalogs.others())?);
+    traits.push((
+        "devices and actions".to_owned(),
+        format!("{:08x}", vocabulary.finalize()),
+    ));
+    traits.extend(settings(config));
+    Ok(Identity { traits })
+}
+
+fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
+    // By name, so that no option can be forgotten here.
+    let Config {
+        workers: _,
+        threads: _,
+        strict: _,
+        checkpoint_every: _,
+        knowledge: _,
+        lateness,
+        max_gap,
+        max_span,
+        max_jump,
+        checker,
+        timezone,
+        epoch_events,
+        epoch_interval,
+        top_k,
+        similarity,
+        representatives,
+        warm_up,
+        warm_up_span,
+        synthesizer,
+        preset,
+        seed,
+        alarm_budget,
+        trial,
+        llm,
+    } = config;
+    let timezone = timezone.as_ref().and_then(|zone| zone.iana_name());
+    // What is asked of a language model, and of which; not what is paid for it, nor how long it may take.
+    let model = (&llm.llm_model, &llm.llm_url, &llm.llm_writes, &llm.llm_gguf);
+    [
+        ("--lateness", format!("{lateness:?}")),
+        ("--max-gap", format!("{max_gap:?}")),
+        ("--max-span", format!("{max_span:?}")),
+        ("--max-jump", format!("{max_jump:?}")),
+        ("--checker", format!("{checker:?}")),
+        ("--timezone", format!("{timezone:?}")),
+        ("--epoch-events", format!("{epoch_events:?}")),
+        ("--epoch-interval", format!("{epoch_interval:?}")),
+        ("--top-k", format!("{top_k:?}")),
+        ("--similarity", format!("{similarity:?}")),
+        ("--representatives", format!("{representatives:?}")),
+        ("--warm-up", format!("{warm_up:?}")),
+        ("--warm-up-span", format!("{warm_up_span:?}")),
+        ("--synthesizer", format!("{synthesizer:?}")),
+        ("--preset", format!("{preset:?}")),
+        ("--seed", format!("{seed:?}")),
+        ("--alarm-budget", format!("{alarm_budget:?}")),
+        ("--trial", format!("{trial:?}")),
+        (
+            "the language model",
+            format!("{:08x}", crc32fast::hash(format!("{model:?}").as_bytes())),
+        ),
+    ]
+    .map(|(name, value)| (name.to_owned(), value))
+    .into_iter()
+}
+
+/// A sum of a file, or of its first line, at most so many bytes.
+fn sum(file: &Path, first: Option<u64>) -> anyhow::Result<String> {
+    let mut bytes = Vec::new();
+    let mut open = File::open(file)?;
+    match first {
+        Some(most) => {
+            open.take(most).read_to_end(&mut bytes)?;
+            let line = bytes.iter().position(|byte| *byte == b'\n');
+            bytes.truncate(line.unwrap_or(bytes.len()));
+        }
+        None => {
+            open.read_to_end(&mut bytes)?;
+        }
+    }
+    Ok(format!("{:08x}", crc32fast::hash(&bytes)))
+}

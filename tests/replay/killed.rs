@@ -1,0 +1,133 @@
+//! A run that is killed goes on, and leaves what an undisturbed one does.
+
+use std::process::{Child, Command};
+use std::time::{Duration, Instant};
+
+use super::household::{EPOCH, dir, first, replay};
+use super::program::{Folder, STREAMS, end, hearth, same_lines, start};
+
+/// The same run as [`first`], into another folder, keeping what it goes on from as often as it can.
+fn command(out: &str, options: &str) -> String {
+    format!(
+        "replay events.jsonl --contexts contexts.jsonl --catalog catalog.json --out {out} --warm-up 100 --warm-up-span 1d \
+         --max-gap 2h --epoch-events {EPOCH} --threads 1 --checkpoint-every 1ms {options}"
+    )
+}
+
+/// How many real kills: `HEARTH_KILLS=1000 cargo test --release --test replay killed` for many.
+fn kills() -> usize {
+    let kills = std::env::var("HEARTH_KILLS").ok();
+    kills.map_or(20, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
+}
+
+/// Numbers that look random, the same in each run of the test (splitmix64).
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        (mixed ^ (mixed >> 27)) % most
+    }
+}
+
+/// SIGKILL at any moment, any number of workers afterwards: every stream and every count is that of the undisturbed run.
+#[test]
+fn a_killed_run_goes_on_as_if_nothing_had_happened() {
+    let began = Instant::now();
+    hearth(dir(), &command("unharmed", "")).fine();
+    let whole = began.elapsed().as_micros() as u64;
+    let mut random = Random(2024);
+    let (mut kills, mut resumed) = (kills(), 0);
+    while kills > 0 {
+        let _ = std::fs::remove_dir_all(dir().join("killed"));
+        loop {
+            let workers = 1 + random.below(3);
+            let mut child = start(dir(), &command("killed", &format!("--workers {workers}")));
+            drop(child.stdin.take());
+            // Once all kills are spent it is left alone.
+            if kills > 0 {
+                std::thread::sleep(Duration::from_micros(random.below(whole)));
+                // One that has ended takes no signal. Ctrl-C, too, leaves what the same command goes on with.
+                let _ = match random.below(4) {
+                    0 => signal(&child, "-INT"),
+                    _ => child.kill().is_ok(),
+                };
+                kills -= 1;
+            }
+            let ended = end(child);
+            resumed += usize::from(ended.stderr.contains("goes on at epoch"));
+            if ended.code == Some(0) {
+                break;
+            }
+            let stopped = ended.code.is_none() || ended.stderr.contains("interrupted");
+            assert!(stopped, "{:?}: {}", ended.code, ended.stderr);
+        }
+        let killed = Folder(dir().join("killed"));
+        same_lines(first(), &killed, &STREAMS);
+        assert_eq!(counted(&killed), counted(first()));
+        assert!(
+            !killed.0.join("state").exists(),
+            "a complete run keeps nothing"
+        );
+    }
+    assert!(resumed > 0, "no run went on from anything");
+}
+
+fn signal(child: &Child, name: &str) -> bool {
+    let id = child.id().to_string();
+    let sent = Command::new("kill").args([name, &id]).status();
+    sent.unwrap().success()
+}
+
+/// What a summary counts, without what is the run's own.
+fn counted(folder: &Folder) -> serde_json::Value {
+    let mut summary = folder.summary();
+    for own in [
+        "workers",
+        "seconds",
+        "events_per_second",
+        "peak_rss_bytes",
+        "timings",
+    ] {
+        summary.as_object_mut().unwrap().remove(own);
+    }
+    summary
+}
+
+/// What was kept serves no other run, says so, and stays until a run begins anew.
+#[test]
+fn another_run_does_not_go_on_with_what_was_kept() {
+    let state = dir().join("stopped/state");
+    let cuts = || {
+        let names = std::fs::read_dir(&state).into_iter().flatten();
+        let paths = names.map(|entry| entry.unwrap().path());
+        let whole = |path: &std::path::PathBuf| path.ends_with("partial");
+        paths.filter(|path| !whole(path)).collect::<Vec<_>>()
+    };
+    let _ = std::fs::remove_dir_all(dir().join("stopped"));
+    let mut wait = Duration::from_millis(20);
+    while cuts().is_empty() {
+        let mut child = start(dir(), &command("stopped", "--fresh"));
+        drop(child.stdin.take());
+        std::thread::sleep(wait);
+        let _ = child.kill();
+        end(child);
+        wait += Duration::from_millis(7);
+        assert!(wait < Duration::from_secs(2), "nothing is ever kept");
+    }
+    let other = hearth(dir(), &command("stopped", "--lateness 1h --seed 3"));
+    assert_eq!(other.code, Some(2), "{}", other.stderr);
+    for part in ["--lateness", "--seed", "--fresh"] {
+        assert!(other.stderr.contains(part), "{}", other.stderr);
+    }
+    // Where none is sound, nothing is begun over what may be of worth.
+    for cut in cuts() {
+        std::fs::write(cut.join("worker-0"), "nothing of it").unwrap();
+    }
+    let damaged = hearth(dir(), &command("stopped", ""));
+    assert_eq!(damaged.code, Some(2), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("worker-0"), "{}", damaged.stderr);
+    let fresh = replay("stopped", "--threads 1 --checkpoint-every 1ms --fresh");
+    same_lines(first(), &fresh, &STREAMS);
+}
