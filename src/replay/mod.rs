@@ -144,7 +144,10 @@ impl<'a> Replay<'a> {
         let Begun { answers, llm } = begun;
         let answered = answers.is_some();
         // Nothing can refuse the run any more.
-        let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
+        let (writer, rows) = {
+            let files = files::Files::create(folder, config.output_packing)?;
+            Writer::start(files, names)?
+        };
         let utc = fleet.zones.is_empty().then(|| log.utc());
         let source = Files::new(log, contexts)?;
         let strict = config.strict.then(|| stop.clone());
@@ -304,7 +307,7 @@ impl Ended {
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
         let refused = self.counts.rejected + self.counts.rejected_contexts;
         if args.config.strict && refused > 0 {
-            let told = Stream::Rejected.path(&args.out);
+            let told = Stream::Rejected.found(&args.out);
             anyhow::bail!(
                 "rejected lines: {refused} (--strict); {} tells which and why",
                 told.display()

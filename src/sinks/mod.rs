@@ -79,7 +79,13 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn flush(&mut self) -> Result<(), SinkError>;
 
-    /// Where the stream stood after this epoch's last row: what a restart truncates to. `None` as long as the epoch is
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn finish(&mut self) -> Result<(), SinkError>;
+
+    /// Where the stream stood after this epoch's last row, in bytes of lines: what a restart truncates to. `None` as long as the epoch is
     /// open.
     fn position(&self, stream: Stream, epoch: Epoch) -> Option<u64>;
 }

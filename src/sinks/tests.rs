@@ -80,6 +80,10 @@ impl Sink for Kept {
         Ok(())
     }
 
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
+
     fn position(&self, _: Stream, _: Epoch) -> Option<u64> {
         None
     }

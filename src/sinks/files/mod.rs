@@ -1,17 +1,20 @@
 //! An output folder: a file a stream, and the models.
 
+mod appended;
 mod folder;
 mod models;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use hearth_operators::words::Epoch;
 
 use super::{Sink, SinkError};
+use crate::config::Packing;
 use crate::outputs::{Model, Names, Rows, Stream};
 
+use appended::Appended;
 pub use folder::{Folder, FolderError};
 use models::Models;
 
@@ -24,63 +27,24 @@ pub struct Files {
     line: Vec<u8>,
 }
 
-/// A file that is only appended to.
-struct Appended {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// Bytes given to it.
-    bytes: u64,
-    /// The last epoch that is closed.
-    closed: Option<Epoch>,
-    /// Of each epoch with rows, in order: where the file ended after them. 16 bytes an epoch.
-    ends: Vec<(Epoch, u64)>,
-}
-
 impl Files {
     /// Starts new outputs in the folder; those of an earlier run there are removed before the first is made, so that no
     /// folder holds a mixture.
     ///
     /// # Errors
     /// A file cannot be removed or created.
-    pub fn create(folder: &Folder) -> Result<Files, FolderError> {
+    pub fn create(folder: &Folder, packing: Packing) -> Result<Files, FolderError> {
         folder.clear()?;
-        let mut files = Vec::with_capacity(Stream::ALL.len());
-        for stream in Stream::ALL {
-            let path = stream.path(folder.path());
-            match File::create_new(&path) {
-                Ok(file) => files.push(Appended::new(path, file)),
-                Err(source) => return Err(FolderError::Create { path, source }),
-            }
-        }
+        let create = |stream| {
+            let created = Appended::create(folder.path(), stream, packing);
+            created.map_err(|(path, source)| FolderError::Create { path, source })
+        };
+        let files = Stream::ALL.into_iter().map(create);
         Ok(Files {
-            files,
+            files: files.collect::<Result<_, _>>()?,
             models: Models::of(folder.path()),
             line: Vec::new(),
         })
-    }
-}
-
-impl Appended {
-    fn new(path: PathBuf, file: File) -> Self {
-        Appended {
-            path,
-            file: BufWriter::with_capacity(1 << 18, file),
-            bytes: 0,
-            closed: None,
-            ends: Vec::new(),
-        }
-    }
-
-    fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
-        self.bytes += line.len() as u64;
-        self.file
-            .write_all(line)
-            .map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: io::Error) -> SinkError {
-        let path = self.path.clone();
-        SinkError::Write { path, source }
     }
 }
 
@@ -94,16 +58,12 @@ impl Sink for Files {
             self.line.push(b'\n');
             file.append(&self.line)?;
         }
-        match file.ends.last_mut() {
-            Some((last, end)) if *last == epoch => *end = file.bytes,
-            _ => file.ends.push((epoch, file.bytes)),
-        }
+        file.end(epoch);
         Ok(())
     }
 
     fn close(&mut self, stream: Stream, epoch: Epoch) {
-        let file = &mut self.files[stream as usize];
-        file.closed = file.closed.max(Some(epoch));
+        self.files[stream as usize].close(epoch);
     }
 
     /// Its file is named by its version: written again after a restart it is the same, so it need not wait for its epoch.
@@ -112,20 +72,15 @@ impl Sink for Files {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        for file in &mut self.files {
-            let flushed = file.file.flush();
-            flushed.map_err(|source| file.failed(source))?;
-        }
-        Ok(())
+        self.files.iter_mut().try_for_each(Appended::flush)
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.files.iter_mut().try_for_each(Appended::finish)
     }
 
     fn position(&self, stream: Stream, epoch: Epoch) -> Option<u64> {
-        let file = &self.files[stream as usize];
-        file.closed.filter(|&closed| epoch <= closed)?;
-        let before = file
-            .ends
-            .partition_point(|&(with_rows, _)| with_rows <= epoch);
-        Some(before.checked_sub(1).map_or(0, |last| file.ends[last].1))
+        self.files[stream as usize].position(epoch)
     }
 }
 

@@ -7,7 +7,8 @@ use hearth_operators::words::CohortId;
 use super::super::Writer;
 use super::super::tests::{names, row};
 use super::*;
-use crate::outputs::{ModelOf, summary_path};
+use crate::config::Packing;
+use crate::outputs::{ModelOf, read, summary_path};
 
 fn claim(dir: &Path) -> Result<Folder, FolderError> {
     Folder::claim(dir, [])
@@ -20,7 +21,7 @@ fn text(dir: &Path, stream: Stream) -> String {
 #[test]
 fn a_position_is_what_is_on_disk_after_its_epoch() {
     let dir = tempfile::tempdir().unwrap();
-    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
+    let mut files = Files::create(&claim(dir.path()).unwrap(), Packing::Auto).unwrap();
     let path = Stream::Transitions.path(dir.path());
     assert_eq!(files.position(Stream::Transitions, 0), None);
     let mut on_disk = Vec::new();
@@ -47,7 +48,8 @@ fn a_position_is_what_is_on_disk_after_its_epoch() {
 fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
     let dir = tempfile::tempdir().unwrap();
     let folder = claim(dir.path()).unwrap();
-    let (writer, sender) = Writer::start(Files::create(&folder).unwrap(), names()).unwrap();
+    let (writer, sender) =
+        Writer::start(Files::create(&folder, Packing::Auto).unwrap(), names()).unwrap();
     sender.write(1, vec![row(1, 1); 100_000]);
     sender.write(0, vec![row(0, 1)]);
     sender.close(Stream::Transitions, 0);
@@ -61,6 +63,49 @@ fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
     drop(sender);
     writer.finish().unwrap();
     assert_eq!(text(dir.path(), Stream::Transitions), first);
+}
+
+/// The lines are the same, and positions too, however a file is packed and whenever.
+#[test]
+fn packed_files_hold_the_same_lines() {
+    let written = |packing| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Files::create(&claim(dir.path()).unwrap(), packing).unwrap();
+        for epoch in 0..1000 {
+            let rows = vec![row(epoch, 1 + epoch as i64); 500];
+            files.write(epoch, &rows, &names()).unwrap();
+            files.close(Stream::Transitions, epoch);
+            if epoch % 100 == 0 {
+                files.flush().unwrap();
+            }
+        }
+        files.finish().unwrap();
+        let mut lines = Vec::new();
+        let take = |line: &str| {
+            lines.push(line.to_owned());
+            Ok(())
+        };
+        read::each(dir.path(), Stream::Transitions, take).unwrap();
+        read::check(dir.path()).unwrap();
+        let plain = Stream::Transitions.path(dir.path()).exists();
+        let packed = Stream::Transitions.packed_path(dir.path()).exists();
+        assert_ne!(plain, packed);
+        assert_eq!(
+            Stream::Late.path(dir.path()).exists(),
+            packing != Packing::Zstd
+        );
+        let position = files.position(Stream::Transitions, 999);
+        // A later run leaves neither form.
+        drop(files);
+        Files::create(&claim(dir.path()).unwrap(), Packing::None).unwrap();
+        assert!(!Stream::Transitions.packed_path(dir.path()).exists());
+        (lines, position, packed)
+    };
+    let [auto, none, zstd] = [Packing::Auto, Packing::None, Packing::Zstd].map(written);
+    assert_eq!(auto.0.len(), 500_000);
+    assert!(auto.0 == none.0 && zstd.0 == none.0);
+    assert_eq!((auto.1, zstd.1), (none.1, none.1));
+    assert_eq!([auto.2, none.2, zstd.2], [true, false, true]);
 }
 
 #[test]
@@ -77,7 +122,7 @@ fn an_earlier_output_is_replaced_a_strangers_folder_is_not() {
     std::fs::create_dir_all(dir.path().join("models/homes/h")).unwrap();
     let folder = claim(dir.path()).unwrap();
     assert_eq!(text(dir.path(), Stream::Scores), "old\n", "only claimed");
-    Files::create(&folder).unwrap();
+    Files::create(&folder, Packing::Auto).unwrap();
     assert_eq!(text(dir.path(), Stream::Scores), "");
     assert!(!summary_path(dir.path()).exists());
     assert!(!dir.path().join("models").exists());
@@ -87,7 +132,7 @@ fn an_earlier_output_is_replaced_a_strangers_folder_is_not() {
 #[test]
 fn a_missing_folder_is_created_and_a_file_refused() {
     let dir = tempfile::tempdir().unwrap();
-    Files::create(&claim(&dir.path().join("a/b")).unwrap()).unwrap();
+    Files::create(&claim(&dir.path().join("a/b")).unwrap(), Packing::Auto).unwrap();
     assert!(Stream::Late.path(&dir.path().join("a/b")).exists());
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -128,7 +173,7 @@ fn links_are_removed_and_not_followed() {
     symlink(&kept, summary_path(dir.path())).unwrap();
     symlink(outside.path(), dir.path().join("models")).unwrap();
     let folder = claim(dir.path()).unwrap();
-    let mut files = Files::create(&folder).unwrap();
+    let mut files = Files::create(&folder, Packing::Auto).unwrap();
     let model = Model {
         of: ModelOf::Cohort(CohortId(0)),
         model: "encoder",
@@ -156,10 +201,9 @@ fn links_are_removed_and_not_followed() {
 #[test]
 fn a_full_disk_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
+    let mut files = Files::create(&claim(dir.path()).unwrap(), Packing::Auto).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let place = &mut files.files[Stream::Transitions as usize];
-    *place = Appended::new(place.path.clone(), full);
+    files.files[Stream::Transitions as usize].replace(full);
     let (writer, sender) = Writer::start(files, names()).unwrap();
     for epoch in 0..1000 {
         sender.write(epoch, vec![row(epoch, 1); 100]);
