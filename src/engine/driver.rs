@@ -82,6 +82,8 @@ impl Driver {
         } else if complete.is_some() {
             // Nobody will answer what is still open.
             worker.drop_dataflow(index);
+        } else {
+            self.control.keep(holds.take());
         }
         self.control.complete(complete);
     }

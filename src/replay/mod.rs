@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::engine::{Engine, Epochs, Outcome, Resumed};
+use crate::kept;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
@@ -28,7 +29,9 @@ use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
+use anyhow::Context;
 pub use args::ReplayArgs;
+use hearth_operators::kept::Kept;
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
@@ -99,6 +102,8 @@ struct Replay<'a> {
     utc: Option<UtcOnly>,
     /// Whether anybody answers requests.
     answered: bool,
+    homes: kept::Homes,
+    terms: kept::Terms,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
 }
@@ -132,7 +137,7 @@ impl<'a> Replay<'a> {
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
         let models = config.preset.model_names();
         let names = Names::new(homes.clone(), catalogs.clone(), models, files)
-            .with_cohorts(fleet.cohorts)
+            .with_cohorts(fleet.cohorts.clone())
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         let began = Instant::now();
@@ -170,6 +175,7 @@ impl<'a> Replay<'a> {
             fed: fed.clone(),
         };
         let engine = start.engine(config.workers, Resumed::default(), source)?;
+        let terms = kept::Terms::of(&start.dataflow);
         Ok(Replay {
             args,
             stop,
@@ -186,6 +192,13 @@ impl<'a> Replay<'a> {
             notes,
             utc,
             answered,
+            homes: kept::Homes {
+                names: fleet.homes,
+                catalogs: fleet.catalogs,
+                cohorts: fleet.cohorts,
+                zones: fleet.zones,
+            },
+            terms,
             llm,
             quoted,
         })
@@ -216,7 +229,7 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// The output folder could not be written.
     fn finish(self) -> anyhow::Result<Ended> {
-        let outcome = self.past.then(self.engine.finish());
+        let mut outcome = self.past.then(self.engine.finish());
         // The pool and the writer end when nobody can reach them any more.
         drop(self.start);
         drop(self.pool);
@@ -224,6 +237,12 @@ impl<'a> Replay<'a> {
         self.progress.finish();
         let counts = counts?;
         let config = &self.args.config;
+        let kept = Kept::of(std::mem::take(&mut outcome.left));
+        if !kept.homes.is_empty() {
+            let out = &self.args.out;
+            kept::write(out, &self.homes, self.terms, kept)
+                .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
+        }
         let work = self.workload.all().map(|(name, work)| {
             let cpu = work.cpu_micros.load(Ordering::Relaxed) as f64 / 1e6;
             let jobs = work.done.load(Ordering::Relaxed);

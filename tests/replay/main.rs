@@ -13,6 +13,7 @@ mod formats;
 mod household;
 mod interrupt;
 mod llm;
+mod model;
 mod packed;
 mod program;
 mod reproducible;
