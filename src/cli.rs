@@ -14,6 +14,7 @@ use crate::bench::{self, BenchArgs};
 use crate::config::{Config, File, UsageError, check_environment, describe};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
+use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
 use crate::show::{self, AlarmsArgs, ShowArgs};
@@ -60,6 +61,7 @@ pub enum Command {
     Bench(BenchArgs),
     Show(ShowArgs),
     Alarms(AlarmsArgs),
+    Model(ModelArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
     Templates(TemplatesArgs),
@@ -144,6 +146,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
+        Command::Model(arguments) => model::run(&arguments, stop),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));

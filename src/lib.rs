@@ -30,6 +30,7 @@ pub mod models;
 pub mod trainer;
 
 // What comes out.
+pub mod kept;
 pub mod outputs;
 pub mod sinks;
 
@@ -48,6 +49,7 @@ pub mod settings;
 pub mod replay;
 
 // Around it: looking at an output, making and changing logs, measuring.
+pub mod model;
 pub mod show;
 
 pub mod evaluate;

@@ -1,7 +1,7 @@
 //! What the dataflow asks the outside for, answered by models and synthesizers on the pool's threads.
 
+mod asked_once;
 mod cohort;
-mod kept;
 
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,7 +19,7 @@ use crate::notes::Notes;
 use crate::pool::{Pool, Urgency, Work};
 use crate::synthesizers::Synthesizer;
 use crate::{filter, trainer};
-use kept::Kept;
+use asked_once::AskedOnce;
 
 /// Models that stay loaded, of each kind; a home's are needed again with its next segment.
 const LOADED: usize = 512;
@@ -130,10 +130,11 @@ pub fn services(
     // What takes long, or costs money, is not begun again when the dataflow is built anew.
     let asked = services.synthesizer;
     Services {
-        foundation: Kept::over(services.foundation, |warm| warm.cohort),
-        synthesizer: asked.map(|answers| Kept::over(answers, |request| request.key) as Answers),
-        filter: Kept::over(services.filter, |candidates| candidates.key),
-        trainer: Kept::over(services.trainer, |filtered| filtered.key),
+        foundation: AskedOnce::over(services.foundation, |warm| warm.cohort),
+        synthesizer: asked
+            .map(|answers| AskedOnce::over(answers, |request| request.key) as Answers),
+        filter: AskedOnce::over(services.filter, |candidates| candidates.key),
+        trainer: AskedOnce::over(services.trainer, |filtered| filtered.key),
         ..services
     }
 }

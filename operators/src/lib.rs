@@ -18,6 +18,7 @@ pub mod embed;
 pub mod gather;
 pub mod habits;
 pub mod hints;
+pub mod kept;
 pub mod models;
 pub mod outside;
 pub mod pooling;

@@ -15,6 +15,7 @@ use super::ingestion::{self, Counter};
 use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
+use crate::config::Packing;
 use crate::home_names::HomeNames;
 use crate::memory::peak_rss;
 use crate::models::Preset;
@@ -248,5 +249,6 @@ fn writer(
         Preset::default().model_names(),
         vec![log.display().to_string()],
     );
-    Ok(Writer::start(files::Files::create(folder)?, names)?)
+    let files = files::Files::create(folder, Packing::None)?;
+    Ok(Writer::start(files, names)?)
 }

@@ -76,3 +76,15 @@ pub enum CassetteMode {
     /// Ask for what is not recorded, and keep it
     Auto,
 }
+
+/// Whether the files of an output folder are packed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Packing {
+    /// Those that grow beyond 32 MiB, by zstd: `.jsonl.zst`, to be read by zstdcat
+    Auto,
+    /// None: JSON Lines
+    None,
+    /// All, by zstd
+    Zstd,
+}

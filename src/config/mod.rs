@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
-pub use choices::{CassetteMode, Checker, Format, Naming, Synthesizer, Writes};
+pub use choices::{CassetteMode, Checker, Format, Naming, Packing, Synthesizer, Writes};
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment};
@@ -194,6 +194,10 @@ pub struct Config {
         default_value = "10s"
     )]
     pub checkpoint_every: Checkpointing,
+
+    /// Which files of the output folder are packed
+    #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
+    pub output_packing: Packing,
 
     /// Fail at the first rejected line, instead of writing it to `rejected`
     #[arg(

@@ -190,6 +190,12 @@ impl Control {
         })
     }
 
+    /// What all held in the end, where everything came out.
+    pub fn left(&self) -> Vec<Held> {
+        let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::take(&mut taken)
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -109,6 +109,8 @@ impl Driver {
         } else if complete.is_some() {
             // Nobody will answer what is still open.
             worker.drop_dataflow(index);
+        } else {
+            self.control.keep(holds.take());
         }
         if held.is_none() || !self.control.is_cut() {
             self.control.complete(complete);

@@ -118,6 +118,8 @@ pub struct Outcome {
     pub source: Result<(), SourceError>,
     /// What the operators held, where the engine was suspended: what another one goes on from.
     pub resumed: Option<Resumed>,
+    /// What they held in the end, by worker, where everything is out.
+    pub left: Vec<State>,
 }
 
 /// Why an engine does not start.
@@ -246,6 +248,7 @@ impl Engine {
             complete,
             source,
             resumed,
+            left: self.control.left(),
         }
     }
 }

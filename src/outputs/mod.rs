@@ -4,7 +4,7 @@
 //! A new stream is a name in the list below, a file here with its line and its [`Record`], and a line in the dataflow's
 //! outputs.
 //!
-//! Every stream is written as JSON Lines. What holds for all of them:
+//! Every stream is written as JSON Lines, packed by zstd where it is large. What holds for all of them:
 //! - `epoch` is the number of the ingested batch at which the line became true, from 0;
 //! - `diff` counts: +1 adds the rest of the line to the collection, -1 takes it back, larger numbers do so several
 //!   times at once. The sum of the `diff`s of equal lines is what the collection holds, and never negative;
@@ -104,6 +104,20 @@ impl Stream {
     /// Its file in an output folder.
     pub fn path(self, dir: &Path) -> PathBuf {
         dir.join(self.name()).with_extension("jsonl")
+    }
+
+    /// Its file, where that is packed.
+    pub fn packed_path(self, dir: &Path) -> PathBuf {
+        dir.join(self.name()).with_extension("jsonl.zst")
+    }
+
+    /// Whichever of its files is there: the plain one, unless only the packed one is.
+    pub fn found(self, dir: &Path) -> PathBuf {
+        let (plain, packed) = (self.path(dir), self.packed_path(dir));
+        match !plain.is_file() && packed.is_file() {
+            true => packed,
+            false => plain,
+        }
     }
 }
 

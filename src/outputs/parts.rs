@@ -79,6 +79,16 @@ pub struct QuadrupleLine<'a> {
     pub action: Cow<'a, str>,
 }
 
+/// The number to four significant digits: more say nothing, and take room in a large file.
+pub(super) fn figures(number: f32) -> f32 {
+    if number == 0.0 || !number.is_finite() {
+        return number;
+    }
+    let number = f64::from(number);
+    let scale = 10_f64.powi(3 - number.abs().log10().floor() as i32);
+    ((number * scale).round() / scale) as f32
+}
+
 /// The times of a segment's first and last behaviour; none of an empty one.
 pub(super) fn ends(segment: &Segment) -> Option<(Stamp, Stamp)> {
     let (first, last) = segment.moments.first().zip(segment.moments.last())?;
@@ -137,6 +147,18 @@ mod tests {
             let stamp = Stamp { time: Time(micros), offset };
             let text = serde_json::to_string(&stamp).unwrap();
             prop_assert_eq!(serde_json::from_str::<Stamp>(&text).unwrap(), stamp);
+        }
+
+        /// As printing and reading it does.
+        #[test]
+        fn figures_are_four_digits(number in prop::num::f32::NORMAL) {
+            let (printed, figures) = (format!("{number:.3e}"), figures(number));
+            let shortest = format!("{figures:e}");
+            let (mantissa, _) = shortest.split_once('e').unwrap();
+            prop_assert!(mantissa.bytes().filter(u8::is_ascii_digit).count() <= 4, "{number}: {figures}");
+            // A tie may fall either way.
+            let difference = (figures - printed.parse::<f32>().unwrap()).abs();
+            prop_assert!(difference <= figures.abs() * 1.001e-3, "{number}: {figures}");
         }
 
         #[test]

@@ -1,7 +1,7 @@
 //! The files of an output folder, read back line by line: no file is held in memory.
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
+use std::io::{self, BufRead, BufReader};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -21,7 +21,7 @@ pub struct NoOutput {
 pub(crate) fn check(dir: &Path) -> Result<(), NoOutput> {
     let problem = if !dir.is_dir() {
         "is no folder"
-    } else if Stream::ALL.iter().all(|stream| stream.path(dir).is_file()) {
+    } else if Stream::ALL.iter().all(|stream| stream.found(dir).is_file()) {
         return Ok(());
     } else if summary_path(dir).is_file() {
         "is an output of hearth replay of which files were removed"
@@ -41,7 +41,7 @@ pub(crate) fn each(
     stream: Stream,
     take: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    each_line(&stream.path(dir), take)
+    each_line(&stream.found(dir), take)
 }
 
 /// Calls `take` with each line of the stream's file that is about `home`.
@@ -60,7 +60,7 @@ pub(crate) fn each_of(
     })
 }
 
-/// Calls `take` with each line of a JSON Lines file.
+/// Calls `take` with each line of a JSON Lines file, plain or `.zst`.
 ///
 /// # Errors
 /// As [`each`].
@@ -68,8 +68,7 @@ pub(crate) fn each_line(
     path: &Path,
     mut take: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let file = File::open(path).with_context(|| format!("cannot read {}", path.display()))?;
-    let mut reader = BufReader::with_capacity(1 << 18, file);
+    let mut reader = open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut line = String::new();
     for number in 1_u64.. {
         line.clear();
@@ -84,6 +83,15 @@ pub(crate) fn each_line(
         take(text).with_context(|| format!("{}:{number}", path.display()))?;
     }
     Ok(())
+}
+
+fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+    let file = BufReader::with_capacity(1 << 18, File::open(path)?);
+    if path.extension().is_none_or(|it| it != "zst") {
+        return Ok(Box::new(file));
+    }
+    let unpacked = zstd::stream::read::Decoder::with_buffer(file)?;
+    Ok(Box::new(BufReader::with_capacity(1 << 18, unpacked)))
 }
 
 /// A line of an output file.
@@ -137,7 +145,7 @@ pub(crate) fn check_counts<K: std::fmt::Debug>(
         None => Ok(()),
         Some((key, count)) => bail!(
             "{}: the diffs of {key:?} sum to {count}, below zero: the file is incomplete or was changed",
-            stream.path(dir).display()
+            stream.found(dir).display()
         ),
     }
 }

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use hearth_operators::words::{ActionId, Epoch, Score};
 use serde::{Deserialize, Serialize};
 
-use super::parts::{Stamp, stamp};
+use super::parts::{Stamp, figures, stamp};
 use super::{Names, Record, Stream, Tally};
 
 /// An action that the predictor thought of.
@@ -28,7 +28,7 @@ pub struct VersionsLine {
 }
 
 /// `scores.jsonl`: what the home's live models say of a behaviour. A behaviour whose segment is revised is scored
-/// again: the line of the highest epoch holds.
+/// again: the line of the highest epoch holds. Figures have four digits: it is the largest stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScoreLine<'a> {
     /// See [the module](super).
@@ -60,15 +60,15 @@ impl Record for Score {
     fn line(&self, epoch: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
         let prediction = |&(action, probability): &(ActionId, f32)| PredictionLine {
             action: names.action(self.home, action),
-            probability: Some(probability),
+            probability: Some(figures(probability)),
         };
         let value = ScoreLine {
             epoch,
             home: Cow::Borrowed(&names.home(self.home)),
             time: stamp(&self.moment),
             action: names.action(self.home, self.moment.action),
-            score: Some(self.score),
-            threshold: Some(self.threshold),
+            score: Some(figures(self.score)),
+            threshold: Some(figures(self.threshold)),
             anomaly: self.anomaly(),
             predictions: self.predictions.iter().map(prediction).collect(),
             versions: VersionsLine {

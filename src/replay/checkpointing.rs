@@ -12,7 +12,7 @@ use super::input::Again;
 use super::pause::Past;
 use super::{Replay, ReplayArgs};
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
-use crate::config::{Checkpointing, Config, UsageError};
+use crate::config::{Checkpointing, Config, Packing, UsageError};
 use crate::engine::Resumed;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
@@ -159,10 +159,10 @@ impl Begin {
         (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
         again: &Again,
         folder: &Folder,
-        names: Names,
+        (names, packing): (Names, Packing),
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
-            let (writer, rows) = Writer::start(Files::create(folder)?, names)?;
+            let (writer, rows) = Writer::start(Files::create(folder, packing)?, names)?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
                 log,
@@ -186,7 +186,7 @@ impl Begin {
             .unwrap_or_default();
         eprintln!("hearth: goes on at epoch {}{share}", grouped(epochs));
         let log = again.behind(lines)?;
-        let sink = Files::back_to(folder, &written.positions)?;
+        let sink = Files::back_to(folder, packing, &written.positions)?;
         let (writer, rows) = Writer::back_to(written, sink, names)?;
         Ok(Begin {
             log,
@@ -242,6 +242,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         threads: _,
         strict: _,
         checkpoint_every: _,
+        output_packing: _,
         knowledge: _,
         lateness,
         max_gap,

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use crate::checkpoint::Found;
 use crate::engine::{Engine, Epochs, Outcome};
+use crate::kept;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
@@ -30,8 +31,10 @@ use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
+use anyhow::Context;
 pub use args::ReplayArgs;
 use checkpointing::{Begin, Keeping};
+use hearth_operators::kept::Kept;
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
@@ -115,6 +118,8 @@ struct Replay<'a> {
     utc: Option<UtcOnly>,
     /// Whether anybody answers requests.
     answered: bool,
+    homes: kept::Homes,
+    terms: kept::Terms,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
 }
@@ -151,7 +156,7 @@ impl<'a> Replay<'a> {
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
         let models = config.preset.model_names();
         let names = Names::new(homes.clone(), catalogs.clone(), models, files)
-            .with_cohorts(fleet.cohorts)
+            .with_cohorts(fleet.cohorts.clone())
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         let began = Instant::now();
@@ -170,7 +175,13 @@ impl<'a> Replay<'a> {
             resumed,
             writer,
             rows,
-        } = Begin::new(found, (log, contexts), &again, folder, names)?;
+        } = Begin::new(
+            found,
+            (log, contexts),
+            &again,
+            folder,
+            (names, config.output_packing),
+        )?;
         let utc = fleet.zones.is_empty().then(|| log.utc());
         let source = Files::new(log, contexts)?;
         let strict = config.strict.then(|| stop.clone());
@@ -193,6 +204,7 @@ impl<'a> Replay<'a> {
             fed: fed.clone(),
         };
         let engine = start.engine(config.workers, resumed, source)?;
+        let terms = kept::Terms::of(&start.dataflow);
         Ok(Replay {
             args,
             stop,
@@ -209,6 +221,13 @@ impl<'a> Replay<'a> {
             notes,
             utc,
             answered,
+            homes: kept::Homes {
+                names: fleet.homes,
+                catalogs: fleet.catalogs,
+                cohorts: fleet.cohorts,
+                zones: fleet.zones,
+            },
+            terms,
             llm,
             quoted,
         })
@@ -239,7 +258,7 @@ impl<'a> Replay<'a> {
     /// # Errors
     /// The output folder could not be written.
     fn finish(self) -> anyhow::Result<Ended> {
-        let outcome = self.past.then(self.engine.finish());
+        let mut outcome = self.past.then(self.engine.finish());
         // The pool and the writer end when nobody can reach them any more.
         drop(self.start);
         drop(self.pool);
@@ -247,6 +266,12 @@ impl<'a> Replay<'a> {
         self.progress.finish();
         let counts = counts?;
         let config = &self.args.config;
+        let kept = Kept::of(std::mem::take(&mut outcome.left));
+        if !kept.homes.is_empty() {
+            let out = &self.args.out;
+            kept::write(out, &self.homes, self.terms, kept)
+                .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
+        }
         let work = self.workload.all().map(|(name, work)| {
             let cpu = work.cpu_micros.load(Ordering::Relaxed) as f64 / 1e6;
             let jobs = work.done.load(Ordering::Relaxed);
@@ -336,7 +361,7 @@ impl Ended {
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
         let refused = self.counts.rejected + self.counts.rejected_contexts;
         if args.config.strict && refused > 0 {
-            let told = Stream::Rejected.path(&args.out);
+            let told = Stream::Rejected.found(&args.out);
             anyhow::bail!(
                 "rejected lines: {refused} (--strict); {} tells which and why",
                 told.display()

@@ -19,6 +19,7 @@ use hearth_operators::words::Epoch;
 
 use crate::outputs::{Model, Names, Rows, Stream};
 
+pub use files::Place;
 pub use open_rows::Open;
 pub use out::Out;
 pub use writer::{RowSender, Writer, Written};
@@ -59,7 +60,7 @@ pub enum SinkError {
 }
 
 /// Where each stream stands in its sink.
-pub type Positions = BTreeMap<Stream, u64>;
+pub type Positions = BTreeMap<Stream, Place>;
 
 /// Takes streams to where they are wanted.
 pub trait Sink: Send {
@@ -86,6 +87,12 @@ pub trait Sink: Send {
     /// # Errors
     /// It cannot be written.
     fn cut(&mut self) -> Result<Positions, SinkError>;
+
+    /// Nothing more comes.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    fn finish(&mut self) -> Result<(), SinkError>;
 }
 
 #[cfg(test)]

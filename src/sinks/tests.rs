@@ -75,9 +75,13 @@ impl Sink for Kept {
         Ok(())
     }
 
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.flush()
+    }
+
     fn cut(&mut self) -> Result<Positions, SinkError> {
         let rows = self.given.lock().unwrap().len() as u64;
-        Ok([(Stream::Transitions, rows)].into())
+        Ok([(Stream::Transitions, Place::plain(rows))].into())
     }
 }
 
@@ -245,7 +249,10 @@ fn a_writer_goes_on_where_a_cut_left_another() {
     sender.write(2, vec![row(2, 1); 2]);
     sender.close(Stream::Transitions, 1);
     let written = sender.cut().unwrap();
-    assert_eq!(written.positions, [(Stream::Transitions, 1)].into());
+    assert_eq!(
+        written.positions,
+        [(Stream::Transitions, Place::plain(1))].into()
+    );
     sender.close(Stream::Transitions, 2);
     drop(sender);
     let counts = writer.finish().unwrap();

@@ -174,7 +174,7 @@ impl<S: Sink> WriterThread<S> {
             match message {
                 Ok(message) => self.take(message)?,
                 Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => return self.sink.flush(),
+                Err(RecvTimeoutError::Disconnected) => return self.sink.finish(),
             }
             // Not only where nothing comes for so long: a deadline does not pass while messages wait.
             if self.flush_at.is_some_and(|at| at <= Instant::now()) {

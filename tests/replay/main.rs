@@ -14,6 +14,7 @@ mod household;
 mod interrupt;
 mod killed;
 mod llm;
+mod model;
 mod packed;
 mod program;
 mod reproducible;

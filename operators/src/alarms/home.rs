@@ -179,9 +179,7 @@ impl Alarms {
         let (Some(level), Some(armed)) = (level, armed(&past, segment.end())) else {
             return verdict;
         };
-        let debt = budget.within(armed) - past.alarms as f32 - HEAD;
-        let daily = budget.daily() * (GAIN * debt.clamp(-MOST_DEBT, MOST_DEBT)).exp();
-        let threshold = level.threshold(tails, daily);
+        let threshold = threshold(&level, tails, budget, &past, armed);
         verdict.threshold = Some(threshold);
         if highest > threshold {
             let daily = level.daily(tails, highest);
@@ -198,6 +196,19 @@ impl Alarms {
             });
         }
         verdict
+    }
+
+    /// How things stand at a time, after all that was learnt.
+    pub fn standing(&self, tails: &Tails, budget: Budget, now: Time) -> Standing {
+        let past = self.before(Time(i64::MAX));
+        let level = Level::of(past.days.values().copied().collect(), tails);
+        let armed = armed(&past, now);
+        let known = level.as_ref().zip(armed);
+        Standing {
+            threshold: known.map(|(level, armed)| threshold(level, tails, budget, &past, armed)),
+            raised: past.alarms,
+            left: armed.map(|armed| budget.within(armed) - past.alarms as f32),
+        }
     }
 
     /// What is known of the segments that start before.
@@ -279,6 +290,24 @@ impl Verdict {
             changes.add(tail, 1);
         }
     }
+}
+
+/// How a home's alarms stand.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Standing {
+    /// A behaviour's score above this is an anomaly; none while the home is being learnt.
+    pub threshold: Option<f32>,
+    /// Alarms so far.
+    pub raised: u32,
+    /// How many more the budget allowed so far; fewer than none where there were too many.
+    pub left: Option<f32>,
+}
+
+/// What is too seldom, where so much of the budget is spent.
+fn threshold(level: &Level, tails: &Tails, budget: Budget, past: &Past, armed: i64) -> f32 {
+    let debt = budget.within(armed) - past.alarms as f32 - HEAD;
+    let daily = budget.daily() * (GAIN * debt.clamp(-MOST_DEBT, MOST_DEBT)).exp();
+    level.threshold(tails, daily)
 }
 
 /// For how long alarms have been possible by `now`; none while the home is being learnt.

@@ -27,7 +27,7 @@ mod reasons;
 mod tails;
 
 pub use budget::Budget;
-pub use home::{Alarm, Alarms, Verdict};
+pub use home::{Alarm, Alarms, Standing, Verdict};
 pub use reasons::{Between, Fact, Pause, Reason, reasons};
 pub use tails::{TailChanges, Tails};
 

@@ -6,13 +6,13 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Detected, Maintained, Raised};
-use crate::alarms::{Alarms, Budget, TailChanges, Tails, reasons};
+use crate::alarms::{Alarms, Budget, Standing, TailChanges, Tails, reasons};
 use crate::habits::Vocabulary;
 use crate::surprise::{Counts, Detector};
 use crate::words::{Segment, Time};
 
 /// One home's state: plain data.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HomeDetector {
     detector: Detector,
     alarms: Alarms,
@@ -43,6 +43,17 @@ pub struct Said {
 }
 
 impl HomeDetector {
+    /// Its counts.
+    pub fn detector(&self) -> &Detector {
+        &self.detector
+    }
+
+    /// How its alarms stand at the end of its newest segment.
+    pub fn standing(&self, tails: &Tails, budget: Budget) -> Standing {
+        self.alarms
+            .standing(tails, budget, self.newest.unwrap_or_default())
+    }
+
     /// Judges what comes in an epoch, learns it, and takes back what goes.
     pub fn update(&mut self, around: &Around<'_>, mut updates: Vec<Maintained>, said: &mut Said) {
         if let Some(newest) = self.newest {

@@ -20,7 +20,7 @@ use crate::shift::Placed;
 use crate::state::{EpochBuffer, Held, Homes, first_open};
 use crate::surprise::Counts;
 use crate::words::{Catalogs, CohortId, Epoch, HomeId, Segment};
-use home::{Around, HomeDetector, Said};
+pub(crate) use home::{Around, HomeDetector, Said};
 
 /// How detectors are maintained.
 #[derive(Clone)]
@@ -129,6 +129,20 @@ pub struct DetectState {
 }
 
 impl DetectState {
+    /// The detectors of homes; what cohorts know together, once all of it is known.
+    pub(crate) fn into_parts(
+        mut self,
+    ) -> (
+        Vec<(HomeId, Box<HomeDetector>)>,
+        BTreeMap<CohortId, Counts>,
+        BTreeMap<CohortId, Tails>,
+    ) {
+        self.shared.advance(Epoch::MAX);
+        let homes = self.homes.iter_mut();
+        let homes = homes.filter_map(|(home, detector)| Some((home, detector.take()?)));
+        (homes.collect(), self.shared.counts, self.shared.tails)
+    }
+
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         for worker in to.iter_mut() {
             // All workers know the same.

@@ -216,6 +216,18 @@ impl Habits {
         self.history.places().len()
     }
 
+    /// How many behaviours were learnt, also those that were dropped since.
+    pub fn learnt_behaviors(&self) -> i64 {
+        self.behaviors
+    }
+
+    /// What is kept of what the home did, in its order: action, hour of the day, and whether a segment begins there.
+    pub fn kept(&self) -> impl Iterator<Item = (ActionId, u16, bool)> {
+        let places = self.history.places();
+        let all = (0..places.len()).map(|place| places.get(place));
+        all.map(|place| (place.action, place.clock.hour(), place.depth == 0))
+    }
+
     /// The sum of all contributions.
     #[cfg(test)]
     pub(super) fn learnt(&self) -> &Contribution {

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use foldhash::fast::FixedState;
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, Serializer};
 
 use super::Vocabulary;
 use super::places::Clock;
@@ -126,7 +126,18 @@ impl Outcomes {
 pub struct Pooled {
     /// How many behaviours were counted.
     behaviors: i64,
+    #[serde(serialize_with = "in_order")]
     situations: HashMap<Situation, Outcomes, FixedState>,
+}
+
+/// Equal counts are equal bytes.
+fn in_order<S: Serializer>(
+    situations: &HashMap<Situation, Outcomes, FixedState>,
+    serializer: S,
+) -> Result<S::Ok, S::Error> {
+    let mut all: Vec<_> = situations.iter().collect();
+    all.sort_unstable_by_key(|(situation, _)| **situation);
+    serializer.collect_map(all)
 }
 
 impl Pooled {

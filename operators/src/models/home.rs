@@ -1,6 +1,7 @@
 //! What one home has: its habits, and what waits to be judged or learnt.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
@@ -13,7 +14,7 @@ use crate::words::{
 };
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Lesson {
     key: ShiftKey,
     shift: Shift,
@@ -34,7 +35,7 @@ impl From<Filtered> for Lesson {
 }
 
 /// What a home has to do next, in this order: an epoch's segments, then what the requests of that epoch were answered.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Due {
     /// Segments come and go.
     Batch(Vec<Maintained>),
@@ -52,11 +53,13 @@ pub struct Turn {
 }
 
 /// One home's state: plain data.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HomeModels {
     habits: Habits,
     /// The newest regime of any segment.
     regime: u32,
+    /// The shift that began it.
+    began: Option<Arc<Shift>>,
     /// The end of the newest segment.
     newest: Option<Time>,
     /// Requests without an answer in force.
@@ -68,7 +71,7 @@ pub struct HomeModels {
 }
 
 /// What was imagined, on trial.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Trial {
     key: ShiftKey,
     shift: Shift,
@@ -89,6 +92,26 @@ pub struct Said {
 }
 
 impl HomeModels {
+    /// What it does next.
+    pub fn habits(&self) -> &Habits {
+        &self.habits
+    }
+
+    /// The newest regime of any segment.
+    pub fn regime(&self) -> u32 {
+        self.regime
+    }
+
+    /// The shift that began it.
+    pub fn began_by(&self) -> Option<&Arc<Shift>> {
+        self.began.as_ref()
+    }
+
+    /// The end of the newest segment.
+    pub fn newest(&self) -> Option<Time> {
+        self.newest
+    }
+
     /// A request went out.
     pub fn asked(&mut self, epoch: Epoch, regime: u32) {
         self.open.insert(Turn {
@@ -195,6 +218,7 @@ impl HomeModels {
             && let Some(shift) = &placed.began
         {
             self.regime = placed.key.regime;
+            self.began = Some(shift.clone());
             self.habits.shift(shift.time, placed.context());
         }
     }

@@ -14,11 +14,12 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::detect::Maintained;
-use crate::habits::Vocabulary;
+use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
 use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
-use home::{Due, HomeModels, Lesson, Said, Turn};
+pub(crate) use home::{Due, HomeModels, Turn};
+use home::{Lesson, Said};
 use pools::Pools;
 
 /// How models are maintained.
@@ -113,6 +114,19 @@ pub struct ModelsState {
 }
 
 impl ModelsState {
+    /// The models of homes, and the counts of cohorts, once all of it is known.
+    pub(crate) fn into_parts(
+        mut self,
+    ) -> (
+        BTreeMap<HomeId, Box<HomeModels>>,
+        BTreeMap<CohortId, Pooled>,
+    ) {
+        self.pools.settle(Epoch::MAX);
+        let homes = self.homes.iter_mut();
+        let homes = homes.filter_map(|(home, models)| Some((home, models.take()?)));
+        (homes.collect(), self.pools.into_counts())
+    }
+
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         let workers = to.len();
         for worker in to.iter_mut() {

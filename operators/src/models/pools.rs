@@ -51,6 +51,11 @@ impl Pools {
         self.changes = self.changes.split_off(&epoch);
     }
 
+    /// The counts as they are.
+    pub fn into_counts(self) -> BTreeMap<CohortId, Pooled> {
+        self.counts
+    }
+
     fn move_to(&mut self, epoch: Epoch) {
         if epoch > self.before {
             for (cohort, changes) in self.changes.range(self.before..epoch).flat_map(|(_, c)| c) {

@@ -153,6 +153,39 @@ impl Catalogs {
         })
     }
 
+    /// Those of one home alone, as they were of another among many: its cohort's, and, where it does not speak as its cohort does, its
+    /// own with how its actions are called there. None where these do not fit.
+    pub fn of_one(
+        cohort: Arc<Catalog>,
+        own: Option<(Arc<Catalog>, Vec<ActionId>)>,
+    ) -> Option<Arc<Self>> {
+        let Some((catalog, to)) = own else {
+            return Some(Catalogs::shared(cohort));
+        };
+        let distinct: BTreeSet<ActionId> = to.iter().copied().collect();
+        let fits = to.len() == catalog.actions()
+            && distinct.len() == to.len()
+            && to.iter().all(|action| cohort.contains(*action));
+        fits.then(|| {
+            Arc::new(Catalogs {
+                cohorts: vec![cohort],
+                standings: vec![Standing {
+                    catalog,
+                    cohort: CohortId::default(),
+                    words: Some(Words::new(to)),
+                }],
+                homes: Vec::new(),
+                others: 0,
+            })
+        })
+    }
+
+    /// How a home's actions are called in its cohort; none where it speaks as that does.
+    pub fn own_words(&self, home: HomeId) -> Option<&[ActionId]> {
+        let words = self.standing(home).words.as_ref();
+        words.map(|words| &words.to[..])
+    }
+
     /// The catalog of a home.
     #[inline]
     pub fn of(&self, home: HomeId) -> &Arc<Catalog> {

@@ -105,7 +105,7 @@ impl Log {
         if held.values().any(|(count, _)| *count < 0) {
             bail!(
                 "{}: a segment is taken back that was never there: the file is incomplete",
-                Stream::Segments.path(dir).display()
+                Stream::Segments.found(dir).display()
             );
         }
         let (homes, actions) = (homes.places(), actions.places());

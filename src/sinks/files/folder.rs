@@ -118,8 +118,8 @@ impl Folder {
 
 /// The files that a run writes; its models have a folder of their own.
 fn outputs(dir: &Path) -> impl Iterator<Item = PathBuf> {
-    let streams = Stream::ALL.map(|stream| stream.path(dir));
-    std::iter::once(summary_path(dir)).chain(streams)
+    let streams = Stream::ALL.map(|stream| [stream.path(dir), stream.packed_path(dir)]);
+    std::iter::once(summary_path(dir)).chain(streams.into_iter().flatten())
 }
 
 /// What a folder holds.

@@ -1,17 +1,21 @@
 //! An output folder: a file a stream, and the models.
 
+mod appended;
 mod folder;
 mod models;
 
 use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{self, Write};
+use std::path::Path;
 
 use hearth_operators::words::Epoch;
 
 use super::{Positions, Sink, SinkError};
+use crate::config::Packing;
 use crate::outputs::{Model, Names, Rows, Stream};
 
+use appended::Appended;
+pub use appended::Place;
 pub use folder::{Folder, FolderError};
 use models::Models;
 
@@ -24,32 +28,21 @@ pub struct Files {
     line: Vec<u8>,
 }
 
-/// A file that is only appended to.
-struct Appended {
-    path: PathBuf,
-    file: BufWriter<File>,
-    /// Bytes given to it.
-    bytes: u64,
-}
-
 impl Files {
     /// Starts new outputs in the folder; those of an earlier run there are removed before the first is made, so that no
     /// folder holds a mixture.
     ///
     /// # Errors
     /// A file cannot be removed or created.
-    pub fn create(folder: &Folder) -> Result<Files, FolderError> {
+    pub fn create(folder: &Folder, packing: Packing) -> Result<Files, FolderError> {
         folder.clear()?;
-        let mut files = Vec::with_capacity(Stream::ALL.len());
-        for stream in Stream::ALL {
-            let path = stream.path(folder.path());
-            match File::create_new(&path) {
-                Ok(file) => files.push(Appended::new(path, file)),
-                Err(source) => return Err(FolderError::Create { path, source }),
-            }
-        }
+        let create = |stream| {
+            let created = Appended::create(folder.path(), stream, packing);
+            created.map_err(|(path, source)| FolderError::Create { path, source })
+        };
+        let files = Stream::ALL.into_iter().map(create);
         Ok(Files {
-            files,
+            files: files.collect::<Result<_, _>>()?,
             models: Models::of(folder.path()),
             line: Vec::new(),
         })
@@ -61,66 +54,22 @@ impl Files {
     ///
     /// # Errors
     /// A file is missing, shorter than it was, or cannot be opened.
-    pub fn back_to(folder: &Folder, positions: &Positions) -> Result<Files, FolderError> {
+    pub fn back_to(
+        folder: &Folder,
+        packing: Packing,
+        positions: &Positions,
+    ) -> Result<Files, FolderError> {
         folder.reopen()?;
         let files = Stream::ALL.map(|stream| {
-            let path = stream.path(folder.path());
-            let bytes = positions.get(&stream).copied().unwrap_or(0);
-            Appended::back_to(path.clone(), bytes)
-                .map_err(|source| FolderError::Reopen { path, source })
+            let place = positions.get(&stream).copied().unwrap_or_default();
+            Appended::back_to(folder.path(), stream, packing, place)
+                .map_err(|(path, source)| FolderError::Reopen { path, source })
         });
         Ok(Files {
             files: files.into_iter().collect::<Result<_, _>>()?,
             models: Models::of(folder.path()),
             line: Vec::new(),
         })
-    }
-}
-
-impl Appended {
-    fn new(path: PathBuf, file: File) -> Self {
-        Appended {
-            path,
-            file: BufWriter::with_capacity(1 << 18, file),
-            bytes: 0,
-        }
-    }
-
-    /// Opens a file again, to go on where a cut left it: what stands behind goes.
-    fn back_to(path: PathBuf, bytes: u64) -> io::Result<Self> {
-        let file = File::options().append(true).open(&path)?;
-        let there = file.metadata()?.len();
-        if there < bytes {
-            let missing =
-                format!("it has {there} bytes, and had {bytes}: something was taken from it");
-            return Err(io::Error::other(missing));
-        }
-        file.set_len(bytes)?;
-        Ok(Appended {
-            bytes,
-            ..Appended::new(path, file)
-        })
-    }
-
-    /// Has what was given outlive a power failure.
-    fn sync(&mut self) -> Result<(), SinkError> {
-        let synced = self
-            .file
-            .flush()
-            .and_then(|()| self.file.get_ref().sync_data());
-        synced.map_err(|source| self.failed(source))
-    }
-
-    fn append(&mut self, line: &[u8]) -> Result<(), SinkError> {
-        self.bytes += line.len() as u64;
-        self.file
-            .write_all(line)
-            .map_err(|source| self.failed(source))
-    }
-
-    fn failed(&self, source: io::Error) -> SinkError {
-        let path = self.path.clone();
-        SinkError::Write { path, source }
     }
 }
 
@@ -143,17 +92,20 @@ impl Sink for Files {
     }
 
     fn flush(&mut self) -> Result<(), SinkError> {
-        for file in &mut self.files {
-            let flushed = file.file.flush();
-            flushed.map_err(|source| file.failed(source))?;
-        }
-        Ok(())
+        self.files.iter_mut().try_for_each(Appended::flush)
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        self.files.iter_mut().try_for_each(Appended::finish)
     }
 
     fn cut(&mut self) -> Result<Positions, SinkError> {
-        self.files.iter_mut().try_for_each(Appended::sync)?;
-        let ends = self.files.iter().map(|file| file.bytes);
-        Ok(Stream::ALL.into_iter().zip(ends).collect())
+        let places = self.files.iter_mut().map(Appended::cut);
+        Stream::ALL
+            .into_iter()
+            .zip(places)
+            .map(|(stream, place)| Ok((stream, place?)))
+            .collect()
     }
 }
 

@@ -6,8 +6,10 @@ use hearth_operators::words::CohortId;
 
 use super::super::Writer;
 use super::super::tests::{names, row};
+use super::appended::LARGE;
 use super::*;
-use crate::outputs::{ModelOf, summary_path};
+use crate::config::Packing;
+use crate::outputs::{ModelOf, read, summary_path};
 
 fn claim(dir: &Path) -> Result<Folder, FolderError> {
     Folder::claim(dir, [])
@@ -17,35 +19,63 @@ fn text(dir: &Path, stream: Stream) -> String {
     std::fs::read_to_string(stream.path(dir)).unwrap()
 }
 
-/// Files go back to where a cut left them, whatever was written since; what was taken from them is missed.
+/// Files go back to where a cut left them, whatever was written since, also where that was so much that they are packed now; what
+/// was taken from them is missed.
 #[test]
 fn files_go_back_to_a_cut() {
-    let dir = tempfile::tempdir().unwrap();
-    let folder = claim(dir.path()).unwrap();
-    let mut files = Files::create(&folder).unwrap();
-    files.write(0, &vec![row(0, 1); 3], &names()).unwrap();
-    let positions = files.cut().unwrap();
-    let then = text(dir.path(), Stream::Transitions);
-    files.write(1, &vec![row(1, 1); 3], &names()).unwrap();
-    files.flush().unwrap();
-    let all = text(dir.path(), Stream::Transitions);
-    drop(files);
-    let mut files = Files::back_to(&folder, &positions).unwrap();
-    assert_eq!(text(dir.path(), Stream::Transitions), then);
-    files.write(1, &vec![row(1, 1); 3], &names()).unwrap();
-    files.flush().unwrap();
-    assert_eq!(text(dir.path(), Stream::Transitions), all);
-    drop(files);
-    std::fs::write(Stream::Transitions.path(dir.path()), "cut").unwrap();
-    let missed = Files::back_to(&folder, &positions).map(drop).unwrap_err();
-    assert!(missed.to_string().contains("transitions.jsonl"), "{missed}");
+    let many = (LARGE / 50) as usize;
+    for (packing, before, after) in [
+        (Packing::Auto, 3, 3),
+        (Packing::Auto, 3, many),
+        (Packing::Auto, many, 3),
+        (Packing::Zstd, 3, 3),
+        (Packing::Zstd, 0, 3),
+        (Packing::None, 3, many),
+    ] {
+        let dir = tempfile::tempdir().unwrap();
+        let folder = claim(dir.path()).unwrap();
+        let all = || {
+            let mut lines = Vec::new();
+            let line = |line: &str| {
+                lines.push(line.to_owned());
+                Ok(())
+            };
+            crate::outputs::read::each(dir.path(), Stream::Transitions, line).unwrap();
+            lines
+        };
+        let write = |files: &mut Files, epoch, rows: usize| {
+            files
+                .write(epoch, &vec![row(epoch, 1); rows], &names())
+                .unwrap();
+        };
+        let mut files = Files::create(&folder, packing).unwrap();
+        write(&mut files, 0, before);
+        let positions = files.cut().unwrap();
+        write(&mut files, 1, after);
+        files.finish().unwrap();
+        let undisturbed = all();
+        drop(files);
+        for _ in 0..2 {
+            let mut files = Files::back_to(&folder, packing, &positions).unwrap();
+            write(&mut files, 1, after);
+            files.finish().unwrap();
+            assert_eq!(all(), undisturbed, "{packing:?}: {before}, {after}");
+        }
+        if before > 0 {
+            std::fs::write(Stream::Transitions.found(dir.path()), "cut").unwrap();
+            let missed = Files::back_to(&folder, packing, &positions).map(drop);
+            let missed = missed.unwrap_err().to_string();
+            assert!(missed.contains("transitions.jsonl"), "{missed}");
+        }
+    }
 }
 
 #[test]
 fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
     let dir = tempfile::tempdir().unwrap();
     let folder = claim(dir.path()).unwrap();
-    let (writer, sender) = Writer::start(Files::create(&folder).unwrap(), names()).unwrap();
+    let (writer, sender) =
+        Writer::start(Files::create(&folder, Packing::Auto).unwrap(), names()).unwrap();
     sender.write(1, vec![row(1, 1); 100_000]);
     sender.write(0, vec![row(0, 1)]);
     sender.close(Stream::Transitions, 0);
@@ -59,6 +89,46 @@ fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
     drop(sender);
     writer.finish().unwrap();
     assert_eq!(text(dir.path(), Stream::Transitions), first);
+}
+
+/// The lines are the same, and positions too, however a file is packed and whenever.
+#[test]
+fn packed_files_hold_the_same_lines() {
+    let written = |packing| {
+        let dir = tempfile::tempdir().unwrap();
+        let mut files = Files::create(&claim(dir.path()).unwrap(), packing).unwrap();
+        for epoch in 0..1000 {
+            let rows = vec![row(epoch, 1 + epoch as i64); 500];
+            files.write(epoch, &rows, &names()).unwrap();
+            if epoch % 100 == 0 {
+                files.flush().unwrap();
+            }
+        }
+        files.finish().unwrap();
+        let mut lines = Vec::new();
+        let take = |line: &str| {
+            lines.push(line.to_owned());
+            Ok(())
+        };
+        read::each(dir.path(), Stream::Transitions, take).unwrap();
+        read::check(dir.path()).unwrap();
+        let plain = Stream::Transitions.path(dir.path()).exists();
+        let packed = Stream::Transitions.packed_path(dir.path()).exists();
+        assert_ne!(plain, packed);
+        assert_eq!(
+            Stream::Late.path(dir.path()).exists(),
+            packing != Packing::Zstd
+        );
+        // A later run leaves neither form.
+        drop(files);
+        Files::create(&claim(dir.path()).unwrap(), Packing::None).unwrap();
+        assert!(!Stream::Transitions.packed_path(dir.path()).exists());
+        (lines, packed)
+    };
+    let [auto, none, zstd] = [Packing::Auto, Packing::None, Packing::Zstd].map(written);
+    assert_eq!(auto.0.len(), 500_000);
+    assert!(auto.0 == none.0 && zstd.0 == none.0);
+    assert_eq!([auto.1, none.1, zstd.1], [true, false, true]);
 }
 
 #[test]
@@ -75,7 +145,7 @@ fn an_earlier_output_is_replaced_a_strangers_folder_is_not() {
     std::fs::create_dir_all(dir.path().join("models/homes/h")).unwrap();
     let folder = claim(dir.path()).unwrap();
     assert_eq!(text(dir.path(), Stream::Scores), "old\n", "only claimed");
-    Files::create(&folder).unwrap();
+    Files::create(&folder, Packing::Auto).unwrap();
     assert_eq!(text(dir.path(), Stream::Scores), "");
     assert!(!summary_path(dir.path()).exists());
     assert!(!dir.path().join("models").exists());
@@ -85,7 +155,7 @@ fn an_earlier_output_is_replaced_a_strangers_folder_is_not() {
 #[test]
 fn a_missing_folder_is_created_and_a_file_refused() {
     let dir = tempfile::tempdir().unwrap();
-    Files::create(&claim(&dir.path().join("a/b")).unwrap()).unwrap();
+    Files::create(&claim(&dir.path().join("a/b")).unwrap(), Packing::Auto).unwrap();
     assert!(Stream::Late.path(&dir.path().join("a/b")).exists());
     let file = dir.path().join("file");
     std::fs::write(&file, "x").unwrap();
@@ -126,7 +196,7 @@ fn links_are_removed_and_not_followed() {
     symlink(&kept, summary_path(dir.path())).unwrap();
     symlink(outside.path(), dir.path().join("models")).unwrap();
     let folder = claim(dir.path()).unwrap();
-    let mut files = Files::create(&folder).unwrap();
+    let mut files = Files::create(&folder, Packing::Auto).unwrap();
     let model = Model {
         of: ModelOf::Cohort(CohortId(0)),
         model: "encoder",
@@ -154,10 +224,9 @@ fn links_are_removed_and_not_followed() {
 #[test]
 fn a_full_disk_is_told() {
     let dir = tempfile::tempdir().unwrap();
-    let mut files = Files::create(&claim(dir.path()).unwrap()).unwrap();
+    let mut files = Files::create(&claim(dir.path()).unwrap(), Packing::Auto).unwrap();
     let full = File::options().write(true).open("/dev/full").unwrap();
-    let place = &mut files.files[Stream::Transitions as usize];
-    *place = Appended::new(place.path.clone(), full);
+    files.files[Stream::Transitions as usize].replace(full);
     let (writer, sender) = Writer::start(files, names()).unwrap();
     for epoch in 0..1000 {
         sender.write(epoch, vec![row(epoch, 1); 100]);

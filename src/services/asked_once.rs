@@ -8,7 +8,7 @@ use hearth_operators::outside::{Answer, Outside};
 
 /// A service of which each question, known by a key, is asked once: whoever asks it again, for the dataflow was taken down and built
 /// again meanwhile, gets the answer of the first time. What costs minutes or money is neither begun anew nor paid twice.
-pub struct Kept<Q, K, A> {
+pub struct AskedOnce<Q, K, A> {
     inner: Arc<dyn Outside<Q, A>>,
     key: fn(&Q) -> K,
     open: Open<K, A>,
@@ -23,15 +23,15 @@ enum State<A> {
     Answered(A),
 }
 
-impl<Q, K, A> Kept<Q, K, A> {
+impl<Q, K, A> AskedOnce<Q, K, A> {
     /// Over a service.
     pub fn over(inner: Arc<dyn Outside<Q, A>>, key: fn(&Q) -> K) -> Arc<Self> {
         let open = Arc::default();
-        Arc::new(Kept { inner, key, open })
+        Arc::new(AskedOnce { inner, key, open })
     }
 }
 
-impl<Q, K, A> Outside<Q, A> for Kept<Q, K, A>
+impl<Q, K, A> Outside<Q, A> for AskedOnce<Q, K, A>
 where
     K: Copy + Eq + Hash + Send + 'static,
     A: Clone + Send + 'static,
@@ -100,7 +100,7 @@ mod tests {
                 give.send(answer).unwrap();
             })
         };
-        let kept = Kept::over(inner, |question: &u32| *question);
+        let kept = AskedOnce::over(inner, |question: &u32| *question);
         let ask = || {
             let (sender, receiver) = mpsc::channel();
             kept.ask(7, Answer::new(move |answer| sender.send(answer).is_ok()));

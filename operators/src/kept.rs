@@ -1,0 +1,173 @@
+//! What homes' models have learnt, taken out when a run is over, to be used again without a dataflow.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use crate::alarms::{Budget, Standing, Tails};
+use crate::dataflow::State;
+use crate::detect::{Around, HomeDetector, Maintained, Raised};
+use crate::habits::{Habits, Pooled, Vocabulary};
+use crate::models::{Due, HomeModels, Maintenance, Turn};
+use crate::pooling::CohortChanges;
+use crate::shift::Placed;
+use crate::surprise::{Counts, Detector};
+use crate::words::{Adjustment, CohortId, HomeId, Score, Shift, ShiftKey, Time};
+
+/// The models of a run's homes, and what their cohorts know.
+#[derive(Default)]
+pub struct Kept {
+    /// By home.
+    pub homes: BTreeMap<HomeId, HomeModel>,
+    /// By cohort.
+    pub cohorts: BTreeMap<CohortId, CohortModel>,
+}
+
+impl Kept {
+    /// What workers held when everything was out.
+    pub fn of(states: Vec<State>) -> Self {
+        let mut kept = Kept::default();
+        for state in states {
+            // All workers know the same of cohorts.
+            let (detectors, counts, tails) = state.detect.into_parts();
+            let (mut models, mut pools) = state.models.into_parts();
+            for (cohort, counts) in counts {
+                let known = kept.cohorts.entry(cohort).or_default();
+                known.counts = counts;
+                known.tails = tails.get(&cohort).cloned().unwrap_or_default();
+                known.pooled = pools.remove(&cohort).unwrap_or_default();
+            }
+            for (home, detector) in detectors {
+                let models = models.remove(&home).unwrap_or_default();
+                let model = HomeModel { detector, models };
+                kept.homes.insert(home, model);
+            }
+        }
+        kept
+    }
+}
+
+/// What the homes of a cohort know together.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub struct CohortModel {
+    counts: Counts,
+    tails: Tails,
+    pooled: Pooled,
+}
+
+/// One home's detector, alarms and habits.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct HomeModel {
+    detector: Box<HomeDetector>,
+    models: Box<HomeModels>,
+}
+
+/// What a home's model says of segments that came.
+#[derive(Default)]
+pub struct Heard {
+    /// Of each behaviour.
+    pub scores: Vec<Score>,
+    /// Alarms that are raised (1) and withdrawn (-1).
+    pub alarms: Vec<(Arc<Raised>, i64)>,
+    /// What became of what was synthesized.
+    pub adjustments: Vec<Adjustment>,
+}
+
+/// By what a home's model is used.
+pub struct Use<'a> {
+    /// How it speaks.
+    pub words: &'a Vocabulary<'a>,
+    /// How many alarms a person wants to see.
+    pub budget: Budget,
+    /// As the models were maintained.
+    pub maintenance: &'a Maintenance,
+}
+
+impl HomeModel {
+    /// Judges an epoch's segments and learns them, as the dataflow would have; so does the cohort, as of the next epoch.
+    pub fn learn(&mut self, cohort: &mut CohortModel, by: &Use<'_>, placed: Vec<Placed>) -> Heard {
+        let placed = self.label(placed);
+        let around = Around {
+            words: by.words,
+            counts: &cohort.counts,
+            tails: &cohort.tails,
+            budget: by.budget,
+            lateness: by.maintenance.lateness,
+        };
+        let updates = placed.iter().map(|placed| Maintained {
+            placed: placed.clone(),
+            detected: None,
+        });
+        let mut said = crate::detect::Said::default();
+        self.detector.update(&around, updates.collect(), &mut said);
+        let turn = Turn {
+            epoch: 0,
+            regime: None,
+        };
+        self.models.put(turn, Due::Batch(said.judged));
+        let pooled = &cohort.pooled;
+        let predicted = self.models.go_on(by.words, |_| pooled, by.maintenance);
+        let mut changes = CohortChanges::default();
+        for placed in &placed {
+            let diff = placed.diff.signum() as i32;
+            changes.add(by.words, &placed.segment, placed.context(), diff);
+        }
+        cohort.pooled.apply(&changes.predictor);
+        cohort.counts.apply(&changes.detector);
+        cohort.tails.apply(&said.tails);
+        Heard {
+            scores: predicted.scores,
+            alarms: said.alarms,
+            adjustments: predicted.adjustments,
+        }
+    }
+
+    /// Judges segments by what is known, and learns nothing.
+    pub fn judge(&self, cohort: &CohortModel, by: &Use<'_>, placed: Vec<Placed>) -> Heard {
+        let mut all = Heard::default();
+        for placed in placed {
+            let heard = self.clone().learn(&mut cohort.clone(), by, vec![placed]);
+            all.scores.extend(heard.scores);
+            all.alarms.extend(heard.alarms);
+        }
+        all
+    }
+
+    /// Puts segments into the regime that the home is in.
+    fn label(&self, mut placed: Vec<Placed>) -> Vec<Placed> {
+        for placed in &mut placed {
+            placed.key = ShiftKey {
+                home: placed.key.home,
+                regime: self.models.regime(),
+            };
+            placed.began = self.models.began_by().cloned();
+        }
+        placed
+    }
+
+    /// What it does next.
+    pub fn habits(&self) -> &Habits {
+        self.models.habits()
+    }
+
+    /// What it is in the habit of doing.
+    pub fn detector(&self) -> &Detector {
+        self.detector.detector()
+    }
+
+    /// How its alarms stand.
+    pub fn alarms(&self, cohort: &CohortModel, budget: Budget) -> Standing {
+        self.detector.standing(&cohort.tails, budget)
+    }
+
+    /// The end of its newest segment.
+    pub fn newest(&self) -> Option<Time> {
+        self.models.newest()
+    }
+
+    /// The shift that began its regime; none where it is the first.
+    pub fn shift(&self) -> Option<&Shift> {
+        self.models.began_by().map(Arc::as_ref)
+    }
+}
