@@ -7,7 +7,7 @@
 use std::sync::Arc;
 
 use hearth_operators::habits;
-use hearth_operators::surprise::{Changes, Counts, Detector};
+use hearth_operators::surprise::{Changes, Counts, Detector, Surprise};
 use hearth_operators::words::{Catalogs, HomeId, Segment, Sequence, Time};
 
 use super::{Calibrated, Detection, Scorer, TrainingData};
@@ -126,7 +126,7 @@ impl Scorer for Watching {
         let words = habits::Vocabulary::new(&self.catalogs, HomeId(0));
         let segment = within(self.now, sequence);
         let surprises = self.detector.judge(&words, &self.cohort, &segment);
-        let scores = surprises.iter().map(|surprise| surprise.total());
+        let scores = surprises.iter().map(Surprise::total);
         Ok(scores.fold(f32::MIN, f32::max))
     }
 }
