@@ -8,6 +8,9 @@ use crate::models::Preset;
 /// Hearth's own models bear the paper's name in tables.
 pub const OURS: &str = "SmartGen";
 
+/// Hearth's models as the dataflow maintains them.
+pub const MAINTAINED: &str = "Hearth";
+
 /// All methods, in the order of tables.
 pub struct Roster {
     detection: Vec<Box<dyn Detection>>,

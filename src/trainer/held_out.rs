@@ -36,14 +36,15 @@ pub(crate) fn split(mut sequences: Vec<&Sequence>, seed: u64) -> TrainingSplit<'
     TrainingSplit { train, held }
 }
 
-/// A model of all sequences, and what is made of each, in their order, by a model of the others: of all but one part of [`FOLDS`].
+/// A model of all sequences (or of what holds them), and what is made of each, in their order, by a model of the others: of all
+/// but one part of [`FOLDS`].
 ///
 /// So a threshold rests on all sequences, and nothing is held back from the model; for models that are cheap to learn. A held-out
 /// fifth says too little: of thirty sequences, two decide where the 95th percentile lies.
-pub(crate) fn cross_fitted<M, T>(
-    sequences: &[&Sequence],
-    learn: impl Fn(&[&Sequence]) -> Result<M, ModelError>,
-    judge: impl Fn(&M, &Sequence) -> Result<T, ModelError>,
+pub(crate) fn cross_fitted<S: Copy, M, T>(
+    sequences: &[S],
+    learn: impl Fn(&[S]) -> Result<M, ModelError>,
+    judge: impl Fn(&M, S) -> Result<T, ModelError>,
 ) -> Result<(M, Vec<T>), ModelError> {
     let folds = (MAX_COUNTED / sequences.len().max(1)).clamp(*FOLDS.start(), *FOLDS.end());
     let folds = folds.min(sequences.len()).max(1);
@@ -52,7 +53,7 @@ pub(crate) fn cross_fitted<M, T>(
             .iter()
             .enumerate()
             .filter(|(at, _)| at % folds != fold);
-        let others: Vec<&Sequence> = others.map(|(_, s)| *s).collect();
+        let others: Vec<S> = others.map(|(_, s)| *s).collect();
         // One sequence alone must serve as both.
         learn(if others.is_empty() {
             sequences
@@ -63,7 +64,7 @@ pub(crate) fn cross_fitted<M, T>(
     let models: Vec<M> = models.collect::<Result<_, _>>()?;
     let judged = sequences.iter().zip(models.iter().cycle());
     let unlearnt = judged
-        .map(|(s, model)| judge(model, s))
+        .map(|(s, model)| judge(model, *s))
         .collect::<Result<_, _>>()?;
     Ok((learn(sequences)?, unlearnt))
 }

@@ -10,7 +10,7 @@ use super::places::Clock;
 use super::said::Said;
 use super::timeline::Timeline;
 use super::{Context, Pooled, Vocabulary};
-use crate::words::{ActionId, Segment, Sequence, Time};
+use crate::words::{ActionId, Moment, Segment, Sequence, Time};
 
 /// Behaviours of final segments that are kept at most (and so at most some 200 KiB a home).
 pub(super) const KEPT: usize = 1 << 14;
@@ -75,6 +75,27 @@ impl Habits {
         self.judge_by(words, pooled, segment, false)
     }
 
+    /// The probability of each action of the home, by id, as the next of a segment that starts at `start` and of which these
+    /// behaviours are known; learns nothing.
+    pub fn expected(
+        &self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        start: Time,
+        known: &[Moment],
+    ) -> Vec<f32> {
+        let at = self.history.first(self.history.before(start));
+        let mut reading = Reading::new(self, words, pooled, (start, at), true);
+        for n in 0..known.len() {
+            reading.ask(&known[..n]);
+            reading.happened(&known[n]);
+        }
+        reading.ask(known);
+        let actions = (0..words.actions() as u16).map(ActionId);
+        let each = actions.map(|action| reading.mixed.of(&reading.said, action));
+        each.collect()
+    }
+
     fn judge_by(
         &self,
         words: &Vocabulary<'_>,
@@ -82,55 +103,22 @@ impl Habits {
         segment: &Segment,
         imagined: bool,
     ) -> Judged {
-        let regime = self.regime.filter(|(begun, _)| *begun <= segment.start());
-        let context = regime.map(|(_, context)| context).unwrap_or_default();
-        let age = mixing::age(regime.map(|(begun, _)| begun), segment.start());
-        // Of a regime that has not begun there is no place.
-        let first_of_regime = regime.map_or(usize::MAX, |(begun, _)| {
-            self.history.first(self.history.before(begun))
-        });
-        let at = self.place_of(segment);
-        let places = self.history.places();
-        let mut clock = at.checked_sub(1).map(|last| places.get(last).clock);
-        let others = pooled.of_others(self.behaviors);
-        let mut said = Said::new(words.actions());
-        let mut devices = Devices::new(pooled, *words, places, at);
-        let (mut mixed, mut contribution) = (Mixed::default(), Contribution::default());
-        let mut steps = Vec::with_capacity(segment.moments.len());
-        for (n, moment) in segment.moments.iter().enumerate() {
-            let before = Before {
-                moments: &segment.moments[..n],
-                clock,
-            };
-            said.clear();
-            experts::ask_home(&self.history, &before, first_of_regime, &mut said);
-            experts::ask_cohort(pooled, words, &before, context, &mut said);
-            if imagined && regime.is_some() {
-                experts::ask_imagined(&self.imagined, &before, &mut said);
-            }
-            said.conclude(|action| devices.say(action));
-            let class = Class {
-                first: n == 0,
-                age,
-                others,
-            };
-            // What a long segment teaches counts within it, too.
-            let mut learnt = self.learnt;
-            learnt.add(&contribution);
-            let weights = mixing::weights(said.totals(), class, &learnt);
-            mixed.mix(&said, &weights);
-            mixed.learn(&said, moment.action, &mut contribution);
+        let place = (segment.start(), self.place_of(segment));
+        let mut reading = Reading::new(self, words, pooled, place, imagined);
+        let moments = &segment.moments;
+        let mut steps = Vec::with_capacity(moments.len());
+        for (n, moment) in moments.iter().enumerate() {
+            reading.ask(&moments[..n]);
             steps.push(Step {
-                surprisal: -mixed.of(&said, moment.action).ln(),
-                predictions: mixed.best(&said),
+                surprisal: -reading.mixed.of(&reading.said, moment.action).ln(),
+                predictions: reading.mixed.best(&reading.said),
             });
-            devices.happened(moment.action);
-            clock = Some(Clock::of(moment));
+            reading.happened(moment);
         }
         Judged {
             steps,
-            contribution,
-            context,
+            contribution: reading.contribution,
+            context: reading.context,
         }
     }
 
@@ -247,13 +235,97 @@ impl Habits {
     }
 }
 
+/// A segment that is read behaviour by behaviour: what is expected, then what happens.
+struct Reading<'a> {
+    habits: &'a Habits,
+    words: &'a Vocabulary<'a>,
+    pooled: &'a Pooled,
+    /// Whether what was imagined speaks.
+    imagined: bool,
+    context: Context,
+    age: usize,
+    first_of_regime: usize,
+    clock: Option<Clock>,
+    others: f32,
+    devices: Devices<'a>,
+    said: Said,
+    mixed: Mixed,
+    contribution: Contribution,
+}
+
+impl<'a> Reading<'a> {
+    /// Of a segment that starts at a time and place.
+    fn new(
+        habits: &'a Habits,
+        words: &'a Vocabulary<'a>,
+        pooled: &'a Pooled,
+        (start, at): (Time, usize),
+        imagined: bool,
+    ) -> Self {
+        let regime = habits.regime.filter(|(begun, _)| *begun <= start);
+        let places = habits.history.places();
+        Reading {
+            habits,
+            words,
+            pooled,
+            imagined: imagined && regime.is_some(),
+            context: regime.map(|(_, context)| context).unwrap_or_default(),
+            age: mixing::age(regime.map(|(begun, _)| begun), start),
+            // Of a regime that has not begun there is no place.
+            first_of_regime: regime.map_or(usize::MAX, |(begun, _)| {
+                habits.history.first(habits.history.before(begun))
+            }),
+            clock: at.checked_sub(1).map(|last| places.get(last).clock),
+            others: pooled.of_others(habits.behaviors),
+            devices: Devices::new(pooled, *words, places, at),
+            said: Said::new(words.actions()),
+            mixed: Mixed::default(),
+            contribution: Contribution::default(),
+        }
+    }
+
+    /// Asks everybody what comes after these behaviours of the segment.
+    fn ask(&mut self, moments: &[Moment]) {
+        let before = Before {
+            moments,
+            clock: self.clock,
+        };
+        let said = &mut self.said;
+        said.clear();
+        experts::ask_home(&self.habits.history, &before, self.first_of_regime, said);
+        experts::ask_cohort(self.pooled, self.words, &before, self.context, said);
+        if self.imagined {
+            experts::ask_imagined(&self.habits.imagined, &before, said);
+        }
+        said.conclude(|action| self.devices.say(action));
+        let class = Class {
+            first: moments.is_empty(),
+            age: self.age,
+            others: self.others,
+        };
+        // What a long segment teaches counts within it, too.
+        let mut learnt = self.habits.learnt;
+        learnt.add(&self.contribution);
+        let weights = mixing::weights(said.totals(), class, &learnt);
+        self.mixed.mix(said, &weights);
+    }
+
+    /// What they were asked about happens.
+    fn happened(&mut self, moment: &Moment) {
+        self.mixed
+            .learn(&self.said, moment.action, &mut self.contribution);
+        self.devices.happened(moment.action);
+        self.clock = Some(Clock::of(moment));
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
 
     use super::*;
     use crate::habits::PooledChanges;
-    use crate::words::{Action, Catalog, Catalogs, Device, HomeId, Moment};
+    use crate::words::{Action, Catalog, Catalogs, Device, HomeId};
 
     fn segment(start: i64, actions: &[u16]) -> Segment {
         let moment = |(n, action): (i64, &u16)| Moment {

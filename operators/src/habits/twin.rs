@@ -415,6 +415,13 @@ proptest! {
                 learnt.add(&habits.judge(&words, &pooled, &earlier).contribution);
             }
             let (q, advantage) = known.judge(&segment, n, &learnt);
+            if known.segments.iter().all(|other| other.start() != segment.start()) {
+                let moments = &segment.moments[..n];
+                let expected = habits.expected(&words, &pooled, segment.start(), moments);
+                for (found, q) in expected.iter().zip(&q) {
+                    prop_assert!((f64::from(*found) - q).abs() < 1e-3, "{n}: {found} {q}");
+                }
+            }
             let surprisal = -q[usize::from(moment.action.0)].ln();
             prop_assert!((surprisal - f64::from(step.surprisal)).abs() < 1e-3, "{n}: {surprisal} {step:?}");
             let mut sorted = q.clone();

@@ -96,7 +96,7 @@ mod tests {
     use super::*;
     use crate::catalog::catalog_of;
     use crate::experiment::data::{Attack, Kind, real_source};
-    use crate::experiment::methods::TrainingData;
+    use crate::experiment::methods::{Life, TrainingData};
     use crate::experiment::metrics::Figure;
     use crate::experiment::roster::Roster;
     use crate::models::{ModelError, Preset};
@@ -137,6 +137,7 @@ mod tests {
             material: Arc::new(material),
             train: vec![sequence(&[0, 1])],
             held: vec![sequence(&[0, 1])],
+            life: Life::default(),
             tested,
             seed: 1,
         }
@@ -160,7 +161,14 @@ mod tests {
     #[test]
     #[ignore = "trains four detectors on six contexts, three times: a minute; its figures are in RESULTS.md"]
     fn harms_in_real_homes() {
-        let names = ["SmartGen", "SmartGen's network", "surprisal", "Aegis"].map(str::to_owned);
+        let names = [
+            "SmartGen",
+            "Hearth",
+            "SmartGen's network",
+            "surprisal",
+            "Aegis",
+        ]
+        .map(str::to_owned);
         let roster = Roster::new(Preset::Small, &names).unwrap();
         let mut sums = BTreeMap::<(&str, &str), Vec<f64>>::new();
         for (dataset, shift) in ["fr", "sp"]
@@ -180,6 +188,10 @@ mod tests {
                     material: Arc::new(material),
                     train: owned(train),
                     held: owned(one),
+                    life: Life {
+                        past: owned(train),
+                        ..Life::default()
+                    },
                     tested: (0..parts.held.len()).collect(),
                     seed,
                 };

@@ -15,7 +15,7 @@ use anyhow::Result;
 use super::cells::{Cell, Measured, Protocol, Task, timed};
 use super::data::{Pair, Store};
 use super::metrics::{Figure, Figures};
-use super::roster::{OURS, Roster};
+use super::roster::{MAINTAINED, OURS, Roster};
 use trial::Trial;
 
 /// What a run is narrowed to.
@@ -37,7 +37,7 @@ const COMMON: [&str; 3] = ["source", "gpt-4o", "embedded"];
 const FEW: [&str; 5] = ["none", "source", "gpt-4o", "embedded", "source+embedded"];
 
 /// Methods that are asked how fast they learn: Hearth's own, and what counting can do.
-const FEW_METHODS: [&str; 3] = [OURS, "surprisal", "n-gram"];
+const FEW_METHODS: [&str; 4] = [OURS, MAINTAINED, "surprisal", "n-gram"];
 
 /// The method's name of cells that are about a set alone.
 const NO_METHOD: &str = "set";
@@ -76,7 +76,7 @@ pub fn cells(plan: &Plan, store: &Store, roster: &Roster) -> Vec<Cell> {
         for &k in &plan.shots {
             for (task, method) in methods() {
                 let sets: Vec<&str> = match (k, method) {
-                    (0, OURS) => sets.iter().map(String::as_str).collect(),
+                    (0, OURS | MAINTAINED) => sets.iter().map(String::as_str).collect(),
                     (0, _) if plan.training.is_empty() => COMMON.to_vec(),
                     (0, _) => sets.iter().map(String::as_str).collect(),
                     _ if FEW_METHODS.contains(&method) => FEW.to_vec(),

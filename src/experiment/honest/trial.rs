@@ -7,7 +7,7 @@ use hearth_operators::words::Sequence;
 
 use super::super::cells::Cell;
 use super::super::data::{Material, Pair, Store};
-use super::super::methods::TrainingData;
+use super::super::methods::{Life, TrainingData};
 use super::shots::Shots;
 use crate::models::Columns;
 use crate::trainer::{Purpose, Settings, split};
@@ -17,6 +17,8 @@ pub(super) struct Trial {
     pub material: Arc<Material>,
     pub train: Vec<Sequence>,
     pub held: Vec<Sequence>,
+    /// Both in the order in which the home lived them.
+    pub life: Life,
     /// Positions in the normal sequences.
     pub tested: Vec<usize>,
     pub seed: u64,
@@ -29,6 +31,7 @@ impl Trial {
             catalog: &self.material.catalog,
             train: &self.train,
             held: &self.held,
+            life: Some(&self.life),
             columns: Columns::All,
             seed: self.seed,
         }
@@ -37,6 +40,14 @@ impl Trial {
     pub fn new(cell: &Cell, pair: &Pair, store: &Store) -> Result<Self> {
         let material = store.material(pair)?;
         let set = store.training(pair, &cell.training, cell.seed)?;
+        let mut life = Life::default();
+        for part in cell.training.split('+') {
+            let learnt = match part {
+                "source" => &mut life.past,
+                _ => &mut life.imagined,
+            };
+            learnt.extend_from_slice(&store.training(pair, part, cell.seed)?);
+        }
         let shots = Shots::draw(&material.normal, cell.k, cell.seed)?;
         let all: Vec<&Sequence> = set.iter().chain(&shots.known).collect();
         ensure!(!all.is_empty(), "there is nothing to learn");
@@ -49,6 +60,10 @@ impl Trial {
         Ok(Trial {
             train: owned(parts.train),
             held: owned(parts.held),
+            life: Life {
+                present: shots.known,
+                ..life
+            },
             tested: shots.tested,
             material,
             seed: cell.seed,

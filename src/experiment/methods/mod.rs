@@ -3,11 +3,13 @@
 //! A method is its settings; `fit` makes a model of it. Training depends on its [`TrainingData`] alone (seed included).
 
 pub mod detection;
+mod life;
 pub mod prediction;
 
 use hearth_operators::words::{Catalog, DeviceId, Hours, Quadruple, Sequence, Weekday};
 
 use crate::models::{Columns, ModelError};
+pub use life::Life;
 
 /// What a method learns from.
 #[derive(Clone, Copy)]
@@ -18,6 +20,8 @@ pub struct TrainingData<'a> {
     pub train: &'a [Sequence],
     /// Sequences to stop, tune or calibrate by; never a test set.
     pub held: &'a [Sequence],
+    /// All of them in the order in which a home lived them, where there is one.
+    pub life: Option<&'a Life>,
     /// What of a behaviour is read. The paper's protocol shows a detector the one column that the attack is in.
     pub columns: Columns,
     /// Seed of everything drawn.

@@ -21,6 +21,7 @@ pub(super) fn measure(trial: &Trial, method: &dyn Detection) -> Result<Measured>
             catalog: &trial.material.catalog,
             train,
             held,
+            life: None,
             columns: trial.pair.shift.column(),
             seed: trial.seed,
         };

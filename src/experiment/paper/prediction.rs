@@ -28,6 +28,7 @@ pub(super) fn measure(trial: &Trial, method: &dyn Prediction) -> Result<Measured
             catalog: &trial.material.catalog,
             train,
             held: &trial.parts.1,
+            life: None,
             columns: Columns::All,
             seed: trial.seed,
         })?;

@@ -19,6 +19,7 @@ mod features;
 pub mod isolation_forest;
 pub mod lof;
 mod losses;
+pub mod maintained;
 pub mod one_class_svm;
 mod reconstruction;
 pub mod smartgen;
@@ -42,6 +43,7 @@ pub fn all(preset: Preset) -> Vec<Box<dyn Detection>> {
         Box::new(transae::TransAe(preset)),
         Box::new(smartgen::SmartGen(preset)),
         Box::new(smartgen::Network(preset)),
+        Box::new(maintained::Maintained),
         Box::new(trivial::FlagAll),
         Box::new(trivial::Rule::UnseenAction),
         Box::new(trivial::Rule::UnseenHours),

@@ -13,6 +13,7 @@ mod counts;
 mod fpmc;
 mod hmm;
 mod lstm;
+mod maintained;
 mod network;
 mod ngram;
 mod sasrec;
@@ -23,6 +24,7 @@ mod tests;
 
 pub use counts::{Bigram, CountTable, MostFrequent};
 pub use hmm::Hmm;
+pub use maintained::Maintained;
 pub use ngram::InterpolatedNgram;
 pub use sasrec::SasRecBaseline;
 pub use smartgen::SmartGen;
@@ -43,6 +45,7 @@ pub fn all(preset: Preset) -> Vec<Box<dyn Prediction>> {
         Box::new(Deep::<siar::Siar>::new(preset)),
         Box::new(SasRecBaseline::new(preset)),
         Box::new(SmartGen::new(preset)),
+        Box::new(Maintained),
         Box::new(MostFrequent),
         Box::new(CountTable),
         Box::new(Bigram),

@@ -82,6 +82,7 @@ fn data<'a>(catalog: &'a Catalog, train: &'a [Sequence], seed: u64) -> TrainingD
         catalog,
         train,
         held: &[],
+        life: None,
         columns: Columns::All,
         seed,
     }

@@ -62,6 +62,7 @@ fn data<'a>(
         catalog,
         train,
         held,
+        life: None,
         columns: Columns::All,
         seed,
     }
