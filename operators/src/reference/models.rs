@@ -1,10 +1,10 @@
 //! Maintained models: a home's from what is known of it, epoch by epoch, without queues, workers or waiting.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::detect::Detected;
-use crate::habits::{Context, Habits, Pooled, Vocabulary};
+use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
 use crate::shift::Placed;
 use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
 
@@ -15,6 +15,22 @@ pub struct HomeLife {
     pub updates: BTreeMap<Epoch, Vec<Placed>>,
     /// What of the answers to requests of an epoch was retained, in order of the regimes that ended.
     pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
+    /// Epochs in which an erasure changed segments.
+    pub erased: BTreeSet<Epoch>,
+}
+
+impl HomeLife {
+    /// The segments that stand after an epoch, in order.
+    pub(super) fn standing(&self, epoch: Epoch) -> Vec<Placed> {
+        let past = self.updates.range(..=epoch).flat_map(|(_, u)| u);
+        let mut sums: BTreeMap<(&Arc<Segment>, ShiftKey), (i64, &Placed)> = BTreeMap::new();
+        for placed in past {
+            let sum = sums.entry((&placed.segment, placed.key));
+            sum.or_insert((0, placed)).0 += placed.diff;
+        }
+        let stand = sums.into_values().filter(|(sum, _)| *sum > 0);
+        stand.map(|(_, placed)| placed.clone()).collect()
+    }
 }
 
 /// An epoch's updates of a home in the order in which they take effect: what goes, what moves between regimes (true), what comes.
@@ -57,6 +73,35 @@ pub fn models(
             habits.imagine(imagined);
             tried = (!imagined.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
         }
+        if life.erased.contains(epoch) {
+            let (old, old_tried) = (std::mem::take(&mut habits), tried.take());
+            (newest, regime) = (None, 0);
+            let standing = life.standing(*epoch);
+            for placed in &standing {
+                if let Some(newest) = newest {
+                    habits.settle(Time(newest.0.saturating_sub(lateness)));
+                }
+                let segment = &placed.segment;
+                if placed.key.regime > regime {
+                    regime = placed.key.regime;
+                    let shift = placed.began.as_ref().expect("a later regime has a shift");
+                    habits.shift(shift.time, Context::of(shift));
+                }
+                let judged = habits.judge(words, &pooled(*epoch + 1), segment);
+                if let Some(detected) = detected.get(&(*epoch, segment.clone())) {
+                    let told = told(segment, detected, &judged, version);
+                    scores.extend(told.map(|score| (*epoch, score)));
+                }
+                habits.learn(words, segment, &judged);
+                newest = newest.max(Some(segment.end()));
+            }
+            if standing.is_empty() {
+                version = 0;
+            } else if habits.imagine_as(&old) {
+                tried = old_tried;
+            }
+            continue;
+        }
         if let Some(newest) = newest {
             habits.settle(Time(newest.0.saturating_sub(lateness)));
         }
@@ -76,18 +121,8 @@ pub fn models(
             }
             let judged = habits.judge(words, &pooled(*epoch), segment);
             let detected = &detected[&(*epoch, segment.clone())];
-            for (i, (moment, step)) in segment.moments.iter().zip(&judged.steps).enumerate() {
-                let score = Score {
-                    home: segment.home,
-                    moment: *moment,
-                    score: detected.scores[i],
-                    threshold: detected.threshold.unwrap_or(f32::INFINITY),
-                    predictions: step.predictions.clone(),
-                    detector: 0,
-                    predictor: version,
-                };
-                scores.push((*epoch, score));
-            }
+            let told = told(segment, detected, &judged, version);
+            scores.extend(told.map(|score| (*epoch, score)));
             if let Some((ended, segments, with, without)) = &mut tried
                 && update.key.regime > *ended
             {
@@ -117,4 +152,22 @@ pub fn models(
         }
     }
     scores
+}
+
+fn told<'a>(
+    segment: &'a Segment,
+    detected: &'a Detected,
+    judged: &'a Judged,
+    version: u32,
+) -> impl Iterator<Item = Score> + 'a {
+    let steps = segment.moments.iter().zip(&judged.steps).enumerate();
+    steps.map(move |(i, (moment, step))| Score {
+        home: segment.home,
+        moment: *moment,
+        score: detected.scores[i],
+        threshold: detected.threshold.unwrap_or(f32::INFINITY),
+        predictions: step.predictions.clone(),
+        detector: 0,
+        predictor: version,
+    })
 }
