@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
 use crate::pack::{self, PackArgs};
@@ -60,6 +61,7 @@ pub enum Command {
     Bench(BenchArgs),
     Show(ShowArgs),
     Alarms(AlarmsArgs),
+    Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
     Templates(TemplatesArgs),
@@ -144,6 +146,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
+        Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));

@@ -16,6 +16,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::engine::{Engine, Epochs, Outcome, Resumed};
+use crate::erase;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
@@ -23,7 +24,7 @@ use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::{self, Folder};
-use crate::sources::{Files, Source, UtcOnly};
+use crate::sources::{Files, Source, Told, UtcOnly};
 use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
@@ -70,12 +71,17 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
+    let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
     let mut replay = Replay::begin(args, input, &folder, stop)?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
-    let ended = replay.finish()?;
+    let mut ended = replay.finish()?;
+    if args.compact {
+        erase::compact(&args.out)?;
+        ended.summary.lines = erase::lines_of(&args.out)?;
+    }
     ended.summary.write(&folder)?;
     Ok(ended)
 }
@@ -89,6 +95,8 @@ struct Replay<'a> {
     start: Start,
     past: Past,
     again: Again,
+    /// What people say, behind the log.
+    told: Told,
     pool: Pool,
     writer: Writer,
     progress: Progress,
@@ -126,6 +134,7 @@ impl<'a> Replay<'a> {
             files,
             fleet,
             contexts,
+            told,
             synthesizer,
             prompts,
         } = input;
@@ -146,7 +155,7 @@ impl<'a> Replay<'a> {
         // Nothing can refuse the run any more.
         let (writer, rows) = Writer::start(files::Files::create(folder)?, names)?;
         let utc = fleet.zones.is_empty().then(|| log.utc());
-        let source = Files::new(log, contexts)?;
+        let source = Files::new(log, contexts)?.with_told(told.clone());
         let strict = config.strict.then(|| stop.clone());
         let fed = Arc::new(Fed::new(workload.clone(), strict));
         let bytes = source.bytes_total();
@@ -175,6 +184,7 @@ impl<'a> Replay<'a> {
             start,
             past: Past::default(),
             again,
+            told,
             pool,
             writer,
             progress,
@@ -203,7 +213,10 @@ impl<'a> Replay<'a> {
         let log = self.again.behind(self.past.lines)?;
         self.utc = self.utc.is_some().then(|| log.utc());
         // The declared shifts were fed with the first epoch.
-        let source = Files::new(log, Default::default())?;
+        let mut source = Files::new(log, Default::default())?;
+        if !self.past.ended {
+            source = source.with_told(self.told.clone());
+        }
         self.engine = self.start.engine(pause.workers, resumed, source)?;
         Ok(self)
     }
@@ -228,7 +241,7 @@ impl<'a> Replay<'a> {
             (name, Jobs { jobs, cpu_seconds })
         });
         let run = Run {
-            read: outcome.reached.lines,
+            read: outcome.reached.lines - outcome.reached.told,
             elapsed: self.began.elapsed(),
             seed: config.seed,
             workers: config.workers.get(),
@@ -261,7 +274,7 @@ fn undone(outcome: &Outcome, counts: &Counts, workload: &Workload, answered: boo
     let requests = workload.synthesize.done.load(Ordering::Relaxed);
     let jobs = workload.all().map(|(kind, work)| (kind, work.open()));
     Undone {
-        lines: outcome.reached.lines.saturating_sub(counts.events()),
+        lines: (outcome.reached.lines - outcome.reached.told).saturating_sub(counts.events()),
         requests: match answered {
             true => counts.requests.saturating_sub(requests),
             false => 0,
@@ -302,7 +315,8 @@ impl Ended {
             quoted.tell(&args.config, &args.out)?;
         }
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
-        let refused = self.counts.rejected + self.counts.rejected_contexts;
+        let told = self.counts.feedback.rejected + self.counts.erasures.rejected;
+        let refused = self.counts.rejected + self.counts.rejected_contexts + told;
         if args.config.strict && refused > 0 {
             let told = Stream::Rejected.path(&args.out);
             anyhow::bail!(

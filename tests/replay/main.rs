@@ -18,4 +18,5 @@ mod program;
 mod reproducible;
 mod show;
 mod synthesizer;
+mod told;
 mod usage;

@@ -4,6 +4,15 @@ use serde::{Deserialize, Serialize};
 
 use super::{Catalogs, DeviceId, HomeId, Line, Moment, Time};
 
+/// What a line that people wrote says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub enum Saying {
+    /// That an alarm was fine.
+    Feedback,
+    /// That something is to be forgotten.
+    Erasure,
+}
+
 /// Somebody looked at an alarm: it was fine.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Feedback {

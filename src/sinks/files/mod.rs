@@ -13,7 +13,7 @@ use super::{Sink, SinkError};
 use crate::outputs::{Model, Names, Rows, Stream};
 
 pub use folder::{Folder, FolderError};
-use models::Models;
+pub use models::Models;
 
 /// Writes streams into a folder.
 pub struct Files {
