@@ -94,10 +94,14 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
         let (mut behaviors, mut notices) = worker.dataflow::<Epoch, _, _>(|scope| {
             let (behaviors, stream) = scope.new_input::<Vec<_>>();
             let (notices, told) = scope.new_input::<Vec<_>>();
-            let split = stream.split(told.clone(), rules, Held::default());
+            let past = Held::default();
+            let split = stream.split(told.clone(), rules, Held::default(), past.clone());
             if whole {
                 let transitions = split.segments.clone().transitions();
-                let shifts = split.segments.shifts(split.settled, told, Held::default());
+                let shifts = {
+                    let of = (split.settled, split.revised);
+                    split.segments.shifts(of, told, Held::default(), past)
+                };
                 shifts.placed.probe_with(&probe);
                 shifts.ended.hints(5).probe_with(&probe);
                 transitions.inner.probe_with(&probe);

@@ -12,6 +12,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
 use crate::model::{self, ModelArgs};
@@ -62,6 +63,7 @@ pub enum Command {
     Show(ShowArgs),
     Alarms(AlarmsArgs),
     Model(ModelArgs),
+    Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
     Templates(TemplatesArgs),
@@ -147,6 +149,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Model(arguments) => model::run(&arguments, stop),
+        Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {
             let (_, matches) = matches.subcommand().unwrap_or(("", matches));

@@ -49,6 +49,7 @@ pub mod settings;
 pub mod replay;
 
 // Around it: looking at an output, making and changing logs, measuring.
+pub mod erase;
 pub mod model;
 pub mod show;
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::memory::peak_rss;
-use crate::outputs::{Counts, LlmSummary, Stream, Undone, grouped, summary_path};
+use crate::outputs::{Counts, LlmSummary, Sayings, Stream, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
 use crate::sinks::files::{self, Folder};
 
@@ -62,6 +62,8 @@ pub struct Events {
     pub late: u64,
     /// Lines that are no event, or one that cannot be true.
     pub rejected: u64,
+    /// Events that were taken in and erased.
+    pub erased: u64,
 }
 
 /// The contents of `summary.json`.
@@ -77,6 +79,10 @@ pub struct Summary {
     pub events: Events,
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
+    /// Feedback to alarms.
+    pub feedback: Sayings,
+    /// Erasures.
+    pub erasures: Sayings,
     /// Homes with at least one segment.
     pub homes: u64,
     /// Segments that hold at the end.
@@ -166,8 +172,11 @@ impl Summary {
                 duplicate: counts.duplicate,
                 late: counts.late,
                 rejected: counts.rejected,
+                erased: counts.erased,
             },
             rejected_contexts: counts.rejected_contexts,
+            feedback: counts.feedback,
+            erasures: counts.erasures,
             homes: counts.homes,
             segments: counts.segments,
             transitions: counts.transitions,
@@ -206,8 +215,8 @@ impl Summary {
         }
     }
 
-    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected`, and what a stopped run
-    /// left.
+    /// Whether every line of the input is accounted for: `in = applied + duplicate + late + rejected + erased`, and what a
+    /// stopped run left.
     pub fn balanced(&self) -> bool {
         let Events {
             r#in,
@@ -215,9 +224,10 @@ impl Summary {
             duplicate,
             late,
             rejected,
+            erased,
         } = self.events;
         let left = self.undone.as_ref().map_or(0, |undone| undone.lines);
-        r#in == applied + duplicate + late + rejected + left
+        r#in == applied + duplicate + late + rejected + erased + left
     }
 
     /// Writes `summary.json` into the folder.
@@ -250,19 +260,57 @@ impl Summary {
     fn show_input(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let events = self.events;
         let sign = if self.balanced() { "=" } else { "≠" };
-        let account = format!(
+        let mut account = format!(
             "{sign} {} applied + {} duplicate + {} late + {} rejected",
             grouped(events.applied),
             grouped(events.duplicate),
             grouped(events.late),
             grouped(events.rejected)
         );
+        if events.erased > 0 {
+            account += &format!(" + {} erased", grouped(events.erased));
+        }
         row(f, "events", events.r#in, &account)?;
+        self.show_sayings(f)?;
         if self.rejected_contexts > 0 {
             let note = "could not be used, see rejected.jsonl";
             row(f, "contexts", self.rejected_contexts, note)?;
         }
         row(f, "homes", self.homes, "")
+    }
+
+    fn show_sayings(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Sayings {
+            applied,
+            unknown,
+            rejected,
+            ..
+        } = self.feedback;
+        if self.feedback.all() > 0 {
+            let note = format!(
+                "{} applied, {} to alarms that do not stand (feedback.jsonl), {} rejected",
+                grouped(applied),
+                grouped(unknown),
+                grouped(rejected)
+            );
+            row(f, "feedback", self.feedback.all(), &note)?;
+        }
+        let Sayings {
+            applied,
+            nothing,
+            rejected,
+            ..
+        } = self.erasures;
+        if self.erasures.all() > 0 {
+            let note = format!(
+                "{} applied, {} of what was never there (erasures.jsonl), {} rejected",
+                grouped(applied),
+                grouped(nothing),
+                grouped(rejected)
+            );
+            row(f, "erasures", self.erasures.all(), &note)?;
+        }
+        Ok(())
     }
 
     fn show_collections(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

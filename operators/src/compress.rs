@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::Arc;
 
+use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -12,7 +13,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::embed::Embedded;
-use crate::state::{Buffered, EpochBuffer, Held, HomeState, Homes};
+use crate::state::{Buffered, EpochBuffer, Held, History, HomeState, Homes};
 use crate::words::{Embedding, Epoch, Segment, ShiftKey, Weekday};
 
 /// The streams that [`Compress::compress`] maintains.
@@ -133,11 +134,15 @@ struct Bucket {
 
 /// One home's state: its buckets by regime and weekday.
 #[derive(Debug, Default, Serialize, Deserialize)]
-struct HomeBuckets(BTreeMap<(u32, Weekday), Bucket>);
+struct HomeBuckets {
+    open: BTreeMap<(u32, Weekday), Bucket>,
+    /// The representatives of regimes that have ended: they go where they are erased.
+    ended: BTreeMap<u32, History>,
+}
 
 impl HomeState for HomeBuckets {
     fn is_blank(&self) -> bool {
-        self.0.is_empty()
+        self.open.is_empty() && self.ended.is_empty()
     }
 }
 
@@ -145,12 +150,35 @@ impl HomeBuckets {
     /// The representatives of a regime that is over, in event-time order; its state goes.
     fn end(&mut self, regime: u32) -> Vec<Arc<Segment>> {
         let buckets = self
-            .0
+            .open
             .extract_if((regime, 0)..=(regime, Weekday::MAX), |_, _| true);
         let members = buckets.flat_map(|(_, bucket)| bucket.members);
         let mut kept: Vec<_> = members.filter(|m| m.kept).map(|m| m.segment).collect();
         kept.sort();
+        let mut ended = History::default();
+        kept.iter().for_each(|segment| ended.insert(segment));
+        self.ended.insert(regime, ended);
         kept
+    }
+
+    /// Takes in an epoch's updates of a regime's weekday. Of a regime that has ended only erased segments go, and no others are kept
+    /// in their place: what was asked with them is past.
+    fn update(
+        &mut self,
+        (regime, weekday): (u32, Weekday),
+        updates: Vec<Embedded>,
+        alpha: Alpha,
+        changed: &mut Vec<(Arc<Segment>, i64)>,
+    ) {
+        if let Some(ended) = self.ended.get_mut(&regime) {
+            let mut gone: Vec<_> = updates.into_iter().map(|u| (u.segment, u.diff)).collect();
+            consolidate(&mut gone);
+            gone.retain(|(segment, diff)| *diff < 0 && ended.remove(segment));
+            changed.append(&mut gone);
+            return;
+        }
+        let bucket = self.open.entry((regime, weekday)).or_default();
+        bucket.update(updates, alpha, changed);
     }
 }
 
@@ -351,9 +379,8 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
                     let mut output = representatives_out.activate();
                     let mut session = output.session(&capabilities[0]);
                     for ((key, weekday), updates) in arrived.buckets() {
-                        let buckets = &mut homes.of(key.home).0;
-                        let bucket = buckets.entry((key.regime, weekday)).or_default();
-                        bucket.update(updates, alpha, &mut changed);
+                        let buckets = homes.of(key.home);
+                        buckets.update((key.regime, weekday), updates, alpha, &mut changed);
                         let changed = changed.drain(..);
                         session.give_iterator(changed.map(|(s, diff)| ((key, s), epoch, diff)));
                     }

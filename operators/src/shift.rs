@@ -12,7 +12,7 @@ use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 
 use crate::habits::Context;
 use crate::split::{Notice, Settled};
-use crate::state::{EpochBuffer, Held, History, Homes, prefetch};
+use crate::state::{EpochBuffer, Held, History, Homes, Past, first_open, prefetch};
 use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
 
 /// The streams that [`Shifts::shifts`] maintains.
@@ -24,6 +24,17 @@ pub struct ShiftStreams<'s> {
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
     /// Shifts declared too late: a later shift of that home was answered already.
     pub refused: StreamVec<'s, Epoch, Shift>,
+    /// What stands of the homes whose segments an erasure changed.
+    pub standing: StreamVec<'s, Epoch, Arc<Standing>>,
+}
+
+/// All segments of a home after an epoch in which something of it was erased: what is known of it is learnt anew from these.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct Standing {
+    /// The home.
+    pub home: HomeId,
+    /// In order of time.
+    pub segments: Vec<Placed>,
 }
 
 /// A segment that comes or goes, in its regime.
@@ -52,9 +63,9 @@ pub trait Shifts<'s> {
     ///
     /// Segments, `settled` and `notices` are expected where the home lives ([`Split`](crate::split::Split) leaves
     /// them there; notices reach every worker). A shift that is declared after its time relabels the segments that it
-    /// affects. State per home: its shifts and the segments of its regimes that have not ended, about five bytes a
+    /// affects. State per home: its shifts, and in `past` all its segments, about five bytes a
     /// behaviour. Cost per segment: a search among the home's shifts; writing it down, and for one that comes late or is
-    /// revised the way back to its place.
+    /// revised the way back to its place. For a home that comes in `revised` all its segments are read.
     ///
     /// # Examples
     /// ```
@@ -77,16 +88,18 @@ pub trait Shifts<'s> {
     ///         kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     ///     let notices = vec![Notice::Shift(shift)].to_stream(scope);
     ///     let settled = vec![Settled { home, until: Time(26 * Time::HOUR) }].to_stream(scope);
-    ///     segments.shifts(settled, notices, Held::default()).ended.capture()
+    ///     let revised = Vec::new().to_stream(scope);
+    ///     segments.shifts((settled, revised), notices, Held::default(), Held::default()).ended.capture()
     /// });
     /// let (key, regime) = ended.extract().remove(0).1.remove(0);
     /// assert_eq!((key.regime, regime.source.len(), regime.target.len()), (0, 1, 1));
     /// ```
     fn shifts(
         self,
-        settled: StreamVec<'s, Epoch, Settled>,
+        settled_revised: (StreamVec<'s, Epoch, Settled>, StreamVec<'s, Epoch, HomeId>),
         notices: StreamVec<'s, Epoch, Notice>,
         state: Held<ShiftState>,
+        past: Held<Past>,
     ) -> ShiftStreams<'s>;
 }
 
@@ -98,11 +111,9 @@ pub struct ShiftState {
     all: Vec<Arc<Shift>>,
 }
 
-/// One home's state.
+/// One home's state, beside its segments.
 #[derive(Debug, Serialize, Deserialize)]
 struct HomeShifts {
-    /// Segments of the regimes that have not ended.
-    history: History,
     /// What homes without a shift do not have.
     declared: Option<Box<Declared>>,
 }
@@ -125,7 +136,6 @@ impl HomeShifts {
             ..Declared::new()
         };
         HomeShifts {
-            history: History::default(),
             declared: (!shifts.is_empty()).then(|| Box::new(declared())),
         }
     }
@@ -146,7 +156,13 @@ impl HomeShifts {
     }
 
     /// Adds a shift and relabels. `false` if it comes too late.
-    fn declare(&mut self, home: HomeId, shift: &Arc<Shift>, changes: &mut Changes) -> bool {
+    fn declare(
+        &mut self,
+        home: HomeId,
+        shift: &Arc<Shift>,
+        history: Option<&History>,
+        changes: &mut Changes,
+    ) -> bool {
         let declared = self.declared();
         if declared.shifts.contains(shift) {
             return true;
@@ -157,7 +173,8 @@ impl HomeShifts {
         }
         declared.shifts.push(shift.clone());
         declared.shifts.sort_by(in_time);
-        for moments in self.history.between(shift.time, Time(i64::MAX)) {
+        let segments = history.map(|history| history.between(shift.time, Time(i64::MAX)));
+        for moments in segments.unwrap_or_default() {
             let segment = Arc::new(Segment { home, moments });
             // One more shift lies before it: this one, or one that was there already and is one further now.
             let regime = self.regime(segment.start());
@@ -173,19 +190,20 @@ impl HomeShifts {
         true
     }
 
-    fn update(&mut self, home: HomeId, segment: Arc<Segment>, diff: i64, changes: &mut Changes) {
-        if diff > 0 {
-            self.history.insert(&segment);
-        } else {
-            self.history.remove(&segment);
-        }
+    fn place(&self, segment: Arc<Segment>, diff: i64) -> (Label, i64) {
+        let home = segment.home;
         let regime = self.regime(segment.start());
         let began = self.began(regime);
-        changes.push(((ShiftKey { home, regime }, began, segment), diff));
+        ((ShiftKey { home, regime }, began, segment), diff)
     }
 
     /// The home is final up to `until`: the regimes whose shift is settled now.
-    fn settle(&mut self, home: HomeId, until: Time) -> Vec<(ShiftKey, Arc<Regime>)> {
+    fn settle(
+        &mut self,
+        home: HomeId,
+        until: Time,
+        history: Option<&History>,
+    ) -> Vec<(ShiftKey, Arc<Regime>)> {
         let declared = self.declared();
         declared.until = declared.until.max(until);
         let mut result = Vec::new();
@@ -193,14 +211,15 @@ impl HomeShifts {
             let next = self.declared().shifts.get(regime as usize + 1);
             let next = next.map_or(Time(i64::MAX), |next| next.time);
             let within = |from, until| {
-                let segments = self.history.between(from, until).into_iter();
+                let segments = history.map(|history| history.between(from, until));
                 let quadruples = |s: Vec<Moment>| s.iter().map(Moment::quadruple).collect();
                 segments
+                    .into_iter()
+                    .flatten()
                     .map(|s| Sequence(quadruples(s)))
                     .collect::<Vec<_>>()
             };
             let (source, target) = (within(begin, shift.time), within(shift.time, next));
-            self.history.forget_before(shift.time);
             if !source.is_empty() {
                 let ended = Regime {
                     shift: Arc::unwrap_or_clone(shift),
@@ -246,12 +265,25 @@ fn in_time(a: &Arc<Shift>, b: &Arc<Shift>) -> std::cmp::Ordering {
     a.time.cmp(&b.time).then_with(|| a.cmp(b))
 }
 
-type Changes = Vec<((ShiftKey, Option<Arc<Shift>>, Arc<Segment>), i64)>;
+/// A segment, its regime, and what began that.
+type Label = (ShiftKey, Option<Arc<Shift>>, Arc<Segment>);
+
+type Changes = Vec<(Label, i64)>;
+
+fn placed(((key, began, segment), diff): (Label, i64)) -> Placed {
+    Placed {
+        key,
+        began,
+        segment,
+        diff,
+    }
+}
 
 #[derive(Default)]
 struct Arrived {
     segments: Vec<(Arc<Segment>, i64)>,
     settled: Vec<Settled>,
+    revised: Vec<HomeId>,
     notices: Vec<Notice>,
 }
 
@@ -283,6 +315,7 @@ impl ShiftState {
     fn declare(
         &mut self,
         shift: Shift,
+        past: &Past,
         is_here: impl Fn(HomeId) -> bool,
         changes: &mut Changes,
         late: &mut Vec<Shift>,
@@ -290,7 +323,7 @@ impl ShiftState {
         let shift = Arc::new(shift);
         match shift.home {
             Some(home) if is_here(home) => {
-                if !self.of(home).declare(home, &shift, changes) {
+                if !self.of(home).declare(home, &shift, past.of(home), changes) {
                     late.push(Arc::unwrap_or_clone(shift));
                 }
             }
@@ -298,7 +331,7 @@ impl ShiftState {
             None => {
                 for (home, state) in self.homes.iter_mut() {
                     let Some(state) = state else { continue };
-                    if !state.declare(home, &shift, changes) {
+                    if !state.declare(home, &shift, past.of(home), changes) {
                         let home = Some(home);
                         let shift = Shift::clone(&shift);
                         late.push(Shift { home, ..shift });
@@ -309,18 +342,43 @@ impl ShiftState {
         }
     }
 
-    fn update(&mut self, segments: &mut Vec<(Arc<Segment>, i64)>, changes: &mut Changes) {
+    fn update(
+        &mut self,
+        segments: &mut Vec<(Arc<Segment>, i64)>,
+        past: &mut Past,
+        changes: &mut Changes,
+    ) {
         let mut segments = segments.drain(..);
         while segments.len() > 0 {
             let block = segments.len().min(prefetch::BLOCK);
             prefetch::touch(&segments.as_slice()[..block], |(segment, _)| {
-                let state = self.homes.get(segment.home).and_then(Option::as_ref);
-                state.map_or(0, |state| state.history.touch())
+                past.of(segment.home).map_or(0, History::touch)
             });
             for (segment, diff) in segments.by_ref().take(block) {
-                let home = segment.home;
-                self.of(home).update(home, segment, diff, changes);
+                let history = past.homes.of(segment.home);
+                if diff > 0 {
+                    history.insert(&segment);
+                } else {
+                    history.remove(&segment);
+                }
+                changes.push(self.of(segment.home).place(segment, diff));
             }
+        }
+    }
+
+    /// All segments of a home.
+    fn standing(&mut self, home: HomeId, past: &Past) -> Standing {
+        let all = past
+            .of(home)
+            .map(|history| history.between(Time(i64::MIN), Time(i64::MAX)));
+        let state = self.of(home);
+        let segments = all.unwrap_or_default().into_iter().map(|moments| {
+            let segment = Arc::new(Segment { home, moments });
+            placed(state.place(segment, 1))
+        });
+        Standing {
+            home,
+            segments: segments.collect(),
         }
     }
 }
@@ -328,26 +386,31 @@ impl ShiftState {
 impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
     fn shifts(
         self,
-        settled: StreamVec<'s, Epoch, Settled>,
+        (settled, revised): (StreamVec<'s, Epoch, Settled>, StreamVec<'s, Epoch, HomeId>),
         notices: StreamVec<'s, Epoch, Notice>,
         state: Held<ShiftState>,
+        past: Held<Past>,
     ) -> ShiftStreams<'s> {
         let mut builder = OperatorBuilder::new("Shifts".to_owned(), self.scope());
         let (index, peers) = (self.scope().index(), self.scope().peers());
         let mut segments = builder.new_input(self.inner, Pipeline);
         let mut settled = builder.new_input(settled, Pipeline);
+        let mut revised = builder.new_input(revised, Pipeline);
         let mut notices = builder.new_input(notices, Pipeline);
-        let (output, placed) = builder.new_output::<Vec<_>>();
+        let (output, placed_stream) = builder.new_output::<Vec<_>>();
         let mut placed_out = OutputBuilder::from(output);
         let (output, ended) = builder.new_output::<Vec<_>>();
         let mut ended_out = OutputBuilder::from(output);
         let (output, refused) = builder.new_output::<Vec<_>>();
         let mut refused_out = OutputBuilder::from(output);
+        let (output, standing) = builder.new_output::<Vec<_>>();
+        let mut standing_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
+            past.borrow_mut().homes.settle(index, peers);
             let is_here = move |home: HomeId| home.worker(peers) == index;
-            let mut buffer = EpochBuffer::<Arrived>::new(3);
+            let mut buffer = EpochBuffer::<Arrived>::new(4);
             let mut changes = Changes::new();
             move |frontiers| {
                 segments.for_each_stamp(|capability, data| {
@@ -361,54 +424,62 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                         arrived.settled.extend(data.flat_map(std::mem::take));
                     }
                 });
+                revised.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        arrived.revised.extend(data.flat_map(std::mem::take));
+                    }
+                });
                 notices.for_each_stamp(|capability, data| {
                     if let Some(arrived) = buffer.at(&capability) {
                         arrived.notices.extend(data.flat_map(std::mem::take));
                     }
                 });
-                let mut state = state.borrow_mut();
+                let (mut state, mut past) = (state.borrow_mut(), past.borrow_mut());
                 while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
                     let mut late = Vec::new();
                     let mut declared = false;
                     for notice in arrived.notices.drain(..) {
                         if let Notice::Shift(shift) = notice {
                             declared = true;
-                            state.declare(shift, is_here, &mut changes, &mut late);
+                            state.declare(shift, &past, is_here, &mut changes, &mut late);
                         }
                     }
-                    state.update(&mut arrived.segments, &mut changes);
+                    state.update(&mut arrived.segments, &mut past, &mut changes);
                     let mut ended = ended_out.activate();
                     let mut session = ended.session(&capabilities[1]);
                     for Settled { home, until } in arrived.settled.drain(..) {
-                        session.give_iterator(state.of(home).settle(home, until).into_iter());
+                        let ended = state.of(home).settle(home, until, past.of(home));
+                        session.give_iterator(ended.into_iter());
                     }
                     // Segments come consolidated; only with what is relabelled can they cancel.
                     if declared {
                         consolidate(&mut changes);
                     }
-                    let placed = changes.drain(..);
-                    let placed = placed.map(|((key, began, segment), diff)| Placed {
-                        key,
-                        began,
-                        segment,
-                        diff,
-                    });
                     placed_out
                         .activate()
                         .session(&capabilities[0])
-                        .give_iterator(placed);
+                        .give_iterator(changes.drain(..).map(placed));
+                    let revised = arrived.revised.drain(..);
+                    let standing = revised.map(|home| Arc::new(state.standing(home, &past)));
+                    standing_out
+                        .activate()
+                        .session(&capabilities[3])
+                        .give_iterator(standing);
                     refused_out
                         .activate()
                         .session(&capabilities[2])
                         .give_iterator(late.into_iter());
                     buffer.reuse(arrived);
                 }
+                let known = frontiers.iter().map(first_open).min();
+                past.known = known.unwrap_or(Epoch::MAX);
             }
         });
         ShiftStreams {
-            placed,
+            placed: placed_stream,
             ended,
             refused,
+            standing,
         }
     }
 }

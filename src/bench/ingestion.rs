@@ -166,6 +166,7 @@ impl Outlet for Counter {
                     totals.duplicate += duplicate;
                 }
                 Account::Late(_) | Account::Rejected(_) => totals.refused += 1,
+                Account::Erased(erased) => totals.applied -= erased.applied,
             },
         );
         probes

@@ -49,6 +49,8 @@ pub struct Moment {
     pub epochs: Epoch,
     /// Lines of the source that were fed.
     pub lines: u64,
+    /// Of these, what people say.
+    pub told: u64,
     /// Bytes of the source that these took.
     pub bytes: u64,
     /// Parts of the dataflow's state.

@@ -2,7 +2,7 @@
 
 use hearth_operators::words::{Behavior, Shift};
 
-use crate::sources::{Batch, Position, Rejected};
+use crate::sources::{Batch, Position, Rejected, Told};
 
 /// Behaviours of a message: enough that a message costs nothing, few enough that its memory serves again without a word to the
 /// system.
@@ -22,8 +22,12 @@ pub struct Dealt {
     pub shifts: Vec<Shift>,
     /// Lines of contexts that declare none.
     pub rejected_contexts: Vec<Rejected>,
+    /// What people say. Erasures come in epochs without events, so that they concern all that was read before them.
+    pub told: Told,
     /// Where the source stands behind the last line.
     pub position: Position,
+    /// Whether nothing comes behind it.
+    pub last: bool,
     /// By worker.
     pub(super) parts: Vec<Part>,
 }
@@ -39,14 +43,27 @@ impl Dealt {
         }
     }
 
-    /// Its lines: each is an event or rejected.
+    /// Its lines: each is an event, rejected, or what people say.
     pub fn lines(&self) -> usize {
-        self.events + self.rejected.len()
+        self.events + self.rejected.len() + self.told.lines
     }
 
     /// Whether nothing was read.
     pub(super) fn is_empty(&self) -> bool {
-        self.lines() == 0 && self.shifts.is_empty() && self.rejected_contexts.is_empty()
+        self.lines() == 0
+            && self.shifts.is_empty()
+            && self.rejected_contexts.is_empty()
+            && self.told.is_empty()
+    }
+
+    /// Takes the erasures out, where there is something before them, into an epoch of their own.
+    pub(super) fn split_erasures(&mut self) -> Option<Dealt> {
+        let before = self.events + self.rejected.len() > 0;
+        (before && self.told.erases()).then(|| Dealt {
+            told: self.told.split_erasures(),
+            position: self.position,
+            ..Dealt::new(self.parts.len())
+        })
     }
 
     /// Takes in what was read, and leaves `batch` empty.
@@ -55,6 +72,7 @@ impl Dealt {
         self.rejected.append(&mut batch.rejected);
         self.shifts.append(&mut batch.shifts);
         self.rejected_contexts.append(&mut batch.rejected_contexts);
+        self.told.append(&mut batch.told);
         self.position = batch.position;
         if let [only] = &mut self.parts[..]
             && batch.behaviors.len() == MESSAGE

@@ -349,17 +349,26 @@ impl Lead<'_> {
         let setup = &self.feed.driver.setup;
         let epoch = self.reached.epochs;
         self.reached.lines += dealt.lines() as u64;
+        self.reached.told += dealt.told.lines as u64;
         self.reached.position = dealt.position;
+        self.reached.ended |= dealt.last;
         self.reached.epochs += 1;
         let Dealt {
             rejected,
             shifts,
             rejected_contexts,
+            told,
             ..
         } = dealt;
         // Before the input passes the epoch, and so before it can be closed.
         if !(rejected.is_empty() && rejected_contexts.is_empty()) {
             setup.outlet.refuse(epoch, rejected, rejected_contexts);
+        }
+        if !told.refused.is_empty() {
+            setup.outlet.mishear(epoch, told.refused);
+        }
+        for notice in told.notices {
+            self.feed.inputs.notices.send(notice);
         }
         for shift in shifts {
             self.feed.inputs.notices.send(Notice::Shift(shift));

@@ -99,6 +99,8 @@ pub struct Reached {
     pub out: Epoch,
     /// Lines that were fed.
     pub lines: u64,
+    /// Of these, what people say.
+    pub told: u64,
     /// Where the source stands behind them.
     pub position: Position,
     /// Whether the source has ended.

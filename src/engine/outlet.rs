@@ -1,12 +1,12 @@
 //! Where the streams of the dataflow leave it.
 
 use hearth_operators::dataflow::Streams;
-use hearth_operators::words::Epoch;
+use hearth_operators::words::{Epoch, Saying};
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::Concat;
 use timely::dataflow::operators::vec::Map;
 
-use crate::outputs::{Judged, Late, Model, Rejection};
+use crate::outputs::{Judged, Late, Model, Rejection, erased};
 use crate::sinks::{Out, RowSender};
 use crate::sources::Rejected;
 
@@ -36,6 +36,9 @@ pub trait Outlet: Send + Sync {
 
     /// Takes what was refused before it reached the dataflow: lines of the log, and declared contexts, of an epoch.
     fn refuse(&self, epoch: Epoch, lines: Vec<Rejected>, contexts: Vec<Rejected>);
+
+    /// Takes lines of what people say that cannot be used.
+    fn mishear(&self, _epoch: Epoch, _lines: Vec<(Saying, Rejected)>) {}
 }
 
 /// Into the outputs, one line a stream.
@@ -56,6 +59,7 @@ impl Outlet for RowSender {
         out.write(ingested.transitions.inner);
         out.count(ingested.accounts.clone());
         out.write(ingested.accounts.clone().flat_map(Late::of));
+        out.write(ingested.accounts.clone().flat_map(erased));
         let refused = ingested.refused.map(Rejection::Shift);
         out.write(ingested.accounts.flat_map(Rejection::of).concat(refused));
         let Some(learnt) = learnt else {
@@ -81,6 +85,7 @@ impl Outlet for RowSender {
         if let Some(alarms) = learnt.alarms {
             out.write(alarms);
         }
+        out.write(learnt.heard);
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
         probes
@@ -98,5 +103,15 @@ impl Outlet for RowSender {
             reason: r.reason,
         });
         self.write(epoch, contexts.chain(lines).collect());
+    }
+
+    fn mishear(&self, epoch: Epoch, lines: Vec<(Saying, Rejected)>) {
+        let lines = lines.into_iter().map(|(of, r)| Rejection::Told {
+            of,
+            line: r.line,
+            source: r.source,
+            reason: r.reason,
+        });
+        self.write(epoch, lines.collect());
     }
 }

@@ -37,8 +37,12 @@ impl<S: Source> Reader<S> {
                 // What lies behind it is read; the first error is told.
                 Err(error) => broken = broken.and(Err(error)),
             }
-            if !epoch.is_empty() && self.give.send(epoch).is_err() {
-                break;
+            let mut erasures = epoch.split_erasures();
+            erasures.as_mut().unwrap_or(&mut epoch).last = flow == Flow::Ended;
+            for epoch in std::iter::once(epoch).chain(erasures) {
+                if !epoch.is_empty() && self.give.send(epoch).is_err() {
+                    flow = Flow::Ended;
+                }
             }
             self.control.wake();
         }
@@ -63,7 +67,8 @@ impl<S: Source> Reader<S> {
             let flow = self.source.read(left.min(MESSAGE), deadline, batch);
             epoch.take(batch);
             let flow = flow?;
-            if flow == Flow::Ended || epoch.lines() >= lines || !self.goes_on() {
+            let full = epoch.lines() >= lines || epoch.told.erases();
+            if flow == Flow::Ended || full || !self.goes_on() {
                 return Ok(flow);
             }
             if let Some(interval) = interval

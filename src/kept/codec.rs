@@ -86,6 +86,18 @@ impl Writer {
         Ok(part)
     }
 
+    /// Appends a part as it lies in another file.
+    pub fn copy(&mut self, from: &Reader, part: Part) -> Result<Part, Unusable> {
+        let packed = from.packed(part)?;
+        self.out.write_all(&packed)?;
+        let copied = Part {
+            at: self.at,
+            ..part
+        };
+        self.at += part.bytes;
+        Ok(copied)
+    }
+
     /// Appends the index: the file is whole, and on the disk.
     pub fn finish(mut self, index: &impl Serialize) -> io::Result<()> {
         let Part {
@@ -149,6 +161,15 @@ impl Reader {
 
     /// Reads a part.
     pub fn part<T: DeserializeOwned>(&self, part: Part) -> Result<T, Unusable> {
+        let packed = self.packed(part)?;
+        let senseless = Unusable::Damaged("a part makes no sense");
+        let Ok(raw) = zstd::bulk::decompress(&packed, part.unpacked as usize) else {
+            return Err(senseless);
+        };
+        bincode::deserialize(&raw).map_err(|_| senseless)
+    }
+
+    fn packed(&self, part: Part) -> Result<Vec<u8>, Unusable> {
         let mut file = &self.0;
         let length = file.metadata()?.len();
         let inside = part
@@ -164,11 +185,7 @@ impl Reader {
         if crc32fast::hash(&packed) != part.check {
             return Err(Unusable::Damaged("a checksum does not agree"));
         }
-        let senseless = Unusable::Damaged("a part makes no sense");
-        let Ok(raw) = zstd::bulk::decompress(&packed, part.unpacked as usize) else {
-            return Err(senseless);
-        };
-        bincode::deserialize(&raw).map_err(|_| senseless)
+        Ok(packed)
     }
 }
 

@@ -182,6 +182,26 @@ pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Res
     std::fs::rename(new, path)
 }
 
+/// Takes a home's model out of a folder's file of models. Whether it was there.
+///
+/// # Errors
+/// The file is damaged, or another cannot be written in its place.
+pub fn remove(dir: &Path, home: &str) -> Result<bool, KeptError> {
+    if !path(dir).exists() {
+        return Ok(false);
+    }
+    let models = Models::open(dir)?;
+    if !models.homes().iter().any(|entry| entry.home == home) {
+        return Ok(false);
+    }
+    let unusable = |why| KeptError::Unusable {
+        path: path(dir),
+        why,
+    };
+    models.without(home, dir).map_err(unusable)?;
+    Ok(true)
+}
+
 fn entry(
     file: &mut Writer,
     homes: &Homes,
@@ -308,6 +328,31 @@ impl Models {
             cohort: known,
             catalogs,
         })
+    }
+
+    /// Writes all but one home's in place of the file.
+    fn without(&self, home: &str, dir: &Path) -> Result<(), Unusable> {
+        let Models { file, index, .. } = self;
+        let new = path(dir).with_extension("kept.new");
+        let mut to = Writer::create(&new)?;
+        let mut left = Index {
+            terms: index.terms.clone(),
+            cohorts: Vec::new(),
+            homes: Vec::new(),
+        };
+        for Cohort { name, part } in &index.cohorts {
+            let (name, part) = (name.clone(), to.copy(file, *part)?);
+            left.cohorts.push(Cohort { name, part });
+        }
+        for entry in index.homes.iter().filter(|entry| entry.home != home) {
+            let part = to.copy(file, entry.part)?;
+            left.homes.push(Entry {
+                part,
+                ..entry.clone()
+            });
+        }
+        to.finish(&left)?;
+        Ok(std::fs::rename(new, path(dir))?)
     }
 
     fn no_home(&self, name: &str) -> KeptError {

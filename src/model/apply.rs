@@ -251,6 +251,8 @@ impl Outlet for Collected {
                     }
                     Account::Late(_) => accounts.late += 1,
                     Account::Rejected(_) => accounts.rejected += 1,
+                    // A log of events alone is read.
+                    Account::Erased(_) => {}
                 }
             })
             .probe_with(&probes.ingested)

@@ -19,8 +19,17 @@ pub struct Counts {
     pub late: u64,
     /// Lines that are no event, or one that cannot be true.
     pub rejected: u64,
+    /// Events that were taken in and erased.
+    pub erased: u64,
+    /// Of these, events that had been applied: those are no longer among `applied`.
+    #[serde(skip)]
+    pub taken: u64,
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
+    /// Feedback to alarms.
+    pub feedback: Sayings,
+    /// Erasures.
+    pub erasures: Sayings,
     /// Homes with at least one segment: a home that only a context or a refused event names is none.
     pub homes: u64,
     /// Segments that hold, revisions settled.
@@ -59,10 +68,44 @@ pub struct Counts {
     pub lines: BTreeMap<Stream, u64>,
 }
 
+/// What became of lines that people wrote.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Sayings {
+    /// Lines that meant something.
+    pub applied: u64,
+    /// Feedback to an alarm that does not stand.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub unknown: u64,
+    /// Erasures of what was never there.
+    #[serde(skip_serializing_if = "is_zero")]
+    pub nothing: u64,
+    /// Lines that cannot be used.
+    pub rejected: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)] // Serde asks for it.
+fn is_zero(count: &u64) -> bool {
+    *count == 0
+}
+
+impl Sayings {
+    /// All of them.
+    pub fn all(&self) -> u64 {
+        self.applied + self.unknown + self.nothing + self.rejected
+    }
+
+    fn add(&mut self, other: Sayings) {
+        self.applied += other.applied;
+        self.unknown += other.unknown;
+        self.nothing += other.nothing;
+        self.rejected += other.rejected;
+    }
+}
+
 impl Counts {
     /// Lines that are accounted for as events.
     pub fn events(&self) -> u64 {
-        self.applied + self.duplicate + self.late + self.rejected
+        self.applied + self.duplicate + self.late + self.rejected + self.erased
     }
 }
 
@@ -92,6 +135,7 @@ impl Tally {
             homes: self.homes.len() as u64,
             adapted_homes: self.adapted.len() as u64,
             waiting: self.asked.difference(&self.answered).count() as u64,
+            applied: self.counts.applied.saturating_sub(self.counts.taken),
             ..self.counts.clone()
         }
     }
@@ -104,7 +148,11 @@ impl Tally {
             duplicate,
             late,
             rejected,
+            erased,
+            taken,
             rejected_contexts,
+            feedback,
+            erasures,
             segments,
             transitions,
             representatives,
@@ -129,7 +177,11 @@ impl Tally {
         counts.duplicate += duplicate;
         counts.late += late;
         counts.rejected += rejected;
+        counts.erased += erased;
+        counts.taken += taken;
         counts.rejected_contexts += rejected_contexts;
+        counts.feedback.add(feedback);
+        counts.erasures.add(erasures);
         counts.segments += segments;
         counts.transitions += transitions;
         counts.representatives += representatives;

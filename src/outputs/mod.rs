@@ -26,6 +26,7 @@ mod representatives;
 mod requests;
 mod scores;
 mod segments;
+mod told;
 mod transitions;
 mod undone;
 mod verdicts;
@@ -36,7 +37,7 @@ use hearth_operators::words::Epoch;
 
 pub use adaptations::AdaptationLine;
 pub use alarms::{AlarmLine, ReasonLine};
-pub use counts::{Counts, Tally};
+pub use counts::{Counts, Sayings, Tally};
 pub use grouped::grouped;
 pub use ids::{request_id, shift_id, shift_of};
 pub use llm::{LlmCharges, LlmSummary, LlmTotals};
@@ -48,6 +49,7 @@ pub use representatives::RepresentativeLine;
 pub use requests::{HintsLine, PromptLine, RequestLine};
 pub use scores::{PredictionLine, ScoreLine, VersionsLine};
 pub use segments::SegmentLine;
+pub use told::{ErasureLine, FeedbackLine, erased};
 pub use transitions::TransitionLine;
 pub use undone::Undone;
 pub use verdicts::{Judged, Judgement, VerdictLine};
@@ -94,6 +96,10 @@ streams! {
     Scores => "scores",
     /// [`AlarmLine`].
     Alarms => "alarms",
+    /// [`FeedbackLine`].
+    Feedback => "feedback",
+    /// [`ErasureLine`].
+    Erasures => "erasures",
     /// [`RefusedLine`].
     Late => "late",
     /// [`RefusedLine`].
@@ -101,6 +107,11 @@ streams! {
 }
 
 impl Stream {
+    /// Whether outputs of earlier versions do not have it.
+    pub(crate) fn is_new(self) -> bool {
+        matches!(self, Stream::Feedback | Stream::Erasures)
+    }
+
     /// Its file in an output folder.
     pub fn path(self, dir: &Path) -> PathBuf {
         dir.join(self.name()).with_extension("jsonl")

@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request, Task};
+use hearth_operators::words::{
+    ActionId, Catalogs, CohortId, DeviceId, HomeId, Line, Request, Task,
+};
 
 use crate::home_names::HomeNames;
 
@@ -88,6 +90,14 @@ impl Names {
     /// The name of the action's device.
     pub fn device(&self, home: HomeId, action: ActionId) -> &str {
         self.catalogs.of(home).device_name(action)
+    }
+
+    /// The name of a device.
+    pub fn device_alone(&self, home: HomeId, device: DeviceId) -> &str {
+        let devices = self.catalogs.of(home).devices();
+        devices
+            .get(usize::from(device.0))
+            .map_or("?", |device| &device.name)
     }
 
     /// What models for a task are.

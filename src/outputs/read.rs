@@ -21,7 +21,10 @@ pub struct NoOutput {
 pub(crate) fn check(dir: &Path) -> Result<(), NoOutput> {
     let problem = if !dir.is_dir() {
         "is no folder"
-    } else if Stream::ALL.iter().all(|stream| stream.found(dir).is_file()) {
+    } else if Stream::ALL
+        .iter()
+        .all(|stream| stream.is_new() || stream.found(dir).is_file())
+    {
         return Ok(());
     } else if summary_path(dir).is_file() {
         "is an output of hearth replay of which files were removed"

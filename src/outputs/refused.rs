@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 
 use hearth_operators::split::Account;
-use hearth_operators::words::{Behavior, Epoch, Shift};
+use hearth_operators::words::{Behavior, Epoch, Saying, Shift};
 use serde::{Deserialize, Serialize};
 
 use super::parts::{Stamp, stamp};
@@ -32,7 +32,7 @@ impl Late {
     pub fn of(account: Account) -> Option<Late> {
         match account {
             Account::Late(behavior) => Some(Late(behavior)),
-            Account::Counted { .. } | Account::Rejected(_) => None,
+            Account::Counted { .. } | Account::Rejected(_) | Account::Erased(_) => None,
         }
     }
 }
@@ -73,6 +73,17 @@ pub enum Rejection {
         /// Why.
         reason: String,
     },
+    /// A line of what people say that cannot be used. No event.
+    Told {
+        /// What it was meant to say.
+        of: Saying,
+        /// The line, as far as it can be shown.
+        line: String,
+        /// `file:line`.
+        source: String,
+        /// Why.
+        reason: String,
+    },
     /// A declared shift that came too late: a later one of that home was answered already. No event.
     Shift(Shift),
 }
@@ -82,7 +93,7 @@ impl Rejection {
     pub fn of(account: Account) -> Option<Rejection> {
         match account {
             Account::Rejected(behavior) => Some(Rejection::Implausible(behavior)),
-            Account::Counted { .. } | Account::Late(_) => None,
+            Account::Counted { .. } | Account::Late(_) | Account::Erased(_) => None,
         }
     }
 }
@@ -107,6 +118,12 @@ impl Record for Rejection {
                 line,
                 source,
                 reason,
+            }
+            | Rejection::Told {
+                line,
+                source,
+                reason,
+                ..
             } => serde_json::to_writer(
                 out,
                 &RefusedLine {
@@ -121,6 +138,10 @@ impl Record for Rejection {
     fn count(&self, tally: &mut Tally) {
         match self {
             Rejection::Line { .. } | Rejection::Implausible(_) => tally.counts.rejected += 1,
+            Rejection::Told { of, .. } => match of {
+                Saying::Feedback => tally.counts.feedback.rejected += 1,
+                Saying::Erasure => tally.counts.erasures.rejected += 1,
+            },
             Rejection::Context { .. } | Rejection::Shift(_) => tally.counts.rejected_contexts += 1,
         }
     }

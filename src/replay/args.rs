@@ -37,6 +37,15 @@ pub struct ReplayArgs {
     #[arg(long, value_name = "FILE")]
     pub contexts: Option<PathBuf>,
 
+    /// What was said of alarms, JSON Lines: {"home","alarm","fine":true}; counts behind the log. Such lines may also stand in a log
+    #[arg(long, value_name = "FILE")]
+    pub feedback: Option<PathBuf>,
+
+    /// What is to be forgotten, JSON Lines: {"home","erase":{"from","to","device"}}; counts behind the log. Such lines may also
+    /// stand in a log
+    #[arg(long, value_name = "FILE")]
+    pub erasures: Option<PathBuf>,
+
     /// Devices and their actions, JSON; none: inferred from the logs
     #[arg(long, value_name = "FILE")]
     pub catalog: Option<PathBuf>,
@@ -53,6 +62,10 @@ pub struct ReplayArgs {
     /// Begin anew, where an earlier run was stopped that could be gone on with
     #[arg(long)]
     pub fresh: bool,
+
+    /// At the end, leave only what stands of collections, and no line of erased events in any file
+    #[arg(long)]
+    pub compact: bool,
 
     /// Ask no language model: run up to the requests, and say how many there are, of how many tokens, and what they would cost
     #[arg(long)]
@@ -84,6 +97,8 @@ impl ReplayArgs {
     pub fn check(&self) -> Result<(), UsageError> {
         let logs = self.logs.iter().map(|log| ("log", log));
         let contexts = self.contexts.iter().map(|file| ("contexts", file));
+        let feedback = self.feedback.iter().map(|file| ("feedback", file));
+        let erasures = self.erasures.iter().map(|file| ("erasures", file));
         let catalog = self.catalog.iter().map(|file| ("catalog", file));
         let knowledge = self.config.knowledge.iter().map(|file| ("knowledge", file));
         let gguf = self
@@ -92,7 +107,9 @@ impl ReplayArgs {
             .llm_gguf
             .iter()
             .map(|file| ("model file", file));
-        let files = logs.chain(contexts).chain(catalog).chain(knowledge);
+        let told = feedback.chain(erasures);
+        let files = logs.chain(contexts).chain(told).chain(catalog);
+        let files = files.chain(knowledge);
         for (what, path) in files.chain(gguf) {
             if what == "log" && path.as_os_str() == "-" {
                 continue;

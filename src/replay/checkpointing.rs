@@ -119,7 +119,8 @@ impl Replay<'_> {
         let Some(reached) = reached else {
             return Ok(Duration::ZERO);
         };
-        let whole = reached.out == reached.epochs && !self.stop.is_stopped();
+        // Behind the end of the log, what people say has been fed already.
+        let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
         let written = whole.then(|| self.start.rows.cut()).flatten();
         self.engine.go_on();
         let took = began.elapsed();
@@ -129,6 +130,7 @@ impl Replay<'_> {
                 identity: keeping.identity.clone(),
                 epochs: reached.epochs,
                 lines: self.past.lines + reached.lines,
+                told: self.past.told + reached.told,
                 bytes: reached.position.bytes,
                 workers: self.args.config.workers.get(),
                 written,
@@ -176,6 +178,7 @@ impl Begin {
         let Moment {
             epochs,
             lines,
+            told,
             bytes,
             written,
             ..
@@ -192,7 +195,7 @@ impl Begin {
             log,
             // The declared shifts were fed with the first epoch.
             contexts: Default::default(),
-            past: Past::behind(lines),
+            past: Past::behind(lines, told),
             resumed: Resumed { epochs, states },
             writer,
             rows,
@@ -216,6 +219,8 @@ fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> 
         ("contexts", &args.contexts),
         ("catalog", &args.catalog),
         ("homes", &args.homes),
+        ("feedback", &args.feedback),
+        ("erasures", &args.erasures),
         ("knowledge", &config.knowledge),
     ];
     for (name, file) in files {

@@ -9,7 +9,7 @@ use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
 use crate::config::UsageError;
 use crate::fleet::{Fleet, Given};
-use crate::sources::{self, EventLog, Options, Rejected, SourceError};
+use crate::sources::{self, EventLog, Options, Rejected, SourceError, Told};
 use crate::synthesizers::llm::{self, Prompts};
 
 /// Everything that was checked and loaded before any work.
@@ -22,6 +22,8 @@ pub struct Input {
     pub fleet: Fleet,
     /// Declared shifts, and lines that declare none.
     pub contexts: (Vec<Shift>, Vec<Rejected>),
+    /// What people say, behind the log.
+    pub told: Told,
     pub synthesizer: Chosen,
     pub prompts: Arc<Prompts>,
 }
@@ -86,8 +88,18 @@ impl Input {
             anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
         }
         let files = (0..logs.len()).map(|file| log.file_name(file as u32).to_owned());
+        let mut files: Vec<String> = files.collect();
+        let mut told = Told::default();
+        for file in args.feedback.iter().chain(&args.erasures) {
+            let read = sources::read_told(file, files.len() as u32, &options);
+            told.append(&mut read.map_err(|error| refused(&error))?);
+            files.push(file.display().to_string());
+        }
+        if let Some((_, first)) = told.refused.first().filter(|_| config.strict) {
+            anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
+        }
         Ok(Input {
-            files: files.collect(),
+            files,
             log,
             again: Again {
                 logs,
@@ -96,6 +108,7 @@ impl Input {
             },
             fleet,
             contexts,
+            told,
             synthesizer,
             prompts,
         })

@@ -18,6 +18,7 @@ use std::time::Instant;
 
 use crate::checkpoint::Found;
 use crate::engine::{Engine, Epochs, Outcome};
+use crate::erase;
 use crate::kept;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
@@ -26,7 +27,7 @@ use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::Folder;
-use crate::sources::{Files, Source, UtcOnly};
+use crate::sources::{Files, Source, Told, UtcOnly};
 use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
@@ -76,6 +77,7 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
+    let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
     let keeping = Keeping::new(
         args,
@@ -90,6 +92,10 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
     }
     replay.feed(&keeping);
     let mut ended = replay.finish()?;
+    if args.compact {
+        erase::compact(&args.out)?;
+        ended.summary.lines = erase::lines_of(&args.out)?;
+    }
     ended.summary.write(&folder)?;
     if stop.is_stopped() {
         ended.kept = keeping.any();
@@ -108,6 +114,8 @@ struct Replay<'a> {
     start: Start,
     past: Past,
     again: Again,
+    /// What people say, behind the log.
+    told: Told,
     pool: Pool,
     writer: Writer,
     progress: Progress,
@@ -150,6 +158,7 @@ impl<'a> Replay<'a> {
             files,
             fleet,
             contexts,
+            told,
             synthesizer,
             prompts,
         } = input;
@@ -183,7 +192,7 @@ impl<'a> Replay<'a> {
             (names, config.output_packing),
         )?;
         let utc = fleet.zones.is_empty().then(|| log.utc());
-        let source = Files::new(log, contexts)?;
+        let source = Files::new(log, contexts)?.with_told(told.clone());
         let strict = config.strict.then(|| stop.clone());
         let fed = Arc::new(Fed::new(workload.clone(), strict));
         let bytes = source.bytes_total();
@@ -213,6 +222,7 @@ impl<'a> Replay<'a> {
             start,
             past,
             again,
+            told,
             pool,
             writer,
             progress,
@@ -248,7 +258,10 @@ impl<'a> Replay<'a> {
         let log = self.again.behind(self.past.lines)?;
         self.utc = self.utc.is_some().then(|| log.utc());
         // The declared shifts were fed with the first epoch.
-        let source = Files::new(log, Default::default())?;
+        let mut source = Files::new(log, Default::default())?;
+        if !self.past.ended {
+            source = source.with_told(self.told.clone());
+        }
         self.engine = self.start.engine(pause.workers, resumed, source)?;
         Ok(self)
     }
@@ -279,7 +292,7 @@ impl<'a> Replay<'a> {
             (name, Jobs { jobs, cpu_seconds })
         });
         let run = Run {
-            read: outcome.reached.lines,
+            read: outcome.reached.lines - outcome.reached.told,
             elapsed: self.began.elapsed(),
             seed: config.seed,
             workers: config.workers.get(),
@@ -313,7 +326,7 @@ fn undone(outcome: &Outcome, counts: &Counts, workload: &Workload, answered: boo
     let requests = workload.synthesize.done.load(Ordering::Relaxed);
     let jobs = workload.all().map(|(kind, work)| (kind, work.open()));
     Undone {
-        lines: outcome.reached.lines.saturating_sub(counts.events()),
+        lines: (outcome.reached.lines - outcome.reached.told).saturating_sub(counts.events()),
         requests: match answered {
             true => counts.requests.saturating_sub(requests),
             false => 0,
@@ -359,7 +372,8 @@ impl Ended {
             quoted.tell(&args.config, &args.out)?;
         }
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
-        let refused = self.counts.rejected + self.counts.rejected_contexts;
+        let told = self.counts.feedback.rejected + self.counts.erasures.rejected;
+        let refused = self.counts.rejected + self.counts.rejected_contexts + told;
         if args.config.strict && refused > 0 {
             let told = Stream::Rejected.found(&args.out);
             anyhow::bail!(

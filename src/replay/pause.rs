@@ -61,6 +61,10 @@ impl Start {
 pub struct Past {
     /// Lines that were fed.
     pub lines: u64,
+    /// Of these, what people say.
+    pub told: u64,
+    /// Whether the log had ended.
+    pub ended: bool,
     ingested: Duration,
     /// The first error that the source met.
     source: Result<(), SourceError>,
@@ -70,6 +74,8 @@ impl Default for Past {
     fn default() -> Self {
         Past {
             lines: 0,
+            told: 0,
+            ended: false,
             ingested: Duration::ZERO,
             source: Ok(()),
         }
@@ -77,10 +83,11 @@ impl Default for Past {
 }
 
 impl Past {
-    /// So many lines were fed by a run that is no more.
-    pub fn behind(lines: u64) -> Self {
+    /// So many lines were fed by a run that is no more; of these so many are what people say.
+    pub fn behind(lines: u64, told: u64) -> Self {
         Past {
             lines,
+            told,
             ..Past::default()
         }
     }
@@ -89,6 +96,8 @@ impl Past {
     pub fn of(outcome: Outcome) -> Self {
         Past {
             lines: outcome.reached.lines,
+            told: outcome.reached.told,
+            ended: outcome.reached.ended,
             ingested: outcome.ingested,
             source: outcome.source,
         }
@@ -97,6 +106,7 @@ impl Past {
     /// The outcome of all, this one being the last.
     pub fn then(self, mut last: Outcome) -> Outcome {
         last.reached.lines += self.lines;
+        last.reached.told += self.told;
         last.ingested += self.ingested;
         last.source = self.source.and(last.source);
         last

@@ -11,6 +11,6 @@ pub use error::SourceError;
 pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
 pub use files::{
     EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
-    read_contexts, spool,
+    read_contexts, read_told, spool,
 };
-pub use source::{Batch, Flow, Position, Rejected, Source};
+pub use source::{Batch, Flow, Position, Rejected, Source, Told};

@@ -2,7 +2,8 @@
 
 use std::time::Instant;
 
-use hearth_operators::words::{Behavior, Shift};
+use hearth_operators::split::Notice;
+use hearth_operators::words::{Behavior, Saying, Shift};
 
 use super::SourceError;
 
@@ -80,8 +81,69 @@ pub struct Batch {
     pub shifts: Vec<Shift>,
     /// Lines of contexts that declare none.
     pub rejected_contexts: Vec<Rejected>,
+    /// What people say: feedback and erasures.
+    pub told: Told,
     /// Where the source stands behind the last line.
     pub position: Position,
+}
+
+/// What people say of what is known. An erasure concerns what was read before it, so a source that read one ends its batch there.
+#[derive(Clone, Debug, Default)]
+pub struct Told {
+    /// Feedback and erasures.
+    pub notices: Vec<Notice>,
+    /// Lines that were meant so and cannot be used.
+    pub refused: Vec<(Saying, Rejected)>,
+    /// How many lines of the log these are; what comes from a file of its own is none.
+    pub lines: usize,
+}
+
+impl Told {
+    /// Whether nothing is said.
+    pub fn is_empty(&self) -> bool {
+        self.notices.is_empty() && self.refused.is_empty()
+    }
+
+    /// Whether something is to be erased.
+    pub fn erases(&self) -> bool {
+        let mut notices = self.notices.iter();
+        notices.any(|notice| matches!(notice, Notice::Erase(_)))
+    }
+
+    /// Takes a line of the log.
+    pub(super) fn hear(&mut self, notice: Notice) {
+        self.notices.push(notice);
+        self.lines += 1;
+    }
+
+    /// Refuses a line of the log.
+    pub(super) fn refuse(&mut self, of: Saying, line: Rejected) {
+        self.refused.push((of, line));
+        self.lines += 1;
+    }
+
+    /// Takes all of another.
+    pub fn append(&mut self, other: &mut Told) {
+        self.notices.append(&mut other.notices);
+        self.refused.append(&mut other.refused);
+        self.lines += std::mem::take(&mut other.lines);
+    }
+
+    /// Takes out the erasures.
+    #[must_use]
+    pub fn split_erasures(&mut self) -> Told {
+        let notices = self.notices.drain(..);
+        let (erasures, rest) = notices.partition(|notice| matches!(notice, Notice::Erase(_)));
+        self.notices = rest;
+        let erasures: Vec<_> = erasures;
+        let lines = erasures.len().min(self.lines);
+        self.lines -= lines;
+        Told {
+            notices: erasures,
+            refused: Vec::new(),
+            lines,
+        }
+    }
 }
 
 impl Batch {
@@ -92,7 +154,10 @@ impl Batch {
 
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.lines() == 0 && self.shifts.is_empty() && self.rejected_contexts.is_empty()
+        self.lines() == 0
+            && self.shifts.is_empty()
+            && self.rejected_contexts.is_empty()
+            && self.told.is_empty()
     }
 }
 

@@ -20,4 +20,5 @@ mod program;
 mod reproducible;
 mod show;
 mod synthesizer;
+mod told;
 mod usage;

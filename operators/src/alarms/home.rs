@@ -23,7 +23,7 @@ const MOST_DEBT: f32 = 2.0;
 const HEAD: f32 = 0.1;
 /// A part of a behaviour's surprise that speaks for an alarm has at least so many nats.
 const TELLING: f32 = 3.0;
-/// How many alarms can still be called fine: the latest.
+/// How many alarms can still be called fine: the latest, and those that were.
 const RAISED: usize = 64;
 
 /// Something that a person should look at.
@@ -71,6 +71,8 @@ struct Record {
 struct Raised {
     start: Time,
     telling: Vec<(ActionId, Part)>,
+    /// How often it was called so.
+    fine: u8,
 }
 
 /// What is known of some segments of a home.
@@ -231,10 +233,50 @@ impl Alarms {
             let at = self.raised.partition_point(|r| r.start < record.start);
             let telling = verdict.telling.clone();
             let start = record.start;
-            self.raised.insert(at, Raised { start, telling });
-            let old = self.raised.len().saturating_sub(RAISED);
-            self.raised.drain(..old);
+            let fine = 0;
+            self.raised.insert(
+                at,
+                Raised {
+                    start,
+                    telling,
+                    fine,
+                },
+            );
+            let mut old = self.raised.len().saturating_sub(RAISED);
+            self.raised.retain(|raised| {
+                let goes = old > 0 && raised.fine == 0;
+                old -= usize::from(goes);
+                !goes
+            });
         }
+    }
+
+    /// Learns a segment again that was learnt before, from what is said of it now; `raised`: whether it has an alarm that stands.
+    pub fn learn_again(&mut self, verdict: &Verdict, raised: bool) {
+        let alarm = raised;
+        let record = Record {
+            alarm,
+            ..verdict.record
+        };
+        self.open.push(record);
+    }
+
+    /// What to begin with where all is learnt anew: the alarms that stand, and what was called fine of them.
+    #[must_use]
+    pub fn anew(&self, stands: impl Fn(Time) -> bool) -> Self {
+        let raised = self.raised.iter().filter(|raised| stands(raised.start));
+        let mut anew = Alarms {
+            raised: raised.cloned().collect(),
+            ..Alarms::default()
+        };
+        for raised in &anew.raised {
+            for &like in &raised.telling {
+                let times = anew.fine.entry(like).or_default();
+                *times = times.saturating_add(raised.fine);
+            }
+        }
+        anew.fine.retain(|_, times| *times > 0);
+        anew
     }
 
     /// Takes back what learning a segment did, and adds to `changes` what that takes from its cohort; false if it is not
@@ -264,18 +306,15 @@ impl Alarms {
         self.settled.prune();
     }
 
-    /// The start of the first segment that is not final.
-    pub fn open(&self) -> Option<Time> {
-        self.open.first().map(|record| record.start)
-    }
-
     /// A person says that the alarm of the segment that starts at `start` was fine: what spoke for it counts half from now
     /// on. False if there is no such alarm, or it is long ago.
     pub fn fine(&mut self, start: Time) -> bool {
         let Ok(at) = self.raised.binary_search_by_key(&start, |r| r.start) else {
             return false;
         };
-        for &like in &self.raised[at].telling {
+        let raised = &mut self.raised[at];
+        raised.fine = raised.fine.saturating_add(1);
+        for &like in &raised.telling {
             let times = self.fine.entry(like).or_default();
             *times = times.saturating_add(1);
         }

@@ -83,6 +83,16 @@ impl TailChanges {
         self.excess += other.excess;
     }
 
+    /// Takes other changes back.
+    pub fn take_back(&mut self, other: &TailChanges) {
+        for (&bin, &diff) in &other.bins {
+            self.bump(bin, -diff);
+        }
+        self.days -= other.days;
+        self.above -= other.above;
+        self.excess -= other.excess;
+    }
+
     /// Whether nothing is changed.
     pub fn is_empty(&self) -> bool {
         *self == TailChanges::default()
@@ -97,6 +107,14 @@ impl Tails {
     /// Adds what segments change. Order and grouping of changes do not matter.
     pub fn apply(&mut self, changes: &TailChanges) {
         self.0.merge(changes);
+    }
+
+    /// The same without what some segments added.
+    #[must_use]
+    pub fn without(&self, changes: &TailChanges) -> Self {
+        let mut rest = self.clone();
+        rest.0.take_back(changes);
+        rest
     }
 
     /// Days of homes that were counted.

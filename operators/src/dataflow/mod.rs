@@ -44,15 +44,15 @@ use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
-use crate::shift::{Placed, Regimes, Shifts};
+use crate::shift::{Placed, Regimes, Shifts, Standing};
 use crate::split::{Account, Notice, Rules, Split};
 use crate::state::Suspension;
 use crate::transitions::{Transition, Transitions};
 use crate::validate::{Invalid, Validate};
 use crate::warm_up::{Enough, WarmUp, WarmedUp};
 use crate::words::{
-    Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Hints,
-    Regime, Reply, Request, Score, Segment, Shift, ShiftKey,
+    Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Heard,
+    Hints, Regime, Reply, Request, Score, Segment, Shift, ShiftKey,
 };
 
 /// What the dataflow is built with.
@@ -114,7 +114,7 @@ pub struct Inputs {
     /// Behaviours of the homes that live on this worker ([`HomeId::worker`](crate::words::HomeId::worker)), in order of
     /// ingestion. An epoch closes when all workers have passed it.
     pub behaviors: InputHandleVec<Epoch, Behavior>,
-    /// Shifts and the end of the log; to be fed on one worker, they reach all.
+    /// Shifts, erasures, feedback and the end of the log; to be fed on one worker, they reach all.
     pub notices: InputHandleVec<Epoch, Notice>,
 }
 
@@ -132,6 +132,8 @@ pub struct Ingested<'s> {
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
     /// Shifts that came too late.
     pub refused: StreamVec<'s, Epoch, Shift>,
+    /// What stands of the homes of which something was erased.
+    pub standing: StreamVec<'s, Epoch, Arc<Standing>>,
 }
 
 /// What is learnt from it.
@@ -154,6 +156,8 @@ pub struct Learnt<'s> {
     pub adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
     /// What a person should look at, where models are maintained.
     pub alarms: Option<Alarms<'s>>,
+    /// What became of feedback.
+    pub heard: StreamVec<'s, Epoch, Heard>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
     /// What became of versions on trial, or of what synthesis taught.
@@ -205,11 +209,19 @@ fn ingest<'s>(
     state: &Holds,
 ) -> Ingested<'s> {
     let rules = settings.rules.clone();
-    let split = behaviors.split(notices.clone(), rules, state.split.clone());
+    let split = behaviors.split(
+        notices.clone(),
+        rules,
+        state.split.clone(),
+        state.past.clone(),
+    );
     let segments = split.segments;
-    let shifts = segments
-        .clone()
-        .shifts(split.settled, notices, state.shift.clone());
+    let shifts = segments.clone().shifts(
+        (split.settled, split.revised),
+        notices,
+        state.shift.clone(),
+        state.past.clone(),
+    );
     Ingested {
         transitions: segments.clone().transitions(),
         segments,
@@ -217,6 +229,7 @@ fn ingest<'s>(
         placed: shifts.placed,
         ended: shifts.ended,
         refused: shifts.refused,
+        standing: shifts.standing,
     }
 }
 
@@ -234,7 +247,7 @@ fn learn<'s>(
     let over = ended.clone().map(|(key, _)| key);
     let hints = ended.clone().hints(settings.top_k);
     let warm_up = segments.clone().warm_up(
-        notices,
+        notices.clone(),
         catalogs.clone(),
         settings.warm_up,
         state.warm_up.clone(),
@@ -260,8 +273,11 @@ fn learn<'s>(
 
     let judged = judge(&requests, &foundation, settings, services, state);
     let fitted = match settings.models {
-        Fitting::Maintained => maintain(ingested, &judged, settings, state),
-        Fitting::Trained => train(ingested, &judged, foundation, settings, services, state),
+        Fitting::Maintained => maintain(ingested, notices, &judged, settings, state),
+        Fitting::Trained => {
+            let ways = (&judged, foundation, unheard(notices));
+            train(ingested, ways, settings, services, state)
+        }
     };
     Learnt {
         warm_up,
@@ -273,6 +289,7 @@ fn learn<'s>(
         filtered: judged.filtered,
         adaptations: fitted.adaptations,
         alarms: fitted.alarms,
+        heard: fitted.heard,
         scores: fitted.scores,
         adjustments: fitted.adjustments,
     }
@@ -327,6 +344,7 @@ pub type Alarms<'s> = StreamVec<'s, Epoch, (Arc<Raised>, Epoch, i64)>;
 struct Fitted<'s> {
     adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
     alarms: Option<Alarms<'s>>,
+    heard: StreamVec<'s, Epoch, Heard>,
     scores: StreamVec<'s, Epoch, Score>,
     adjustments: StreamVec<'s, Epoch, Adjustment>,
 }
@@ -334,6 +352,7 @@ struct Fitted<'s> {
 /// Models that are maintained.
 fn maintain<'s>(
     ingested: &Ingested<'s>,
+    notices: StreamVec<'s, Epoch, Notice>,
     judged: &Judged<'s>,
     settings: &Settings,
     state: &Holds,
@@ -345,16 +364,21 @@ fn maintain<'s>(
         lateness: settings.rules.lateness,
         budget: settings.budget,
     };
-    let detected = ingested
-        .placed
-        .clone()
-        .detect(pooled.clone(), watch, state.detect.clone());
+    let standing = ingested.standing.clone();
+    let detected = ingested.placed.clone().detect(
+        standing.clone(),
+        notices,
+        pooled.clone(),
+        watch,
+        state.detect.clone(),
+    );
     let maintenance = Maintenance {
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         trial: settings.trial,
     };
     let models = detected.judged.models(
+        standing,
         pooled,
         judged.keys.clone(),
         judged.filtered.clone(),
@@ -364,16 +388,30 @@ fn maintain<'s>(
     Fitted {
         adaptations: None,
         alarms: Some(detected.alarms),
+        heard: detected.heard,
         scores: models.scores,
         adjustments: models.adjustments,
     }
 }
 
+/// Feedback where there are no alarms.
+fn unheard<'s>(notices: StreamVec<'s, Epoch, Notice>) -> StreamVec<'s, Epoch, Heard> {
+    let (index, peers) = (notices.scope().index(), notices.scope().peers());
+    let feedback = notices.flat_map(move |notice| notice.feedback_at(index, peers));
+    feedback.map(|feedback| Heard {
+        feedback,
+        known: false,
+    })
+}
+
 /// Models that are trained at each shift.
 fn train<'s>(
     ingested: &Ingested<'s>,
-    judged: &Judged<'s>,
-    foundation: StreamVec<'s, Epoch, Arc<Foundation>>,
+    (judged, foundation, heard): (
+        &Judged<'s>,
+        StreamVec<'s, Epoch, Arc<Foundation>>,
+        StreamVec<'s, Epoch, Heard>,
+    ),
     settings: &Settings,
     services: &Services,
     state: &Holds,
@@ -401,6 +439,7 @@ fn train<'s>(
     Fitted {
         adaptations: Some(adaptations),
         alarms: None,
+        heard,
         scores: scored.scores,
         adjustments: scored.adjustments,
     }

@@ -14,7 +14,7 @@ use crate::request::RequestState;
 use crate::score::ScoreState;
 use crate::shift::ShiftState;
 use crate::split::SplitState;
-use crate::state::{Held, Suspension};
+use crate::state::{Held, Past, Suspension};
 use crate::warm_up::{WarmUpState, WarmedUp};
 use crate::words::{Candidates, Filtered, Request};
 
@@ -71,7 +71,8 @@ macro_rules! operators {
 
 operators! {
     split: SplitState, "Retained behaviours and the shifts that are waited for.";
-    shift: ShiftState, "Shifts, and the segments of regimes that have not ended.";
+    shift: ShiftState, "Shifts.";
+    past: Past, "The segments of homes.";
     warm_up: WarmUpState, "The warm-up's sequences so far.";
     foundation: Questions<Arc<WarmedUp>>, "Warm-ups that are being learnt.";
     embed: EmbedState, "Epochs that are not embedded, and the encoder.";

@@ -6,9 +6,10 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::{Detected, Maintained, Raised};
-use crate::alarms::{Alarms, Budget, Standing, TailChanges, Tails, reasons};
+use crate::alarms::{self, Alarms, Budget, TailChanges, Tails, Verdict, reasons};
 use crate::habits::Vocabulary;
-use crate::surprise::{Counts, Detector};
+use crate::shift::Standing;
+use crate::surprise::{Counts, Detector, Surprise};
 use crate::words::{Segment, Time};
 
 /// One home's state: plain data.
@@ -18,11 +19,14 @@ pub struct HomeDetector {
     alarms: Alarms,
     /// The end of the newest segment.
     newest: Option<Time>,
-    /// The alarms of segments that are not final, by the segments' start.
-    open: BTreeMap<Time, Arc<Raised>>,
+    /// The alarms that stand, by their segments' start: they are few, and any may have to be withdrawn.
+    raised: BTreeMap<Time, Arc<Raised>>,
+    /// What its segments added to the cohort's tails.
+    told: TailChanges,
 }
 
 /// What is known besides the home.
+#[derive(Clone, Copy)]
 pub struct Around<'a> {
     pub words: &'a Vocabulary<'a>,
     /// The cohort's counts.
@@ -49,16 +53,14 @@ impl HomeDetector {
     }
 
     /// How its alarms stand at the end of its newest segment.
-    pub fn standing(&self, tails: &Tails, budget: Budget) -> Standing {
+    pub fn standing(&self, tails: &Tails, budget: Budget) -> alarms::Standing {
         self.alarms
             .standing(tails, budget, self.newest.unwrap_or_default())
     }
 
     /// Judges what comes in an epoch, learns it, and takes back what goes.
     pub fn update(&mut self, around: &Around<'_>, mut updates: Vec<Maintained>, said: &mut Said) {
-        if let Some(newest) = self.newest {
-            self.settle(around, Time(newest.0.saturating_sub(around.lateness)));
-        }
+        self.settle_by(around);
         updates.sort_by(|a, b| a.placed.segment.cmp(&b.placed.segment));
         let is_same = |a: &Maintained, b: &Maintained| a.placed.segment == b.placed.segment;
         // What goes in one regime and comes in another is the same segment still.
@@ -79,12 +81,87 @@ impl HomeDetector {
         }
     }
 
-    fn judge(&mut self, around: &Around<'_>, segment: &Arc<Segment>, said: &mut Said) -> Detected {
-        let words = around.words;
-        let surprises = self.detector.judge(words, around.counts, segment);
+    /// Learns all anew from the segments that stand, after something was erased. Those that came in this epoch are judged in their place;
+    /// of the others nothing is said again. Alarms whose segments are gone are withdrawn; those that stand count as they did.
+    pub fn anew(
+        &mut self,
+        around: &Around<'_>,
+        standing: &Standing,
+        mut updates: Vec<Maintained>,
+        said: &mut Said,
+    ) {
+        updates.sort_by(|a, b| a.placed.segment.cmp(&b.placed.segment));
+        let mut new = BTreeMap::new();
+        for same in updates.chunk_by(|a, b| a.placed.segment == b.placed.segment) {
+            match same {
+                [only] if only.placed.diff > 0 => {
+                    new.insert(only.placed.segment.clone(), only);
+                }
+                gone_or_moved => said.judged.extend_from_slice(gone_or_moved),
+            }
+        }
+        let mut old = std::mem::take(self);
+        let segments = standing.segments.iter().map(|placed| &placed.segment);
+        let stand: BTreeMap<Time, _> = segments.map(|s| (s.start(), s)).collect();
+        let stands = |raised: &Raised| stand.get(&raised.segment.start()) == Some(&&raised.segment);
+        let withdrawn = old.raised.extract_if(.., |_, raised| !stands(raised));
+        said.alarms
+            .extend(withdrawn.map(|(_, raised)| (raised, -1)));
+        said.tails.take_back(&old.told);
+        let tails = around.tails.without(&old.told);
+        let around = &Around {
+            tails: &tails,
+            ..*around
+        };
+        self.alarms = old.alarms.anew(|start| old.raised.contains_key(&start));
+        self.raised = old.raised;
+        for placed in &standing.segments {
+            self.settle_by(around);
+            match new.get(&placed.segment) {
+                Some(update) => {
+                    let detected = self.judge(around, &placed.segment, said);
+                    said.judged.push(Maintained {
+                        detected: Some(Arc::new(detected)),
+                        ..Maintained::clone(update)
+                    });
+                }
+                None => self.recall(around, &placed.segment, said),
+            }
+        }
+    }
+
+    /// Whether there is nothing left of it.
+    pub fn is_blank(&self) -> bool {
+        self.newest.is_none()
+    }
+
+    /// A person says that an alarm was fine; false if it does not stand, or is long ago.
+    pub fn fine(&mut self, start: Time) -> bool {
+        self.raised.contains_key(&start) && self.alarms.fine(start)
+    }
+
+    /// Learns a segment of which all was said.
+    fn recall(&mut self, around: &Around<'_>, segment: &Arc<Segment>, said: &mut Said) {
+        let (_, verdict) = self.verdict(around, segment);
+        verdict.tell(&mut said.tails);
+        verdict.tell(&mut self.told);
+        let raised = self.raised.contains_key(&segment.start());
+        self.alarms.learn_again(&verdict, raised);
+        self.detector.learn(around.words, segment);
+        self.newest = self.newest.max(Some(segment.end()));
+    }
+
+    fn verdict(&self, around: &Around<'_>, segment: &Segment) -> (Vec<Surprise>, Verdict) {
+        let surprises = self.detector.judge(around.words, around.counts, segment);
         let verdict = self
             .alarms
             .judge(around.tails, around.budget, segment, &surprises);
+        (surprises, verdict)
+    }
+
+    fn judge(&mut self, around: &Around<'_>, segment: &Arc<Segment>, said: &mut Said) -> Detected {
+        let words = around.words;
+        let (surprises, verdict) = self.verdict(around, segment);
         let actions = segment.moments.iter().map(|moment| moment.action);
         let scores = actions
             .zip(&surprises)
@@ -100,10 +177,11 @@ impl HomeDetector {
                 alarm: alarm.clone(),
                 reasons: reasons(words, &self.detector, segment, &surprises, behaviors),
             });
-            self.open.insert(segment.start(), raised.clone());
+            self.raised.insert(segment.start(), raised.clone());
             said.alarms.push((raised, 1));
         }
         verdict.tell(&mut said.tails);
+        verdict.tell(&mut self.told);
         self.alarms.learn(&verdict);
         self.detector.learn(words, segment);
         self.newest = self.newest.max(Some(segment.end()));
@@ -112,16 +190,19 @@ impl HomeDetector {
 
     fn retract(&mut self, around: &Around<'_>, segment: &Segment, said: &mut Said) {
         self.detector.retract(around.words, segment);
-        self.alarms.retract(segment, &mut said.tails);
-        let raised = self.open.remove(&segment.start());
+        let mut changes = TailChanges::default();
+        self.alarms.retract(segment, &mut changes);
+        said.tails.merge(&changes);
+        self.told.merge(&changes);
+        let raised = self.raised.remove(&segment.start());
         said.alarms.extend(raised.map(|raised| (raised, -1)));
     }
 
-    fn settle(&mut self, around: &Around<'_>, before: Time) {
-        self.detector.settle(around.words, before);
-        self.alarms.settle(before);
-        let open = self.alarms.open();
-        self.open
-            .retain(|start, _| open.is_some_and(|first| *start >= first));
+    fn settle_by(&mut self, around: &Around<'_>) {
+        if let Some(newest) = self.newest {
+            let before = Time(newest.0.saturating_sub(around.lateness));
+            self.detector.settle(around.words, before);
+            self.alarms.settle(before);
+        }
     }
 }

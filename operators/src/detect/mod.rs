@@ -11,15 +11,16 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::vec::Broadcast;
-use timely::dataflow::operators::{ConnectLoop, Feedback};
+use timely::dataflow::operators::{ConnectLoop, Feedback as _};
 
 use crate::alarms::{Alarm, Budget, Reason, TailChanges, Tails};
 use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
-use crate::shift::Placed;
+use crate::shift::{Placed, Standing};
+use crate::split::Notice;
 use crate::state::{EpochBuffer, Held, Homes, first_open};
 use crate::surprise::Counts;
-use crate::words::{Catalogs, CohortId, Epoch, HomeId, Segment};
+use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Segment};
 pub(crate) use home::{Around, HomeDetector, Said};
 
 /// How detectors are maintained.
@@ -68,6 +69,8 @@ pub struct DetectStreams<'s> {
     pub judged: StreamVec<'s, Epoch, Maintained>,
     /// Alarms; that of a segment that is revised is withdrawn.
     pub alarms: StreamVec<'s, Epoch, (Arc<Raised>, Epoch, i64)>,
+    /// What became of feedback.
+    pub heard: StreamVec<'s, Epoch, Heard>,
 }
 
 /// Maintains detectors and alarms.
@@ -77,10 +80,19 @@ pub trait Detect<'s> {
     ///
     /// The cohort's counts come in as `pooled` (broadcast). How far its homes' scores go beyond what is usual
     /// ([`Tails`]) is known from this operator's own output one epoch later, which comes back to all workers: it waits for nothing
-    /// outside, so nothing holds that back. State per home: its detector's counts, and what its threshold follows from. Cost per
-    /// behaviour: a few microseconds.
+    /// outside, so nothing holds that back. State per home: its detector's counts, what its threshold follows from, and its
+    /// alarms. Cost per behaviour: a few microseconds.
+    ///
+    /// A home of which something was erased comes in `standing`: its detector is then what the segments that stand teach, one after the
+    /// other in order of time, over the cohort's counts as of the end of that epoch. Nothing is said again of those that stood before; those
+    /// that the erasure made are judged in their place; alarms of segments that went are withdrawn. A home of which
+    /// nothing stands is as one that was never met.
+    ///
+    /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch.
     fn detect(
         self,
+        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
         state: Held<DetectState>,
@@ -101,6 +113,18 @@ struct Shared {
 impl Shared {
     /// Makes everything known that is known in an epoch.
     fn advance(&mut self, epoch: Epoch) {
+        self.count(epoch);
+        while let Some(entry) = self.reached.first_entry()
+            && *entry.key() <= epoch
+        {
+            for (cohort, changes) in entry.remove() {
+                self.tails.entry(cohort).or_default().apply(&changes);
+            }
+        }
+    }
+
+    /// Makes the counts known that are known in an epoch.
+    fn count(&mut self, epoch: Epoch) {
         while let Some(entry) = self.counted.first_entry()
             && *entry.key() <= epoch
         {
@@ -109,13 +133,6 @@ impl Shared {
                     .entry(cohort)
                     .or_default()
                     .apply(&changes.detector);
-            }
-        }
-        while let Some(entry) = self.reached.first_entry()
-            && *entry.key() <= epoch
-        {
-            for (cohort, changes) in entry.remove() {
-                self.tails.entry(cohort).or_default().apply(&changes);
             }
         }
     }
@@ -152,42 +169,96 @@ impl DetectState {
             .deal(to.iter_mut().map(|worker| &mut worker.homes));
     }
 
-    /// Takes in an epoch's updates.
-    fn update(
-        &mut self,
-        epoch: Epoch,
-        mut updates: Vec<Maintained>,
-        watch: &Vigilance,
-    ) -> (Said, BTreeMap<CohortId, TailChanges>) {
+    /// Takes in what arrived in an epoch.
+    fn update(&mut self, epoch: Epoch, mut arrived: Arrived, watch: &Vigilance) -> All {
         self.shared.advance(epoch);
-        let mut tails = BTreeMap::<CohortId, TailChanges>::new();
-        let mut all = Said::default();
-        updates.sort_by_key(|update| update.placed.key.home);
-        let (no_counts, no_tails) = (Counts::default(), Tails::default());
-        for own in updates.chunk_by(|a, b| a.placed.key.home == b.placed.key.home) {
-            let home: HomeId = own[0].placed.key.home;
-            let cohort = watch.catalogs.cohort_of(home);
-            let around = Around {
-                words: &Vocabulary::new(&watch.catalogs, home),
-                counts: self.shared.counts.get(&cohort).unwrap_or(&no_counts),
-                tails: self.shared.tails.get(&cohort).unwrap_or(&no_tails),
-                budget: watch.budget,
-                lateness: watch.lateness,
-            };
-            let detector = self.homes.of(home).get_or_insert_default();
-            detector.update(&around, own.to_vec(), &mut all);
-            let changes = std::mem::take(&mut all.tails);
-            if !changes.is_empty() {
-                tails.entry(cohort).or_default().merge(&changes);
+        let mut all = All::default();
+        arrived.updates.sort_by_key(|u| u.placed.key.home);
+        let is_same = |a: &Maintained, b: &Maintained| a.placed.key.home == b.placed.key.home;
+        let by_home = arrived.updates.chunk_by(is_same);
+        let mut by_home: BTreeMap<HomeId, Vec<_>> = by_home
+            .map(|own| (own[0].placed.key.home, own.to_vec()))
+            .collect();
+        let standing = arrived.standing.into_iter();
+        let standing: Vec<_> = standing
+            .map(|s| (by_home.remove(&s.home).unwrap_or_default(), s))
+            .collect();
+        for (home, own) in by_home {
+            self.of_home(home, watch, &mut all, |detector, around, said| {
+                detector.update(around, own, said);
+            });
+        }
+        if !standing.is_empty() {
+            // What is learnt anew is learnt over counts that have nothing of what was erased.
+            self.shared.count(epoch + 1);
+        }
+        for (own, standing) in standing {
+            self.of_home(standing.home, watch, &mut all, |detector, around, said| {
+                detector.anew(around, &standing, own, said);
+            });
+            let slot = self.homes.of(standing.home);
+            if slot.as_ref().is_some_and(|detector| detector.is_blank()) {
+                *slot = None;
             }
         }
-        (all, tails)
+        let heard = arrived.feedback.into_iter().map(|feedback| {
+            let known = self.homes.get(feedback.home).is_some_and(Option::is_some);
+            let detector = known.then(|| self.homes.of(feedback.home));
+            let detector = detector.and_then(Option::as_mut);
+            let known = detector.is_some_and(|detector| detector.fine(feedback.start));
+            Heard { feedback, known }
+        });
+        all.heard = heard.collect();
+        all
     }
+
+    /// Has a home's detector do something, and keeps apart what that adds to its cohort's tails.
+    fn of_home(
+        &mut self,
+        home: HomeId,
+        watch: &Vigilance,
+        all: &mut All,
+        act: impl FnOnce(&mut HomeDetector, &Around<'_>, &mut Said),
+    ) {
+        let cohort = watch.catalogs.cohort_of(home);
+        let (no_counts, no_tails) = (Counts::default(), Tails::default());
+        let around = Around {
+            words: &Vocabulary::new(&watch.catalogs, home),
+            counts: self.shared.counts.get(&cohort).unwrap_or(&no_counts),
+            tails: self.shared.tails.get(&cohort).unwrap_or(&no_tails),
+            budget: watch.budget,
+            lateness: watch.lateness,
+        };
+        let detector = self.homes.of(home).get_or_insert_default();
+        act(detector, &around, &mut all.said);
+        let changes = std::mem::take(&mut all.said.tails);
+        if !changes.is_empty() {
+            all.tails.entry(cohort).or_default().merge(&changes);
+        }
+    }
+}
+
+/// What arrives in an epoch.
+#[derive(Default)]
+struct Arrived {
+    updates: Vec<Maintained>,
+    standing: Vec<Arc<Standing>>,
+    feedback: Vec<Feedback>,
+}
+
+/// What comes of it.
+#[derive(Default)]
+struct All {
+    said: Said,
+    tails: BTreeMap<CohortId, TailChanges>,
+    heard: Vec<Heard>,
 }
 
 impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
     fn detect(
         self,
+        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
         held: Held<DetectState>,
@@ -197,6 +268,8 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         let (later, tails) = scope.feedback::<Vec<(CohortId, Arc<TailChanges>)>>(1);
         let mut builder = OperatorBuilder::new("Detect".to_owned(), scope);
         let mut updates = builder.new_input(self, Pipeline);
+        let mut standing = builder.new_input(standing, Pipeline);
+        let mut notices = builder.new_input(notices, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let mut tails = builder.new_input(tails, Pipeline);
         let (output, judged) = builder.new_output::<Vec<_>>();
@@ -205,10 +278,12 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         let mut alarms_out = OutputBuilder::from(output);
         let (output, reached) = builder.new_output::<Vec<_>>();
         let mut reached_out = OutputBuilder::from(output);
+        let (output, heard) = builder.new_output::<Vec<_>>();
+        let mut heard_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             held.borrow_mut().homes.settle(index, peers);
-            let mut buffer = EpochBuffer::<Vec<Maintained>>::new(3);
+            let mut buffer = EpochBuffer::<Arrived>::new(4);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 pooled.for_each_stamp(|capability, data| {
@@ -227,15 +302,31 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                 updates.for_each_stamp(|capability, data| {
                     if let Some(arrived) = buffer.at(&capability) {
                         let data = data.flat_map(std::mem::take);
-                        arrived.extend(data.map(|placed| Maintained {
+                        arrived.updates.extend(data.map(|placed| Maintained {
                             placed,
                             detected: None,
                         }));
                     }
                 });
-                while let Some((at, updates)) = buffer.next(frontiers) {
+                standing.for_each_stamp(|capability, data| {
+                    if let Some(arrived) = buffer.at(&capability) {
+                        arrived.standing.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                notices.for_each_stamp(|capability, data| {
+                    let notices = data.flat_map(std::mem::take);
+                    let own: Vec<_> = notices
+                        .filter_map(|n| n.feedback_at(index, peers))
+                        .collect();
+                    if !own.is_empty()
+                        && let Some(arrived) = buffer.at(&capability)
+                    {
+                        arrived.feedback.extend(own);
+                    }
+                });
+                while let Some((at, arrived)) = buffer.next(frontiers) {
                     let epoch = *at[0].time();
-                    let (said, tails) = state.update(epoch, updates, &watch);
+                    let All { said, tails, heard } = state.update(epoch, arrived, &watch);
                     let mut judged = judged_out.activate();
                     judged
                         .session(&at[0])
@@ -248,6 +339,10 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                     let tails = tails.into_iter();
                     let tails = tails.map(|(cohort, changes)| (cohort, Arc::new(changes)));
                     reached_out.activate().session(&at[2]).give_iterator(tails);
+                    heard_out
+                        .activate()
+                        .session(&at[3])
+                        .give_iterator(heard.into_iter());
                 }
                 // Also where no home lives: nothing is to pile up.
                 let known = frontiers.iter().map(first_open).min();
@@ -255,6 +350,10 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
             }
         });
         reached.broadcast().connect_loop(later);
-        DetectStreams { judged, alarms }
+        DetectStreams {
+            judged,
+            alarms,
+            heard,
+        }
     }
 }

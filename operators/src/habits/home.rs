@@ -199,6 +199,15 @@ impl Habits {
         self.imagined = Timeline::imagined(fitting);
     }
 
+    /// Takes over what other habits of this home imagine, if they are of the same regime. Whether they are.
+    pub fn imagine_as(&mut self, other: &Habits) -> bool {
+        let same = self.regime == other.regime;
+        if same {
+            self.imagined = other.imagined.clone();
+        }
+        same
+    }
+
     /// How many behaviours are kept.
     pub fn behaviors(&self) -> usize {
         self.history.places().len()

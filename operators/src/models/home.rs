@@ -6,11 +6,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use super::Maintenance;
-use crate::detect::Maintained;
+use crate::detect::{Detected, Maintained};
 use crate::habits::{Habits, Judged, Pooled, Vocabulary};
-use crate::shift::Placed;
+use crate::shift::{Placed, Standing};
 use crate::words::{
-    Adjustment, Epoch, Filtered, Outcome, Score, Sequence, Shift, ShiftKey, Task, Time,
+    Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
 };
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
@@ -39,6 +39,8 @@ impl From<Filtered> for Lesson {
 pub enum Due {
     /// Segments come and go.
     Batch(Vec<Maintained>),
+    /// Likewise, and all is learnt anew from those that stand: something was erased.
+    Anew(Vec<Maintained>, Arc<Standing>),
     /// An answer comes into force.
     Lesson(Lesson),
 }
@@ -153,6 +155,11 @@ impl HomeModels {
                 let pooled = pooled(turn.epoch);
                 self.batch(words, pooled, maintenance, updates, &mut said);
             }
+            Some((turn, Due::Anew(updates, standing))) => {
+                // Nothing of what was erased is in the counts of this epoch.
+                let pooled = pooled(turn.epoch + 1);
+                self.anew(words, pooled, maintenance, (&updates, &standing), &mut said);
+            }
             Some((turn, Due::Lesson(lesson))) => {
                 self.open.remove(&turn);
                 self.lesson(lesson, &mut said);
@@ -194,22 +201,74 @@ impl HomeModels {
             let (segment, detected) = (&update.placed.segment, update.detected.as_deref());
             self.began(&update.placed);
             let judged = self.habits.judge(words, pooled, segment);
-            let threshold = detected.and_then(|detected| detected.threshold);
-            let steps = segment.moments.iter().zip(&judged.steps).enumerate();
-            said.scores.extend(steps.map(|(i, (moment, step))| Score {
-                home: segment.home,
-                moment: *moment,
-                score: detected.map_or(f32::NAN, |detected| detected.scores[i]),
-                threshold: threshold.unwrap_or(f32::INFINITY),
-                predictions: step.predictions.clone(),
-                detector: 0,
-                predictor: self.version,
-            }));
+            said.scores.extend(self.scores(segment, detected, &judged));
             self.try_on(words, pooled, &update.placed, &judged);
             self.habits.learn(words, segment, &judged);
             self.newest = self.newest.max(Some(segment.end()));
         }
         self.decide(maintenance.trial, said);
+    }
+
+    fn scores(
+        &self,
+        segment: &Segment,
+        detected: Option<&Detected>,
+        judged: &Judged,
+    ) -> Vec<Score> {
+        let threshold = detected.and_then(|detected| detected.threshold);
+        let steps = segment.moments.iter().zip(&judged.steps).enumerate();
+        let scores = steps.map(|(i, (moment, step))| Score {
+            home: segment.home,
+            moment: *moment,
+            score: detected.map_or(f32::NAN, |detected| detected.scores[i]),
+            threshold: threshold.unwrap_or(f32::INFINITY),
+            predictions: step.predictions.clone(),
+            detector: 0,
+            predictor: self.version,
+        });
+        scores.collect()
+    }
+
+    /// Learns all anew from the segments that stand. Those that came in this epoch are judged in their place. What was imagined for the
+    /// regime stays with it; where nothing stands, nothing does.
+    fn anew(
+        &mut self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        maintenance: &Maintenance,
+        (updates, standing): (&[Maintained], &Standing),
+        said: &mut Said,
+    ) {
+        let came = updates.iter().filter_map(|update| {
+            let detected = update.detected.as_deref()?;
+            Some((&update.placed.segment, detected))
+        });
+        let came: BTreeMap<_, _> = came.collect();
+        let old = std::mem::take(self);
+        self.open = old.open;
+        self.due = old.due;
+        if standing.segments.is_empty() {
+            return;
+        }
+        self.version = old.version;
+        for placed in &standing.segments {
+            let segment = &placed.segment;
+            if let Some(newest) = self.newest {
+                self.habits
+                    .settle(Time(newest.0.saturating_sub(maintenance.lateness)));
+            }
+            self.began(placed);
+            let judged = self.habits.judge(words, pooled, segment);
+            if let Some(detected) = came.get(segment) {
+                said.scores
+                    .extend(self.scores(segment, Some(detected), &judged));
+            }
+            self.habits.learn(words, segment, &judged);
+            self.newest = self.newest.max(Some(segment.end()));
+        }
+        if self.habits.imagine_as(&old.habits) {
+            self.trial = old.trial;
+        }
     }
 
     /// A segment lies in a regime: a new one begins with the first.

@@ -16,6 +16,7 @@ use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use crate::detect::Maintained;
 use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
+use crate::shift::Standing;
 use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
 use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
 pub(crate) use home::{Due, HomeModels, Turn};
@@ -53,6 +54,9 @@ pub trait Models<'s> {
     /// What was imagined for a regime is on trial in its first [`Maintenance::trial`] segments: where they would have been likelier
     /// without it, it is dropped.
     ///
+    /// A home of which something was erased comes in `standing`, and its habits are learnt anew from that, as
+    /// [`Detect`](crate::detect::Detect) says.
+    ///
     /// State per home: its habits, about ten bytes a behaviour; what waits. Per worker: the pooled counts of all cohorts,
     /// and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
     ///
@@ -72,10 +76,11 @@ pub trait Models<'s> {
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, scores) = worker.dataflow(|scope| {
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
+    ///         let (_, standing) = scope.new_input::<Vec<_>>();
     ///         let (_, pooled) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, filtered) = scope.new_input::<Vec<_>>();
-    ///         let models = segments.models(pooled, requests, filtered, maintenance, Held::default());
+    ///         let models = segments.models(standing, pooled, requests, filtered, maintenance, Held::default());
     ///         (input, models.scores.map(|score| score.predictions[0].0).capture())
     ///     });
     ///     for day in 0..9 {
@@ -96,6 +101,7 @@ pub trait Models<'s> {
     /// ```
     fn models(
         self,
+        standing: StreamVec<'s, Epoch, Arc<Standing>>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
@@ -110,7 +116,21 @@ pub struct ModelsState {
     homes: Homes<Option<Box<HomeModels>>>,
     pools: Pools,
     /// Updates of epochs that are still open.
-    open: Buffered<Vec<Maintained>>,
+    open: Buffered<Arrived>,
+}
+
+/// What arrives in an epoch.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Arrived {
+    updates: Vec<Maintained>,
+    standing: Vec<Arc<Standing>>,
+}
+
+impl Arrived {
+    fn merge(&mut self, other: Self) {
+        self.updates.extend(other.updates);
+        self.standing.extend(other.standing);
+    }
 }
 
 impl ModelsState {
@@ -132,10 +152,16 @@ impl ModelsState {
         for worker in to.iter_mut() {
             worker.pools.merge(self.pools.clone());
         }
-        for (epoch, updates) in self.open {
-            for update in updates {
-                let worker = &mut to[update.placed.key.home.0 as usize % workers];
-                worker.open.entry(epoch).or_default().push(update);
+        for (epoch, arrived) in self.open {
+            for update in arrived.updates {
+                let worker = &mut to[update.placed.key.home.worker(workers)];
+                let open = worker.open.entry(epoch).or_default();
+                open.updates.push(update);
+            }
+            for standing in arrived.standing {
+                let worker = &mut to[standing.home.worker(workers)];
+                let open = worker.open.entry(epoch).or_default();
+                open.standing.push(standing);
             }
         }
         self.homes
@@ -197,22 +223,23 @@ impl Queue {
     }
 
     /// Takes in a complete epoch's updates.
-    fn add(
-        &mut self,
-        state: &mut ModelsState,
-        mut updates: Vec<Maintained>,
-        at: &[Capability<Epoch>],
-    ) {
+    fn add(&mut self, state: &mut ModelsState, arrived: Arrived, at: &[Capability<Epoch>]) {
         let epoch = *at[0].time();
         let turn = Turn {
             epoch,
             regime: None,
         };
-        updates.sort_by_key(|update| update.placed.key.home);
-        while let Some(update) = updates.last() {
-            let home = update.placed.key.home;
-            let first = updates.partition_point(|update| update.placed.key.home < home);
-            let own = updates.split_off(first);
+        let mut by_home: BTreeMap<HomeId, Vec<Maintained>> = BTreeMap::new();
+        for update in arrived.updates {
+            let own = by_home.entry(update.placed.key.home).or_default();
+            own.push(update);
+        }
+        for standing in arrived.standing {
+            let home = standing.home;
+            let own = by_home.remove(&home).unwrap_or_default();
+            self.put(state, home, turn, Due::Anew(own, standing), at.to_vec());
+        }
+        for (home, own) in by_home {
             self.put(state, home, turn, Due::Batch(own), at.to_vec());
         }
     }
@@ -276,6 +303,7 @@ impl Queue {
 impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
     fn models(
         self,
+        standing: StreamVec<'s, Epoch, Arc<Standing>>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
@@ -287,6 +315,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         let mut builder = OperatorBuilder::new("Models".to_owned(), scope);
         held.wake(scope, builder.operator_info().address);
         let mut updates = builder.new_input(self, Pipeline);
+        let mut standing = builder.new_input(standing, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let by_home = Exchange::new(|key: &ShiftKey| u64::from(key.home.0));
         let mut requests = builder.new_input(requests, by_home);
@@ -300,7 +329,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         builder.build(move |initial| {
             held.borrow_mut().homes.settle(index, peers);
             let open = std::mem::take(&mut held.borrow_mut().open);
-            let mut buffer = EpochBuffer::<Vec<Maintained>>::restored(open, &initial);
+            let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
             let outputs = initial.len();
             drop(initial);
@@ -330,15 +359,20 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 });
                 updates.for_each_stamp(|capability, data| {
                     if let Some(waiting) = buffer.at(&capability) {
-                        waiting.extend(data.flat_map(std::mem::take));
+                        waiting.updates.extend(data.flat_map(std::mem::take));
+                    }
+                });
+                standing.for_each_stamp(|capability, data| {
+                    if let Some(waiting) = buffer.at(&capability) {
+                        waiting.standing.extend(data.flat_map(std::mem::take));
                     }
                 });
                 // Of earlier epochs all segments, pooled counts and requests are known.
-                let known = frontiers[..3].iter().map(first_open).min();
+                let known = frontiers[..4].iter().map(first_open).min();
                 let complete = known.unwrap_or(Epoch::MAX);
                 if held.is_running() {
-                    while let Some((at, updates)) = buffer.next(&frontiers[..3]) {
-                        queue.add(state, updates, &at);
+                    while let Some((at, arrived)) = buffer.next(&frontiers[..4]) {
+                        queue.add(state, arrived, &at);
                     }
                     let mut scores = scores_out.activate();
                     let mut adjustments = adjustments_out.activate();
@@ -352,7 +386,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 }
                 if held.is_released() {
                     queue = Queue::default();
-                    buffer.release(&mut state.open, Extend::extend);
+                    buffer.release(&mut state.open, Arrived::merge);
                 }
             }
         });

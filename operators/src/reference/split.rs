@@ -39,6 +39,8 @@ fn belongs(home: HomeId, current: &[Moment], moment: &Moment, rules: &Rules) -> 
 pub struct Applied {
     /// Behaviours that count, in event-time order.
     pub moments: Vec<Moment>,
+    /// Events that were taken in and erased.
+    pub erased: u64,
     /// Events that were there already.
     pub duplicate: u64,
     /// Events before the horizon.
@@ -53,13 +55,28 @@ pub struct Applied {
 /// duplicate if an event of the same id (without ids: of the same time and action) came before and is not late; it waits while
 /// it lies more than `max_jump` ahead of the newest accepted event, unless another waiting one follows it
 /// within `max_jump` or a later one is accepted; and is rejected if it still waits when the log has ended.
-pub fn admit(epochs: &[Vec<Behavior>], ended: bool, rules: &Rules) -> Applied {
+///
+/// Whether an event that was ingested before an epoch is `erased` in that is asked before the epoch's own are taken in: then it is as
+/// if it had never come, but what was late, or a duplicate, stays so, and the horizon goes back no more.
+pub fn admit(
+    epochs: &[Vec<Behavior>],
+    erased: impl Fn(usize, &Moment) -> bool,
+    ended: bool,
+    rules: &Rules,
+) -> Applied {
     let mut result = Applied::default();
     let mut seen: Vec<Behavior> = Vec::new();
     let mut waiting: Vec<Behavior> = Vec::new();
     let mut newest: Option<Time> = None;
-    for epoch in epochs {
-        let horizon = newest.map_or(i64::MIN, |n| n.0 - rules.lateness);
+    let mut horizon = i64::MIN;
+    for (number, epoch) in epochs.iter().enumerate() {
+        horizon = newest.map_or(horizon, |n| horizon.max(n.0 - rules.lateness));
+        let before = result.moments.len() + waiting.len();
+        seen.retain(|b| !erased(number, &b.moment));
+        waiting.retain(|b| !erased(number, &b.moment));
+        result.moments.retain(|moment| !erased(number, moment));
+        result.erased += (before - result.moments.len() - waiting.len()) as u64;
+        newest = result.moments.iter().map(|moment| moment.time).max();
         for behavior in epoch {
             let same = |other: &Behavior| match (&behavior.id, &other.id) {
                 (Some(a), Some(b)) => a == b && other.moment.time.0 >= horizon,

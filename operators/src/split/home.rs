@@ -8,7 +8,8 @@ use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
 
 use super::{Account, Checker, Rules, Settled};
-use crate::words::{ActionId, Behavior, HomeId, Moment, Segment, Time};
+use crate::state::History;
+use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Moment, Segment, Time};
 
 /// So many unconfirmed jumps wait at most; beyond, the furthest ahead is rejected.
 const MAX_WAITING: usize = 64;
@@ -21,6 +22,20 @@ pub(super) struct Updates {
     pub settled: Vec<Settled>,
     pub applied: u64,
     pub duplicate: u64,
+    /// Homes whose segments an erasure changed.
+    pub revised: Vec<HomeId>,
+}
+
+impl Updates {
+    /// Accounts for erasures of what was never there.
+    pub fn nothing_erased(&mut self, erasures: &[Erasure]) {
+        let nothing = erasures.iter().map(|&erasure| Erased {
+            erasure,
+            applied: 0,
+            waiting: 0,
+        });
+        self.accounts.extend(nothing.map(Account::Erased));
+    }
 }
 
 /// A retained behaviour; `named` where it has an id, which then is its identity.
@@ -93,7 +108,7 @@ pub(super) struct HomeSplit {
 #[derive(Debug, Default, Serialize, Deserialize)]
 struct Rare {
     /// Ids of behaviours at or after the horizon, and of some before it.
-    ids: BTreeMap<Box<str>, Time>,
+    ids: BTreeMap<Box<str>, Moment>,
     /// How many there were when those before the horizon were last removed.
     ids_kept: usize,
     /// Accepted behaviours of the open epoch that are older than the newest one.
@@ -126,9 +141,9 @@ impl Default for HomeSplit {
 }
 
 impl HomeSplit {
-    /// Whether any event of this home was seen.
+    /// Whether any event of this home was seen; of one that was erased the horizon stays.
     pub fn met(&self) -> bool {
-        !self.entries.is_empty() || self.rare.is_some()
+        !self.entries.is_empty() || self.rare.is_some() || self.horizon > Time(i64::MIN)
     }
 
     /// Reads the state.
@@ -157,7 +172,7 @@ impl HomeSplit {
         let new = match &behavior.id {
             Some(id) => {
                 let horizon = self.horizon;
-                self.rare_mut().remember(id, moment.time, horizon)
+                self.rare_mut().remember(id, *moment, horizon)
             }
             // What comes after everything that was accepted is new.
             None if follows && newest.is_some_and(|n| !same(&n, moment)) => true,
@@ -391,26 +406,170 @@ impl HomeSplit {
         };
         let horizon = Time(newest.0.saturating_sub(rules.lateness)).max(self.horizon);
         self.horizon = horizon;
-        while self.due < horizon {
-            (self.first, self.began) = (self.second, self.due);
-            self.find_second();
-        }
+        self.forget_final();
         if let Some(rare) = &mut self.rare
             && rare.forget(horizon)
         {
             self.rare = None;
         }
     }
+
+    /// Leaves behind the segments that are final.
+    fn forget_final(&mut self) {
+        while self.due < self.horizon {
+            (self.first, self.began) = (self.second, self.due);
+            self.find_second();
+        }
+    }
+
+    /// Takes out what some erasures of this home hit; `past`: its segments that were handed over. Whether segments changed.
+    pub fn erase(
+        &mut self,
+        erasures: &[Erasure],
+        past: Option<&History>,
+        rules: &Rules,
+        updates: &mut Updates,
+    ) -> bool {
+        let mut taken = Taken::new(erasures, rules);
+        if let Some(rare) = &mut self.rare {
+            rare.waiting.retain(|b| !taken.waiting(&b.moment));
+            rare.ids.retain(|_, moment| taken.by(moment).is_none());
+            if rare.ids.is_empty() && rare.waiting.is_empty() {
+                self.rare = None;
+            }
+        }
+        let until = if self.entries.is_empty() {
+            Time(i64::MAX)
+        } else {
+            self.began
+        };
+        let before = past.map(|past| past.between(Time(i64::MIN), until));
+        let mut all = entries(before.unwrap_or_default());
+        let mut sent = all.len() + (self.unsent - self.first) as usize;
+        all.extend_from_slice(self.retained());
+        let first = all.iter().position(|e| taken.by(&e.moment()).is_some());
+        let mut changes = Vec::new();
+        if let Some(first) = first {
+            // The first one that stays may belong to the segment before the one that is touched.
+            let start = |until: usize| all[..until].iter().rposition(|e| e.starts).unwrap_or(0);
+            let from = start(start(first + 1));
+            sent = sent.saturating_sub(from);
+            changes = self.split_anew(erasures[0].home, &all[from..], sent, &mut taken, rules);
+        }
+        updates.accounts.extend(taken.accounts());
+        consolidate(&mut changes);
+        let changed = !changes.is_empty();
+        updates.segments.append(&mut changes);
+        changed
+    }
+
+    /// Splits what stays of a home's last segments, of which so many behaviours were handed over. How the segments change.
+    fn split_anew(
+        &mut self,
+        home: HomeId,
+        region: &[Entry],
+        sent: usize,
+        taken: &mut Taken<'_>,
+        rules: &Rules,
+    ) -> Vec<(Arc<Segment>, i64)> {
+        let old = segments(region).take_while(|range| range.start < sent);
+        let mut changes: Vec<_> = old.map(|r| (segment(home, &region[r]), -1)).collect();
+        let ended = self.ended();
+        *self = HomeSplit {
+            horizon: self.horizon,
+            settled: self.settled,
+            rare: self.rare.take(),
+            ..HomeSplit::default()
+        };
+        let mut last = 0;
+        for entry in region.iter().filter(|e| !taken.applied(&e.moment())) {
+            let mut entry = *entry;
+            entry.starts = starts_new(home, &self.entries[last..], &entry, rules);
+            if entry.starts {
+                last = self.entries.len();
+            }
+            self.entries.push(entry);
+        }
+        let Some(newest) = self.entries.last() else {
+            return changes;
+        };
+        self.newest = newest.moment();
+        self.last = last as u32;
+        let whole = if ended { self.entries.len() } else { last };
+        self.unsent = whole as u32;
+        self.began = self.entries[0].time;
+        self.start = self.entries[last].time;
+        let new = segments(&self.entries[..whole]);
+        changes.extend(new.map(|r| (segment(home, &self.entries[r]), 1)));
+        self.find_second();
+        self.forget_final();
+        changes
+    }
+}
+
+/// Counts what some erasures of a home take; what several hit is the first one's.
+struct Taken<'a> {
+    erasures: Vec<Erased>,
+    rules: &'a Rules,
+}
+
+impl<'a> Taken<'a> {
+    fn new(erasures: &[Erasure], rules: &'a Rules) -> Self {
+        let none = |&erasure| Erased {
+            erasure,
+            applied: 0,
+            waiting: 0,
+        };
+        Taken {
+            erasures: erasures.iter().map(none).collect(),
+            rules,
+        }
+    }
+
+    /// Which of them hits a behaviour.
+    fn by(&self, moment: &Moment) -> Option<usize> {
+        let catalogs = &self.rules.catalogs;
+        let mut all = self.erasures.iter();
+        all.position(|erased| erased.erasure.hits(catalogs, moment))
+    }
+
+    /// Whether a behaviour that was applied goes: counted.
+    fn applied(&mut self, moment: &Moment) -> bool {
+        let by = self.by(moment);
+        by.inspect(|by| self.erasures[*by].applied += 1).is_some()
+    }
+
+    /// Whether one that waits goes: counted.
+    fn waiting(&mut self, moment: &Moment) -> bool {
+        let by = self.by(moment);
+        by.inspect(|by| self.erasures[*by].waiting += 1).is_some()
+    }
+
+    fn accounts(self) -> impl Iterator<Item = Account> {
+        self.erasures.into_iter().map(Account::Erased)
+    }
+}
+
+/// Segments as entries; what was final has no id that anything could repeat.
+fn entries(segments: Vec<Vec<Moment>>) -> Vec<Entry> {
+    let segment = |moments: Vec<Moment>| {
+        let numbered = moments.into_iter().enumerate();
+        numbered.map(|(n, moment)| Entry {
+            starts: n == 0,
+            ..Entry::new(&moment, false)
+        })
+    };
+    segments.into_iter().flat_map(segment).collect()
 }
 
 impl Rare {
     /// Keeps an id. Whether it is new: one from before the horizon is forgotten.
-    fn remember(&mut self, id: &str, time: Time, horizon: Time) -> bool {
+    fn remember(&mut self, id: &str, moment: Moment, horizon: Time) -> bool {
         match self.ids.get_mut(id) {
-            Some(known) if *known >= horizon => return false,
-            Some(known) => *known = time,
+            Some(known) if known.time >= horizon => return false,
+            Some(known) => *known = moment,
             None => {
-                self.ids.insert(id.into(), time);
+                self.ids.insert(id.into(), moment);
             }
         }
         true
@@ -442,7 +601,7 @@ impl Rare {
     /// Forgets ids from before the horizon once they are many. Whether nothing is left.
     fn forget(&mut self, horizon: Time) -> bool {
         if self.ids.len() > 2 * self.ids_kept + 8 {
-            self.ids.retain(|_, time| *time >= horizon);
+            self.ids.retain(|_, moment| moment.time >= horizon);
             self.ids_kept = self.ids.len();
         }
         self.ids.is_empty() && self.waiting.is_empty()

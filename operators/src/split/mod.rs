@@ -5,6 +5,7 @@ mod home;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use differential_dataflow::consolidation::consolidate;
 use differential_dataflow::{AsCollection, VecCollection};
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
@@ -12,8 +13,10 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Spot, prefetch};
-use crate::words::{Behavior, Catalogs, Epoch, HomeId, Segment, Shift, Time};
+use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, prefetch};
+use crate::words::{
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Segment, Shift, Time,
+};
 use home::HomeSplit;
 
 /// Which closing actions stay with the segment that they close, however late they come.
@@ -64,8 +67,22 @@ impl Rules {
 pub enum Notice {
     /// A declared shift of context.
     Shift(Shift),
+    /// What was ingested in earlier epochs is to be as if it had never come.
+    Erase(Erasure),
+    /// An alarm was fine.
+    Fine(Feedback),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
+}
+
+impl Notice {
+    /// The feedback that it is, where its home lives on this worker.
+    pub(crate) fn feedback_at(&self, index: usize, peers: usize) -> Option<Feedback> {
+        match self {
+            Notice::Fine(feedback) if feedback.home.worker(peers) == index => Some(*feedback),
+            _ => None,
+        }
+    }
 }
 
 /// All segments that start before `until` are final: no event can change them any more.
@@ -77,7 +94,8 @@ pub struct Settled {
     pub until: Time,
 }
 
-/// What became of events that are no part of any segment, and how many are. Every event is in exactly one of these.
+/// What became of events that are no part of any segment, and how many are. Every event is in exactly one of these; what is erased
+/// leaves `applied`.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Account {
     /// So many events of a home were applied, so many were duplicates.
@@ -91,6 +109,8 @@ pub enum Account {
     Late(Behavior),
     /// The event jumps ahead and nothing confirmed it.
     Rejected(Behavior),
+    /// An erasure took effect.
+    Erased(Erased),
 }
 
 /// The streams that [`Split::split`] maintains.
@@ -101,6 +121,8 @@ pub struct SplitStreams<'s> {
     pub settled: StreamVec<'s, Epoch, Settled>,
     /// The accounting of events.
     pub accounts: StreamVec<'s, Epoch, Account>,
+    /// Homes whose segments an erasure changed, once an epoch each.
+    pub revised: StreamVec<'s, Epoch, HomeId>,
 }
 
 /// Splits behaviours into segments.
@@ -113,6 +135,10 @@ pub trait Split<'s> {
     /// the segment that holds the last one before the horizon on, 16 bytes each, and the ids among them. Cost per event:
     /// amortised constant where events come in order; a late one re-splits its home's segments from the one it touches until old
     /// and new boundaries meet. The homes' ids are dense: a home's state is found by position.
+    ///
+    /// An erasure takes what was ingested in earlier epochs, also of segments that are final: these are fetched from `past`, which
+    /// [`Shifts`](crate::shift::Shifts) behind this operator writes down, and split anew from the one before the first that is touched.
+    /// Until `past` is as of the epoch before, the erasure's epoch stays open. What was late, or a duplicate, stays so.
     ///
     /// # Examples
     /// ```
@@ -129,7 +155,7 @@ pub trait Split<'s> {
     ///     let (mut behaviors, mut notices, segments) = worker.dataflow(|scope| {
     ///         let (behaviors, stream) = scope.new_input::<Vec<_>>();
     ///         let (notices, told) = scope.new_input::<Vec<_>>();
-    ///         (behaviors, notices, stream.split(told, rules, Held::default()).segments.inner.capture())
+    ///         (behaviors, notices, stream.split(told, rules, Held::default(), Held::default()).segments.inner.capture())
     ///     });
     ///     for (hour, action) in [(0, 0), (20, 1), (30, 0)] {
     ///         let time = Time(hour * Time::HOUR);
@@ -149,6 +175,7 @@ pub trait Split<'s> {
         notices: StreamVec<'s, Epoch, Notice>,
         rules: Rules,
         state: Held<SplitState>,
+        past: Held<Past>,
     ) -> SplitStreams<'s>;
 }
 
@@ -220,9 +247,12 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         notices: StreamVec<'s, Epoch, Notice>,
         rules: Rules,
         state: Held<SplitState>,
+        past: Held<Past>,
     ) -> SplitStreams<'s> {
-        let mut builder = OperatorBuilder::new("Split".to_owned(), self.scope());
-        let (index, peers) = (self.scope().index(), self.scope().peers());
+        let scope = self.scope();
+        let mut builder = OperatorBuilder::new("Split".to_owned(), scope);
+        let (index, peers) = (scope.index(), scope.peers());
+        let again = scope.activator_for(builder.operator_info().address);
         let mut behaviors = builder.new_input(self, Pipeline);
         let mut notices = builder.new_input(notices, Pipeline);
         let (output, segments) = builder.new_output::<Vec<_>>();
@@ -231,10 +261,12 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         let mut settled_out = OutputBuilder::from(output);
         let (output, accounts) = builder.new_output::<Vec<_>>();
         let mut accounts_out = OutputBuilder::from(output);
+        let (output, revised) = builder.new_output::<Vec<_>>();
+        let mut revised_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
-            let mut buffer = EpochBuffer::<Arrived>::new(3);
+            let mut buffer = EpochBuffer::<Arrived>::new(4);
             let mut by_home = ByHome::new(index, peers);
             let mut updates = home::Updates::default();
             move |frontiers| {
@@ -249,8 +281,16 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     }
                 });
                 let mut state = state.borrow_mut();
-                while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
-                    let epoch = *capabilities[0].time();
+                while let Some((epoch, arrived)) = buffer.peek(frontiers) {
+                    let erasures = arrived.erasures(index, peers);
+                    if !erasures.is_empty() && past.borrow_mut().known < epoch {
+                        again.activate();
+                        break;
+                    }
+                    let Some((capabilities, mut arrived)) = buffer.next(frontiers) else {
+                        break;
+                    };
+                    state.erase(&erasures, &past.borrow_mut(), &rules, &mut updates);
                     let ended = arrived.notices.contains(&Notice::LogEnd);
                     let unsettled = state.declare(&arrived.notices, index, peers);
                     by_home.plan(&arrived.behaviors, |b| b.home);
@@ -260,6 +300,15 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     } else {
                         state.settle_again(&unsettled, &mut updates);
                     }
+                    if !updates.revised.is_empty() {
+                        // What came in this epoch may have undone what went.
+                        consolidate(&mut updates.segments);
+                    }
+                    let revised = updates.revised.drain(..);
+                    revised_out
+                        .activate()
+                        .session(&capabilities[3])
+                        .give_iterator(revised);
                     let mut settled = settled_out.activate();
                     settled
                         .session(&capabilities[1])
@@ -289,7 +338,21 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
             segments: segments.as_collection(),
             settled,
             accounts,
+            revised,
         }
+    }
+}
+
+impl Arrived {
+    /// The erasures that concern homes of this worker, home by home.
+    fn erasures(&self, index: usize, peers: usize) -> Vec<Erasure> {
+        let erasures = self.notices.iter().filter_map(|notice| match notice {
+            Notice::Erase(erasure) if erasure.home.worker(peers) == index => Some(*erasure),
+            _ => None,
+        });
+        let mut erasures: Vec<_> = erasures.collect();
+        erasures.sort_by_key(|erasure| erasure.home);
+        erasures
     }
 }
 
@@ -324,6 +387,32 @@ impl SplitState {
             }
         }
         unsettled
+    }
+
+    /// Takes out what is erased; `past` is as of the epoch before.
+    fn erase(
+        &mut self,
+        erasures: &[Erasure],
+        past: &Past,
+        rules: &Rules,
+        updates: &mut home::Updates,
+    ) {
+        for own in erasures.chunk_by(|a, b| a.home == b.home) {
+            let home = own[0].home;
+            // A home that was never met stays so.
+            let met = self.homes.get(home).is_some_and(HomeSplit::met);
+            if met
+                && self
+                    .homes
+                    .of(home)
+                    .erase(own, past.of(home), rules, updates)
+            {
+                updates.revised.push(home);
+            }
+            if !met {
+                updates.nothing_erased(own);
+            }
+        }
     }
 
     /// Takes in an epoch's behaviours home by home: each state is fetched once, and operators behind this one find all of a home

@@ -78,15 +78,19 @@ impl<D: Default> EpochBuffer<D> {
         self.spare = Some(emptied);
     }
 
+    /// The earliest epoch, where every one of the frontiers has passed it, and what arrived in it.
+    pub fn peek(&self, frontiers: &[MutableAntichain<Epoch>]) -> Option<(Epoch, &D)> {
+        let (&epoch, data) = self.data.first_key_value()?;
+        let open = frontiers.iter().any(|f| f.less_equal(&epoch));
+        (!open).then_some((epoch, data))
+    }
+
     /// Takes out the earliest epoch that every one of the frontiers has passed.
     pub fn next(
         &mut self,
         frontiers: &[MutableAntichain<Epoch>],
     ) -> Option<(Vec<Capability<Epoch>>, D)> {
-        let (&epoch, _) = self.data.first_key_value()?;
-        if frontiers.iter().any(|f| f.less_equal(&epoch)) {
-            return None;
-        }
+        let (epoch, _) = self.peek(frontiers)?;
         let (_, data) = self.data.pop_first()?;
         Some((self.capabilities.remove(&epoch)?, data))
     }

@@ -5,6 +5,7 @@ mod epochs;
 mod held;
 mod history;
 mod homes;
+mod past;
 pub(crate) mod prefetch;
 
 pub(crate) use by_home::{ByHome, Spot};
@@ -13,3 +14,4 @@ pub(crate) use epochs::{EpochBuffer, each_epoch, first_open};
 pub use held::{Held, Suspension};
 pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
+pub use past::Past;

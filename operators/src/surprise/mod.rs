@@ -134,13 +134,6 @@ impl Detector {
         there
     }
 
-    /// A final segment is no longer counted: it was erased.
-    pub fn forget(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
-        if self.since.is_some_and(|since| since <= segment.start()) {
-            self.counts.count(words, segment, -1);
-        }
-    }
-
     /// The segments whose next one starts before are final. A home in which too many different things happened is counted anew, from its
     /// segments that are not: whether it is follows from the final ones alone.
     pub fn settle(&mut self, words: &Vocabulary<'_>, before: Time) {

@@ -311,8 +311,13 @@ impl Catalog {
 
     /// Whether the catalog has a device of that name.
     pub fn has_device(&self, device: &str) -> bool {
-        let same = |id: u16| self.devices[usize::from(id)].name == device;
-        self.device_index.find(device, same).is_ok()
+        self.device(device).is_some()
+    }
+
+    /// The device of that name.
+    pub fn device(&self, name: &str) -> Option<DeviceId> {
+        let same = |id: u16| self.devices[usize::from(id)].name == name;
+        self.device_index.find(name, same).ok().map(DeviceId)
     }
 }
 

@@ -9,6 +9,7 @@ mod context;
 mod models;
 mod request;
 mod sequence;
+mod told;
 
 pub use behavior::{Behavior, HomeId, Line, Moment, Segment, Time};
 pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
@@ -22,6 +23,7 @@ pub use request::{
     Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word, Written,
 };
 pub use sequence::{HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
+pub use told::{Erased, Erasure, Feedback, Heard, Saying};
 
 /// Number of the ingested batch: the timely timestamp. Event time is data, never the timely time.
 pub type Epoch = u64;

@@ -56,6 +56,17 @@ pub fn representatives_are_those_of_the_twin(
     Ok(())
 }
 
+/// Where something is erased: the representatives of regimes that go on are those of the greedy rule on what stands; of ended ones they
+/// are some of what stands.
+pub fn what_stands_has_representatives(outputs: &Outputs) -> Result<(), TestCaseError> {
+    prop_assert!(consolidated(&outputs.representatives));
+    let stand: BTreeSet<_> = at(&outputs.regimes, Epoch::MAX).into_iter().collect();
+    for held in at(&outputs.representatives, Epoch::MAX) {
+        prop_assert!(stand.contains(&held), "{:?} does not stand", held);
+    }
+    Ok(())
+}
+
 /// The warm-up is the distinct sequences of the first epochs that have enough of them, or of the whole log.
 pub fn the_warm_up_is_the_first_that_suffices(
     log: &Log,

@@ -56,6 +56,10 @@ pub struct Log {
     pub epochs: Vec<Vec<Behavior>>,
     /// Each with the epoch in which it is declared.
     pub shifts: Vec<(usize, Shift)>,
+    /// Likewise.
+    pub erasures: Vec<(usize, Erasure)>,
+    /// Likewise.
+    pub feedback: Vec<(usize, Feedback)>,
     pub ended: bool,
     pub rules: Rules,
     pub alpha: Alpha,
@@ -163,6 +167,8 @@ pub fn logs() -> impl Strategy<Value = Log> {
             Log {
                 epochs,
                 shifts,
+                erasures: Vec::new(),
+                feedback: Vec::new(),
                 ended,
                 rules,
                 alpha,
@@ -174,11 +180,57 @@ pub fn logs() -> impl Strategy<Value = Log> {
     )
 }
 
+/// Logs of which something is erased, and whose alarms somebody looks at.
+pub fn forgetful() -> impl Strategy<Value = Log> {
+    let bound = || prop::option::of(any::<prop::sample::Index>());
+    let device = prop::option::weighted(0.3, 0u16..3);
+    let erasure = (
+        any::<prop::sample::Index>(),
+        0u32..4,
+        bound(),
+        bound(),
+        device,
+    );
+    let erasures = prop::collection::vec(erasure, 0..4);
+    let feedback = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
+    let feedback = prop::collection::vec(feedback, 0..6);
+    (logs(), erasures, feedback).prop_map(|(mut log, erasures, feedback)| {
+        let all: Vec<Behavior> = log.epochs.iter().flatten().cloned().collect();
+        let some =
+            |at: &prop::sample::Index| (!all.is_empty()).then(|| all[at.index(all.len())].clone());
+        let line = Line::default();
+        let epochs = log.epochs.len() + usize::from(log.ended);
+        let erasures = erasures.iter().map(|(epoch, home, from, to, device)| {
+            let time = |at: &Option<prop::sample::Index>| {
+                at.as_ref().and_then(some).map(|b| b.moment.time)
+            };
+            let erasure = Erasure {
+                home: HomeId(*home),
+                from: time(from),
+                to: time(to),
+                device: device.map(DeviceId),
+                line,
+            };
+            (epoch.index(epochs), erasure)
+        });
+        log.erasures = erasures.collect();
+        log.erasures.sort_by_key(|(epoch, _)| *epoch);
+        let feedback = feedback.iter().filter_map(|(epoch, at)| {
+            let Behavior { home, moment, .. } = some(at)?;
+            let start = moment.time;
+            Some((epoch.index(epochs), Feedback { home, start, line }))
+        });
+        log.feedback = feedback.collect();
+        log.feedback.sort_by_key(|(epoch, _)| *epoch);
+        log
+    })
+}
+
 /// Logs that are interrupted once or twice.
 pub fn interrupted() -> impl Strategy<Value = Log> {
     let suspension = (any::<prop::sample::Index>(), 1usize..=4);
     let suspensions = prop::collection::vec(suspension, 1..3);
-    (logs(), suspensions).prop_map(|(mut log, suspensions)| {
+    (forgetful(), suspensions).prop_map(|(mut log, suspensions)| {
         let places = epochs(&log) + 1;
         let place = |(at, workers): (prop::sample::Index, usize)| (at.index(places), workers);
         log.suspensions = suspensions.into_iter().map(place).collect();
@@ -248,6 +300,7 @@ pub struct Outputs {
     pub verdicts: Vec<(Epoch, Verdict)>,
     pub adaptations: Vec<(Epoch, Adaptation)>,
     pub alarms: Vec<(Epoch, Raised, i64)>,
+    pub heard: Vec<(Epoch, Heard)>,
     pub scores: Vec<(Epoch, Score)>,
     pub adjustments: Vec<(Epoch, Adjustment)>,
 }
@@ -276,6 +329,7 @@ impl Outputs {
             ("verdicts", sorted(&self.verdicts)),
             ("adaptations", sorted(&self.adaptations)),
             ("alarms", sorted(&self.alarms)),
+            ("heard", sorted(&self.heard)),
             ("scores", sorted(&self.scores)),
             ("adjustments", sorted(&self.adjustments)),
         ])
@@ -397,6 +451,12 @@ fn stretch(
                 for (_, shift) in log.shifts.iter().filter(|(e, _)| *e == epoch) {
                     inputs.notices.send(Notice::Shift(shift.clone()));
                 }
+                for (_, erasure) in log.erasures.iter().filter(|(e, _)| *e == epoch) {
+                    inputs.notices.send(Notice::Erase(*erasure));
+                }
+                for (_, feedback) in log.feedback.iter().filter(|(e, _)| *e == epoch) {
+                    inputs.notices.send(Notice::Fine(*feedback));
+                }
                 if batch.is_none() {
                     inputs.notices.send(Notice::LogEnd);
                 }
@@ -462,6 +522,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
             o.alarms.push((e, Raised::clone(&raised), diff));
         });
     }
+    keep(learnt.heard, all, |o, e, h| o.heard.push((e, h)));
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {
         o.adjustments.push((e, a));
@@ -515,7 +576,11 @@ pub struct Truth {
 /// By home, after `epoch` (the one past the last is the log's end).
 pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
     let ended = log.ended && epoch >= log.epochs.len();
-    let epochs = &log.epochs[..log.epochs.len().min(epoch + 1)];
+    let mut epochs = log.epochs[..log.epochs.len().min(epoch + 1)].to_vec();
+    if ended {
+        // What is erased when the log ends.
+        epochs.push(Vec::new());
+    }
     let mut homes: Vec<HomeId> = epochs.iter().flatten().map(|b| b.home).collect();
     homes.sort();
     homes.dedup();
@@ -524,7 +589,8 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
             .iter()
             .map(|e| e.iter().filter(|b| b.home == home).cloned().collect())
             .collect();
-        let applied = hearth_operators::reference::admit(&mine, ended, &log.rules);
+        let erased = |epoch, moment: &Moment| log.erases(epoch, home, moment);
+        let applied = hearth_operators::reference::admit(&mine, erased, ended, &log.rules);
         let mut segments = hearth_operators::reference::split(home, &applied.moments, &log.rules);
         if !ended {
             segments.pop();
@@ -532,6 +598,30 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
         Truth { applied, segments }
     };
     homes.into_iter().map(|home| (home, of(home))).collect()
+}
+
+impl Log {
+    /// Whether a behaviour that came before an epoch is erased in it.
+    pub fn erases(&self, epoch: usize, home: HomeId, moment: &Moment) -> bool {
+        let catalogs = &self.rules.catalogs;
+        let mut of = self.erasures.iter().filter(|(e, _)| *e == epoch);
+        of.any(|(_, erasure)| erasure.home == home && erasure.hits(catalogs, moment))
+    }
+
+    /// Whether what a home has erased in an epoch changes its segments.
+    pub fn revises(&self, epoch: usize, home: HomeId) -> bool {
+        let Some(before) = epoch.checked_sub(1) else {
+            return false;
+        };
+        let Some(Truth { applied, segments }) = truth(self, before).remove(&home) else {
+            return false;
+        };
+        let stays = |moment: &Moment| !self.erases(epoch, home, moment);
+        let stay: Vec<_> = applied.moments.into_iter().filter(stays).collect();
+        let mut without = hearth_operators::reference::split(home, &stay, &self.rules);
+        without.pop();
+        without != segments
+    }
 }
 
 /// How many epochs a log has, its end included.

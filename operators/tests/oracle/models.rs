@@ -60,6 +60,12 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         let life = lives.entry(placed.key.home).or_default();
         life.updates.entry(*epoch).or_default().push(placed.clone());
     }
+    for (home, life) in &mut lives {
+        let erased = (0..epochs(log)).filter(|epoch| log.revises(*epoch, *home));
+        life.erased = erased.map(|epoch| epoch as Epoch).collect();
+    }
+    let feedback = log.feedback.iter().map(|(epoch, f)| (*epoch as Epoch, *f));
+    let feedback: Vec<_> = feedback.collect();
     let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
     for (epoch, request) in &outputs.requests {
         retained.entry((*epoch, request.key.shift)).or_default();
@@ -82,8 +88,9 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         lateness: log.rules.lateness,
         budget: BUDGET,
     };
-    let said = detect(&lives, &watch, counted);
+    let said = detect(&lives, &feedback, &watch, counted);
     prop_assert_eq!(sorted(&outputs.alarms), sorted(&said.alarms));
+    prop_assert_eq!(sorted(&outputs.heard), sorted(&said.heard));
     let mut expected: Vec<(Epoch, Score)> = Vec::new();
     for (home, life) in &lives {
         let words = Vocabulary::new(catalogs, *home);

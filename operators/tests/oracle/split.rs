@@ -30,10 +30,12 @@ pub fn segments_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<()
 
 /// Each event ends as applied, duplicate, late or rejected; the same ones as the twin says.
 pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
-    let (mut applied, mut duplicate) = (0, 0);
+    let (mut applied, mut duplicate, mut erased) = (0, 0, 0);
     let mut late: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
     let mut rejected: BTreeMap<HomeId, Vec<_>> = BTreeMap::new();
-    for (_, account) in &outputs.accounts {
+    let mut accounts = outputs.accounts.clone();
+    accounts.sort_by_key(|(epoch, _)| *epoch);
+    for (_, account) in &accounts {
         match account.clone() {
             Account::Counted {
                 applied: a,
@@ -44,12 +46,17 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
             }
             Account::Late(b) => late.entry(b.home).or_default().push(b),
             Account::Rejected(b) => rejected.entry(b.home).or_default().push(b),
+            Account::Erased(gone) => {
+                applied -= gone.applied;
+                erased += gone.applied + gone.waiting;
+            }
         }
     }
     let truth = truth(log, log.epochs.len());
     let sum = |of: &dyn Fn(&crate::log::Truth) -> u64| truth.values().map(of).sum::<u64>();
     prop_assert_eq!(applied, sum(&|t| t.applied.moments.len() as u64));
     prop_assert_eq!(duplicate, sum(&|t| t.applied.duplicate));
+    prop_assert_eq!(erased, sum(&|t| t.applied.erased));
     for (home, truth) in &truth {
         let mut mine = late.remove(home).unwrap_or_default();
         mine.sort_by_key(|b| b.line);
@@ -69,7 +76,7 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
     let all: u64 = log.epochs.iter().map(|e| e.len() as u64).sum();
     let lost = sum(&|t| (t.applied.late.len() + t.applied.rejected.len()) as u64);
     if log.ended {
-        prop_assert_eq!(all, applied + duplicate + lost);
+        prop_assert_eq!(all, applied + duplicate + lost + erased);
     }
     Ok(())
 }

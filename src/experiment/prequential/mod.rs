@@ -208,6 +208,9 @@ impl Files {
         ReplayArgs {
             logs: self.logs.clone(),
             contexts: self.contexts.clone(),
+            feedback: None,
+            erasures: None,
+            compact: false,
             catalog: self.catalog.clone(),
             homes: None,
             out: out.to_owned(),

@@ -17,7 +17,7 @@ use crate::outputs::{Model, Names, Rows, Stream};
 use appended::Appended;
 pub use appended::Place;
 pub use folder::{Folder, FolderError};
-use models::Models;
+pub use models::Models;
 
 /// Writes streams into a folder.
 pub struct Files {

@@ -41,6 +41,19 @@ impl Models {
         self.0.join("homes").join(folder(name))
     }
 
+    /// Removes those of a home. Whether there were any.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn remove_home(&self, name: &str) -> io::Result<bool> {
+        let folder = self.of_home(name);
+        let there = folder.is_dir();
+        if there {
+            std::fs::remove_dir_all(folder)?;
+        }
+        Ok(there)
+    }
+
     /// The folder of a cohort, or that of homes that name none.
     pub fn of_cohort(&self, name: Option<&str>) -> PathBuf {
         match name {

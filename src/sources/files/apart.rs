@@ -9,7 +9,7 @@ use hearth_operators::words::Behavior;
 
 use super::log::EventLog;
 use super::{Rejected, SourceError};
-use crate::sources::source::{Batch, Flow, Position};
+use crate::sources::source::{Batch, Flow, Position, Told};
 
 /// Lines that may wait to be taken.
 const WAITING: usize = 16 * 1024;
@@ -27,9 +27,16 @@ struct Handover {
     taken: Condvar,
 }
 
+/// What a line is.
+enum Read {
+    Behavior(Behavior),
+    Rejected(Rejected),
+    Told(Told),
+}
+
 #[derive(Default)]
 struct Tray {
-    lines: VecDeque<(Result<Behavior, Rejected>, Position)>,
+    lines: VecDeque<(Read, Position)>,
     /// Met behind these lines.
     error: Option<SourceError>,
     ended: bool,
@@ -72,17 +79,20 @@ impl Apart {
         let mut tray = desk.tray();
         let mut left = limit;
         loop {
-            let count = left.min(tray.lines.len());
-            for (line, position) in tray.lines.drain(..count) {
+            while left > 0
+                && !batch.told.erases()
+                && let Some((line, position)) = tray.lines.pop_front()
+            {
                 match line {
-                    Ok(behavior) => batch.behaviors.push(behavior),
-                    Err(rejected) => batch.rejected.push(rejected),
+                    Read::Behavior(behavior) => batch.behaviors.push(behavior),
+                    Read::Rejected(rejected) => batch.rejected.push(rejected),
+                    Read::Told(mut told) => batch.told.append(&mut told),
                 }
                 batch.position = position;
+                left -= 1;
             }
-            left -= count;
             desk.taken.notify_one();
-            if left == 0 {
+            if left == 0 || batch.told.erases() {
                 return Ok(Flow::Open);
             }
             if let Some(error) = tray.error.take() {
@@ -128,8 +138,10 @@ impl Handover {
             if tray.abandoned {
                 return;
             }
-            let lines = behaviors.drain(..).map(Ok);
-            let lines = lines.chain(rejected.drain(..).map(Err));
+            let lines = behaviors.drain(..).map(Read::Behavior);
+            let lines = lines.chain(rejected.drain(..).map(Read::Rejected));
+            let told = Some(log.told()).filter(|told| !told.is_empty());
+            let lines = lines.chain(told.map(Read::Told));
             tray.lines.extend(lines.map(|line| (line, position)));
             match read {
                 Ok(0) => return,

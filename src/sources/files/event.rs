@@ -152,7 +152,7 @@ pub(super) fn required<'a>(field: Field<'a>, name: &str) -> Result<Cow<'a, str>,
 }
 
 /// A field that may be missing. Its text must be short and free of NUL bytes.
-fn optional<'a>(field: Field<'a>, name: &str) -> Result<Option<Cow<'a, str>>, String> {
+pub(super) fn optional<'a>(field: Field<'a>, name: &str) -> Result<Option<Cow<'a, str>>, String> {
     if let Some(text) = &field.0 {
         if text.len() > LONGEST_NAME {
             return Err(format!(

@@ -13,9 +13,9 @@ use super::lines::{self, Lines, Text};
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
-use super::{Rejected, SourceError, display_name};
+use super::{Rejected, SourceError, display_name, told};
 use crate::home_names::HomeNames;
-use crate::sources::source::Position;
+use crate::sources::source::{Position, Told};
 use crate::zones::Zones;
 
 /// What an event log is read with.
@@ -59,6 +59,8 @@ pub struct EventLog {
     utc: UtcOnly,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
+    /// What people say, read since it was last taken.
+    told: Told,
     /// The last line read.
     last: Line,
 }
@@ -95,13 +97,15 @@ impl EventLog {
             options,
             utc: UtcOnly::default(),
             postponed: None,
+            told: Told::default(),
             last: Line { file: 0, line: 0 },
         })
     }
 
     /// Reads up to `n` lines, appending a behaviour or a reject for each. Returns how many lines were read, 0 at the end.
     ///
-    /// Blank lines and CSV headers are not counted; a CSV record over several lines counts once, where it starts.
+    /// Blank lines and CSV headers are not counted; a CSV record over several lines counts once, where it starts. A line of what
+    /// people say counts, and is kept for [`EventLog::told`]; an erasure is the last line that is read.
     ///
     /// # Errors
     /// A file breaks off. All lines before that place were read by earlier calls; the file is given up, and a further
@@ -134,8 +138,14 @@ impl EventLog {
             }
             behaviors.clear();
             rejected.clear();
+            self.told = Told::default();
         }
         0
+    }
+
+    /// Takes what people say in the lines that were read.
+    pub fn told(&mut self) -> Told {
+        std::mem::take(&mut self.told)
     }
 
     /// Tells, also once the log is read elsewhere, whether all its times were written in UTC.
@@ -161,7 +171,7 @@ impl EventLog {
         rejected: &mut Vec<Rejected>,
     ) -> Result<usize, SourceError> {
         let mut read = 0;
-        while read < n {
+        while read < n && !self.told.erases() {
             match self.read_some(n - read, behaviors, rejected) {
                 Ok(0) => break,
                 Ok(some) => read += some,
@@ -182,11 +192,13 @@ impl EventLog {
         behaviors: &mut Vec<Behavior>,
         rejected: &mut Vec<Rejected>,
     ) -> Result<usize, SourceError> {
+        let options = &self.options;
         let Options {
             catalogs,
             homes,
             zones,
-        } = &self.options;
+        } = options;
+        let told = &mut self.told;
         let utc = &self.utc;
         let known = |event: Result<Event<'_>, String>, line| {
             let event = event?;
@@ -228,7 +240,13 @@ impl EventLog {
                         *last = line;
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => rejected.push(Rejected::new(text, file, reason)),
+                            Err(reason) => match told::say(text, line, options) {
+                                Some(Ok(notice)) => told.hear(notice),
+                                Some(Err((of, reason))) => {
+                                    told.refuse(of, Rejected::new(text, file, reason));
+                                }
+                                None => rejected.push(Rejected::new(text, file, reason)),
+                            },
                         }
                     });
                     usize::from(read?)

@@ -14,6 +14,7 @@ mod records;
 mod source;
 #[cfg(test)]
 mod tests;
+mod told;
 mod writer;
 
 use std::io::{self, Read, Write};
@@ -30,6 +31,7 @@ pub use log::{EventLog, Options, UtcOnly, format_name};
 pub(crate) use log::{Events, copy};
 pub use packed::{PackWriter, Packing};
 pub use source::Files;
+pub use told::read_told;
 pub use writer::LogFormat;
 pub(crate) use writer::LogWriter;
 

@@ -8,7 +8,7 @@ use hearth_operators::words::Shift;
 use super::apart::Apart;
 use super::log::EventLog;
 use super::{Rejected, SourceError};
-use crate::sources::source::{Batch, Flow, Source};
+use crate::sources::source::{Batch, Flow, Source, Told};
 
 /// Lines that are read between two looks at the clock.
 const LOOK: usize = 4096;
@@ -18,6 +18,10 @@ pub struct Files {
     reading: Reading,
     shifts: Vec<Shift>,
     rejected_contexts: Vec<Rejected>,
+    /// What people say behind the log's end.
+    afterwards: Told,
+    /// Whether that is all that is left.
+    ended: bool,
     bytes_total: Option<u64>,
 }
 
@@ -47,8 +51,16 @@ impl Files {
             reading,
             shifts,
             rejected_contexts,
+            afterwards: Told::default(),
+            ended: false,
             bytes_total,
         })
+    }
+
+    /// The same, and behind the end of the log what people say.
+    #[must_use]
+    pub fn with_told(self, afterwards: Told) -> Self {
+        Files { afterwards, ..self }
     }
 }
 
@@ -61,9 +73,19 @@ impl Source for Files {
     ) -> Result<Flow, SourceError> {
         batch.shifts.append(&mut self.shifts);
         batch.rejected_contexts.append(&mut self.rejected_contexts);
-        match &mut self.reading {
+        if self.ended {
+            batch.told.append(&mut self.afterwards);
+            return Ok(Flow::Ended);
+        }
+        let flow = match &mut self.reading {
             Reading::Here(log) => here(log, limit, deadline, batch),
             Reading::Apart(apart) => apart.read(limit, deadline, batch),
+        }?;
+        // What is said afterwards comes in a batch of its own.
+        self.ended = flow == Flow::Ended;
+        match self.afterwards.is_empty() {
+            true => Ok(flow),
+            false => Ok(Flow::Open),
         }
     }
 
@@ -87,11 +109,12 @@ fn here(
         let lines = left.min(LOOK);
         let read = log.read(lines, &mut batch.behaviors, &mut batch.rejected)?;
         batch.position = log.position();
+        batch.told.append(&mut log.told());
         left -= read;
         if read == 0 {
             return Ok(Flow::Ended);
         }
-        if left > 0 && Instant::now() >= deadline {
+        if batch.told.erases() || left > 0 && Instant::now() >= deadline {
             break;
         }
     }
