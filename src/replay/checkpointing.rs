@@ -58,7 +58,10 @@ impl Keeping {
     /// It is another run's, or cannot be read.
     pub fn found(&self, fresh: bool) -> anyhow::Result<Option<Found>> {
         if self.every != Checkpointing::Off && !fresh {
-            let found = self.checkpoints.newest(&self.identity).map_err(refused)?;
+            let found = self
+                .checkpoints
+                .newest(&self.identity)
+                .map_err(|error| refused(&error))?;
             if let Some(found) = found {
                 for damaged in &found.damaged {
                     eprintln!("hearth: {damaged}; the one before is used");
@@ -84,7 +87,7 @@ impl Keeping {
     }
 }
 
-fn refused(error: CheckpointError) -> anyhow::Error {
+fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
