@@ -135,17 +135,28 @@ impl<'a> Told<'a> {
 
     fn most(&self, usual: Option<(ActionId, u32)>) -> Option<String> {
         let (action, times) = usual?;
-        Some(format!("most often {} ({times} times)", self.name(action)))
+        Some(format!(
+            "most often {} ({})",
+            self.name(action),
+            often(times)
+        ))
     }
 
     fn words(&self, reason: &Reason, what: &str) -> (String, Option<String>) {
         let Reason { seen, times, .. } = *reason;
-        let so_far = format!("{seen} of {times} times");
+        let so_far = match times {
+            // Nothing ever came there.
+            0 => "for the first time".to_owned(),
+            1 => format!("{seen} of 1 time"),
+            _ => format!("{seen} of {times} times"),
+        };
         match &reason.fact {
             Fact::New => {
-                let why = format!(
-                    "{what} was never seen in this home before; its device did something {times} times"
-                );
+                let device = match times {
+                    0 => "nor was anything of its device".to_owned(),
+                    _ => format!("its device was, {}", often(times)),
+                };
+                let why = format!("{what} was never seen in this home before; {device}");
                 (why, None)
             }
             Fact::After { before, usual } => {
@@ -163,11 +174,11 @@ impl<'a> Told<'a> {
                 (format!("{place} came {what} {so_far}"), self.most(*usual))
             }
             Fact::Hours { between, usual } => {
-                let (most, often) = usual;
+                let (most, times) = usual;
                 let why = format!("{what} came {} {so_far}", hours(*between));
                 (
                     why,
-                    Some(format!("most often {} ({often} times)", hours(*most))),
+                    Some(format!("most often {} ({})", hours(*most), often(*times))),
                 )
             }
             Fact::State { last, usual } => {
@@ -207,6 +218,13 @@ impl<'a> Told<'a> {
                 (why, None)
             }
         }
+    }
+}
+
+fn often(times: u32) -> String {
+    match times {
+        1 => "once".to_owned(),
+        _ => format!("{times} times"),
     }
 }
 

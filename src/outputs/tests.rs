@@ -2,6 +2,9 @@
 
 use std::sync::Arc;
 
+use hearth_operators::alarms::{Alarm, Fact, Reason};
+use hearth_operators::detect::Raised;
+use hearth_operators::surprise::Part;
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
 use hearth_operators::words::{
@@ -394,4 +397,56 @@ fn tallies_add_up() {
     // It is one home both times.
     assert_eq!((counts.homes, counts.adapted_homes), (1, 1));
     assert_eq!(counts.lines[&Stream::Scores], 4);
+}
+
+#[test]
+fn reasons_of_what_is_new_name_no_device_that_did_nothing() {
+    let why = |fact: Fact, seen: u32, times: u32| {
+        let raised = Raised {
+            segment: segment(),
+            alarm: Alarm {
+                behaviors: vec![1],
+                score: 9.0,
+                threshold: 8.0,
+                once_in_days: 40.0,
+                severity: 1,
+            },
+            reasons: vec![Reason {
+                behavior: 1,
+                part: Part::Order,
+                surprise: 9.0,
+                fact,
+                seen,
+                times,
+            }],
+        };
+        let mut line = Vec::new();
+        let change: Change<Arc<Raised>> = (Arc::new(raised), 0, 1);
+        change.line(0, &names(), &mut line).unwrap();
+        let line: Value = serde_json::from_slice(&line).unwrap();
+        line["reasons"][0]["why"].as_str().unwrap().to_owned()
+    };
+    let never = "Light:switch off was never seen in this home before;";
+    for (times, device) in [
+        (0, "nor was anything of its device"),
+        (1, "its device was, once"),
+        (3, "its device was, 3 times"),
+    ] {
+        assert_eq!(why(Fact::New, 0, times), format!("{never} {device}"));
+    }
+    let after = |times| {
+        let before = Some(ActionId(0));
+        why(
+            Fact::After {
+                before,
+                usual: None,
+            },
+            0,
+            times,
+        )
+    };
+    let place = "right after Light:switch on came Light:switch off";
+    assert_eq!(after(0), format!("{place} for the first time"));
+    assert_eq!(after(1), format!("{place} 0 of 1 time"));
+    assert_eq!(after(9), format!("{place} 0 of 9 times"));
 }

@@ -1,7 +1,7 @@
 //! Which experts there are.
 
 /// How many experts there are.
-pub(super) const EXPERTS: usize = 16;
+pub(super) const EXPERTS: usize = 17;
 
 /// Who speaks. A home's own experts count what came, at home, …
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,4 +39,7 @@ pub(super) enum Expert {
     ImaginedAlike,
     /// The cohort: what a device does after what it did last. It says it of every device that others speak of.
     Device,
+    /// The home itself: lately, whatever was before. It is for the cohort to say what people do at all; this speaks where a home is
+    /// alone.
+    Any,
 }

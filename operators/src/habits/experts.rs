@@ -23,6 +23,8 @@ const COHORT: [Expert; Situation::KINDS] = [
 pub(super) const LOOKED_AT: usize = 512;
 /// Places that are looked at whatever came before, the last ones.
 pub(super) const LATELY: usize = 300;
+/// Where less than this share of the cohort's counts is a home's own, the cohort says enough of what people do at all.
+pub(super) const ALONE: f32 = 0.05;
 /// Behaviours that can be imagined.
 pub(super) const IMAGINED: usize = 1024;
 /// How many actions before can be alike.
@@ -73,6 +75,17 @@ impl Before<'_> {
             }
         }
         ALIKE
+    }
+}
+
+/// Lets a home that is alone say what it does at all; at a segment's start [`ask_home`] has said it.
+pub(super) fn ask_lone(home: &Timeline, before: &Before<'_>, said: &mut Said) {
+    if before.moments.is_empty() {
+        return;
+    }
+    let places = home.places();
+    for place in places.len().saturating_sub(LATELY)..places.len() {
+        said.add(Expert::Any, places.action(place), 1.0);
     }
 }
 

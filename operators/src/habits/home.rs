@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use super::experts::{self, Before, Devices, IMAGINED};
+use super::experts::{self, ALONE, Before, Devices, IMAGINED};
 use super::mixing::{self, Class, Contribution, Mixed};
 use super::places::Clock;
 use super::said::Said;
@@ -302,6 +302,9 @@ impl<'a> Reading<'a> {
         let said = &mut self.said;
         said.clear();
         experts::ask_home(&self.habits.history, &before, self.first_of_regime, said);
+        if 1.0 - self.others > ALONE {
+            experts::ask_lone(&self.habits.history, &before, said);
+        }
         experts::ask_cohort(self.pooled, self.words, &before, self.context, said);
         if self.imagined {
             experts::ask_imagined(&self.habits.imagined, &before, said);

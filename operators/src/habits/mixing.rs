@@ -98,6 +98,7 @@ pub(super) fn weights(totals: &ByExpert, class: Class, learnt: &Contribution) ->
         let fixed = table[expert][amount(totals[expert])] + SINCE[expert][class.age];
         let share = match COHORT.contains(&expert) {
             true => class.others,
+            false if expert == Expert::Any as usize => 1.0 - class.others,
             false => 1.0,
         };
         share * (fixed + learnt.weight(expert))

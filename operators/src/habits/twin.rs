@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use proptest::sample::Index;
 
 use super::expert::{EXPERTS, Expert};
-use super::experts::{IMAGINED, LATELY, LOOKED_AT};
+use super::experts::{ALONE, IMAGINED, LATELY, LOOKED_AT};
 use super::mixing::{self, Class};
 use super::places::Clock;
 use super::{Context, Contribution, Habits, Judged, Pooled, PooledChanges, Vocabulary};
@@ -113,7 +113,11 @@ impl Known<'_> {
             counts[expert as usize][usize::from(action.0)] += n;
         };
         let mut after_last = 0;
+        let lone = 1.0 - self.others() > ALONE && here.len() > 1;
         for (back, seen) in self.seen(regime).iter().rev().enumerate() {
+            if lone && back < LATELY {
+                add(Expert::Any, seen.action, 1.0);
+            }
             let agreeing = agreeing(here, &seen.before);
             let both = (here.len() == 1) == (seen.before.len() == 1);
             after_last += usize::from(agreeing > 0);

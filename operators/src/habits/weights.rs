@@ -9,6 +9,9 @@ pub(super) const CLASSES: usize = 7;
 /// How many classes there are of a regime's age.
 pub(super) const AGES: usize = 5;
 
+/// Of what a lone home does at all: found on the sources of the paper's homes.
+const ANY: f32 = 0.15;
+
 /// By how much an expert has counted, within a segment.
 pub(super) const WITHIN: [[f32; CLASSES]; EXPERTS] = [
     [0.074, 0.086, 0.092, 0.085, 0.06, 0.044, 0.218],
@@ -27,6 +30,7 @@ pub(super) const WITHIN: [[f32; CLASSES]; EXPERTS] = [
     [0.105, 0.132, 0.144, 0.134, 0.124, -0.033, 0.094],
     [0.16, 0.103, 0.049, 0.188, 0.178, 0.196, 0.177],
     [0.508, 0.094, 0.094, 0.094, 0.094, 0.094, 0.094],
+    [ANY; CLASSES],
 ];
 
 /// The same for a segment's first behaviour.
@@ -47,6 +51,7 @@ pub(super) const FIRST: [[f32; CLASSES]; EXPERTS] = [
     [0.094, 0.094, 0.094, 0.094, -0.045, 0.094, 0.094],
     [0.094, 0.094, 0.094, 0.094, 0.094, 0.32, 0.094],
     [0.196, 0.094, 0.094, 0.094, 0.094, 0.094, 0.094],
+    [ANY; CLASSES],
 ];
 
 /// What a regime's age adds.
@@ -67,4 +72,5 @@ pub(super) const SINCE: [[f32; AGES]; EXPERTS] = [
     [0.0, -0.007, -0.075, -0.08, -0.1],
     [0.0, -0.21, 0.008, 0.018, -0.088],
     [0.164, 0.116, 0.111, 0.128, 0.154],
+    [0.0; AGES],
 ];

@@ -236,14 +236,15 @@ fn of_slices(method: &str, sums: &ByPart, material: &Material, draws: &Draws) ->
     let mut slices = vec![(None, None)];
     if !kinds.is_empty() {
         for kind in [None].into_iter().chain(kinds.into_iter().map(Some)) {
-            slices.extend(Days::ALL.map(|days| (kind, Some(days))));
+            let all = Days::ALL.into_iter().chain([Days::FirstWeek]);
+            slices.extend(all.map(|days| (kind, Some(days))));
         }
     }
     let homes = material.log.homes();
     let found = slices.into_iter().filter_map(|(kind, days)| {
         let of_slice = |part: &Option<(usize, Days)>| match part {
             Some((k, d)) => {
-                kind.is_none_or(|kind| kind == *k) && days.is_none_or(|days| days == *d)
+                kind.is_none_or(|kind| kind == *k) && days.is_none_or(|days| days.hold(*d))
             }
             None => kind.is_none() && days.is_none(),
         };

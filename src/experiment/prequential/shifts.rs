@@ -33,10 +33,13 @@ pub(in super::super) enum Days {
     /// More.
     #[serde(rename = "later")]
     Later,
+    /// Less than seven: the three after a shift together.
+    #[serde(rename = "0-7")]
+    FirstWeek,
 }
 
 impl Days {
-    /// All of them.
+    /// All that share a home's time between them.
     pub const ALL: [Days; 5] = [
         Days::Before,
         Days::First,
@@ -44,6 +47,12 @@ impl Days {
         Days::Week,
         Days::Later,
     ];
+
+    /// Whether these days are among them.
+    pub fn hold(self, other: Days) -> bool {
+        let of_week = matches!(other, Days::First | Days::Soon | Days::Week);
+        self == other || (self == Days::FirstWeek && of_week)
+    }
 
     fn since(micros: i64) -> Self {
         match micros.div_euclid(Time::DAY) {
@@ -64,6 +73,7 @@ impl fmt::Display for Days {
             Days::Soon => "1–3",
             Days::Week => "3–7",
             Days::Later => "later",
+            Days::FirstWeek => "0–7",
         })
     }
 }
@@ -166,6 +176,8 @@ mod tests {
         assert_eq!(at(19.0), Some((season, Days::Later)));
         assert_eq!(at(20.5), Some((schedule, Days::First)));
         assert_eq!(shifts.at(4, 0), None);
+        let of_week = Days::ALL.map(|days| Days::FirstWeek.hold(days));
+        assert_eq!(of_week, [false, true, true, true, false]);
         assert_eq!(shifts.first(3), Some(season));
     }
 }

@@ -82,6 +82,21 @@ impl<'a> Source<'a> {
             .count()
     }
 
+    /// The lines of each seed apart, in their order.
+    pub fn by_seed(&self) -> Vec<(u64, Source<'a>)> {
+        let runs = self.lines.iter().filter(|line| line.task == Task::Run);
+        let of = |seed: u64| {
+            let lines = self.lines.iter().copied();
+            lines.filter(|line| line.seed == seed).collect()
+        };
+        let each = runs.map(|run| {
+            let lines = of(run.seed);
+            let name = self.name;
+            (run.seed, Source { name, lines })
+        });
+        each.collect()
+    }
+
     /// The sum over seeds of what the run itself tells.
     pub fn total(&self, of: impl Fn(&Line) -> f64) -> f64 {
         let runs = self.lines.iter().filter(|line| line.task == Task::Run);

@@ -45,7 +45,54 @@ fn main_tables(source: &Source<'_>) -> Vec<Table> {
         synthesis(source),
         anomalies(source, &Slice::default()),
         calls(source, &Slice::default()),
+        by_seed(source),
     ]
+}
+
+/// The figures that most depends on, seed by seed; nothing where there is one.
+fn by_seed(source: &Source<'_>) -> Table {
+    const FIGURES: [(&str, Task, &str); 9] = [
+        ("HR@1", Task::NextAction, "hr@1"),
+        ("NDCG@5", Task::NextAction, "ndcg@5"),
+        ("AP", Task::Anomalies, "ap"),
+        ("false at .3", Task::Anomalies, "false_alarms@0.3"),
+        ("at .5", Task::Anomalies, "false_alarms@0.5"),
+        ("at .8", Task::Anomalies, "false_alarms@0.8"),
+        ("alarms", Task::Anomalies, "alarms"),
+        ("false", Task::Anomalies, "false_alarms"),
+        ("recall", Task::Anomalies, "alarm_recall"),
+    ];
+    let what = "Hearth, a seed a row: next action, anomalies, alarms a home and month, their recall; and what synthesis adds to \
+        HR@1 in days 0–7 after a shift of each kind.";
+    let mut table = Table::new(
+        &format!("By seed: {}", source.name),
+        &note(source, what),
+        &["seed"],
+    );
+    let kinds = source.kinds();
+    table.head.extend(FIGURES.map(|(name, ..)| name.to_owned()));
+    table
+        .head
+        .extend(kinds.iter().map(|kind| format!("synthesis, {kind}")));
+    let seeds = source.by_seed();
+    for (seed, source) in seeds.iter().filter(|_| seeds.len() > 1) {
+        let mut row = vec![seed.to_string()];
+        row.extend(
+            FIGURES.map(|(_, task, metric)| {
+                text(source.figure(task, HEARTH, &Slice::default(), metric))
+            }),
+        );
+        row.extend(kinds.iter().map(|kind| {
+            let slice = Slice {
+                kind: Some((*kind).to_owned()),
+                days: Some(Days::FirstWeek),
+                month_after: false,
+            };
+            signed(source.difference(Task::NextAction, [HEARTH, UNANSWERED], &slice, HITS.0))
+        }));
+        table.rows.push(row);
+    }
+    table
 }
 
 fn month_after() -> Slice {
@@ -130,7 +177,7 @@ fn synthesis(source: &Source<'_>) -> Table {
         .into_iter()
         .chain(source.kinds().into_iter().map(Some));
     for kind in kinds {
-        for days in Days::ALL {
+        for days in Days::ALL.into_iter().chain([Days::FirstWeek]) {
             let slice = Slice {
                 kind: kind.map(str::to_owned),
                 days: Some(days),
