@@ -81,6 +81,9 @@ impl Outlet for RowSender {
         if let Some(alarms) = learnt.alarms {
             out.write(alarms);
         }
+        if let Some(drifts) = learnt.drifts {
+            out.write(drifts);
+        }
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
         probes

@@ -14,6 +14,7 @@
 mod adaptations;
 mod alarms;
 mod counts;
+mod drifts;
 mod grouped;
 mod ids;
 mod llm;
@@ -37,6 +38,7 @@ use hearth_operators::words::Epoch;
 pub use adaptations::AdaptationLine;
 pub use alarms::{AlarmLine, ReasonLine};
 pub use counts::{Counts, Tally};
+pub use drifts::{DeviceLine, DriftLine, HoursLine, RatesLine};
 pub use grouped::grouped;
 pub use ids::{request_id, shift_id, shift_of};
 pub use llm::{LlmCharges, LlmSummary, LlmTotals};
@@ -92,6 +94,8 @@ streams! {
     Scores => "scores",
     /// [`AlarmLine`].
     Alarms => "alarms",
+    /// [`DriftLine`].
+    Drifts => "drifts",
     /// [`RefusedLine`].
     Late => "late",
     /// [`RefusedLine`].

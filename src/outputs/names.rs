@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use hearth_operators::words::{ActionId, Catalogs, CohortId, HomeId, Line, Request, Task};
+use hearth_operators::words::{
+    ActionId, Catalogs, CohortId, DeviceId, HomeId, Line, Request, Task,
+};
 
 use crate::home_names::HomeNames;
 
@@ -88,6 +90,13 @@ impl Names {
     /// The name of the action's device.
     pub fn device(&self, home: HomeId, action: ActionId) -> &str {
         self.catalogs.of(home).device_name(action)
+    }
+
+    /// A device's name.
+    pub fn device_named(&self, home: HomeId, device: DeviceId) -> &str {
+        let devices = self.catalogs.of(home).devices();
+        let device = devices.get(usize::from(device.0));
+        device.map_or("?", |device| device.name.as_str())
     }
 
     /// What models for a task are.
