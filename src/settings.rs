@@ -5,11 +5,12 @@ use std::sync::Arc;
 use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Settings};
+use hearth_operators::drift::Strictness;
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
 use hearth_operators::words::Catalogs;
 
-use crate::config::{Checker, Config};
+use crate::config::{Checker, Config, OnDrift};
 use crate::models::Preset;
 
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
@@ -49,6 +50,10 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         budget: Budget {
             alarms: config.alarm_budget.alarms.get(),
             per: config.alarm_budget.per.micros(),
+        },
+        drift: match config.on_drift {
+            OnDrift::Ignore => None,
+            OnDrift::Note => Some(Strictness::default()),
         },
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),

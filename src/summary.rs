@@ -105,6 +105,8 @@ pub struct Summary {
     pub scores: Scores,
     /// Alarms that stand.
     pub alarms: i64,
+    /// Shifts found that nobody declared.
+    pub drifts: u64,
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
@@ -199,6 +201,7 @@ impl Summary {
                 anomalies: counts.anomalies,
             },
             alarms: counts.alarms,
+            drifts: counts.drifts,
             llm,
             notes: Vec::new(),
             interrupted: run.interrupted,
@@ -360,8 +363,10 @@ impl Summary {
         );
         row(f, "adapted homes", homes, &versions)?;
         let anomalies = grouped(self.scores.anomalies);
+        let drifts = grouped(self.drifts);
         let alarms = grouped(self.alarms.unsigned_abs());
-        let note = format!("of which {anomalies} call an anomaly; {alarms} alarms");
+        let note =
+            format!("of which {anomalies} call an anomaly; {alarms} alarms, {drifts} drifts");
         row(f, "scores", self.scores.written, &note)?;
         let during = self.timings.events_during_adaptation;
         if during > 0 {

@@ -15,6 +15,16 @@ pub enum Checker {
     Off,
 }
 
+/// What is done about shifts that nobody declared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum OnDrift {
+    /// Nobody looks for them
+    Ignore,
+    /// They are written to `drifts`, with what differs
+    Note,
+}
+
 /// Who answers synthesis requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -26,7 +26,7 @@ use jiff::tz::TimeZone;
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
-pub use choices::{CassetteMode, Checker, Format, Naming, Packing, Synthesizer, Writes};
+pub use choices::{CassetteMode, Checker, Format, Naming, OnDrift, Packing, Synthesizer, Writes};
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment};
@@ -175,6 +175,10 @@ pub struct Config {
         default_value = "1/30d"
     )]
     pub alarm_budget: AlarmBudget,
+
+    /// What is done about shifts that nobody declared
+    #[arg(long, env = "HEARTH_ON_DRIFT", default_value = "note")]
+    pub on_drift: OnDrift,
 
     /// Segments after a shift on which a home's new models and the ones before are compared; the better ones stay
     #[arg(

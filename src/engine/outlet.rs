@@ -86,6 +86,9 @@ impl Outlet for RowSender {
             out.write(alarms);
         }
         out.write(learnt.heard);
+        if let Some(drifts) = learnt.drifts {
+            out.write(drifts);
+        }
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
         probes

@@ -96,6 +96,8 @@ impl<'a> Lines<'a> {
             Stream::Representatives => !is_later && self.holds(line),
             Stream::Scores => !is_later && self.hits(&line["time"], line["action"].as_str()),
             Stream::Alarms => !is_later && (self.holds(line) || self.in_segment(line)),
+            // What it counts is not told apart by event.
+            Stream::Drifts => !is_later,
             Stream::Feedback => {
                 let start = instant(&line["alarm"]);
                 self.segments.iter().any(|(from, _)| Some(*from) == start)

@@ -7,11 +7,14 @@
 //!   that followed its previous one most often so far (then the most frequent). They are cut to the length of the
 //!   longest list of predictions, so that all lists are equally long.
 //! - **Shifts**: how many planted ones led to a request, to candidates, to a new version.
+//! - **Drift**: how many of them were found within five days where nobody declared them, and how often one was found that was not
+//!   there.
 //!
 //! "So far" means all behaviours of the home's segments before, scored or not. Detection and prediction are told for
 //! all items and for those after their home's first planted shift, which is where adaptation counts.
 //! Memory: about 50 bytes a behaviour.
 
+mod drift;
 mod report;
 mod run;
 pub mod statistics;
@@ -24,6 +27,7 @@ use std::path::Path;
 use crate::outputs::read::{each, line};
 use crate::outputs::{AdaptationLine, RequestLine, ShiftLine, Stream, VerdictLine};
 
+pub use drift::{Drifts, Kind};
 pub use report::{Evaluation, Part, Shifts};
 pub(crate) use run::{Interner, Places};
 use run::{Key, Run, Scored};
@@ -38,6 +42,7 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
     let truth = Truth::read(truth)?;
     let run = Run::read(dir)?;
     let shifts = shifts(dir, &truth)?;
+    let drifts = drift::drifts(dir, &truth)?;
     let planted = truth.anomalies.iter();
     let planted: BTreeSet<Key> = planted
         .filter_map(|(home, time, action)| run.key(home, *time, action))
@@ -74,6 +79,7 @@ pub fn evaluate(dir: &Path, truth: &Path) -> anyhow::Result<Evaluation> {
         longest,
         withdrawn,
         shifts,
+        drifts,
     })
 }
 

@@ -2,6 +2,7 @@
 
 use std::fmt;
 
+use super::drift::Drifts;
 use super::statistics::{Calls, Ranking};
 use crate::outputs::grouped;
 
@@ -20,6 +21,8 @@ pub struct Evaluation {
     pub withdrawn: u64,
     /// The planted shifts.
     pub shifts: Shifts,
+    /// Shifts that nobody declared.
+    pub drifts: Drifts,
 }
 
 /// Figures over some of the scored behaviours.
@@ -90,7 +93,8 @@ impl fmt::Display for Evaluation {
             grouped(requested),
             grouped(answered),
             grouped(adapted)
-        )
+        )?;
+        write!(f, "{}", self.drifts)
     }
 }
 

@@ -64,6 +64,8 @@ pub struct Counts {
     pub anomalies: u64,
     /// Alarms that stand.
     pub alarms: i64,
+    /// Shifts found that nobody declared.
+    pub drifts: u64,
     /// Lines by stream.
     pub lines: BTreeMap<Stream, u64>,
 }
@@ -165,6 +167,7 @@ impl Tally {
             scores,
             anomalies,
             alarms,
+            drifts,
             retained,
             deleted,
             lines,
@@ -194,6 +197,7 @@ impl Tally {
         counts.scores += scores;
         counts.anomalies += anomalies;
         counts.alarms += alarms;
+        counts.drifts += drifts;
         add_each(&mut counts.retained, retained);
         add_each(&mut counts.deleted, deleted);
         add_each(&mut counts.lines, lines);

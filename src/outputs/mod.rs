@@ -14,6 +14,7 @@
 mod adaptations;
 mod alarms;
 mod counts;
+mod drifts;
 mod grouped;
 mod ids;
 mod llm;
@@ -38,6 +39,7 @@ use hearth_operators::words::Epoch;
 pub use adaptations::AdaptationLine;
 pub use alarms::{AlarmLine, ReasonLine};
 pub use counts::{Counts, Sayings, Tally};
+pub use drifts::{DeviceLine, DriftLine, HoursLine, RatesLine};
 pub use grouped::grouped;
 pub use ids::{request_id, shift_id, shift_of};
 pub use llm::{LlmCharges, LlmSummary, LlmTotals};
@@ -100,6 +102,8 @@ streams! {
     Feedback => "feedback",
     /// [`ErasureLine`].
     Erasures => "erasures",
+    /// [`DriftLine`].
+    Drifts => "drifts",
     /// [`RefusedLine`].
     Late => "late",
     /// [`RefusedLine`].
@@ -109,7 +113,7 @@ streams! {
 impl Stream {
     /// Whether outputs of earlier versions do not have it.
     pub(crate) fn is_new(self) -> bool {
-        matches!(self, Stream::Feedback | Stream::Erasures)
+        matches!(self, Stream::Feedback | Stream::Erasures | Stream::Drifts)
     }
 
     /// Its file in an output folder.

@@ -92,12 +92,11 @@ impl Names {
         self.catalogs.of(home).device_name(action)
     }
 
-    /// The name of a device.
-    pub fn device_alone(&self, home: HomeId, device: DeviceId) -> &str {
+    /// A device's name.
+    pub fn device_named(&self, home: HomeId, device: DeviceId) -> &str {
         let devices = self.catalogs.of(home).devices();
-        devices
-            .get(usize::from(device.0))
-            .map_or("?", |device| &device.name)
+        let device = devices.get(usize::from(device.0));
+        device.map_or("?", |device| device.name.as_str())
     }
 
     /// What models for a task are.

@@ -101,7 +101,7 @@ impl Record for Erased {
             to: erasure.to.map(utc),
             device: erasure
                 .device
-                .map(|device| names.device_alone(erasure.home, device).into()),
+                .map(|device| names.device_named(erasure.home, device).into()),
             events: self.applied + self.waiting,
             source: names.source(erasure.line).into(),
         };

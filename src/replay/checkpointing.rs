@@ -270,6 +270,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         seed,
         alarm_budget,
         trial,
+        on_drift,
         llm,
     } = config;
     let timezone = timezone.as_ref().and_then(|zone| zone.iana_name());
@@ -294,6 +295,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         ("--seed", format!("{seed:?}")),
         ("--alarm-budget", format!("{alarm_budget:?}")),
         ("--trial", format!("{trial:?}")),
+        ("--on-drift", format!("{on_drift:?}")),
         (
             "the language model",
             format!("{:08x}", crc32fast::hash(format!("{model:?}").as_bytes())),

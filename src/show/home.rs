@@ -10,8 +10,9 @@ use super::terminal::plain;
 use crate::config::UsageError;
 use crate::outputs::read::{add, check_counts, each, each_of, line};
 use crate::outputs::{
-    AdaptationLine, BehaviorLine, Judgement, QuadrupleLine, RepresentativeLine, RequestLine,
-    ScoreLine, SegmentLine, Stamp, Stream, TransitionLine, VerdictLine, VersionsLine, grouped,
+    AdaptationLine, BehaviorLine, DriftLine, Judgement, QuadrupleLine, RepresentativeLine,
+    RequestLine, ScoreLine, SegmentLine, Stamp, Stream, TransitionLine, VerdictLine, VersionsLine,
+    grouped,
 };
 
 /// A part of what is known of a home.
@@ -29,6 +30,8 @@ pub enum Part {
     Verdicts,
     /// What became of the home's models
     Versions,
+    /// Shifts that nobody declared
+    Drifts,
 }
 
 /// A segment as a key: times and actions.
@@ -49,6 +52,7 @@ struct Home {
     adaptations: Vec<String>,
     /// Epoch and versions of the newest score.
     live: Option<(u64, VersionsLine)>,
+    drifts: Vec<String>,
     scores: u64,
     anomalies: u64,
 }
@@ -102,6 +106,9 @@ pub(super) fn show(
     }
     if wanted(Part::Versions) {
         home.versions(out, limit)?;
+    }
+    if wanted(Part::Drifts) {
+        newest_lines(out, "drifts", &home.drifts, limit)?;
     }
     Ok(())
 }
@@ -226,6 +233,10 @@ impl Home {
             home.adaptations.push(adaptation(&line));
             Ok(())
         })?;
+        each_of(dir, Stream::Drifts, name, |text| {
+            home.drifts.push(drift(&line(text)?));
+            Ok(())
+        })?;
         each_of(dir, Stream::Scores, name, |text| {
             let line: ScoreLine<'_> = line(text)?;
             home.scores += 1;
@@ -291,6 +302,26 @@ fn adaptation(line: &AdaptationLine<'_>) -> String {
         number(line.before),
         number(line.after),
         line.evidence
+    )
+}
+
+fn drift(line: &DriftLine<'_>) -> String {
+    let time = |stamp: Stamp| crate::time::format(stamp.time, stamp.offset);
+    let change = |what: &str, before, after| format!("{what} {before} → {after}");
+    let devices = line.devices.iter();
+    let devices = devices.map(|d| change(&d.device, d.before, d.after));
+    let hours = line
+        .hours
+        .iter()
+        .map(|h| change(&h.hours, h.before, h.after));
+    format!(
+        "{}  since {}, evidence {}; a day: {}; {}; {}",
+        time(line.time),
+        time(line.since),
+        number(line.evidence.map(|evidence| evidence as f32)),
+        change("all", line.rate.before, line.rate.after),
+        devices.collect::<Vec<_>>().join(", "),
+        hours.collect::<Vec<_>>().join(", ")
     )
 }
 

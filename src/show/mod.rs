@@ -22,7 +22,7 @@ use crate::outputs::read;
 /// Show what a replay found: its homes, one home, or how well it did against a known truth
 ///
 /// Adds up the changelogs of an output folder. Without further options: a table of the homes. With --home: that
-/// home's segments, behaviour graph, representatives, requests, verdicts and model versions. With --truth: how well
+/// home's segments, behaviour graph, representatives, requests, verdicts, model versions and drifts. With --truth: how well
 /// anomalies, next actions and shifts were recognised, beside trivial answers to the same questions.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:

@@ -7,12 +7,12 @@ use std::path::Path;
 use super::terminal::plain;
 use crate::outputs::read::{check_counts, each, line};
 use crate::outputs::{
-    AdaptationLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine, Stream,
-    TransitionLine, VerdictLine, grouped,
+    AdaptationLine, DriftLine, Judgement, RepresentativeLine, RequestLine, ScoreLine, SegmentLine,
+    Stream, TransitionLine, VerdictLine, grouped,
 };
 
 /// Columns after the home's name.
-const COLUMNS: [&str; 9] = [
+const COLUMNS: [&str; 10] = [
     "behaviors",
     "segments",
     "transitions",
@@ -22,6 +22,7 @@ const COLUMNS: [&str; 9] = [
     "deleted",
     "versions",
     "anomalies",
+    "drifts",
 ];
 
 /// Writes a line a home, in order of names. Memory grows with the homes, not with the files.
@@ -69,6 +70,10 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
     each(dir, Stream::Scores, |text| {
         let line: ScoreLine<'_> = line(text)?;
         add(&line.home, 8, i64::from(line.anomaly));
+        Ok(())
+    })?;
+    each(dir, Stream::Drifts, |text| {
+        add(&line::<DriftLine<'_>>(text)?.home, 9, 1);
         Ok(())
     })?;
     for (column, stream) in [

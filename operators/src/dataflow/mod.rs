@@ -9,6 +9,7 @@
 //! segments ─> pooling ══broadcast══> pooled counts
 //! segments in regimes, pooled counts ──> detect ─> judged segments, alarms(±)
 //! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! segments in regimes ──> drifts
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!
 //! where models are trained (the paper's way), instead of pooling and models:
@@ -36,6 +37,7 @@ pub use suspend::{Gate, suspend};
 use crate::alarms::Budget;
 use crate::compress::{Alpha, Compress};
 use crate::detect::{Detect, Raised, Vigilance};
+use crate::drift::{Alertness, Drift, Drifts, Strictness};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
@@ -74,6 +76,8 @@ pub struct Settings {
     pub trial: u32,
     /// How many alarms a person wants to see of a home.
     pub budget: Budget,
+    /// When a shift that nobody declared counts as found; `None`: nobody looks for it.
+    pub drift: Option<Strictness>,
     /// Jobs of each kind that a worker has out at a time.
     pub limit: usize,
     /// Requests that a worker has out at a time.
@@ -158,6 +162,8 @@ pub struct Learnt<'s> {
     pub alarms: Option<Alarms<'s>>,
     /// What became of feedback.
     pub heard: StreamVec<'s, Epoch, Heard>,
+    /// Shifts that nobody declared, where they are looked for.
+    pub drifts: Option<StreamVec<'s, Epoch, Drift>>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
     /// What became of versions on trial, or of what synthesis taught.
@@ -290,9 +296,25 @@ fn learn<'s>(
         adaptations: fitted.adaptations,
         alarms: fitted.alarms,
         heard: fitted.heard,
+        drifts: look_for_drift(ingested, settings, state),
         scores: fitted.scores,
         adjustments: fitted.adjustments,
     }
+}
+
+/// Shifts that nobody declared.
+fn look_for_drift<'s>(
+    ingested: &Ingested<'s>,
+    settings: &Settings,
+    state: &Holds,
+) -> Option<StreamVec<'s, Epoch, Drift>> {
+    let alertness = Alertness {
+        catalogs: settings.rules.catalogs.clone(),
+        lateness: settings.rules.lateness,
+        strictness: settings.drift?,
+    };
+    let placed = ingested.placed.clone();
+    Some(placed.drifts(alertness, state.drift.clone()))
 }
 
 /// What becomes of requests.

@@ -3,6 +3,7 @@
 
 mod compress;
 mod detect;
+mod drift;
 mod hints;
 mod models;
 mod score;
@@ -12,6 +13,7 @@ mod transitions;
 
 pub use compress::{compress, cosine};
 pub use detect::{Detections, detect};
+pub use drift::{Drifted, drifts};
 pub use hints::hints;
 pub use models::{HomeLife, models};
 pub use score::{HomeHistory, score};

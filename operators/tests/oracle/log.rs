@@ -9,6 +9,7 @@ use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams, build, suspend};
 use hearth_operators::detect::Raised;
+use hearth_operators::drift::{Drift, Strictness};
 use hearth_operators::shift::{Placed, Regimes};
 use hearth_operators::split::{Account, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
@@ -64,6 +65,7 @@ pub struct Log {
     pub rules: Rules,
     pub alpha: Alpha,
     pub fitting: Fitting,
+    pub strictness: Strictness,
     pub workers: usize,
     /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
     pub suspensions: Vec<(usize, usize)>,
@@ -85,9 +87,21 @@ pub fn logs() -> impl Strategy<Value = Log> {
         (1usize..5).prop_map(|most| Alpha::Budget(NonZeroUsize::new(most).expect("above zero"))),
     ];
     let fitting = prop_oneof![Just(Fitting::Maintained), Just(Fitting::Trained),];
-    let run = (any::<bool>(), alpha, fitting, 1usize..=4);
+    // Soon, or after days under suspicion; never at the very bound.
+    let evidence = prop_oneof![Just(1.0357), Just(2.3571), Just(9.1234)];
+    let strictness = evidence.prop_map(|evidence| Strictness {
+        learning: 2,
+        evidence,
+    });
+    let run = (any::<bool>(), alpha, fitting, strictness, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
-        |(events, rules, (disorder, seed, repeats), shifts, (ended, alpha, fitting, workers))| {
+        |(
+            events,
+            rules,
+            (disorder, seed, repeats),
+            shifts,
+            (ended, alpha, fitting, strictness, workers),
+        )| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
                 .into_iter()
@@ -173,6 +187,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 rules,
                 alpha,
                 fitting,
+                strictness,
                 workers,
                 suspensions: Vec::new(),
             }
@@ -301,6 +316,7 @@ pub struct Outputs {
     pub adaptations: Vec<(Epoch, Adaptation)>,
     pub alarms: Vec<(Epoch, Raised, i64)>,
     pub heard: Vec<(Epoch, Heard)>,
+    pub drifts: Vec<(Epoch, Drift)>,
     pub scores: Vec<(Epoch, Score)>,
     pub adjustments: Vec<(Epoch, Adjustment)>,
 }
@@ -330,6 +346,7 @@ impl Outputs {
             ("adaptations", sorted(&self.adaptations)),
             ("alarms", sorted(&self.alarms)),
             ("heard", sorted(&self.heard)),
+            ("drifts", sorted(&self.drifts)),
             ("scores", sorted(&self.scores)),
             ("adjustments", sorted(&self.adjustments)),
         ])
@@ -431,6 +448,7 @@ fn stretch(
             models: log.fitting,
             trial: TRIAL,
             budget: BUDGET,
+            drift: Some(log.strictness),
             limit: 2,
             requests: 2,
         };
@@ -523,6 +541,9 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
         });
     }
     keep(learnt.heard, all, |o, e, h| o.heard.push((e, h)));
+    if let Some(drifts) = learnt.drifts {
+        keep(drifts, all, |o, e, d| o.drifts.push((e, d)));
+    }
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {
         o.adjustments.push((e, a));

@@ -3,6 +3,7 @@
 //! `PROPTEST_CASES=100000 cargo test --release -p hearth-operators --test oracle` for a long run; 256 cases otherwise.
 
 mod compress;
+mod drift;
 mod gather;
 mod log;
 mod models;
@@ -36,6 +37,7 @@ proptest! {
         compress::representatives_are_those_of_the_twin(&log, &outputs)?;
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         request::an_ended_regime_asks_for_each_weekday(&outputs)?;
+        drift::drifts_are_those_of_the_twin(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
     }
 

@@ -1,0 +1,70 @@
+//! What differs between the days before a shift and those after it.
+
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+use super::day::Day;
+use crate::words::{Catalog, DeviceId, Hours};
+
+/// Devices that are named at most.
+const DEVICES: usize = 5;
+
+/// How often a day, before and after.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Rates {
+    /// Before.
+    pub before: f64,
+    /// After.
+    pub after: f64,
+}
+
+impl Rates {
+    /// How much stands out: the difference by what chance would leave of so many.
+    fn weight(self) -> f64 {
+        (self.after - self.before).abs() / (self.after + self.before + 0.1).sqrt()
+    }
+}
+
+/// What a shift changed.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Changes {
+    /// Days before and after that were compared.
+    pub days: (u32, u32),
+    /// Behaviours of all devices.
+    pub rate: Rates,
+    /// Behaviours of the devices that changed most, from the most on.
+    pub devices: Vec<(DeviceId, Rates)>,
+    /// Behaviours by three-hour bucket of the local day; those without any are left out.
+    pub hours: Vec<(Hours, Rates)>,
+}
+
+/// What differs, a day.
+pub fn changes(before: &[Day], after: &[Day], catalog: &Catalog) -> Changes {
+    let mut changes = Changes {
+        days: (before.len() as u32, after.len() as u32),
+        ..Changes::default()
+    };
+    let mut devices: BTreeMap<DeviceId, Rates> = BTreeMap::new();
+    let mut hours: BTreeMap<Hours, Rates> = BTreeMap::new();
+    let sides: [(_, fn(&mut Rates) -> &mut f64); 2] =
+        [(before, |r| &mut r.before), (after, |r| &mut r.after)];
+    for (days, side) in sides {
+        let share = 1.0 / days.len().max(1) as f64;
+        for day in days {
+            *side(&mut changes.rate) += f64::from(day.behaviors) * share;
+            for used in &day.uses {
+                let much = f64::from(used.times) * share;
+                *side(devices.entry(catalog.device_of(used.action)).or_default()) += much;
+                *side(hours.entry(used.hours).or_default()) += much;
+            }
+        }
+    }
+    changes.devices = devices.into_iter().collect();
+    let weight = |change: &(DeviceId, Rates)| change.1.weight();
+    changes
+        .devices
+        .sort_by(|a, b| weight(b).total_cmp(&weight(a)));
+    changes.devices.truncate(DEVICES);
+    changes.hours = hours.into_iter().collect();
+    changes
+}
