@@ -17,6 +17,8 @@ pub struct HomeDrift {
     newest: Option<Time>,
     /// What lies before it is final and was taken in.
     horizon: Option<Time>,
+    /// How many segments start when, from there on.
+    starts: BTreeMap<Time, i64>,
     /// Behaviours that are not final, in order.
     waiting: Vec<Moment>,
     /// The day of the latest final behaviour.
@@ -40,6 +42,7 @@ impl HomeDrift {
         // Net: a segment that is revised, or changes its regime, mostly keeps its behaviours.
         let mut changed: BTreeMap<Moment, i64> = BTreeMap::new();
         for update in updates {
+            self.start(update.segment.start(), update.diff);
             for moment in &update.segment.moments {
                 *changed.entry(*moment).or_default() += update.diff;
             }
@@ -51,8 +54,13 @@ impl HomeDrift {
         self.merge(changed);
         let mut found = Vec::new();
         if let Some(newest) = self.newest {
-            let horizon = Time(newest.0.saturating_sub(alertness.lateness));
-            self.horizon = self.horizon.max(Some(horizon));
+            // The last segment before the lateness may still grow, and so go for a while: what is before it is final.
+            let late = Time(newest.0.saturating_sub(alertness.lateness));
+            let last = self.starts.range(..late).next_back();
+            self.horizon = self.horizon.max(last.map(|(start, _)| *start));
+            if let Some(horizon) = self.horizon {
+                self.starts = self.starts.split_off(&horizon);
+            }
             let first = self
                 .waiting
                 .partition_point(|m| Some(m.time) < self.horizon);
@@ -61,6 +69,17 @@ impl HomeDrift {
             }
         }
         found
+    }
+
+    fn start(&mut self, start: Time, diff: i64) {
+        if Some(start) < self.horizon {
+            return;
+        }
+        let segments = self.starts.entry(start).or_default();
+        *segments += diff;
+        if *segments == 0 {
+            self.starts.remove(&start);
+        }
     }
 
     fn merge(&mut self, changed: BTreeMap<Moment, i64>) {

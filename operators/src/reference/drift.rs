@@ -53,7 +53,11 @@ pub fn drifts(home: HomeId, life: &HomeLife, alertness: &Alertness) -> Vec<Drift
         }
         all.sort();
         case.pass(&known, &mut passed, open);
-        let horizon = newest.map(|newest| Time(newest.0.saturating_sub(alertness.lateness)));
+        // The last segment before the lateness may still grow.
+        let late = newest.map(|newest| Time(newest.0.saturating_sub(alertness.lateness)));
+        let standing = life.standing(*epoch);
+        let starts = standing.iter().map(|placed| placed.segment.start());
+        let horizon = starts.filter(|start| Some(*start) < late).max();
         let days = days(all.iter().filter(|m| Some(m.time) < horizon));
         let complete = days.len().saturating_sub(1);
         for place in closed..complete {
