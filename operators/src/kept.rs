@@ -5,9 +5,9 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarms::{Budget, Standing, Tails};
+use crate::alarms::{Budget, Standing, TailChanges, Tails};
 use crate::dataflow::State;
-use crate::detect::{Around, HomeDetector, Maintained, Raised};
+use crate::detect::{Around, HomeDetector, Maintained, Raised, Said};
 use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::models::{Due, HomeModels, Maintenance, Turn};
 use crate::pooling::CohortChanges;
@@ -88,6 +88,36 @@ impl HomeModel {
     /// Judges an epoch's segments and learns them, as the dataflow would have; so does the cohort, as of the next epoch.
     pub fn learn(&mut self, cohort: &mut CohortModel, by: &Use<'_>, placed: Vec<Placed>) -> Heard {
         let placed = self.label(placed);
+        let (heard, tails) = self.hear(cohort, by, &placed);
+        let mut changes = CohortChanges::default();
+        for placed in &placed {
+            let diff = placed.diff.signum() as i32;
+            changes.add(by.words, &placed.segment, placed.context(), diff);
+        }
+        cohort.pooled.apply(&changes.predictor);
+        cohort.counts.apply(&changes.detector);
+        cohort.tails.apply(&tails);
+        heard
+    }
+
+    /// Judges segments by what is known, and learns nothing.
+    pub fn judge(&self, cohort: &CohortModel, by: &Use<'_>, placed: Vec<Placed>) -> Heard {
+        let mut all = Heard::default();
+        for placed in self.label(placed) {
+            let (heard, _) = self.clone().hear(cohort, by, &[placed]);
+            all.scores.extend(heard.scores);
+            all.alarms.extend(heard.alarms);
+        }
+        all
+    }
+
+    /// Judges and learns; and what that changes in the cohort's tails.
+    fn hear(
+        &mut self,
+        cohort: &CohortModel,
+        by: &Use<'_>,
+        placed: &[Placed],
+    ) -> (Heard, TailChanges) {
         let around = Around {
             words: by.words,
             counts: &cohort.counts,
@@ -99,7 +129,7 @@ impl HomeModel {
             placed: placed.clone(),
             detected: None,
         });
-        let mut said = crate::detect::Said::default();
+        let mut said = Said::default();
         self.detector.update(&around, updates.collect(), &mut said);
         let turn = Turn {
             epoch: 0,
@@ -108,30 +138,12 @@ impl HomeModel {
         self.models.put(turn, Due::Batch(said.judged));
         let pooled = &cohort.pooled;
         let predicted = self.models.go_on(by.words, |_| pooled, by.maintenance);
-        let mut changes = CohortChanges::default();
-        for placed in &placed {
-            let diff = placed.diff.signum() as i32;
-            changes.add(by.words, &placed.segment, placed.context(), diff);
-        }
-        cohort.pooled.apply(&changes.predictor);
-        cohort.counts.apply(&changes.detector);
-        cohort.tails.apply(&said.tails);
-        Heard {
+        let heard = Heard {
             scores: predicted.scores,
             alarms: said.alarms,
             adjustments: predicted.adjustments,
-        }
-    }
-
-    /// Judges segments by what is known, and learns nothing.
-    pub fn judge(&self, cohort: &CohortModel, by: &Use<'_>, placed: Vec<Placed>) -> Heard {
-        let mut all = Heard::default();
-        for placed in placed {
-            let heard = self.clone().learn(&mut cohort.clone(), by, vec![placed]);
-            all.scores.extend(heard.scores);
-            all.alarms.extend(heard.alarms);
-        }
-        all
+        };
+        (heard, said.tails)
     }
 
     /// Puts segments into the regime that the home is in.
