@@ -1,6 +1,6 @@
 //! A file of lines, rewritten: another beside it takes its name once it is whole.
 
-use std::io::{BufWriter, Write};
+use std::io::{BufWriter, IntoInnerError, Write};
 use std::path::Path;
 
 use anyhow::Context;
@@ -43,7 +43,7 @@ pub fn rewrite(
     one(None)?;
     written.with_context(writing)?;
     if changed {
-        let file = out.into_inner().map_err(|error| error.into_error());
+        let file = out.into_inner().map_err(IntoInnerError::into_error);
         let file = file.with_context(writing)?;
         file.as_file().sync_all().with_context(writing)?;
         if let Ok(known) = std::fs::metadata(path) {
