@@ -59,7 +59,12 @@ impl Outlet for RowSender {
         out.write(ingested.transitions.inner);
         out.count(ingested.accounts.clone());
         out.write(ingested.accounts.clone().flat_map(Late::of));
-        out.write(ingested.accounts.clone().flat_map(erased));
+        out.write(
+            ingested
+                .accounts
+                .clone()
+                .flat_map(|account| erased(&account)),
+        );
         let refused = ingested.refused.map(Rejection::Shift);
         out.write(ingested.accounts.flat_map(Rejection::of).concat(refused));
         let Some(learnt) = learnt else {

@@ -1,5 +1,6 @@
 //! An output folder in which only what stands is left.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::hash::BuildHasher;
 use std::path::Path;
@@ -32,7 +33,7 @@ pub fn compact(dir: &Path) -> anyhow::Result<()> {
             home: line.home.into_owned(),
             from: line.from.map(|from| from.time.0),
             to: line.to.map(|to| to.time.0),
-            device: line.device.map(|device| device.into_owned()),
+            device: line.device.map(Cow::into_owned),
             before: Some(line.epoch),
         });
         Ok(())

@@ -96,7 +96,7 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     if what.from.zip(what.to).is_some_and(|(from, to)| from >= to) {
         return Err(UsageError("--from is not before --to".to_owned()).into());
     }
-    let folder = Folder::claim(&args.dir, std::iter::empty()).map_err(in_use)?;
+    let folder = Folder::claim(&args.dir, std::iter::empty()).map_err(|error| in_use(&error))?;
     let gone = erase(folder.path(), &what)?;
     let lines: u64 = gone.values().sum();
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
@@ -184,7 +184,7 @@ pub(crate) fn lines_of(dir: &Path) -> anyhow::Result<BTreeMap<Stream, u64>> {
     Ok(all)
 }
 
-fn in_use(error: FolderError) -> anyhow::Error {
+fn in_use(error: &FolderError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 

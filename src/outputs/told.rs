@@ -82,9 +82,9 @@ impl Record for Heard {
 }
 
 /// The erasure, if the account is of one.
-pub fn erased(account: Account) -> Option<Erased> {
+pub fn erased(account: &Account) -> Option<Erased> {
     match account {
-        Account::Erased(erased) => Some(erased),
+        Account::Erased(erased) => Some(*erased),
         Account::Counted { .. } | Account::Late(_) | Account::Rejected(_) => None,
     }
 }
