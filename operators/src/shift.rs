@@ -12,7 +12,7 @@ use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 
 use crate::habits::Context;
 use crate::split::{Notice, Settled};
-use crate::state::{EpochBuffer, Held, History, Homes, Past, first_open, prefetch};
+use crate::state::{EpochBuffer, Held, History, Homes, Past, first_open, give, prefetch};
 use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
 
 /// The streams that [`Shifts::shifts`] maintains.
@@ -409,31 +409,18 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
             past.borrow_mut().homes.settle(index, peers);
+            // What was known before a suspension is not known of this dataflow's epochs.
+            past.borrow_mut().known = 0;
             let is_here = move |home: HomeId| home.worker(peers) == index;
             let mut buffer = EpochBuffer::<Arrived>::new(4);
             let mut changes = Changes::new();
             move |frontiers| {
-                segments.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        let data = data.flat_map(std::mem::take);
-                        arrived.segments.extend(data.map(|(s, _, diff)| (s, diff)));
-                    }
+                buffer.gather(&mut segments, |arrived, came| {
+                    arrived.segments.extend(came.map(|(s, _, diff)| (s, diff)));
                 });
-                settled.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.settled.extend(data.flat_map(std::mem::take));
-                    }
-                });
-                revised.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.revised.extend(data.flat_map(std::mem::take));
-                    }
-                });
-                notices.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.notices.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut settled, |arrived, came| arrived.settled.extend(came));
+                buffer.gather(&mut revised, |arrived, came| arrived.revised.extend(came));
+                buffer.gather(&mut notices, |arrived, came| arrived.notices.extend(came));
                 let (mut state, mut past) = (state.borrow_mut(), past.borrow_mut());
                 while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
                     let mut late = Vec::new();
@@ -455,20 +442,15 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                     if declared {
                         consolidate(&mut changes);
                     }
-                    placed_out
-                        .activate()
-                        .session(&capabilities[0])
-                        .give_iterator(changes.drain(..).map(placed));
+                    give(
+                        &mut placed_out,
+                        &capabilities[0],
+                        changes.drain(..).map(placed),
+                    );
                     let revised = arrived.revised.drain(..);
                     let standing = revised.map(|home| Arc::new(state.standing(home, &past)));
-                    standing_out
-                        .activate()
-                        .session(&capabilities[3])
-                        .give_iterator(standing);
-                    refused_out
-                        .activate()
-                        .session(&capabilities[2])
-                        .give_iterator(late.into_iter());
+                    give(&mut standing_out, &capabilities[3], standing);
+                    give(&mut refused_out, &capabilities[2], late);
                     buffer.reuse(arrived);
                 }
                 let known = frontiers.iter().map(first_open).min();

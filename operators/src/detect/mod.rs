@@ -18,7 +18,7 @@ use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
 use crate::shift::{Placed, Standing};
 use crate::split::Notice;
-use crate::state::{EpochBuffer, Held, Homes, first_open};
+use crate::state::{EpochBuffer, Held, Homes, each_epoch, first_open, give};
 use crate::surprise::Counts;
 use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Segment};
 pub(crate) use home::{Around, HomeDetector, Said};
@@ -50,6 +50,15 @@ pub struct Maintained {
     pub placed: Placed,
     /// None for what goes, or only changes its regime.
     pub detected: Option<Arc<Detected>>,
+}
+
+impl Maintained {
+    fn undetected(placed: Placed) -> Self {
+        Maintained {
+            placed,
+            detected: None,
+        }
+    }
 }
 
 /// An alarm with its reasons.
@@ -286,33 +295,18 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
             let mut buffer = EpochBuffer::<Arrived>::new(4);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
-                pooled.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        // What an epoch changes is known in the next one.
-                        let counted = state.shared.counted.entry(epoch + 1).or_default();
-                        counted.extend(data.flat_map(std::mem::take));
-                    }
+                each_epoch(&mut pooled, |epoch, came| {
+                    // What an epoch changes is known in the next one.
+                    let counted = state.shared.counted.entry(epoch + 1).or_default();
+                    counted.extend(came);
                 });
-                tails.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        let reached = state.shared.reached.entry(epoch).or_default();
-                        reached.extend(data.flat_map(std::mem::take));
-                    }
+                each_epoch(&mut tails, |epoch, came| {
+                    state.shared.reached.entry(epoch).or_default().extend(came);
                 });
-                updates.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        let data = data.flat_map(std::mem::take);
-                        arrived.updates.extend(data.map(|placed| Maintained {
-                            placed,
-                            detected: None,
-                        }));
-                    }
+                buffer.gather(&mut updates, |arrived, came| {
+                    arrived.updates.extend(came.map(Maintained::undetected));
                 });
-                standing.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.standing.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
                 notices.for_each_stamp(|capability, data| {
                     let notices = data.flat_map(std::mem::take);
                     let own: Vec<_> = notices
@@ -327,22 +321,14 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                 while let Some((at, arrived)) = buffer.next(frontiers) {
                     let epoch = *at[0].time();
                     let All { said, tails, heard } = state.update(epoch, arrived, &watch);
-                    let mut judged = judged_out.activate();
-                    judged
-                        .session(&at[0])
-                        .give_iterator(said.judged.into_iter());
+                    give(&mut judged_out, &at[0], said.judged);
                     let alarms = said.alarms.into_iter();
-                    alarms_out
-                        .activate()
-                        .session(&at[1])
-                        .give_iterator(alarms.map(|(raised, diff)| (raised, epoch, diff)));
+                    let alarms = alarms.map(|(raised, diff)| (raised, epoch, diff));
+                    give(&mut alarms_out, &at[1], alarms);
                     let tails = tails.into_iter();
                     let tails = tails.map(|(cohort, changes)| (cohort, Arc::new(changes)));
-                    reached_out.activate().session(&at[2]).give_iterator(tails);
-                    heard_out
-                        .activate()
-                        .session(&at[3])
-                        .give_iterator(heard.into_iter());
+                    give(&mut reached_out, &at[2], tails);
+                    give(&mut heard_out, &at[3], heard);
                 }
                 // Also where no home lives: nothing is to pile up.
                 let known = frontiers.iter().map(first_open).min();

@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::shift::Placed;
-use crate::state::{EpochBuffer, Held, Homes};
+use crate::state::{EpochBuffer, Held, Homes, give};
 use crate::words::{Catalogs, Epoch, HomeId, Time};
 use home::HomeDrift;
 
@@ -136,17 +136,10 @@ impl<'s> Drifts<'s> for StreamVec<'s, Epoch, Placed> {
             held.borrow_mut().homes.settle(index, peers);
             let mut buffer = EpochBuffer::<Vec<Placed>>::new(1);
             move |frontiers| {
-                updates.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut updates, |arrived, came| arrived.extend(came));
                 while let Some((at, updates)) = buffer.next(frontiers) {
                     let found = held.borrow_mut().update(updates, &alertness);
-                    drifts_out
-                        .activate()
-                        .session(&at[0])
-                        .give_iterator(found.into_iter());
+                    give(&mut drifts_out, &at[0], found);
                 }
             }
         });

@@ -17,7 +17,7 @@ use crate::detect::Maintained;
 use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::shift::Standing;
-use crate::state::{Buffered, EpochBuffer, Held, Homes, first_open};
+use crate::state::{Buffered, EpochBuffer, Held, Homes, each_epoch, first_open, give};
 use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
 pub(crate) use home::{Due, HomeModels, Turn};
 use home::{Lesson, Said};
@@ -335,19 +335,11 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             drop(initial);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
-                pooled.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        for (cohort, changes) in data.flat_map(std::mem::take) {
-                            state.pools.change(epoch, cohort, changes);
-                        }
-                    }
+                each_epoch(&mut pooled, |epoch, came| {
+                    came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
                 });
-                requests.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
-                        for key in data.flat_map(std::mem::take) {
-                            state.of(key.home).asked(epoch, key.regime);
-                        }
-                    }
+                each_epoch(&mut requests, |epoch, came| {
+                    came.for_each(|key| state.of(key.home).asked(epoch, key.regime));
                 });
                 filtered.for_each_stamp(|capability, data| {
                     if let Some(&epoch) = capability.least() {
@@ -357,16 +349,8 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                         }
                     }
                 });
-                updates.for_each_stamp(|capability, data| {
-                    if let Some(waiting) = buffer.at(&capability) {
-                        waiting.updates.extend(data.flat_map(std::mem::take));
-                    }
-                });
-                standing.for_each_stamp(|capability, data| {
-                    if let Some(waiting) = buffer.at(&capability) {
-                        waiting.standing.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut updates, |arrived, came| arrived.updates.extend(came));
+                buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
                 // Of earlier epochs all segments, pooled counts and requests are known.
                 let known = frontiers[..4].iter().map(first_open).min();
                 let complete = known.unwrap_or(Epoch::MAX);
@@ -374,13 +358,9 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                     while let Some((at, arrived)) = buffer.next(&frontiers[..4]) {
                         queue.add(state, arrived, &at);
                     }
-                    let mut scores = scores_out.activate();
-                    let mut adjustments = adjustments_out.activate();
                     while let Some((at, said)) = queue.go_on(state, &maintenance, complete) {
-                        let mut session = scores.session(&at[0]);
-                        session.give_iterator(said.scores.into_iter());
-                        let mut session = adjustments.session(&at[1]);
-                        session.give_iterator(said.adjustments.into_iter());
+                        give(&mut scores_out, &at[0], said.scores);
+                        give(&mut adjustments_out, &at[1], said.adjustments);
                     }
                     state.pools.settle(queue.earliest(complete));
                 }

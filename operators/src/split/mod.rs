@@ -13,7 +13,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, prefetch};
+use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, give, prefetch};
 use crate::words::{
     Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Segment, Shift, Time,
 };
@@ -275,11 +275,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         arrived.behaviors.extend(data.map(std::mem::take));
                     }
                 });
-                notices.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.notices.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut notices, |arrived, came| arrived.notices.extend(came));
                 let mut state = state.borrow_mut();
                 while let Some((epoch, arrived)) = buffer.peek(frontiers) {
                     let erasures = arrived.erasures(index, peers);
@@ -291,46 +287,36 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         break;
                     };
                     state.erase(&erasures, &past.borrow_mut(), &rules, &mut updates);
-                    let ended = arrived.notices.contains(&Notice::LogEnd);
-                    let unsettled = state.declare(&arrived.notices, index, peers);
-                    by_home.plan(&arrived.behaviors, |b| b.home);
-                    state.apply(&arrived.behaviors, &by_home, ended, &rules, &mut updates);
-                    if ended {
-                        state.end(&rules, &mut updates);
-                    } else {
-                        state.settle_again(&unsettled, &mut updates);
-                    }
+                    let homes = (index, peers);
+                    state.take_in(&arrived, &mut by_home, homes, &rules, &mut updates);
                     if !updates.revised.is_empty() {
                         // What came in this epoch may have undone what went.
                         consolidate(&mut updates.segments);
                     }
-                    let revised = updates.revised.drain(..);
-                    revised_out
-                        .activate()
-                        .session(&capabilities[3])
-                        .give_iterator(revised);
-                    let mut settled = settled_out.activate();
-                    settled
-                        .session(&capabilities[1])
-                        .give_iterator(updates.settled.drain(..));
+                    give(
+                        &mut revised_out,
+                        &capabilities[3],
+                        updates.revised.drain(..),
+                    );
+                    give(
+                        &mut settled_out,
+                        &capabilities[1],
+                        updates.settled.drain(..),
+                    );
                     // What the messages lay in goes back before there is room for what leaves.
                     arrived.behaviors.clear();
                     arrived.notices.clear();
                     buffer.reuse(arrived);
 
-                    let mut segments = segments_out.activate();
                     let changes = updates.segments.drain(..);
-                    segments
-                        .session(&capabilities[0])
-                        .give_iterator(changes.map(|(s, diff)| (s, epoch, diff)));
-                    let mut accounts = accounts_out.activate();
-                    let mut session = accounts.session(&capabilities[2]);
-                    session.give_iterator(updates.accounts.drain(..));
+                    let changes = changes.map(|(s, diff)| (s, epoch, diff));
+                    give(&mut segments_out, &capabilities[0], changes);
                     let applied = std::mem::take(&mut updates.applied);
                     let duplicate = std::mem::take(&mut updates.duplicate);
-                    if applied + duplicate > 0 {
-                        session.give(Account::Counted { applied, duplicate });
-                    }
+                    let counted = Account::Counted { applied, duplicate };
+                    let counted = (applied + duplicate > 0).then_some(counted);
+                    let accounts = updates.accounts.drain(..).chain(counted);
+                    give(&mut accounts_out, &capabilities[2], accounts);
                 }
             }
         });
@@ -357,6 +343,26 @@ impl Arrived {
 }
 
 impl SplitState {
+    /// Takes in what arrived in an epoch.
+    fn take_in(
+        &mut self,
+        arrived: &Arrived,
+        by_home: &mut ByHome,
+        (index, peers): (usize, usize),
+        rules: &Rules,
+        updates: &mut home::Updates,
+    ) {
+        let ended = arrived.notices.contains(&Notice::LogEnd);
+        let unsettled = self.declare(&arrived.notices, index, peers);
+        by_home.plan(&arrived.behaviors, |b| b.home);
+        self.apply(&arrived.behaviors, by_home, ended, rules, updates);
+        if ended {
+            self.end(rules, updates);
+        } else {
+            self.settle_again(&unsettled, updates);
+        }
+    }
+
     /// Takes in declared shifts. The homes of which one was settled already: they are settled again.
     fn declare(&mut self, notices: &[Notice], index: usize, peers: usize) -> Vec<HomeId> {
         let SplitState { homes, marks } = self;

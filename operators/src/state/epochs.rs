@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use timely::communication::Pull;
+use timely::container::CapacityContainerBuilder;
 use timely::dataflow::channels::Message;
-use timely::dataflow::operators::generic::InputHandleCore;
+use timely::dataflow::operators::generic::{InputHandleCore, OutputBuilder};
 use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::frontier::MutableAntichain;
 
@@ -20,6 +21,16 @@ pub fn each_epoch<D, P: Pull<Message<Epoch, Vec<D>>>>(
             take(epoch, &mut data.flat_map(std::mem::take));
         }
     });
+}
+
+/// Hands on what comes of an epoch.
+pub fn give<D: Clone + 'static>(
+    output: &mut OutputBuilder<Epoch, CapacityContainerBuilder<Vec<D>>>,
+    at: &Capability<Epoch>,
+    data: impl IntoIterator<Item = D>,
+) {
+    let mut output = output.activate();
+    output.session(at).give_iterator(data.into_iter());
 }
 
 /// What is buffered of each open epoch: plain data, as an operator's state holds it.
@@ -71,6 +82,19 @@ impl<D: Default> EpochBuffer<D> {
             self.capabilities.insert(epoch, capabilities.collect());
             spare.take().unwrap_or_default()
         }))
+    }
+
+    /// Takes in what came, by way of `take`, into the place of its epoch.
+    pub fn gather<T, P: Pull<Message<Epoch, Vec<T>>>>(
+        &mut self,
+        input: &mut InputHandleCore<Epoch, Vec<T>, P>,
+        mut take: impl FnMut(&mut D, &mut dyn Iterator<Item = T>),
+    ) {
+        input.for_each_stamp(|capability, data| {
+            if let Some(place) = self.at(&capability) {
+                take(place, &mut data.flat_map(std::mem::take));
+            }
+        });
     }
 
     /// Takes back what an epoch arrived in, emptied by the caller: its room serves the next one.

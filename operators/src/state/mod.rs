@@ -10,7 +10,7 @@ pub(crate) mod prefetch;
 
 pub(crate) use by_home::{ByHome, Spot};
 pub use epochs::Buffered;
-pub(crate) use epochs::{EpochBuffer, each_epoch, first_open};
+pub(crate) use epochs::{EpochBuffer, each_epoch, first_open, give};
 pub use held::{Held, Suspension};
 pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
