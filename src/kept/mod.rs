@@ -13,6 +13,7 @@ use hearth_operators::split::{Checker, Rules};
 use hearth_operators::words::{ActionId, Catalog, Catalogs, CohortId, HomeId, Shift, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::fleet::Fleet;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
 use codec::{Part, Reader, Unusable, Writer};
@@ -141,6 +142,18 @@ pub struct Homes {
     pub cohorts: Vec<String>,
     /// Their zones.
     pub zones: Zones,
+}
+
+impl Homes {
+    /// The homes of a fleet.
+    pub fn of(fleet: Fleet) -> Self {
+        Homes {
+            names: fleet.homes,
+            catalogs: fleet.catalogs,
+            cohorts: fleet.cohorts,
+            zones: fleet.zones,
+        }
+    }
 }
 
 /// Writes the models of a run into its output folder; whole, or not at all.

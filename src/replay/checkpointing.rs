@@ -17,7 +17,7 @@ use crate::engine::Resumed;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Writer};
-use crate::sources::{EventLog, Rejected};
+use crate::sources::{self, EventLog, Rejected, UtcOnly};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -146,8 +146,9 @@ impl Replay<'_> {
 
 /// What a run begins with: nothing, or what an earlier one kept.
 pub struct Begin {
-    pub log: EventLog,
-    pub contexts: (Vec<Shift>, Vec<Rejected>),
+    pub source: sources::Files,
+    /// Whether all times are of UTC.
+    pub utc: UtcOnly,
     pub past: Past,
     pub resumed: Resumed,
     pub writer: Writer,
@@ -163,15 +164,14 @@ impl Begin {
         found: Option<Found>,
         (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
         again: &Again,
-        folder: &Folder,
-        (names, packing): (Names, Packing),
+        (folder, names, packing): (&Folder, Names, Packing),
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
             let (writer, rows) = Writer::start(Files::create(folder, packing)?, names)?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
-                log,
-                contexts,
+                utc: log.utc(),
+                source: sources::Files::new(log, contexts)?,
                 past,
                 resumed,
                 writer,
@@ -187,17 +187,19 @@ impl Begin {
             ..
         } = moment;
         let share = log.bytes_total().map(|all| 100 * bytes / all.max(1));
-        let share = share
-            .map(|share| format!(", {share} % of the input"))
-            .unwrap_or_default();
-        eprintln!("hearth: goes on at epoch {}{share}", grouped(epochs));
+        let share = share.map(|share| format!(", {share} % of the input"));
+        eprintln!(
+            "hearth: goes on at epoch {}{}",
+            grouped(epochs),
+            share.unwrap_or_default()
+        );
         let log = again.behind(lines)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
         let (writer, rows) = Writer::back_to(written, sink, names)?;
         Ok(Begin {
-            log,
+            utc: log.utc(),
             // The declared shifts were fed with the first epoch.
-            contexts: Default::default(),
+            source: sources::Files::new(log, Default::default())?,
             past: Past::behind(lines, told),
             resumed: Resumed { epochs, states },
             writer,

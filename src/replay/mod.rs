@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use crate::checkpoint::Found;
+use crate::config::Config;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
 use crate::kept;
@@ -163,8 +164,8 @@ impl<'a> Replay<'a> {
             prompts,
         } = input;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
-        let models = config.preset.model_names();
-        let names = Names::new(homes.clone(), catalogs.clone(), models, files)
+        let names = config.preset.model_names();
+        let names = Names::new(homes.clone(), catalogs.clone(), names, files)
             .with_cohorts(fleet.cohorts.clone())
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
@@ -173,52 +174,40 @@ impl<'a> Replay<'a> {
         let pool = Pool::new(config.threads.get(), stop.clone())?;
         let quoted = synthesizer.quoted();
         let of = (homes, catalogs);
-        let begun = synthesizer.begin(config, of, &args.out, &pool, &workload, stop)?;
-        let Begun { answers, llm } = begun;
+        let Begun { answers, llm } =
+            synthesizer.begin(config, of, &args.out, &pool, &workload, stop)?;
         let answered = answers.is_some();
         // Nothing can refuse the run any more.
+        let outputs = (folder, names, config.output_packing);
         let Begin {
-            log,
-            contexts,
+            source,
+            utc,
             past,
             resumed,
             writer,
             rows,
-        } = Begin::new(
-            found,
-            (log, contexts),
-            &again,
-            folder,
-            (names, config.output_packing),
-        )?;
-        let utc = fleet.zones.is_empty().then(|| log.utc());
-        let source = Files::new(log, contexts)?.with_told(told.clone());
+        } = Begin::new(found, (log, contexts), &again, outputs)?;
+        let source = source.with_told(told.clone());
+        let utc = fleet.zones.is_empty().then_some(utc);
         let strict = config.strict.then(|| stop.clone());
         let fed = Arc::new(Fed::new(workload.clone(), strict));
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
-        let training = trainer::Settings {
-            preset: config.preset,
-            seed: config.seed,
-        };
+        let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),
             services: services(&pool, &workload, catalogs, &notes, training, answers),
             rows,
-            epochs: Epochs {
-                lines: config.epoch_events.get(),
-                interval: config.epoch_interval.of(source.trickles()),
-            },
+            epochs: epochs(config, &source),
             stop: stop.clone(),
             fed: fed.clone(),
         };
-        let engine = start.engine(config.workers, resumed, source)?;
-        let terms = kept::Terms::of(&start.dataflow);
         Ok(Replay {
             args,
             stop,
             began,
-            engine,
+            engine: start.engine(config.workers, resumed, source)?,
+            terms: kept::Terms::of(&start.dataflow),
             start,
             past,
             again,
@@ -231,13 +220,7 @@ impl<'a> Replay<'a> {
             notes,
             utc,
             answered,
-            homes: kept::Homes {
-                names: fleet.homes,
-                catalogs: fleet.catalogs,
-                cohorts: fleet.cohorts,
-                zones: fleet.zones,
-            },
-            terms,
+            homes: kept::Homes::of(fleet),
             llm,
             quoted,
         })
@@ -318,6 +301,20 @@ impl<'a> Replay<'a> {
             quoted: self.quoted,
             kept: false,
         })
+    }
+}
+
+fn training(config: &Config) -> trainer::Settings {
+    trainer::Settings {
+        preset: config.preset,
+        seed: config.seed,
+    }
+}
+
+fn epochs(config: &Config, source: &Files) -> Epochs {
+    Epochs {
+        lines: config.epoch_events.get(),
+        interval: config.epoch_interval.of(source.trickles()),
     }
 }
 

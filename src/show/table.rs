@@ -25,9 +25,12 @@ const COLUMNS: [&str; 10] = [
     "drifts",
 ];
 
+/// By home, what stands in each column.
+type Homes = BTreeMap<String, [i64; COLUMNS.len()]>;
+
 /// Writes a line a home, in order of names. Memory grows with the homes, not with the files.
 pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
-    let mut homes: BTreeMap<String, [i64; COLUMNS.len()]> = BTreeMap::new();
+    let mut homes = Homes::new();
     let mut add = |home: &str, column: usize, diff: i64| match homes.get_mut(home) {
         Some(row) => row[column] += diff,
         None => homes.entry(home.to_owned()).or_default()[column] += diff,
@@ -84,7 +87,11 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
         let net = homes.iter().map(|(home, row)| (home, row[column]));
         check_counts(dir, stream, &net.collect())?;
     }
+    write_table(&homes, out)
+}
 
+/// A row a home, and their sum.
+fn write_table(homes: &Homes, out: &mut impl Write) -> anyhow::Result<()> {
     let longest = homes.keys().map(|home| shown(home).chars().count()).max();
     let width = longest.unwrap_or(0).max("total".len());
     write!(out, "{:<width$}", "home")?;
@@ -93,7 +100,7 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
     }
     writeln!(out)?;
     let mut total = [0; COLUMNS.len()];
-    for (home, row) in &homes {
+    for (home, row) in homes {
         write!(out, "{:<width$}", shown(home))?;
         for (count, sum) in row.iter().zip(&mut total) {
             write!(out, "  {:>11}", grouped(count.unsigned_abs()))?;

@@ -56,97 +56,147 @@ pub fn models(
     pooled: impl Fn(Epoch) -> Pooled,
     detected: &BTreeMap<(Epoch, Arc<Segment>), Detected>,
 ) -> Vec<(Epoch, Score)> {
+    let mut home = Home::default();
     let mut scores = Vec::new();
-    let mut habits = Habits::default();
-    let (mut newest, mut regime, mut version) = (None::<Time>, 0, 0);
     // Answers to requests of earlier epochs are in force.
     let mut heard = 0;
-    // The regime that ended, segments, and their surprisal with and without what was imagined.
-    let mut tried: Option<(u32, u32, f64, f64)> = None;
-    for (epoch, updates) in &life.updates {
+    for epoch in life.updates.keys() {
+        let around = Around {
+            words,
+            life,
+            lateness,
+            epoch: *epoch,
+            detected,
+        };
         let answered = life
             .answers
             .range(heard..*epoch)
             .flat_map(|(_, answers)| answers);
         heard = *epoch;
-        if let Some((key, imagined)) = answered.last()
-            && key.regime + 1 > version
-        {
-            version = key.regime + 1;
-            habits.imagine(imagined);
-            tried = (!imagined.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
+        if let Some((key, imagined)) = answered.last() {
+            home.hear(key, imagined);
         }
         if life.erased.contains(epoch) {
-            let (old, old_tried) = (std::mem::take(&mut habits), tried.take());
-            (newest, regime) = (None, 0);
-            let standing = life.standing(*epoch);
-            for placed in &standing {
-                if let Some(newest) = newest {
-                    habits.settle(Time(newest.0.saturating_sub(lateness)));
-                }
-                let segment = &placed.segment;
-                if placed.key.regime > regime {
-                    regime = placed.key.regime;
-                    let shift = placed.began.as_ref().expect("a later regime has a shift");
-                    habits.shift(shift.time, Context::of(shift));
-                }
-                let judged = habits.judge(words, &pooled(*epoch + 1), segment);
-                if let Some(detected) = detected.get(&(*epoch, segment.clone())) {
-                    let told = told(segment, detected, &judged, version);
-                    scores.extend(told.map(|score| (*epoch, score)));
-                }
-                habits.learn(words, segment, &judged);
-                newest = newest.max(Some(segment.end()));
-            }
-            if standing.is_empty() {
-                version = 0;
-            } else if habits.imagine_as(&old) {
-                tried = old_tried;
-            }
-            continue;
+            home.anew(&around, &pooled(*epoch + 1), &mut scores);
+        } else {
+            home.update(&around, &pooled(*epoch), &mut scores);
+            home.decide(trial);
         }
-        if let Some(newest) = newest {
-            habits.settle(Time(newest.0.saturating_sub(lateness)));
+    }
+    scores
+}
+
+#[derive(Default)]
+struct Home {
+    habits: Habits,
+    newest: Option<Time>,
+    regime: u32,
+    version: u32,
+    /// The regime that ended, segments, and their surprisal with and without what was imagined.
+    tried: Option<(u32, u32, f64, f64)>,
+}
+
+struct Around<'a> {
+    words: &'a Vocabulary<'a>,
+    life: &'a HomeLife,
+    lateness: i64,
+    epoch: Epoch,
+    detected: &'a BTreeMap<(Epoch, Arc<Segment>), Detected>,
+}
+
+impl Home {
+    fn hear(&mut self, key: &ShiftKey, imagined: &[Sequence]) {
+        if key.regime + 1 > self.version {
+            self.version = key.regime + 1;
+            self.habits.imagine(imagined);
+            self.tried = (!imagined.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
         }
-        for (update, is_moved) in in_turn(updates) {
+    }
+
+    fn settle(&mut self, lateness: i64) {
+        if let Some(newest) = self.newest {
+            self.habits.settle(Time(newest.0.saturating_sub(lateness)));
+        }
+    }
+
+    fn began(&mut self, placed: &Placed) {
+        if placed.key.regime > self.regime {
+            self.regime = placed.key.regime;
+            let shift = placed.began.as_ref().expect("a later regime has a shift");
+            self.habits.shift(shift.time, Context::of(shift));
+        }
+    }
+
+    fn learn(&mut self, around: &Around<'_>, segment: &Segment, judged: &Judged) {
+        self.habits.learn(around.words, segment, judged);
+        self.newest = self.newest.max(Some(segment.end()));
+    }
+
+    /// From nothing but the segments that stand.
+    fn anew(&mut self, around: &Around<'_>, pooled: &Pooled, scores: &mut Vec<(Epoch, Score)>) {
+        let old = std::mem::take(self);
+        let standing = around.life.standing(around.epoch);
+        if standing.is_empty() {
+            return;
+        }
+        self.version = old.version;
+        for placed in &standing {
+            self.settle(around.lateness);
+            self.began(placed);
+            let segment = &placed.segment;
+            let judged = self.habits.judge(around.words, pooled, segment);
+            if let Some(detected) = around.detected.get(&(around.epoch, segment.clone())) {
+                let told = told(segment, detected, &judged, self.version);
+                scores.extend(told.map(|score| (around.epoch, score)));
+            }
+            self.learn(around, segment, &judged);
+        }
+        if self.habits.imagine_as(&old.habits) {
+            self.tried = old.tried;
+        }
+    }
+
+    fn update(&mut self, around: &Around<'_>, pooled: &Pooled, scores: &mut Vec<(Epoch, Score)>) {
+        self.settle(around.lateness);
+        for (update, is_moved) in in_turn(&around.life.updates[&around.epoch]) {
             let segment = &update.segment;
-            if update.diff > 0 && update.key.regime > regime {
-                regime = update.key.regime;
-                let shift = update.began.as_ref().expect("a later regime has a shift");
-                habits.shift(shift.time, Context::of(shift));
+            if update.diff > 0 {
+                self.began(update);
             }
             if is_moved {
                 continue;
             }
             if update.diff < 0 {
-                assert!(habits.retract(words, segment), "what goes is not final");
+                let known = self.habits.retract(around.words, segment);
+                assert!(known, "what goes is not final");
                 continue;
             }
-            let judged = habits.judge(words, &pooled(*epoch), segment);
-            let detected = &detected[&(*epoch, segment.clone())];
-            let told = told(segment, detected, &judged, version);
-            scores.extend(told.map(|score| (*epoch, score)));
-            if let Some((ended, segments, with, without)) = &mut tried
+            let judged = self.habits.judge(around.words, pooled, segment);
+            let detected = &around.detected[&(around.epoch, segment.clone())];
+            let told = told(segment, detected, &judged, self.version);
+            scores.extend(told.map(|score| (around.epoch, score)));
+            if let Some((ended, segments, with, without)) = &mut self.tried
                 && update.key.regime > *ended
             {
-                let plain = habits.judge_unimagined(words, &pooled(*epoch), segment);
+                let plain = self.habits.judge_unimagined(around.words, pooled, segment);
                 *segments += 1;
                 *with += surprisal(&judged);
                 *without += surprisal(&plain);
             }
-            habits.learn(words, segment, &judged);
-            newest = newest.max(Some(segment.end()));
+            self.learn(around, segment, &judged);
         }
-        if let Some((_, segments, with, without)) = tried
+    }
+
+    fn decide(&mut self, trial: u32) {
+        if let Some((_, segments, with, without)) = self.tried
             && segments >= trial
         {
             if with > without {
-                habits.imagine(&[]);
+                self.habits.imagine(&[]);
             }
-            tried = None;
+            self.tried = None;
         }
     }
-    scores
 }
 
 fn surprisal(judged: &Judged) -> f64 {

@@ -27,6 +27,15 @@ pub(super) struct Updates {
 }
 
 impl Updates {
+    /// Takes out the accounts, the counts of what was applied among them.
+    pub fn accounts(&mut self) -> impl Iterator<Item = Account> {
+        let applied = std::mem::take(&mut self.applied);
+        let duplicate = std::mem::take(&mut self.duplicate);
+        let counted = Account::Counted { applied, duplicate };
+        let counted = (applied + duplicate > 0).then_some(counted);
+        self.accounts.drain(..).chain(counted)
+    }
+
     /// Accounts for erasures of what was never there.
     pub fn nothing_erased(&mut self, erasures: &[Erasure]) {
         let nothing = erasures.iter().map(|&erasure| Erased {

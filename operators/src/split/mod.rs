@@ -311,12 +311,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     let changes = updates.segments.drain(..);
                     let changes = changes.map(|(s, diff)| (s, epoch, diff));
                     give(&mut segments_out, &capabilities[0], changes);
-                    let applied = std::mem::take(&mut updates.applied);
-                    let duplicate = std::mem::take(&mut updates.duplicate);
-                    let counted = Account::Counted { applied, duplicate };
-                    let counted = (applied + duplicate > 0).then_some(counted);
-                    let accounts = updates.accounts.drain(..).chain(counted);
-                    give(&mut accounts_out, &capabilities[2], accounts);
+                    give(&mut accounts_out, &capabilities[2], updates.accounts());
                 }
             }
         });
