@@ -225,6 +225,7 @@ fn hearths_predictions_by_hand() {
     assert_eq!(of(season(Days::Before))["hr@1"], 0.5);
     assert_eq!(of(season(Days::First))["hr@1"], 0.5);
     assert_eq!(of(season(Days::Soon))["hr@1"], 1.0);
+    assert_eq!(of(season(Days::FirstWeek))["hr@1"], 0.75);
     assert!(!lines.contains_key(&(HEARTH.to_owned(), season(Days::Week))));
 }
 

