@@ -120,6 +120,17 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
+/// Reads a time as a person gives it: UTC where it says nothing else, and the beginning of a day where it names no more.
+///
+/// # Errors
+/// What is wrong with it.
+pub fn or_midnight(text: &str) -> Result<Time, String> {
+    let midnight = format!("{text}T00:00:00Z");
+    let read = parse(text, &TimeZone::UTC);
+    let (time, _) = read.or_else(|reason| parse(&midnight, &TimeZone::UTC).map_err(|_| reason))?;
+    Ok(time)
+}
+
 /// Reads a civil time in `zone`: the instant, and the offset that holds there then.
 ///
 /// # Errors

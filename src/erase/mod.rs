@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::Context;
 use clap::Args;
+use hearth_operators::words::Time;
 
 use crate::config::UsageError;
 use crate::kept;
@@ -39,12 +40,12 @@ pub struct EraseArgs {
     pub home: String,
 
     /// Events from this time on; none: from the beginning
-    #[arg(long, value_name = "TIME")]
-    pub from: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time::or_midnight)]
+    pub from: Option<Time>,
 
     /// Events before this time; none: to the end
-    #[arg(long, value_name = "TIME")]
-    pub to: Option<String>,
+    #[arg(long, value_name = "TIME", value_parser = time::or_midnight)]
+    pub to: Option<Time>,
 
     /// Events of this device; none: of all
     #[arg(long, value_name = "DEVICE")]
@@ -79,17 +80,10 @@ impl What {
 /// The folder is none of a replay, a time cannot be read, a file cannot be rewritten, or nothing of the kind is there.
 pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     outputs::read::check(&args.dir).map_err(|error| UsageError(error.to_string()))?;
-    let instant = |text: &Option<String>, name: &str| {
-        let parsed = text.as_deref().map(|text| {
-            let parsed = time::parse(text, &jiff::tz::TimeZone::UTC);
-            parsed.map_err(|what| UsageError(format!("--{name}: impossible time: {what}")))
-        });
-        parsed.transpose().map(|time| time.map(|(time, _)| time.0))
-    };
     let what = What {
         home: args.home.clone(),
-        from: instant(&args.from, "from")?,
-        to: instant(&args.to, "to")?,
+        from: args.from.map(|from| from.0),
+        to: args.to.map(|to| to.0),
         device: args.device.clone(),
         before: None,
     };

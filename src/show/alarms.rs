@@ -6,7 +6,6 @@ use std::path::PathBuf;
 
 use clap::Args;
 use hearth_operators::words::Time;
-use jiff::tz::TimeZone;
 
 use super::terminal::plain;
 use crate::config::UsageError;
@@ -34,7 +33,7 @@ pub struct AlarmsArgs {
     pub home: Option<String>,
 
     /// Those of segments that start at this time or later (a date, or a time as in logs; UTC where it has no offset)
-    #[arg(long, value_name = "TIME", value_parser = since)]
+    #[arg(long, value_name = "TIME", value_parser = time::or_midnight)]
     pub since: Option<Time>,
 
     /// As JSON Lines, as they are in the folder
@@ -44,14 +43,6 @@ pub struct AlarmsArgs {
     /// As CSV, with the first reason of each
     #[arg(long)]
     pub csv: bool,
-}
-
-fn since(text: &str) -> Result<Time, String> {
-    let midnight = format!("{text}T00:00:00Z");
-    let read = time::parse(text, &TimeZone::UTC);
-    let (time, _) =
-        read.or_else(|reason| time::parse(&midnight, &TimeZone::UTC).map_err(|_| reason))?;
-    Ok(time)
 }
 
 /// Lists the alarms that stand, by home and time, on the standard output.
