@@ -90,6 +90,9 @@ proptest! {
             if shared {
                 tails.apply(&changes);
             }
+            let standing = alarms.standing(&tails, BUDGET, Time((newest + 1) * Time::HOUR));
+            prop_assert_eq!(standing.threshold, threshold(&all, &tails, newest + 1));
+            prop_assert_eq!(standing.raised as usize, all.iter().filter(|s| s.alarm).count());
             if kind == 9 {
                 settled = settled.max(newest - 30);
                 alarms.settle(Time((settled + 1) * Time::HOUR));

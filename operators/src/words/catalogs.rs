@@ -520,6 +520,17 @@ mod tests {
                         prop_assert!(shared.closes(to(action)).contains(&to(*closed)));
                     }
                 }
+                let words = catalogs.own_words(home).map(|to| (own.clone(), to.to_vec()));
+                let alone = Catalogs::of_one(shared.clone(), words).unwrap();
+                for action in own.action_ids() {
+                    prop_assert_eq!(alone.to_cohort(HomeId(7), action), to(action));
+                }
+                for action in shared.action_ids() {
+                    let expected = catalogs.from_cohort(home, action);
+                    prop_assert_eq!(alone.from_cohort(HomeId(7), action), expected);
+                }
+                let nowhere = vec![ActionId(u16::MAX); own.actions().max(1)];
+                prop_assert!(Catalogs::of_one(shared.clone(), Some((own.clone(), nowhere))).is_none());
                 // Like is like: a cohort's words are those of its homes.
                 if !catalogs.speaks_as_cohort(home) {
                     for action in own.action_ids() {
