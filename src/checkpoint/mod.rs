@@ -6,7 +6,7 @@
 
 mod part;
 
-use std::fs::{self, File};
+use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -178,12 +178,16 @@ impl Checkpoints {
         }
         let path = cut.partial.join(MOMENT);
         part::write(&path, moment).map_err(at(&path))?;
-        sync(&cut.partial).map_err(at(&cut.partial))?;
+        let workers = (0..moment.workers).map(|worker| worker_path(&cut.partial, worker));
+        for part in workers.chain([path]) {
+            part::sync(&part).map_err(at(&part))?;
+        }
+        part::sync(&cut.partial).map_err(at(&cut.partial))?;
         let before = self.whole()?.last().and_then(|path| number(path));
         let number = before.map_or(0, |before| before + 1);
         let path = self.folder.join(format!("{CUT}{number:012}"));
         fs::rename(&cut.partial, &path).map_err(at(&path))?;
-        sync(&self.folder).map_err(at(&self.folder))?;
+        part::sync(&self.folder).map_err(at(&self.folder))?;
         let whole = self.whole()?;
         let old = whole.len().saturating_sub(KEPT);
         whole[..old]
@@ -251,11 +255,6 @@ fn read(cut: &Path) -> Result<(Moment, Vec<State>), CheckpointError> {
 
 fn worker_path(cut: &Path, worker: usize) -> PathBuf {
     cut.join(format!("worker-{worker}"))
-}
-
-/// Has the names in a folder outlive a power failure.
-fn sync(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
 }
 
 fn at(path: &Path) -> impl Fn(io::Error) -> CheckpointError {

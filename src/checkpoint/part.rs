@@ -19,7 +19,7 @@ const FORM: u32 = 1;
 const HEAD: usize = MAGIC.len() + 4;
 const TAIL: usize = 8 + 4;
 
-/// Writes a value into a new file, and has it outlive a power failure.
+/// Writes a value into a new file; it is [sync]'s to have it outlive a power failure.
 ///
 /// # Errors
 /// It cannot be written.
@@ -36,7 +36,16 @@ pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
     let Summed { length, sum, .. } = sum;
     file.write_all(&length.to_le_bytes())?;
     file.write_all(&sum.finalize().to_le_bytes())?;
-    file.into_inner()?.sync_all()
+    file.into_inner()?;
+    Ok(())
+}
+
+/// Has a file, or the names in a folder, outlive a power failure.
+///
+/// # Errors
+/// What the system says.
+pub fn sync(path: &Path) -> io::Result<()> {
+    File::open(path)?.sync_all()
 }
 
 /// Reads a value that [`write`] wrote.

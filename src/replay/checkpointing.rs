@@ -112,7 +112,7 @@ impl Replay<'_> {
     }
 
     /// Takes a checkpoint. For how long the dataflow stood still.
-    fn keep(&mut self, keeping: &Keeping) -> Result<Duration, CheckpointError> {
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Duration> {
         let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin()?);
         let parts = cut.clone();
@@ -128,7 +128,8 @@ impl Replay<'_> {
         self.engine.go_on();
         let took = began.elapsed();
         // Where rows cannot be written, the run ends by that.
-        if let Some(written) = written {
+        if let Some((written, durable)) = written {
+            durable()?;
             let moment = Moment {
                 identity: keeping.identity.clone(),
                 epochs: reached.epochs,

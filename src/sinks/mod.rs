@@ -62,6 +62,9 @@ pub enum SinkError {
 /// Where each stream stands in its sink.
 pub type Positions = BTreeMap<Stream, Place>;
 
+/// Sees to it that what was given until then outlives a power failure; whoever gave it need not wait for that.
+pub type Durable = Box<dyn FnOnce() -> Result<(), SinkError> + Send>;
+
 /// Takes streams to where they are wanted.
 pub trait Sink: Send {
     /// Takes rows of an epoch that is complete. Epochs of a stream come in order.
@@ -82,11 +85,12 @@ pub trait Sink: Send {
     /// It cannot be written.
     fn flush(&mut self) -> Result<(), SinkError>;
 
-    /// Has what was given outlive a power failure too, and says where each stream stands: what a restart goes back to.
+    /// Lets others see what was given, and says where each stream stands: what a restart goes back to, once it was seen to that
+    /// it outlives a power failure, too.
     ///
     /// # Errors
     /// It cannot be written.
-    fn cut(&mut self) -> Result<Positions, SinkError>;
+    fn cut(&mut self) -> Result<(Positions, Durable), SinkError>;
 
     /// Nothing more comes.
     ///

@@ -79,9 +79,10 @@ impl Sink for Kept {
         self.flush()
     }
 
-    fn cut(&mut self) -> Result<Positions, SinkError> {
+    fn cut(&mut self) -> Result<(Positions, Durable), SinkError> {
         let rows = self.given.lock().unwrap().len() as u64;
-        Ok([(Stream::Transitions, Place::plain(rows))].into())
+        let positions = [(Stream::Transitions, Place::plain(rows))].into();
+        Ok((positions, Box::new(|| Ok(()))))
     }
 }
 
@@ -248,7 +249,8 @@ fn a_writer_goes_on_where_a_cut_left_another() {
     sender.write(0, vec![row(0, 1)]);
     sender.write(2, vec![row(2, 1); 2]);
     sender.close(Stream::Transitions, 1);
-    let written = sender.cut().unwrap();
+    let (written, durable) = sender.cut().unwrap();
+    durable().unwrap();
     assert_eq!(
         written.positions,
         [(Stream::Transitions, Place::plain(1))].into()

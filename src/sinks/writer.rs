@@ -8,7 +8,7 @@ use hearth_operators::words::Epoch;
 use serde::{Deserialize, Serialize};
 
 use super::open_rows::{IN_MEMORY, Open, OpenRows};
-use super::{Positions, Sink, SinkError};
+use super::{Durable, Positions, Sink, SinkError};
 use crate::outputs::{Counts, Model, Names, Record, Rows, Stream, Tally};
 
 /// Messages that may wait for the writer before a worker does.
@@ -28,8 +28,8 @@ enum Message {
     Events { applied: u64, duplicate: u64 },
     /// A model to be saved.
     Model(Model),
-    /// Everything up to here is to be durable, and shown.
-    Cut(Sender<Written>),
+    /// How far everything up to here is written.
+    Cut(Sender<(Written, Durable)>),
 }
 
 /// How far outputs are written: what a restart goes on from.
@@ -75,8 +75,8 @@ impl RowSender {
         let _ = self.0.send(Message::Model(model));
     }
 
-    /// Has everything that was sent be durable, and says how far that is; `None` if writing has failed.
-    pub fn cut(&self) -> Option<Written> {
+    /// Says how far everything that was sent is written, and what has it outlive a power failure; `None` if writing has failed.
+    pub fn cut(&self) -> Option<(Written, Durable)> {
         let (reply, written) = crossbeam_channel::bounded(1);
         let _ = self.0.send(Message::Cut(reply));
         written.recv().ok()
@@ -197,16 +197,17 @@ impl<S: Sink> WriterThread<S> {
         }
     }
 
-    fn cut(&mut self, reply: &Sender<Written>) -> Result<(), SinkError> {
-        let positions = self.sink.cut()?;
+    fn cut(&mut self, reply: &Sender<(Written, Durable)>) -> Result<(), SinkError> {
+        let (positions, durable) = self.sink.cut()?;
         let open = self.held.show(&self.names)?;
         let tally = self.tally.clone();
         // Whoever asked may have been told to stop.
-        let _ = reply.send(Written {
+        let written = Written {
             positions,
             open,
             tally,
-        });
+        };
+        let _ = reply.send((written, durable));
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zstd::stream::write::Encoder;
 
-use super::{SinkError, remove};
+use super::{Durable, SinkError, remove};
 use crate::config::Packing;
 use crate::outputs::Stream;
 
@@ -123,24 +123,38 @@ impl Appended {
         }
     }
 
-    /// Has what was appended outlive a power failure, and says where that is.
-    pub fn cut(&mut self) -> Result<Place, SinkError> {
-        let file = self.sync().map_err(|source| self.failed(source))?;
-        Ok(Place {
-            packed: matches!(self.body, Body::Packed(_)),
-            file,
+    /// Lets others see what was appended, and says where that ends, and what has it outlive a power failure.
+    pub fn cut(&mut self) -> Result<(Place, Durable), SinkError> {
+        let file = self.end().map_err(|source| self.failed(source))?;
+        let length = file.metadata().map_err(|source| self.failed(source))?.len();
+        let packed = matches!(self.body, Body::Packed(_));
+        let place = Place {
+            packed,
+            file: length,
             lines: self.bytes,
-        })
+        };
+        let path = if packed {
+            &self.packed_path
+        } else {
+            &self.path
+        };
+        let path = path.clone();
+        let sync = move || {
+            let synced = file.sync_data();
+            synced.map_err(|source| SinkError::Write { path, source })
+        };
+        Ok((place, Box::new(sync)))
     }
 
-    fn sync(&mut self) -> io::Result<u64> {
+    /// Ends what was appended, so that the file can end there.
+    fn end(&mut self) -> io::Result<File> {
         let file = match &mut self.body {
             Body::Plain(file) => {
                 file.flush()?;
                 file.get_ref().try_clone()?
             }
             Body::Packed(packed) => {
-                // What follows is a frame of its own, so that the file can end here.
+                // What follows is a frame of its own.
                 packed.do_finish()?;
                 packed.get_mut().flush()?;
                 let file = packed.get_ref().get_ref().try_clone()?;
@@ -148,8 +162,7 @@ impl Appended {
                 file
             }
         };
-        file.sync_data()?;
-        Ok(file.metadata()?.len())
+        Ok(file)
     }
 
     /// Appends a line of an epoch.
@@ -199,7 +212,7 @@ impl Appended {
         let mut packed = encoder(create(&self.packed_path)?)?;
         io::copy(&mut plain, &mut packed)?;
         self.body = Body::Packed(packed);
-        self.sync()?;
+        self.end()?.sync_data()?;
         remove(&self.path)
     }
 

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use hearth_operators::words::Epoch;
 
-use super::{Positions, Sink, SinkError};
+use super::{Durable, Positions, Sink, SinkError};
 use crate::config::Packing;
 use crate::outputs::{Model, Names, Rows, Stream};
 
@@ -99,13 +99,15 @@ impl Sink for Files {
         self.files.iter_mut().try_for_each(Appended::finish)
     }
 
-    fn cut(&mut self) -> Result<Positions, SinkError> {
-        let places = self.files.iter_mut().map(Appended::cut);
-        Stream::ALL
-            .into_iter()
-            .zip(places)
-            .map(|(stream, place)| Ok((stream, place?)))
-            .collect()
+    fn cut(&mut self) -> Result<(Positions, Durable), SinkError> {
+        let (mut positions, mut files) = (Positions::new(), Vec::new());
+        for (stream, file) in Stream::ALL.into_iter().zip(&mut self.files) {
+            let (place, durable) = file.cut()?;
+            positions.insert(stream, place);
+            files.push(durable);
+        }
+        let durable = || files.into_iter().try_for_each(|durable| durable());
+        Ok((positions, Box::new(durable)))
     }
 }
 

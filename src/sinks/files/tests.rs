@@ -50,7 +50,8 @@ fn files_go_back_to_a_cut() {
         };
         let mut files = Files::create(&folder, packing).unwrap();
         write(&mut files, 0, before);
-        let positions = files.cut().unwrap();
+        let (positions, durable) = files.cut().unwrap();
+        durable().unwrap();
         write(&mut files, 1, after);
         files.finish().unwrap();
         let undisturbed = all();
