@@ -63,6 +63,10 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     for (home, life) in &mut lives {
         let erased = (0..epochs(log)).filter(|epoch| log.revises(*epoch, *home));
         life.erased = erased.map(|epoch| epoch as Epoch).collect();
+        // Also where what comes in the epoch undoes what goes.
+        for epoch in &life.erased {
+            life.updates.entry(*epoch).or_default();
+        }
     }
     let feedback = log.feedback.iter().map(|(epoch, f)| (*epoch as Epoch, *f));
     let feedback: Vec<_> = feedback.collect();
