@@ -63,7 +63,7 @@ pub trait Drifts<'s> {
     /// forget these.
     ///
     /// State per home: the behaviours that are not final, 16 bytes each, and four bytes for each action and three hours of at most
-    /// 40 days. Cost: constant per behaviour; tens of microseconds per day.
+    /// 60 days. Cost: constant per behaviour; tens of microseconds per day.
     ///
     /// # Examples
     /// ```

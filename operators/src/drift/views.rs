@@ -155,7 +155,7 @@ fn scored(
     }
     let mut scores = vec![shared; days.len()];
     each(days, feature, |place, feature| {
-        scores[place] += adds[feature]
+        scores[place] += adds[feature];
     });
     scores
 }

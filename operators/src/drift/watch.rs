@@ -36,7 +36,7 @@ pub(crate) const SUSPICION: f64 = 3.0;
 /// Days that are under suspicion at most; the eldest is believed then.
 pub(crate) const SUSPECTS: usize = 4;
 /// Days that the next are compared with at most: what a home did long ago says little.
-pub(crate) const MEMORY: usize = 35;
+pub(crate) const MEMORY: usize = 56;
 
 /// What is known of a home: plain data.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
