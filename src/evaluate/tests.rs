@@ -207,3 +207,39 @@ fn shifts_are_followed_to_the_new_version() {
         }
     );
 }
+
+#[test]
+fn a_shift_is_found_by_the_first_drift_after_it() {
+    let truth: String = [("a", 10, "season"), ("b", 10, "season"), ("c", 10, "schedule")]
+        .map(|(home, day, kind)| {
+            format!(
+                "{{\"truth\":\"shift\",\"home\":\"{home}\",\"time\":\"2024-01-{day}T04:00:00Z\",\"kind\":\"{kind}\"}}\n"
+            )
+        })
+        .concat();
+    // A home's own shift within five days, another one's too late; one before it, and one more after it.
+    let drifts: String = [("a", 14), ("a", 24), ("b", 16), ("c", 10), ("d", 20)]
+        .map(|(home, day)| {
+            let time = format!("2024-01-{day}T04:00:00Z");
+            let rates = r#"{"before":1.0,"after":2.0}"#;
+            format!(
+                "{{\"epoch\":0,\"home\":\"{home}\",\"time\":\"{time}\",\"since\":\"{time}\",\"evidence\":400.0,\
+                 \"days\":{rates},\"rate\":{rates},\"devices\":[],\"hours\":[]}}\n"
+            )
+        })
+        .concat();
+    let dir = folder(&segment(1, "a", &[(0, "L:on")]), "", &truth);
+    std::fs::write(Stream::Drifts.path(dir.path()), drifts).unwrap();
+    let found = evaluate(dir.path(), &dir.path().join("truth.jsonl")).unwrap();
+    let kind = |planted, soon, late| Kind {
+        planted,
+        soon,
+        late,
+    };
+    let drifts = &found.drifts;
+    assert_eq!(drifts.kinds["season"], kind(2, 1, 1));
+    assert_eq!(drifts.kinds["schedule"], kind(1, 0, 0));
+    assert_eq!((drifts.false_ones, drifts.watched), (3, 3_600 * 1_000_000));
+    let text = found.to_string();
+    assert!(text.contains("3 others in 0.0 home-years"), "{text}");
+}

@@ -72,7 +72,7 @@ pub trait Drifts<'s> {
     /// use hearth_operators::shift::Placed;
     /// use hearth_operators::state::Held;
     /// use hearth_operators::words::*;
-    /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}};
+    /// use timely::dataflow::operators::{ToStream, capture::{Capture, Extract}, vec::Map};
     ///
     /// let devices = ["Lamp", "Heater", "Fan"].map(|name| Device::new(name, vec![Action::new("on")]));
     /// let catalog = Arc::new(Catalog::new(devices.to_vec()).unwrap());
@@ -90,11 +90,12 @@ pub trait Drifts<'s> {
     ///     Placed { key, began: None, segment: Arc::new(Segment { home, moments }), diff: 1 }
     /// });
     /// let found = timely::example(|scope| {
-    ///     segments.collect::<Vec<_>>().to_stream(scope).drifts(alertness, Held::default()).capture()
+    ///     let found = segments.collect::<Vec<_>>().to_stream(scope).drifts(alertness, Held::default());
+    ///     found.map(|drift| drift.time).capture()
     /// });
     /// let found = found.extract().remove(0).1;
     /// assert_eq!(found.len(), 1);
-    /// let days = found[0].time.0 as f64 / Time::DAY as f64;
+    /// let days = found[0].0 as f64 / Time::DAY as f64;
     /// assert!((31.0..35.0).contains(&days));
     /// ```
     fn drifts(self, alertness: Alertness, state: Held<DriftState>) -> StreamVec<'s, Epoch, Drift>;

@@ -4,7 +4,7 @@
 //! `exp(score)` among them, times their number. Were today exchangeable with those days its mean would be one, whatever scores are
 //! like and however few the days (soft-rank e-values: Wang and Ramdas 2022; Vovk's conformal tests).
 
-use super::day::Day;
+use super::day::{Day, Use};
 use crate::words::Catalog;
 
 /// How many sides there are.
@@ -21,61 +21,32 @@ const RECENT: usize = 4;
 /// Days that a side needs to compare with.
 const FEWEST: usize = 2;
 
-/// What of a day is compared: which features it has, in ascending order.
-type Features = Vec<u32>;
-
-/// A way to look at a day.
-type Look = fn(&Day, &Catalog) -> Features;
-
-/// Which actions happened.
-fn actions(day: &Day, _: &Catalog) -> Features {
-    let mut all: Features = day.uses.iter().map(|u| u32::from(u.action.0)).collect();
-    all.dedup();
-    all
-}
-
-/// Which devices were used in which quarter of the day.
-fn quarters(day: &Day, catalog: &Catalog) -> Features {
-    let feature = |used: &super::day::Use| {
-        u32::from(catalog.device_of(used.action).0) * 4 + u32::from(used.hours / 2)
-    };
-    let mut all: Features = day.uses.iter().map(feature).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
-
-/// In which three hours anything happened.
-fn hours(day: &Day, _: &Catalog) -> Features {
-    let mut all: Features = day.uses.iter().map(|u| u32::from(u.hours)).collect();
-    all.sort_unstable();
-    all.dedup();
-    all
-}
+/// What of a use is compared: a small number.
+type Feature<'a> = &'a dyn Fn(&Use) -> usize;
 
 /// The e-values of a day: `past` are the days before it, the last `run` of them under suspicion.
 pub fn e_values(past: &[Day], run: usize, today: &Day, catalog: &Catalog) -> [f64; VIEWS] {
     let reference = past.len().saturating_sub(run);
     // The latest days tell a direction also where none is under suspicion.
     let recent = past.len().saturating_sub(run.clamp(1, RECENT));
-    let seen = |look: Look| -> Vec<Features> {
-        let days = past.iter().chain([today]);
-        days.map(|day| look(day, catalog)).collect()
+    let action = |used: &Use| usize::from(used.action.0);
+    let hours = |used: &Use| usize::from(used.hours);
+    let quarter = |used: &Use| {
+        usize::from(catalog.device_of(used.action).0) * 4 + usize::from(used.hours / 2)
     };
-    let (acted, used, woken) = (seen(actions), seen(quarters), seen(hours));
-    // Today with the days before it, without those in between.
-    let bag = |days: &[Features], first: usize| -> Vec<Features> {
-        let compared = days[..first].iter().chain(days.last());
-        compared.cloned().collect()
+    let compared = |first: usize| -> Vec<&Day> { past[..first].iter().chain([today]).collect() };
+    let usual = compared(reference);
+    let strange = |feature: Feature<'_>, weigh: fn(f64, bool) -> f64| {
+        scored(&usual, feature, |_, expected, has| weigh(expected, has))
     };
-    let like = |days: &[Features]| likeness(&bag(days, recent), &days[recent..past.len()]);
+    let (elder, lately) = (compared(recent), past[recent..].iter().collect::<Vec<_>>());
     [
-        scored(&bag(&acted, reference), |_, p, has| rarity(p, has)),
-        scored(&bag(&used, reference), |_, p, has| surprise(p, has)),
-        scored(&bag(&woken, reference), |_, p, has| surprise(p, has)),
-        rates(past[..reference].iter().chain([today])),
-        like(&acted),
-        like(&used),
+        strange(&action, rarity),
+        strange(&quarter, surprise),
+        strange(&hours, surprise),
+        rates(&usual),
+        likeness(&elder, &lately, &action),
+        likeness(&elder, &lately, &quarter),
     ]
     .map(|scores| e_value(&scores))
 }
@@ -112,54 +83,86 @@ fn rarity(expected: f64, has: bool) -> f64 {
 }
 
 /// How much more each day is like the `recent` ones than like the others.
-fn likeness(days: &[Features], recent: &[Features]) -> Vec<f64> {
-    let among = recent.len() as f64;
-    let lately = |feature: u32| {
-        let having = recent
-            .iter()
-            .filter(|day| day.binary_search(&feature).is_ok());
-        expected(having.count() as f64, among)
-    };
-    scored(days, |feature, expected, has| {
-        surprise(expected, has) - surprise(lately(feature), has)
+fn likeness(days: &[&Day], recent: &[&Day], feature: Feature<'_>) -> Vec<f64> {
+    let (lately, among) = (Seen::of(recent, feature), recent.len() as f64);
+    scored(days, feature, |feature, p, has| {
+        surprise(p, has) - surprise(expected(lately.by(feature), among), has)
     })
 }
 
-/// Each day's sum of what `weigh` says of a feature, given how often it is expected by the other days.
-fn scored(days: &[Features], weigh: impl Fn(u32, f64, bool) -> f64) -> Vec<f64> {
-    let mut features: Features = days.iter().flatten().copied().collect();
-    features.sort_unstable();
-    features.dedup();
-    let place = |feature: &u32| features.binary_search(feature).ok();
-    let mut seen = vec![0.0; features.len()];
-    for place in days.iter().flatten().filter_map(place) {
-        seen[place] += 1.0;
+/// On how many days each feature was seen.
+struct Seen(Vec<u32>);
+
+impl Seen {
+    fn of(days: &[&Day], feature: Feature<'_>) -> Self {
+        let mut seen = Vec::new();
+        each(days, feature, |_, feature| {
+            if feature >= seen.len() {
+                seen.resize(feature + 1, 0);
+            }
+            seen[feature] += 1;
+        });
+        Seen(seen)
     }
-    let others = days.len() as f64 - 1.0;
+
+    fn by(&self, feature: usize) -> f64 {
+        f64::from(self.0.get(feature).copied().unwrap_or(0))
+    }
+}
+
+/// Each feature of each day (by position) once.
+fn each(days: &[&Day], feature: Feature<'_>, mut take: impl FnMut(usize, usize)) {
+    // By feature: how many days had been begun when it was met last.
+    let mut met: Vec<usize> = Vec::new();
+    for (place, day) in days.iter().enumerate() {
+        for feature in day.uses.iter().map(feature) {
+            if feature >= met.len() {
+                met.resize(feature + 1, 0);
+            }
+            if met[feature] <= place {
+                met[feature] = place + 1;
+                take(place, feature);
+            }
+        }
+    }
+}
+
+/// Each day's sum of what `weigh` says of a feature, given how often it is expected by the other days.
+fn scored(
+    days: &[&Day],
+    feature: Feature<'_>,
+    weigh: impl Fn(usize, f64, bool) -> f64,
+) -> Vec<f64> {
+    let (seen, others) = (Seen::of(days, feature), days.len() as f64 - 1.0);
     // What all days share, and what each feature adds: a day costs what it has.
-    let (mut shared, mut adds) = (0.0, Vec::with_capacity(features.len()));
-    for (feature, seen) in features.iter().zip(&seen) {
-        let with = weigh(*feature, expected(*seen - 1.0, others), true);
-        if *seen > others {
+    let (mut shared, mut adds) = (0.0, Vec::with_capacity(seen.0.len()));
+    for (feature, &times) in seen.0.iter().enumerate() {
+        if times == 0 {
+            adds.push(0.0);
+            continue;
+        }
+        let times = f64::from(times);
+        let with = weigh(feature, expected(times - 1.0, others), true);
+        if times > others {
             // No day is without it.
             shared += with;
             adds.push(0.0);
         } else {
-            let without = weigh(*feature, expected(*seen, others), false);
+            let without = weigh(feature, expected(times, others), false);
             shared += without;
             adds.push(with - without);
         }
     }
-    let score = |day: &Features| {
-        let places = day.iter().filter_map(place);
-        shared + places.map(|place| adds[place]).sum::<f64>()
-    };
-    days.iter().map(score).collect()
+    let mut scores = vec![shared; days.len()];
+    each(days, feature, |place, feature| {
+        scores[place] += adds[feature];
+    });
+    scores
 }
 
 /// How far each day's number of behaviours is from what is usual. Square roots: their spread depends little on how many there are.
-fn rates<'a>(days: impl Iterator<Item = &'a Day>) -> Vec<f64> {
-    let roots = days.map(|day| f64::from(day.behaviors).sqrt());
+fn rates(days: &[&Day]) -> Vec<f64> {
+    let roots = days.iter().map(|day| f64::from(day.behaviors).sqrt());
     let roots: Vec<f64> = roots.collect();
     let (sum, others) = (roots.iter().sum::<f64>(), roots.len() as f64 - 1.0);
     let apart = |root: &f64| (root - (sum - root) / others).abs();
