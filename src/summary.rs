@@ -66,6 +66,24 @@ pub struct Events {
     pub erased: u64,
 }
 
+/// What became of them, without what cannot become of their kind.
+fn told<S: serde::Serializer>(told: &Sayings, to: S) -> Result<S::Ok, S::Error> {
+    let Sayings {
+        applied,
+        unknown,
+        nothing,
+        rejected,
+    } = *told;
+    let all = [
+        ("applied", applied, true),
+        ("unknown", unknown, unknown > 0),
+        ("nothing", nothing, nothing > 0),
+        ("rejected", rejected, true),
+    ];
+    let shown = all.into_iter().filter(|(_, _, shown)| *shown);
+    to.collect_map(shown.map(|(name, count, _)| (name, count)))
+}
+
 /// The contents of `summary.json`.
 #[derive(Clone, Debug, Serialize)]
 pub struct Summary {
@@ -80,8 +98,10 @@ pub struct Summary {
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
     /// Feedback to alarms.
+    #[serde(serialize_with = "told")]
     pub feedback: Sayings,
     /// Erasures.
+    #[serde(serialize_with = "told")]
     pub erasures: Sayings,
     /// Homes with at least one segment.
     pub homes: u64,

@@ -22,7 +22,6 @@ pub struct Counts {
     /// Events that were taken in and erased.
     pub erased: u64,
     /// Of these, events that had been applied: those are no longer among `applied`.
-    #[serde(skip)]
     pub taken: u64,
     /// Declared shifts that could not be used.
     pub rejected_contexts: u64,
@@ -76,18 +75,11 @@ pub struct Sayings {
     /// Lines that meant something.
     pub applied: u64,
     /// Feedback to an alarm that does not stand.
-    #[serde(skip_serializing_if = "is_zero")]
     pub unknown: u64,
     /// Erasures of what was never there.
-    #[serde(skip_serializing_if = "is_zero")]
     pub nothing: u64,
     /// Lines that cannot be used.
     pub rejected: u64,
-}
-
-#[allow(clippy::trivially_copy_pass_by_ref)] // Serde asks for it.
-fn is_zero(count: &u64) -> bool {
-    *count == 0
 }
 
 impl Sayings {
