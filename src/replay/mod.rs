@@ -15,6 +15,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use anyhow::Context;
+use hearth_operators::kept::Kept;
+
 use crate::engine::{Engine, Epochs, Outcome, Resumed};
 use crate::kept;
 use crate::notes::Notes;
@@ -29,9 +32,7 @@ use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
-use anyhow::Context;
 pub use args::ReplayArgs;
-use hearth_operators::kept::Kept;
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
