@@ -16,6 +16,9 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
+use anyhow::Context;
+use hearth_operators::kept::Kept;
+
 use crate::checkpoint::Found;
 use crate::config::Config;
 use crate::engine::{Engine, Epochs, Outcome};
@@ -33,10 +36,8 @@ use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
-use anyhow::Context;
 pub use args::ReplayArgs;
 use checkpointing::{Begin, Keeping};
-use hearth_operators::kept::Kept;
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};

@@ -12,8 +12,8 @@ use super::timeline::Timeline;
 use super::{Context, Pooled, Vocabulary};
 use crate::words::{ActionId, Moment, Segment, Sequence, Time};
 
-/// Behaviours of final segments that are kept at most (and so at most some 200 KiB a home).
-pub(super) const KEPT: usize = 1 << 14;
+/// Behaviours of final segments that are kept at most (and so at most some 110 KiB a home): twice as many predict no better.
+pub(super) const KEPT: usize = 1 << 13;
 
 /// What a home's habits say of one behaviour, seen what came before it: nothing of the behaviour itself is given, not even
 /// its time.
