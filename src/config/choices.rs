@@ -91,7 +91,7 @@ pub enum CassetteMode {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Packing {
-    /// Those that grow beyond 32 MiB, by zstd: `.jsonl.zst`, to be read by zstdcat
+    /// Those that grow beyond 512 MiB, by zstd: `.jsonl.zst`, to be read by zstdcat
     Auto,
     /// None: JSON Lines
     None,

@@ -37,10 +37,11 @@ impl Keeping {
         folder: &Folder,
         again: bool,
     ) -> anyhow::Result<Self> {
-        let every = if again {
-            args.config.checkpoint_every
-        } else {
-            Checkpointing::Off
+        // What came by standard input cannot be asked for again.
+        let again = again && args.logs.iter().all(|log| log.as_os_str() != "-");
+        let every = match again {
+            true => args.config.checkpoint_every,
+            false => Checkpointing::Off,
         };
         Ok(Keeping {
             checkpoints: Checkpoints::of(folder.path()),

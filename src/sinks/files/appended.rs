@@ -12,8 +12,8 @@ use crate::config::Packing;
 use crate::outputs::Stream;
 
 /// Bytes of lines from which on a file is packed, where that is left to its size: what is below, a person may want to look
-/// into, and a folder of ten small homes is not worth it.
-pub(super) const LARGE: u64 = 32 << 20;
+/// into, and what a thousand homes do in a month any program takes.
+pub(super) const LARGE: u64 = if cfg!(test) { 1 << 20 } else { 512 << 20 };
 
 /// How hard zstd tries: the next levels gain nothing on such lines, and level 5 a tenth for three times the time.
 const LEVEL: i32 = 1;
