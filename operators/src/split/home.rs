@@ -454,14 +454,15 @@ impl HomeSplit {
         };
         let before = past.map(|past| past.between(Time(i64::MIN), until));
         let mut all = entries(before.unwrap_or_default());
-        let mut sent = all.len() + (self.unsent - self.first) as usize;
+        let retained = all.len();
+        let mut sent = retained + (self.unsent - self.first) as usize;
         all.extend_from_slice(self.retained());
         let first = all.iter().position(|e| taken.by(&e.moment()).is_some());
         let mut changes = Vec::new();
         if let Some(first) = first {
-            // The first one that stays may belong to the segment before the one that is touched.
+            // The first one that stays may belong to the segment before the one that is touched; and what is retained stays so.
             let start = |until: usize| all[..until].iter().rposition(|e| e.starts).unwrap_or(0);
-            let from = start(start(first + 1));
+            let from = start(start(first + 1)).min(retained);
             sent = sent.saturating_sub(from);
             changes = self.split_anew(erasures[0].home, &all[from..], sent, &mut taken, rules);
         }
