@@ -88,7 +88,7 @@ pub trait Shifts<'s> {
     ///         kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     ///     let notices = vec![Notice::Shift(shift)].to_stream(scope);
     ///     let settled = vec![Settled { home, until: Time(26 * Time::HOUR) }].to_stream(scope);
-    ///     let revised = Vec::new().to_stream(scope);
+    ///     let revised = Vec::<HomeId>::new().to_stream(scope);
     ///     segments.shifts((settled, revised), notices, Held::default(), Held::default()).ended.capture()
     /// });
     /// let (key, regime) = ended.extract().remove(0).1.remove(0);

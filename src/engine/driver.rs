@@ -70,11 +70,13 @@ impl Driver {
         while let Some(now) = place.take() {
             let (held, kept) = self.run(worker, state, now, reached);
             let Some(held) = held else { return };
+            // Before any of them goes on, for then it is further.
+            reached = self.control.reached();
             if kept.is_none() || !self.control.show(worker.index(), &held) {
                 self.control.keep(held);
                 return;
             }
-            (place, state, reached) = (kept, held, self.control.reached());
+            (place, state) = (kept, held);
         }
     }
 
