@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::embed::Embedded;
-use crate::state::{Buffered, EpochBuffer, Held, History, HomeState, Homes};
+use crate::state::{Buffered, EpochBuffer, Held, History, HomeState, Homes, give};
 use crate::words::{Embedding, Epoch, Segment, ShiftKey, Weekday};
 
 /// The streams that [`Compress::compress`] maintains.
@@ -362,16 +362,8 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
             let mut changed = Vec::new();
             move |frontiers| {
                 let CompressState { homes, open } = &mut *state.borrow_mut();
-                embedded.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.embedded.extend(data.flat_map(std::mem::take));
-                    }
-                });
-                over.for_each_stamp(|capability, data| {
-                    if let Some(arrived) = buffer.at(&capability) {
-                        arrived.over.extend(data.flat_map(std::mem::take));
-                    }
-                });
+                buffer.gather(&mut embedded, |arrived, came| arrived.embedded.extend(came));
+                buffer.gather(&mut over, |arrived, came| arrived.over.extend(came));
                 while state.is_running()
                     && let Some((capabilities, mut arrived)) = buffer.next(frontiers)
                 {
@@ -386,10 +378,8 @@ impl<'s> Compress<'s> for StreamVec<'s, Epoch, Embedded> {
                     }
                     let over = arrived.over.drain(..);
                     let ended = over.map(|key| (key, homes.of(key.home).end(key.regime)));
-                    sources_out
-                        .activate()
-                        .session(&capabilities[1])
-                        .give_iterator(ended.filter(|(_, kept)| !kept.is_empty()));
+                    let ended = ended.filter(|(_, kept)| !kept.is_empty());
+                    give(&mut sources_out, &capabilities[1], ended);
                     buffer.reuse(arrived);
                 }
                 if state.is_released() {

@@ -6,28 +6,17 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use hearth_operators::words::{Behavior, Catalogs, Line};
+use hearth_operators::words::{Behavior, Line};
 
 use super::event::Event;
 use super::lines::{self, Lines, Text};
+use super::options::Options;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name, told};
-use crate::home_names::HomeNames;
 use crate::sources::source::{Position, Told};
 use crate::zones::Zones;
-
-/// What an event log is read with.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// The closed vocabulary of each home: what it does not have is rejected.
-    pub catalogs: Arc<Catalogs>,
-    /// Where the homes' names are interned, in the order in which the log names them.
-    pub homes: HomeNames,
-    /// Where times are local.
-    pub zones: Zones,
-}
 
 /// An event log as a stream of behaviours.
 ///

@@ -11,7 +11,7 @@ use serde::Deserialize;
 
 use super::event::{instant, optional, required};
 use super::lines::{Lines, Text};
-use super::log::Options;
+use super::options::Options;
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
 use crate::sources::source::Told;
