@@ -4,11 +4,12 @@
 //! behaviors (by home's worker) ─> split ──> segments(±) ─> transitions(±)
 //!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
 //! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
-//!                                                                          └──────────┘
+//!  (shifts, erasures, feedback)                                            └──────────┘
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
 //! segments ─> pooling ══broadcast══> pooled counts
-//! segments in regimes, pooled counts ──> detect ─> judged segments, alarms(±)
+//! segments in regimes, pooled counts, feedback ──> detect ─> judged segments, alarms(±)
 //! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! what stands of homes after an erasure: from shifts to detect and models, which learn it anew
 //! segments in regimes ──> drifts
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!
@@ -16,8 +17,10 @@
 //! verdicts ═offload(trainer)═> adaptations; segments, requests, adaptations ──> score ─> scores, what became of versions
 //! ```
 //!
-//! It is a line from start to end: an operator that took a feedback edge would have its frontier held back by every open
-//! request, so what becomes of a version is decided where it is used.
+//! It is a line from start to end: behind an outside service, an operator that took a feedback edge would have its frontier held back by
+//! every open request, so what becomes of a version is decided where it is used. `detect`, which waits for nothing outside, has the one edge
+//! back: how far a cohort's scores go is known an epoch later. Two operators share what one of them writes down: `shifts` the segments that
+//! stand, for `split` to look back into where something is erased.
 //!
 //! Replay, benchmarks and the oracle tests build it by [`build`]; what leaves it is theirs to take.
 
