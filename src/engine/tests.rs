@@ -419,6 +419,15 @@ fn a_worker_that_panics_fails_the_run() {
 }
 
 #[test]
+fn no_cut_is_taken_where_a_worker_has_panicked() {
+    let (mut engine, stop, _written) = begin(Script::lines(5), THREE, Arc::new(Broken));
+    engine.run(Duration::from_secs(60));
+    assert_eq!(engine.cut(|_, _| {}), None);
+    engine.finish();
+    assert!(stop.failure().unwrap().contains("panicked"));
+}
+
+#[test]
 fn lines_that_are_no_events_are_written_and_count() {
     struct Nonsense(usize);
     impl Source for Nonsense {

@@ -106,14 +106,16 @@ impl Replay<'_> {
                 continue;
             }
             match self.keep(keeping) {
-                Ok(time) => took = time,
+                Ok(Some(time)) => took = time,
+                // Nothing more is fed; what the worker died of is told when the run ends.
+                Ok(None) => return,
                 Err(error) => return self.stop.fail(error.to_string()),
             }
         }
     }
 
-    /// Takes a checkpoint. For how long the dataflow stood still.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Duration> {
+    /// Takes a checkpoint. For how long the dataflow stood still; `None`: a worker has failed.
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
         let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin()?);
         let parts = cut.clone();
@@ -121,7 +123,7 @@ impl Replay<'_> {
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
         let Some(reached) = reached else {
-            return Ok(Duration::ZERO);
+            return Ok(None);
         };
         // Behind the end of the log, what people say has been fed already.
         let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
@@ -142,7 +144,7 @@ impl Replay<'_> {
             };
             keeping.checkpoints.end(&cut, &moment)?;
         }
-        Ok(took)
+        Ok(Some(took))
     }
 }
 
