@@ -6,7 +6,6 @@
 
 mod part;
 
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
@@ -15,6 +14,7 @@ use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Disk;
 use crate::sinks::Written;
 
 /// Whole cuts that stay.
@@ -86,6 +86,7 @@ pub enum CheckpointError {
 /// The checkpoints of an output folder.
 #[derive(Debug)]
 pub struct Checkpoints {
+    disk: Disk,
     folder: PathBuf,
 }
 
@@ -101,15 +102,16 @@ pub struct Found {
 
 impl Checkpoints {
     /// Those of an output folder.
-    pub fn of(out: &Path) -> Self {
+    pub fn of(disk: &Disk, out: &Path) -> Self {
         Checkpoints {
+            disk: disk.clone(),
             folder: out.join("state"),
         }
     }
 
     /// Whether there are any, whole or not.
     pub fn exist(&self) -> bool {
-        self.folder.symlink_metadata().is_ok()
+        self.disk.kind(&self.folder).is_some()
     }
 
     /// Removes all.
@@ -117,10 +119,7 @@ impl Checkpoints {
     /// # Errors
     /// What the system says.
     pub fn clear(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        self.disk.remove_folder(&self.folder)
     }
 
     /// The newest cut that is sound.
@@ -130,7 +129,7 @@ impl Checkpoints {
     pub fn newest(&self, identity: &Identity) -> Result<Option<Found>, CheckpointError> {
         let mut damaged = Vec::new();
         for path in self.whole()?.into_iter().rev() {
-            match read(&path) {
+            match read(&self.disk, &path) {
                 Ok((moment, states)) => {
                     let differences = moment.identity.differences(identity);
                     if !differences.is_empty() {
@@ -156,12 +155,12 @@ impl Checkpoints {
     /// Its folder cannot be made.
     pub fn begin(&self) -> Result<Cut, CheckpointError> {
         let partial = self.folder.join("partial");
-        let made = match fs::remove_dir_all(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::create_dir_all(&partial),
-        };
-        made.map_err(at(&partial))?;
+        let emptied = self.disk.remove_folder(&partial);
+        emptied
+            .and_then(|()| self.disk.create_folder(&partial))
+            .map_err(at(&partial))?;
         Ok(Cut {
+            disk: self.disk.clone(),
             partial,
             failed: Mutex::new(None),
         })
@@ -177,37 +176,32 @@ impl Checkpoints {
             return Err(error);
         }
         let path = cut.partial.join(MOMENT);
-        part::write(&path, moment).map_err(at(&path))?;
+        let disk = &self.disk;
+        part::write(disk, &path, moment).map_err(at(&path))?;
         let workers = (0..moment.workers).map(|worker| worker_path(&cut.partial, worker));
         for part in workers.chain([path]) {
-            part::sync(&part).map_err(at(&part))?;
+            part::sync(disk, &part).map_err(at(&part))?;
         }
-        part::sync(&cut.partial).map_err(at(&cut.partial))?;
+        disk.sync_folder(&cut.partial).map_err(at(&cut.partial))?;
         let before = self.whole()?.last().and_then(|path| number(path));
         let number = before.map_or(0, |before| before + 1);
         let path = self.folder.join(format!("{CUT}{number:012}"));
-        fs::rename(&cut.partial, &path).map_err(at(&path))?;
-        part::sync(&self.folder).map_err(at(&self.folder))?;
+        disk.rename(&cut.partial, &path).map_err(at(&path))?;
+        disk.sync_folder(&self.folder).map_err(at(&self.folder))?;
         let whole = self.whole()?;
         let old = whole.len().saturating_sub(KEPT);
         whole[..old]
             .iter()
-            .try_for_each(|path| fs::remove_dir_all(path).map_err(at(path)))
+            .try_for_each(|path| disk.remove_folder(path).map_err(at(path)))
     }
 
     /// The whole cuts, oldest first.
     fn whole(&self) -> Result<Vec<PathBuf>, CheckpointError> {
-        let entries = match fs::read_dir(&self.folder) {
+        let mut whole = match self.disk.list(&self.folder) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
             entries => entries.map_err(at(&self.folder))?,
         };
-        let mut whole = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(at(&self.folder))?.path();
-            if number(&path).is_some() {
-                whole.push(path);
-            }
-        }
+        whole.retain(|path| number(path).is_some());
         whole.sort();
         Ok(whole)
     }
@@ -227,6 +221,7 @@ fn number(path: &Path) -> Option<u64> {
 /// A cut that is being taken.
 #[derive(Debug)]
 pub struct Cut {
+    disk: Disk,
     partial: PathBuf,
     failed: Mutex<Option<CheckpointError>>,
 }
@@ -235,19 +230,19 @@ impl Cut {
     /// Writes what a worker's operators hold. What goes wrong is said when the cut ends.
     pub fn keep(&self, worker: usize, state: &State) {
         let path = worker_path(&self.partial, worker);
-        if let Err(error) = part::write(&path, state).map_err(at(&path)) {
+        if let Err(error) = part::write(&self.disk, &path, state).map_err(at(&path)) {
             let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
             failed.get_or_insert(error);
         }
     }
 }
 
-fn read(cut: &Path) -> Result<(Moment, Vec<State>), CheckpointError> {
+fn read(disk: &Disk, cut: &Path) -> Result<(Moment, Vec<State>), CheckpointError> {
     let path = cut.join(MOMENT);
-    let moment: Moment = part::read(&path).map_err(at(&path))?;
+    let moment: Moment = part::read(disk, &path).map_err(at(&path))?;
     let state = |worker| {
         let path = worker_path(cut, worker);
-        part::read(&path).map_err(at(&path))
+        part::read(disk, &path).map_err(at(&path))
     };
     let states: Result<_, _> = (0..moment.workers).map(state).collect();
     Ok((moment, states?))

@@ -4,12 +4,13 @@
 //! HEARTHCK, form (u32) │ bincode of the value │ its length (u64), CRC-32 (u32)
 //! ```
 
-use std::fs::File;
 use std::io::{self, BufWriter, Write};
 use std::path::Path;
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+
+use crate::disk::{Disk, Open};
 
 const MAGIC: &[u8; 8] = b"HEARTHCK";
 
@@ -23,8 +24,8 @@ const TAIL: usize = 8 + 4;
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
+pub fn write(disk: &Disk, path: &Path, value: &impl Serialize) -> io::Result<()> {
+    let mut file = BufWriter::with_capacity(1 << 18, disk.open(path, Open::Anew)?);
     file.write_all(MAGIC)?;
     file.write_all(&FORM.to_le_bytes())?;
     let mut sum = Summed {
@@ -40,20 +41,20 @@ pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
     Ok(())
 }
 
-/// Has a file, or the names in a folder, outlive a power failure.
+/// Has a file outlive a power failure, but for its name.
 ///
 /// # Errors
 /// What the system says.
-pub fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
+pub fn sync(disk: &Disk, path: &Path) -> io::Result<()> {
+    disk.open(path, Open::Read)?.sync()
 }
 
 /// Reads a value that [`write`] wrote.
 ///
 /// # Errors
 /// It cannot be read, is damaged, or was written by a version that this one does not know.
-pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    let bytes = std::fs::read(path)?;
+pub fn read<T: DeserializeOwned>(disk: &Disk, path: &Path) -> io::Result<T> {
+    let bytes = disk.read(path)?;
     let damaged = || io::Error::other("it is damaged");
     if bytes.len() < HEAD + TAIL || !bytes.starts_with(MAGIC) {
         return Err(damaged());
@@ -101,19 +102,25 @@ mod tests {
     /// Whatever happens to a byte, or to the end, is known.
     #[test]
     fn damage_is_known() {
-        let dir = tempfile::tempdir().unwrap();
+        let (disk, dir) = (Disk::real(), tempfile::tempdir().unwrap());
         let path = dir.path().join("part");
         let value: Vec<(u32, String)> = (0..9).map(|n| (n, n.to_string())).collect();
-        write(&path, &value).unwrap();
-        assert_eq!(read::<Vec<(u32, String)>>(&path).unwrap(), value);
+        write(&disk, &path, &value).unwrap();
+        assert_eq!(read::<Vec<(u32, String)>>(&disk, &path).unwrap(), value);
         let whole = std::fs::read(&path).unwrap();
         for at in 0..whole.len() {
             let mut bytes = whole.clone();
             bytes[at] ^= 1;
             std::fs::write(&path, &bytes).unwrap();
-            assert!(read::<Vec<(u32, String)>>(&path).is_err(), "byte {at}");
+            assert!(
+                read::<Vec<(u32, String)>>(&disk, &path).is_err(),
+                "byte {at}"
+            );
             std::fs::write(&path, &whole[..at]).unwrap();
-            assert!(read::<Vec<(u32, String)>>(&path).is_err(), "cut at {at}");
+            assert!(
+                read::<Vec<(u32, String)>>(&disk, &path).is_err(),
+                "cut at {at}"
+            );
         }
     }
 }

@@ -12,6 +12,8 @@ use std::path::Path;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use crate::disk::{self, Disk, Open};
+
 const MAGIC: [u8; 8] = *b"HEARTHKM";
 /// Of the form and of what lies in it: it is raised when either changes.
 const VERSION: u32 = 1;
@@ -52,15 +54,15 @@ pub enum Unusable {
 
 /// Writes a file.
 pub struct Writer {
-    out: BufWriter<File>,
+    out: BufWriter<disk::File>,
     at: u64,
     compressor: zstd::bulk::Compressor<'static>,
 }
 
 impl Writer {
     /// A new file; whatever stood there is gone.
-    pub fn create(path: &Path) -> io::Result<Self> {
-        let mut out = BufWriter::with_capacity(1 << 18, File::create(path)?);
+    pub fn create(disk: &Disk, path: &Path) -> io::Result<Self> {
+        let mut out = BufWriter::with_capacity(1 << 18, disk.open(path, Open::Anew)?);
         out.write_all(&MAGIC)?;
         out.write_all(&VERSION.to_le_bytes())?;
         let compressor = zstd::bulk::Compressor::new(LEVEL)?;
@@ -112,7 +114,7 @@ impl Writer {
         self.out.write_all(&(unpacked as u32).to_le_bytes())?;
         self.out.write_all(&check.to_le_bytes())?;
         self.out.write_all(&MAGIC[..4])?;
-        self.out.into_inner()?.sync_all()
+        self.out.into_inner()?.sync()
     }
 }
 
@@ -198,7 +200,7 @@ mod tests {
     fn written(parts: &[Vec<u16>]) -> (tempfile::TempDir, std::path::PathBuf) {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("file");
-        let mut writer = Writer::create(&path).unwrap();
+        let mut writer = Writer::create(&Disk::real(), &path).unwrap();
         let index: Vec<Part> = parts.iter().map(|p| writer.add(p).unwrap()).collect();
         writer.finish(&index).unwrap();
         (dir, path)

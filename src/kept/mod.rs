@@ -13,6 +13,7 @@ use hearth_operators::split::{Checker, Rules};
 use hearth_operators::words::{ActionId, Catalog, Catalogs, CohortId, HomeId, Shift, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Disk;
 use crate::fleet::Fleet;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
@@ -160,11 +161,17 @@ impl Homes {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Result<()> {
+pub fn write(
+    disk: &Disk,
+    dir: &Path,
+    homes: &Homes,
+    terms: Terms,
+    mut kept: Kept,
+) -> io::Result<()> {
     let path = path(dir);
     let new = path.with_extension("kept.new");
-    std::fs::create_dir_all(dir.join("models"))?;
-    let mut file = Writer::create(&new)?;
+    disk.create_folder(&dir.join("models"))?;
+    let mut file = Writer::create(disk, &new)?;
     for home in kept.homes.keys() {
         let cohort = homes.catalogs.cohort_of(*home);
         kept.cohorts.entry(cohort).or_default();
@@ -192,7 +199,7 @@ pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Res
     }
     index.homes.sort_by(|a, b| a.home.cmp(&b.home));
     file.finish(&index)?;
-    std::fs::rename(new, path)
+    disk.rename(&new, &path)
 }
 
 /// Takes a home's model out of a folder's file of models. Whether it was there.
@@ -347,7 +354,8 @@ impl Models {
     fn without(&self, home: &str, dir: &Path) -> Result<(), Unusable> {
         let Models { file, index, .. } = self;
         let new = path(dir).with_extension("kept.new");
-        let mut to = Writer::create(&new)?;
+        let disk = Disk::real();
+        let mut to = Writer::create(&disk, &new)?;
         let mut left = Index {
             terms: index.terms.clone(),
             cohorts: Vec::new(),
@@ -365,7 +373,7 @@ impl Models {
             });
         }
         to.finish(&left)?;
-        Ok(std::fs::rename(new, path(dir))?)
+        Ok(disk.rename(&new, &path(dir))?)
     }
 
     fn no_home(&self, name: &str) -> KeptError {

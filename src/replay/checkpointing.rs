@@ -44,7 +44,7 @@ impl Keeping {
             false => Checkpointing::Off,
         };
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path()),
             identity: match every {
                 Checkpointing::Off => Identity { traits: Vec::new() },
                 Checkpointing::Every(_) => identity(args, catalogs)?,
