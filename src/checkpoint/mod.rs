@@ -47,6 +47,8 @@ pub struct Moment {
     pub identity: Identity,
     /// Epochs that were fed.
     pub epochs: Epoch,
+    /// Whether the dataflow was told that the log has ended; then nothing is read any more.
+    pub closed: bool,
     /// Lines of the source that were fed.
     pub lines: u64,
     /// Of these, what people say.

@@ -92,30 +92,58 @@ fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
+/// How often a run looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Replay<'_> {
-    /// Feeds the log to its end, and keeps on the way what the run can go on from.
+    /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
+    /// and when it is interrupted.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let mut took = Duration::ZERO;
-        while let Some(wait) = keeping.every.wait(took) {
-            let reached = self.engine.run(wait);
-            if reached.ended || self.stop.is_stopped() {
-                return;
+        let Some(mut wait) = keeping.every.wait(Duration::ZERO) else {
+            return;
+        };
+        // What is kept is of a run that goes on, not of one that drops its jobs.
+        let _keeps = self.stop.keep();
+        let mut last = Instant::now();
+        let mut reached = self.engine.reached();
+        while !self.stop.is_stopped() {
+            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            if !reached.ended {
+                reached = self.engine.run(left);
             }
-            if reached.epochs == 0 {
-                // There is nothing to keep yet; declared shifts come with the first epoch.
+            if reached.ended {
+                if self.engine.end(left.max(Duration::from_millis(1))) {
+                    return;
+                }
+                reached = self.engine.reached();
+                if !reached.closed {
+                    continue;
+                }
+            }
+            let interrupted = self.stop.is_interrupted();
+            if !interrupted && last.elapsed() < wait {
                 continue;
             }
-            match self.keep(keeping) {
-                Ok(Some(time)) => took = time,
-                // Nothing more is fed; what the worker died of is told when the run ends.
-                Ok(None) => return,
-                Err(error) => return self.stop.fail(error.to_string()),
+            if reached.epochs > 0 {
+                // Before that there is nothing to keep; declared shifts come with the first epoch.
+                match self.keep(keeping) {
+                    Ok(Kept::Whole(took)) => wait = keeping.every.wait(took).unwrap_or(wait),
+                    // Between two epochs that were read at once; the second one is fed soon.
+                    Ok(Kept::Torn) => continue,
+                    // Nothing more is fed; what the worker died of is told when the run ends.
+                    Ok(Kept::Over) => return,
+                    Err(error) => return self.stop.fail(error.to_string()),
+                }
             }
+            if interrupted {
+                return;
+            }
+            last = Instant::now();
         }
     }
 
-    /// Takes a checkpoint. For how long the dataflow stood still; `None`: a worker has failed.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
+    /// Takes a checkpoint.
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
         let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin()?);
         let parts = cut.clone();
@@ -123,19 +151,25 @@ impl Replay<'_> {
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
         let Some(reached) = reached else {
-            return Ok(None);
+            return Ok(Kept::Over);
         };
-        // Behind the end of the log, what people say has been fed already.
-        let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
+        // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
+        let apart = reached.closed || !(reached.torn || reached.ended);
+        let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let written = whole.then(|| self.start.rows.cut()).flatten();
         self.engine.go_on();
         let took = began.elapsed();
-        // Where rows cannot be written, the run ends by that.
+        if whole && written.is_none() {
+            // Rows cannot be written; the run ends by that.
+            return Ok(Kept::Over);
+        }
         if let Some((written, durable)) = written {
             durable()?;
             let moment = Moment {
                 identity: keeping.identity.clone(),
-                epochs: reached.epochs,
+                // What was said of the log's end has an epoch of its own.
+                epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
+                closed: reached.closed,
                 lines: self.past.lines + reached.lines,
                 told: self.past.told + reached.told,
                 bytes: reached.position.bytes,
@@ -143,9 +177,20 @@ impl Replay<'_> {
                 written,
             };
             keeping.checkpoints.end(&cut, &moment)?;
+            return Ok(Kept::Whole(took));
         }
-        Ok(Some(took))
+        Ok(Kept::Torn)
     }
+}
+
+/// What became of a checkpoint.
+enum Kept {
+    /// It is there, and the dataflow stood still for so long.
+    Whole(Duration),
+    /// It would have been none that a run can go on from.
+    Torn,
+    /// The dataflow goes no further: a worker has failed, or everything is out.
+    Over,
 }
 
 /// What a run begins with: nothing, or what an earlier one kept.
@@ -184,6 +229,7 @@ impl Begin {
         };
         let Moment {
             epochs,
+            closed,
             lines,
             told,
             bytes,
@@ -204,8 +250,12 @@ impl Begin {
             utc: log.utc(),
             // The declared shifts were fed with the first epoch.
             source: sources::Files::new(log, Default::default())?,
-            past: Past::behind(lines, told),
-            resumed: Resumed { epochs, states },
+            past: Past::behind(lines, told, closed),
+            resumed: Resumed {
+                epochs,
+                closed,
+                states,
+            },
             writer,
             rows,
         })
