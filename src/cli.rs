@@ -144,7 +144,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Replay(arguments) => replay::run(&arguments, stop),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments, stop),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
