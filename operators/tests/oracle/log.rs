@@ -66,6 +66,7 @@ pub struct Log {
     pub alpha: Alpha,
     pub fitting: Fitting,
     pub strictness: Strictness,
+    pub adapts: bool,
     pub workers: usize,
     /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
     pub suspensions: Vec<(usize, usize)>,
@@ -93,14 +94,15 @@ pub fn logs() -> impl Strategy<Value = Log> {
         learning: 2,
         evidence,
     });
-    let run = (any::<bool>(), alpha, fitting, strictness, 1usize..=4);
+    let drift = (strictness, any::<bool>());
+    let run = (any::<bool>(), alpha, fitting, drift, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
         |(
             events,
             rules,
             (disorder, seed, repeats),
             shifts,
-            (ended, alpha, fitting, strictness, workers),
+            (ended, alpha, fitting, (strictness, adapts), workers),
         )| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
@@ -188,6 +190,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 alpha,
                 fitting,
                 strictness,
+                adapts,
                 workers,
                 suspensions: Vec::new(),
             }
@@ -449,6 +452,7 @@ fn stretch(
             trial: TRIAL,
             budget: BUDGET,
             drift: Some(log.strictness),
+            adapts: log.adapts,
             limit: 2,
             requests: 2,
         };
@@ -541,9 +545,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
         });
     }
     keep(learnt.heard, all, |o, e, h| o.heard.push((e, h)));
-    if let Some(drifts) = learnt.drifts {
-        keep(drifts, all, |o, e, d| o.drifts.push((e, d)));
-    }
+    keep(ingested.found, all, |o, e, d| o.drifts.push((e, d)));
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {
         o.adjustments.push((e, a));
@@ -660,8 +662,31 @@ pub fn cases() -> ProptestConfig {
     config
 }
 
-/// The shifts that a home knows after `epoch`, without those that it refused.
+/// The shifts that a home knows after `epoch`, without those that it refused: declared, and found where these end regimes.
 pub fn known(log: &Log, outputs: &Outputs, home: HomeId, epoch: Epoch) -> Vec<Shift> {
+    let mut shifts = declared(log, outputs, home, epoch);
+    let found = outputs.drifts.iter().filter(|(_, d)| d.home == home);
+    for (at, drift) in found.filter(|(at, _)| log.adapts && *at <= epoch) {
+        let declared = declared(log, outputs, home, *at);
+        let mut times = declared.iter().map(|shift| shift.time.0);
+        let near = log.strictness.learning as i64 * Time::DAY;
+        if !times.any(|time| (time - drift.since.0).abs() < near) {
+            let (from, to) = drift.changes.in_words(log.rules.catalogs.of(home));
+            let kind = ShiftKind::Drift;
+            let of_home = shift(Some(home.0), drift.since);
+            shifts.push(Shift {
+                kind,
+                from,
+                to,
+                ..of_home
+            });
+        }
+    }
+    shifts
+}
+
+/// Those of them that were declared.
+pub fn declared(log: &Log, outputs: &Outputs, home: HomeId, epoch: Epoch) -> Vec<Shift> {
     let told = log.shifts.iter().filter(|(e, _)| *e as Epoch <= epoch);
     let mine = told.filter(|(_, s)| s.home.is_none_or(|h| h == home));
     let same = |a: &Shift, b: &Shift| (a.time, a.kind, &a.from) == (b.time, b.kind, &b.from);

@@ -38,6 +38,7 @@ proptest! {
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         request::an_ended_regime_asks_for_each_weekday(&outputs)?;
         drift::drifts_are_those_of_the_twin(&log, &outputs)?;
+        drift::one_change_is_one_shift(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
     }
 
@@ -89,6 +90,30 @@ proptest! {
         for (stream, lines) in expected {
             prop_assert_eq!(&outputs[stream], &lines, "{}", stream);
         }
+    }
+
+    /// Where behaviours come in order, batches and workers make no difference to what is found, and to what comes of it.
+    #[test]
+    fn batches_make_no_difference_to_what_is_found(mut log in logs(), cut in 1usize..20, workers in 1usize..=4) {
+        let mut all: Vec<_> = log.epochs.drain(..).flatten().collect();
+        all.sort_by_key(|b| (b.moment, b.home));
+        // Which of two events of one id counts is a matter of order.
+        all.iter_mut().for_each(|behavior| behavior.id = None);
+        // What jumps is there as soon as something else confirms it: that is a matter of batches.
+        log.rules.max_jump = 100_000 * Time::DAY;
+        // Soon enough for something to be found.
+        log.rules.lateness = log.rules.lateness.min(Time::DAY);
+        log.adapts = true;
+        log.ended = true;
+        log.shifts.iter_mut().for_each(|(epoch, _)| *epoch = 0);
+        let mut others = log.clone();
+        log.epochs = vec![all.clone()];
+        others.epochs = all.chunks(cut).map(<[_]>::to_vec).collect();
+        others.epochs.resize(others.epochs.len().max(1), Vec::new());
+        others.workers = workers;
+        let (a, b) = (run(&log), run(&others));
+        prop_assert_eq!(drift::without_epochs(&a), drift::without_epochs(&b));
+        prop_assert_eq!(at(&a.regimes, Epoch::MAX), at(&b.regimes, Epoch::MAX));
     }
 
     /// Where nothing is late, the order, the batches and the workers make no difference in the end.
