@@ -35,6 +35,7 @@ pub mod outputs;
 pub mod sinks;
 
 pub mod checkpoint;
+pub mod codec;
 
 pub mod memory;
 pub mod notes;

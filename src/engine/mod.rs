@@ -199,7 +199,10 @@ impl Engine {
     /// Takes a cut: waits until what was fed is accounted for, shows to `see` what each worker's operators hold (all workers at
     /// the same time), and has them stand still until [`Engine::go_on`]. All rows of what was fed until then have been sent,
     /// and no others. `None` if the run comes no further: a worker has failed.
-    pub fn cut(&mut self, see: impl Fn(usize, &State) + Send + Sync + 'static) -> Option<Reached> {
+    pub fn cut(
+        &mut self,
+        see: impl Fn(usize, &mut State) + Send + Sync + 'static,
+    ) -> Option<Reached> {
         self.control.begin_cut(Arc::new(see));
         self.control.all_seen().then(|| self.control.reached())
     }

@@ -16,7 +16,7 @@ use crate::config::{Checkpointing, Config, Packing, UsageError};
 use crate::engine::Resumed;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
-use crate::sinks::{RowSender, Writer};
+use crate::sinks::{Asked, RowSender, Writer};
 use crate::sources::{self, EventLog, Rejected, UtcOnly};
 
 /// The checkpoints of a run.
@@ -24,6 +24,7 @@ pub struct Keeping {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
+    workers: usize,
 }
 
 impl Keeping {
@@ -50,6 +51,7 @@ impl Keeping {
                 Checkpointing::Every(_) => identity(args, catalogs)?,
             },
             every,
+            workers: args.config.workers.get(),
         })
     }
 
@@ -61,7 +63,7 @@ impl Keeping {
         if self.every != Checkpointing::Off && !fresh {
             let found = self
                 .checkpoints
-                .newest(&self.identity)
+                .newest(&self.identity, self.workers)
                 .map_err(|error| refused(&error))?;
             if let Some(found) = found {
                 for damaged in &found.damaged {
@@ -114,10 +116,12 @@ impl Replay<'_> {
         }
     }
 
-    /// Takes a checkpoint. For how long the dataflow stood still; `None`: a worker has failed.
+    /// Takes a checkpoint. How long that took; `None`: a worker has failed.
+    ///
+    /// The dataflow stands still while what changed is written into memory. It goes on while that is brought to the disk.
     fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
         let began = Instant::now();
-        let cut = Arc::new(keeping.checkpoints.begin()?);
+        let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
             .engine
@@ -127,11 +131,12 @@ impl Replay<'_> {
         };
         // Behind the end of the log, what people say has been fed already.
         let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
-        let written = whole.then(|| self.start.rows.cut()).flatten();
+        let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        let took = began.elapsed();
+        self.engine.run(Duration::ZERO);
         // Where rows cannot be written, the run ends by that.
-        if let Some((written, durable)) = written {
+        let written = asked.and_then(Asked::written);
+        if let (Some((written, durable)), Some(cut)) = (written, Arc::into_inner(cut)) {
             durable()?;
             let moment = Moment {
                 identity: keeping.identity.clone(),
@@ -139,12 +144,17 @@ impl Replay<'_> {
                 lines: self.past.lines + reached.lines,
                 told: self.past.told + reached.told,
                 bytes: reached.position.bytes,
-                workers: self.args.config.workers.get(),
                 written,
             };
-            keeping.checkpoints.end(&cut, &moment)?;
+            match keeping.checkpoints.end(cut, &moment) {
+                // The next one holds everything.
+                Err(error @ CheckpointError::Unusable { .. }) => {
+                    eprintln!("hearth: {error}; a new one is made");
+                }
+                ended => ended?,
+            }
         }
-        Ok(Some(took))
+        Ok(Some(began.elapsed()))
     }
 }
 

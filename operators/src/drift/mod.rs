@@ -15,7 +15,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::shift::Placed;
-use crate::state::{EpochBuffer, Held, Homes, give};
+use crate::state::{EpochBuffer, Held, Homes, Stateful, Visit, give};
 use crate::words::{Catalogs, Epoch, HomeId, Time};
 use home::HomeDrift;
 
@@ -105,6 +105,12 @@ pub trait Drifts<'s> {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct DriftState {
     homes: Homes<Option<Box<HomeDrift>>>,
+}
+
+impl Stateful for DriftState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl DriftState {
