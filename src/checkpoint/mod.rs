@@ -22,7 +22,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::sinks::Written;
 use part::Stored;
-use pieces::{Section, Sections, Which};
+use pieces::{Of, Section, Sections, Which};
 use store::{Folder, Store};
 
 /// Whole cuts that stay.
@@ -58,6 +58,8 @@ pub struct Moment {
     pub identity: Identity,
     /// Epochs that were fed.
     pub epochs: Epoch,
+    /// Whether the dataflow was told that the log has ended; then nothing is read any more.
+    pub closed: bool,
     /// Lines of the source that were fed.
     pub lines: u64,
     /// Of these, what people say.
@@ -128,6 +130,8 @@ pub struct Checkpoints {
 struct Line {
     /// What the newest cut rests on; nothing, where the next one must hold everything.
     parts: Vec<Rests>,
+    /// What changed since then of homes, as far as it was taken out for a cut that came to nothing.
+    changed: Vec<Section>,
     /// Cuts that were found to be damaged: they go when there is a newer one.
     damaged: Vec<u64>,
     /// What the cuts that stay rest on, as far as that is known.
@@ -276,9 +280,23 @@ impl Checkpoints {
 
     /// Begins a cut: what each worker has goes into it.
     pub fn begin(&self) -> Cut {
-        Cut {
-            parts: std::mem::take(&mut self.line().parts),
-            sections: Mutex::new(Ok(Vec::new())),
+        let mut line = self.line();
+        let changed = std::mem::take(&mut line.changed);
+        let parts = std::mem::take(&mut line.parts);
+        // One that holds everything needs nothing of what came before.
+        let changed = changed.into_iter().filter(|_| !parts.is_empty());
+        let sections = Mutex::new(Ok(changed.collect()));
+        Cut { parts, sections }
+    }
+
+    /// Gives up a cut: the next one follows on the one before.
+    pub fn put_back(&self, cut: Cut) {
+        let sections = cut.sections.into_inner();
+        if let Ok(sections) = sections.unwrap_or_else(PoisonError::into_inner) {
+            let by_home = |section: &Section| matches!(section.of, Of::Homes(_));
+            let mut line = self.line();
+            line.parts = cut.parts;
+            line.changed = sections.into_iter().filter(by_home).collect();
         }
     }
 

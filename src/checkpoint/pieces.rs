@@ -30,6 +30,7 @@ pub enum Of {
 }
 
 /// A section of a state.
+#[derive(Debug)]
 pub struct Section {
     /// Whose.
     pub operator: &'static str,

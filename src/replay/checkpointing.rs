@@ -16,7 +16,7 @@ use crate::config::{Checkpointing, Config, Packing, UsageError};
 use crate::engine::Resumed;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
-use crate::sinks::{Asked, RowSender, Writer};
+use crate::sinks::{RowSender, Writer};
 use crate::sources::{self, EventLog, Rejected, UtcOnly};
 
 /// The checkpoints of a run.
@@ -94,68 +94,114 @@ fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
+/// How often a run looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Replay<'_> {
-    /// Feeds the log to its end, and keeps on the way what the run can go on from.
+    /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
+    /// and when it is interrupted.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let mut took = Duration::ZERO;
-        while let Some(wait) = keeping.every.wait(took) {
-            let reached = self.engine.run(wait);
-            if reached.ended || self.stop.is_stopped() {
-                return;
+        let Some(mut wait) = keeping.every.wait(Duration::ZERO) else {
+            return;
+        };
+        // What is kept is of a run that goes on, not of one that drops its jobs.
+        let _keeps = self.stop.keep();
+        let mut last = Instant::now();
+        let mut reached = self.engine.reached();
+        while !self.stop.is_stopped() {
+            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            if !reached.ended {
+                reached = self.engine.run(left);
             }
-            if reached.epochs == 0 {
-                // There is nothing to keep yet; declared shifts come with the first epoch.
+            if reached.ended {
+                if self.engine.end(left.max(Duration::from_millis(1))) {
+                    return;
+                }
+                reached = self.engine.reached();
+                if !reached.closed {
+                    continue;
+                }
+            }
+            let interrupted = self.stop.is_interrupted();
+            if !interrupted && last.elapsed() < wait {
                 continue;
             }
-            match self.keep(keeping) {
-                Ok(Some(time)) => took = time,
-                // Nothing more is fed; what the worker died of is told when the run ends.
-                Ok(None) => return,
-                Err(error) => return self.stop.fail(error.to_string()),
+            if reached.epochs > 0 {
+                // Before that there is nothing to keep; declared shifts come with the first epoch.
+                match self.keep(keeping) {
+                    Ok(Kept::Whole(took)) => wait = keeping.every.wait(took).unwrap_or(wait),
+                    // Between two epochs that were read at once; the second one is fed soon.
+                    Ok(Kept::Torn) => continue,
+                    // Nothing more is fed; what the worker died of is told when the run ends.
+                    Ok(Kept::Over) => return,
+                    Err(error) => return self.stop.fail(error.to_string()),
+                }
             }
+            if interrupted {
+                return;
+            }
+            last = Instant::now();
         }
     }
 
-    /// Takes a checkpoint. How long that took; `None`: a worker has failed.
-    ///
-    /// The dataflow stands still while what changed is written into memory. It goes on while that is brought to the disk.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
+    /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
+    /// to where it stays.
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
         let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
-        let Some(reached) = reached else {
-            return Ok(None);
+        let (Some(reached), Some(cut)) = (reached, Arc::into_inner(cut)) else {
+            return Ok(Kept::Over);
         };
-        // Behind the end of the log, what people say has been fed already.
-        let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
+        // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
+        let apart = reached.closed || !(reached.torn || reached.ended);
+        let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        self.engine.run(Duration::ZERO);
-        // Where rows cannot be written, the run ends by that.
-        let written = asked.and_then(Asked::written);
-        if let (Some((written, durable)), Some(cut)) = (written, Arc::into_inner(cut)) {
-            durable()?;
-            let moment = Moment {
-                identity: keeping.identity.clone(),
-                epochs: reached.epochs,
-                lines: self.past.lines + reached.lines,
-                told: self.past.told + reached.told,
-                bytes: reached.position.bytes,
-                written,
-            };
-            match keeping.checkpoints.end(cut, &moment) {
-                // The next one holds everything.
-                Err(error @ CheckpointError::Unusable { .. }) => {
-                    eprintln!("hearth: {error}; a new one is made");
-                }
-                ended => ended?,
-            }
+        if !reached.ended && !self.stop.is_interrupted() {
+            self.engine.run(Duration::ZERO);
         }
-        Ok(Some(began.elapsed()))
+        let Some(asked) = asked else {
+            keeping.checkpoints.put_back(cut);
+            return Ok(Kept::Torn);
+        };
+        let Some((written, durable)) = asked.written() else {
+            // Rows cannot be written; the run ends by that.
+            return Ok(Kept::Over);
+        };
+        durable()?;
+        let moment = Moment {
+            identity: keeping.identity.clone(),
+            // What was said of the log's end has an epoch of its own.
+            epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
+            closed: reached.closed,
+            lines: self.past.lines + reached.lines,
+            told: self.past.told + reached.told,
+            bytes: reached.position.bytes,
+            written,
+        };
+        match keeping.checkpoints.end(cut, &moment) {
+            // The next one holds everything.
+            Err(error @ CheckpointError::Unusable { .. }) => {
+                eprintln!("hearth: {error}; a new one is made");
+            }
+            ended => ended?,
+        }
+        Ok(Kept::Whole(began.elapsed()))
     }
+}
+
+/// What became of a checkpoint.
+enum Kept {
+    /// It is there, and took so long.
+    Whole(Duration),
+    /// It would have been none that a run can go on from.
+    Torn,
+    /// The dataflow goes no further: a worker has failed, or everything is out.
+    Over,
 }
 
 /// What a run begins with: nothing, or what an earlier one kept.
@@ -194,6 +240,7 @@ impl Begin {
         };
         let Moment {
             epochs,
+            closed,
             lines,
             told,
             bytes,
@@ -214,8 +261,12 @@ impl Begin {
             utc: log.utc(),
             // The declared shifts were fed with the first epoch.
             source: sources::Files::new(log, Default::default())?,
-            past: Past::behind(lines, told),
-            resumed: Resumed { epochs, states },
+            past: Past::behind(lines, told, closed),
+            resumed: Resumed {
+                epochs,
+                closed,
+                states,
+            },
             writer,
             rows,
         })
@@ -224,7 +275,8 @@ impl Begin {
 
 /// What outputs follow from. Workers and threads are not in it, nor is how quickly the run goes.
 fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
-    let mut traits = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    // What an older version wrote in this form is read for ever.
+    let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
     for (number, log) in args.logs.iter().enumerate() {
         // A log may have grown since.
         let first = sum(log, Some(4096))?;

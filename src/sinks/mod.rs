@@ -22,7 +22,7 @@ use crate::outputs::{Model, Names, Rows, Stream};
 pub use files::Place;
 pub use open_rows::Open;
 pub use out::Out;
-pub use writer::{Asked, RowSender, Writer, Written};
+pub use writer::{RowSender, Writer, Written};
 
 /// Why outputs are incomplete.
 #[derive(Debug, thiserror::Error)]
