@@ -8,11 +8,13 @@
 //! The index's checksum covers those of all parts, so it and the length stand for the whole file: its [`Seal`].
 
 use std::fs::File;
-use std::io::{self, Write};
+use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::os::unix::fs::FileExt;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
+
+use crate::disk;
 
 /// What kind of file it is.
 #[derive(Debug)]
@@ -199,6 +201,18 @@ impl<S: Source + ?Sized> Source for Box<S> {
 
     fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
         (**self).read(at, into)
+    }
+}
+
+impl Source for disk::File {
+    fn length(&self) -> io::Result<u64> {
+        disk::File::length(self)
+    }
+
+    fn read(&self, at: u64, into: &mut [u8]) -> io::Result<()> {
+        let mut file = self;
+        file.seek(SeekFrom::Start(at))?;
+        file.read_exact(into)
     }
 }
 

@@ -6,6 +6,7 @@
 //! and renamed when all of it is on the disk; so what bears its name is whole. The last few stay, should the newest be damaged,
 //! and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
 
+mod look;
 mod part;
 mod pieces;
 mod store;
@@ -20,7 +21,9 @@ use hearth_operators::words::Epoch;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
+use crate::disk::Disk;
 use crate::sinks::Written;
+pub use look::{Compacted, Shown, Verified};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
 use store::{Folder, Store};
@@ -156,6 +159,12 @@ pub struct Cut {
 }
 
 impl Cut {
+    /// What was taken in; nothing of it stays.
+    fn take(&self) -> bincode::Result<Vec<Section>> {
+        let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *all, Ok(Vec::new()))
+    }
+
     /// Takes in what a worker's operators hold, as far as it changed since the cut before. What goes wrong is said when the cut
     /// ends.
     pub fn keep(&self, worker: usize, state: &mut State) {
@@ -178,6 +187,17 @@ const CUTS: &str = "cut-";
 
 /// What the names of parts begin with; the number of the cut follows that they were written with.
 const PARTS_OF: &str = "part-";
+
+fn cut_name(number: u64) -> String {
+    format!("{CUTS}{number:012}")
+}
+
+fn part_name(number: u64) -> String {
+    format!("{PARTS_OF}{number:012}")
+}
+
+/// What is said of a part that is whole, and in the place of another.
+const ANOTHER: &str = "it is not the one that the checkpoint rests on";
 
 /// Which cut it is, if it is a whole one.
 fn number(name: &str) -> Option<u64> {
@@ -204,9 +224,22 @@ fn is_due(parts: &[Rests]) -> bool {
 
 impl Checkpoints {
     /// Those of an output folder.
-    pub fn of(out: &Path) -> Self {
+    pub fn of(disk: &Disk, out: &Path) -> Self {
         Checkpoints {
-            store: Box::new(Folder::new(out.join("state"))),
+            store: Box::new(Folder::new(disk, out.join("state"))),
+            line: Mutex::default(),
+        }
+    }
+
+    /// Those of a place that is named: an output folder, or the folder of checkpoints itself.
+    pub fn found_at(place: &str) -> Self {
+        let (disk, folder) = (Disk::real(), Path::new(place));
+        let inside = Checkpoints::of(&disk, folder);
+        if inside.exist() {
+            return inside;
+        }
+        Checkpoints {
+            store: Box::new(Folder::new(&disk, folder.to_owned())),
             line: Mutex::default(),
         }
     }
@@ -290,12 +323,11 @@ impl Checkpoints {
     }
 
     /// Gives up a cut: the next one follows on the one before.
-    pub fn put_back(&self, cut: Cut) {
-        let sections = cut.sections.into_inner();
-        if let Ok(sections) = sections.unwrap_or_else(PoisonError::into_inner) {
+    pub fn put_back(&self, cut: &Cut) {
+        if let Ok(sections) = cut.take() {
             let by_home = |section: &Section| matches!(section.of, Of::Homes(_));
             let mut line = self.line();
-            line.parts = cut.parts;
+            line.parts.clone_from(&cut.parts);
             line.changed = sections.into_iter().filter(by_home).collect();
         }
     }
@@ -304,16 +336,11 @@ impl Checkpoints {
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.
-    pub fn end(&self, cut: Cut, moment: &Moment) -> Result<(), CheckpointError> {
-        let Cut {
-            mut parts,
-            sections,
-        } = cut;
-        let sections = sections
-            .into_inner()
-            .unwrap_or_else(PoisonError::into_inner);
+    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<(), CheckpointError> {
+        let mut parts = cut.parts.clone();
+        let sections = cut.take();
         let number = self.whole()?.last().map_or(0, |before| before + 1);
-        let name = format!("{PARTS_OF}{number:012}");
+        let name = part_name(number);
         let sections = sections.map_err(io::Error::other).map_err(self.at(&name))?;
         let seal = if is_due(&parts) {
             let old = self.open(&parts)?;
@@ -324,19 +351,27 @@ impl Checkpoints {
         };
         drop(sections);
         parts.push(Rests { name, seal });
-        let cut = format!("{CUTS}{number:012}");
-        self.put(&cut, |out| {
-            let manifest = Manifest {
-                moment,
-                parts: parts.clone(),
-            };
-            Ok(Writer::new(out, &CUT)?.finish(&manifest)?.1)
-        })?;
+        self.put_cut(number, moment, &parts)?;
         let mut line = self.line();
         line.kept.insert(number, names(&parts));
         line.parts = parts;
         drop(line);
         self.tidy()
+    }
+
+    /// Writes a cut that rests on these parts.
+    fn put_cut(
+        &self,
+        number: u64,
+        moment: &Moment,
+        parts: &[Rests],
+    ) -> Result<(), CheckpointError> {
+        let parts = parts.to_vec();
+        let manifest = Manifest { moment, parts };
+        let put = self.put(&cut_name(number), |out| {
+            Ok(Writer::new(out, &CUT)?.finish(&manifest)?.1)
+        });
+        put.map(drop)
     }
 
     /// Removes cuts that are old or damaged, and what no cut rests on.
@@ -351,7 +386,7 @@ impl Checkpoints {
             ..
         } = &mut *line;
         for old in whole.into_iter().chain(damaged.drain(..)) {
-            let name = format!("{CUTS}{old:012}");
+            let name = cut_name(old);
             self.store.remove(&name).map_err(self.at(&name))?;
         }
         known.retain(|number, _| kept.contains(number));
@@ -379,7 +414,7 @@ impl Checkpoints {
         &self,
         number: u64,
     ) -> Result<Manifest<M>, CheckpointError> {
-        let name = format!("{CUTS}{number:012}");
+        let name = cut_name(number);
         let opened = self.store.open(&name).map_err(Unusable::from);
         let read = opened.and_then(|source| Reader::open(source, &CUT));
         let (_, manifest) = read.map_err(self.not_sound(&name))?;
@@ -392,9 +427,7 @@ impl Checkpoints {
             let stored = Stored::open(&*self.store, &rests.name);
             let stored = stored.and_then(|stored| match stored.seal() == rests.seal {
                 true => Ok(stored),
-                false => Err(Unusable::Damaged(
-                    "it is not the one that the checkpoint rests on",
-                )),
+                false => Err(Unusable::Damaged(ANOTHER)),
             });
             stored.map_err(self.not_sound(&rests.name))
         };
@@ -402,13 +435,18 @@ impl Checkpoints {
     }
 
     fn states(&self, parts: &[Rests], workers: usize) -> Result<Vec<State>, CheckpointError> {
-        let mut sections = Sections::new();
-        let mut newest = "";
-        for (stored, rests) in self.open(parts)?.iter().zip(parts) {
-            newest = &rests.name;
-            stored.read(&mut sections).map_err(self.not_sound(newest))?;
-        }
+        let newest = parts.last().map_or("", |rests| &rests.name);
+        let sections = self.sections(parts)?;
         pieces::read(&sections, workers).map_err(self.not_sound(newest))
+    }
+
+    fn sections(&self, parts: &[Rests]) -> Result<Sections, CheckpointError> {
+        let mut sections = Sections::new();
+        for (stored, rests) in self.open(parts)?.iter().zip(parts) {
+            let read = stored.read(&mut sections);
+            read.map_err(self.not_sound(&rests.name))?;
+        }
+        Ok(sections)
     }
 
     fn put(

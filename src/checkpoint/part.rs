@@ -43,11 +43,6 @@ impl Stored {
         self.reader.seal()
     }
 
-    /// Its sections.
-    pub fn entries(&self) -> &[Entry] {
-        &self.entries
-    }
-
     /// Adds its sections to those of older parts. What is not by home is written whole each time, so that of the newest counts.
     ///
     /// # Errors
@@ -171,6 +166,7 @@ mod tests {
 
     use super::*;
     use crate::checkpoint::store::Folder;
+    use crate::disk::Disk;
 
     /// What changed of an operator's homes: a state, or none any more; and the operator's rest.
     type Change = (BTreeMap<u32, Option<Vec<u8>>>, Vec<u8>);
@@ -239,7 +235,7 @@ mod tests {
         #[test]
         fn parts_say_what_was_written_last(changes in changes(), merged: [bool; 6]) {
             let dir = tempfile::tempdir().unwrap();
-            let store = Folder::new(dir.path().join("state"));
+            let store = Folder::new(&Disk::real(), dir.path().join("state"));
             let (mut parts, mut twin) = (Vec::new(), BTreeMap::new());
             for (number, change) in changes.iter().enumerate() {
                 let (name, new) = (format!("part-{number}"), sections(change));

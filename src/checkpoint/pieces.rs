@@ -237,7 +237,7 @@ pub fn read(sections: &Sections, workers: usize) -> Result<Vec<State>, Unusable>
         let threads: Vec<_> = states
             .map(|state| scope.spawn(move || homes(state)))
             .collect();
-        let joined = threads.into_iter().map(|thread| thread.join());
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
         joined
             .map(|state| state.unwrap_or(Err(Unusable::Damaged("a state makes no sense"))))
             .collect()

@@ -13,6 +13,7 @@ use hearth_operators::words::{ActionId, Catalog, Catalogs, CohortId, HomeId, Shi
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{MODELS, Part, Reader, Unusable, Writer};
+use crate::disk::{self, Disk, Open};
 use crate::fleet::Fleet;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
@@ -159,11 +160,17 @@ impl Homes {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Result<()> {
+pub fn write(
+    disk: &Disk,
+    dir: &Path,
+    homes: &Homes,
+    terms: Terms,
+    mut kept: Kept,
+) -> io::Result<()> {
     let path = path(dir);
     let new = path.with_extension("kept.new");
-    std::fs::create_dir_all(dir.join("models"))?;
-    let mut file = create(&new)?;
+    disk.create_folder(&dir.join("models"))?;
+    let mut file = create(disk, &new)?;
     for home in kept.homes.keys() {
         let cohort = homes.catalogs.cohort_of(*home);
         kept.cohorts.entry(cohort).or_default();
@@ -191,19 +198,19 @@ pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Res
     }
     index.homes.sort_by(|a, b| a.home.cmp(&b.home));
     finish(file, &index)?;
-    std::fs::rename(new, path)
+    disk.rename(&new, &path)
 }
 
 /// A new file; whatever stood there is gone.
-fn create(path: &Path) -> io::Result<Writer<BufWriter<File>>> {
-    let out = BufWriter::with_capacity(1 << 18, File::create(path)?);
+fn create(disk: &Disk, path: &Path) -> io::Result<Writer<BufWriter<disk::File>>> {
+    let out = BufWriter::with_capacity(1 << 18, disk.open(path, Open::Anew)?);
     Writer::new(out, &MODELS)
 }
 
 /// The file is whole, and on the disk.
-fn finish(file: Writer<BufWriter<File>>, index: &Index) -> io::Result<()> {
+fn finish(file: Writer<BufWriter<disk::File>>, index: &Index) -> io::Result<()> {
     let (out, _) = file.finish(index)?;
-    out.into_inner()?.sync_all()
+    out.into_inner()?.sync()
 }
 
 /// Takes a home's model out of a folder's file of models. Whether it was there.
@@ -227,7 +234,7 @@ pub fn remove(dir: &Path, home: &str) -> Result<bool, KeptError> {
 }
 
 fn entry(
-    file: &mut Writer<BufWriter<File>>,
+    file: &mut Writer<BufWriter<disk::File>>,
     homes: &Homes,
     cohorts: &[CohortId],
     home: HomeId,
@@ -359,7 +366,8 @@ impl Models {
     fn without(&self, home: &str, dir: &Path) -> Result<(), Unusable> {
         let Models { file, index, .. } = self;
         let new = path(dir).with_extension("kept.new");
-        let mut to = create(&new)?;
+        let disk = Disk::real();
+        let mut to = create(&disk, &new)?;
         let mut left = Index {
             terms: index.terms.clone(),
             cohorts: Vec::new(),
@@ -377,7 +385,7 @@ impl Models {
             });
         }
         finish(to, &left)?;
-        Ok(std::fs::rename(new, path(dir))?)
+        Ok(disk.rename(&new, &path(dir))?)
     }
 
     fn no_home(&self, name: &str) -> KeptError {

@@ -45,7 +45,7 @@ impl Keeping {
             false => Checkpointing::Off,
         };
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path()),
             identity: match every {
                 Checkpointing::Off => Identity { traits: Vec::new() },
                 Checkpointing::Every(_) => identity(args, catalogs)?,
@@ -153,7 +153,7 @@ impl Replay<'_> {
         let reached = self
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
-        let (Some(reached), Some(cut)) = (reached, Arc::into_inner(cut)) else {
+        let Some(reached) = reached else {
             return Ok(Kept::Over);
         };
         // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
@@ -165,7 +165,7 @@ impl Replay<'_> {
             self.engine.run(Duration::ZERO);
         }
         let Some(asked) = asked else {
-            keeping.checkpoints.put_back(cut);
+            keeping.checkpoints.put_back(&cut);
             return Ok(Kept::Torn);
         };
         let Some((written, durable)) = asked.written() else {
@@ -183,7 +183,7 @@ impl Replay<'_> {
             bytes: reached.position.bytes,
             written,
         };
-        match keeping.checkpoints.end(cut, &moment) {
+        match keeping.checkpoints.end(&cut, &moment) {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
                 eprintln!("hearth: {error}; a new one is made");
