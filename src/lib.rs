@@ -35,6 +35,7 @@ pub mod outputs;
 pub mod sinks;
 
 pub mod checkpoint;
+pub mod codec;
 pub mod disk;
 
 pub mod memory;
@@ -53,6 +54,7 @@ pub mod replay;
 pub mod erase;
 pub mod model;
 pub mod show;
+pub mod state;
 
 pub mod evaluate;
 

@@ -14,7 +14,9 @@ use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 use crate::drift::{Alertness, Drift, DriftState};
 use crate::habits::Context;
 use crate::split::{Notice, Settled};
-use crate::state::{EpochBuffer, Held, History, Homes, Past, first_open, give, prefetch};
+use crate::state::{
+    EpochBuffer, Held, History, Homes, Past, Stateful, Visit, first_open, give, prefetch,
+};
 use crate::words::{
     Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, ShiftKind, Time,
 };
@@ -342,6 +344,12 @@ struct Arrived {
     settled: Vec<Settled>,
     revised: Vec<HomeId>,
     notices: Vec<Notice>,
+}
+
+impl Stateful for ShiftState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl ShiftState {

@@ -16,7 +16,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::state::Homes;
+use crate::state::{Homes, Stateful, Visit};
 use crate::words::{Catalog, Catalogs, HomeId, Segment, Shift, ShiftKind, Time};
 use home::HomeDrift;
 
@@ -104,6 +104,12 @@ impl Drift {
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct DriftState {
     homes: Homes<Option<Box<HomeDrift>>>,
+}
+
+impl Stateful for DriftState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl DriftState {

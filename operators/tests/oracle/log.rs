@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
+use crate::pieces::Pieces;
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
@@ -247,7 +248,7 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
 /// Logs that are interrupted once or twice.
 pub fn interrupted() -> impl Strategy<Value = Log> {
     let suspension = (any::<prop::sample::Index>(), 1usize..=4);
-    let suspensions = prop::collection::vec(suspension, 1..3);
+    let suspensions = prop::collection::vec(suspension, 1..5);
     (forgetful(), suspensions).prop_map(|(mut log, suspensions)| {
         let places = epochs(&log) + 1;
         let place = |(at, workers): (prop::sample::Index, usize)| (at.index(places), workers);
@@ -404,14 +405,21 @@ pub fn embedding(sequence: &Sequence) -> Vec<f32> {
 /// Runs the dataflow over the whole log, suspended where the log says so.
 pub fn run(log: &Log) -> Outputs {
     let all = Arc::new(Mutex::new(Outputs::default()));
+    let mut kept = Pieces::default();
     let mut states = Vec::new();
     let mut workers = log.workers;
     let mut from = 0;
     for &(until, more) in &log.suspensions {
-        states = stretch(log, from..until, workers, &states, &all, true);
+        let mut held = stretch(log, from..until, workers, states, &all, true);
+        kept.write(&mut held);
+        // Homes find their workers when they are read, or move to others afterwards.
+        states = match more % 2 {
+            0 => kept.read(more),
+            _ => State::deal(kept.read(kept.workers()), more),
+        };
         (from, workers) = (until, more);
     }
-    stretch(log, from..epochs(log), workers, &states, &all, false);
+    stretch(log, from..epochs(log), workers, states, &all, false);
     let mut outputs = all.lock().expect("no test panics").clone();
     outputs.requests.sort();
     outputs
@@ -422,19 +430,12 @@ fn stretch(
     log: &Log,
     epochs: std::ops::Range<usize>,
     workers: usize,
-    states: &[State],
+    states: Vec<State>,
     all: &Arc<Mutex<Outputs>>,
     suspended: bool,
 ) -> Vec<State> {
-    // As they would lie on a disk.
-    let states = states.iter().map(|state: &State| {
-        let bytes = bincode::serialize(state).expect("states are plain data");
-        bincode::deserialize(&bytes).expect("what was written is read")
-    });
-    let dealt = State::deal(states.collect(), workers)
-        .into_iter()
-        .map(Some)
-        .collect();
+    let mut dealt: Vec<_> = states.into_iter().map(Some).collect();
+    dealt.resize_with(workers, || None);
     let dealt: Arc<Mutex<Vec<Option<State>>>> = Arc::new(Mutex::new(dealt));
     let taken = Arc::new(Mutex::new(Vec::new()));
     let (shared, log, out) = (all.clone(), log.clone(), taken.clone());

@@ -7,6 +7,7 @@ mod drift;
 mod gather;
 mod log;
 mod models;
+mod pieces;
 mod request;
 mod score;
 mod services;
@@ -80,8 +81,8 @@ proptest! {
         prop_assert_eq!(stands, 0);
     }
 
-    /// States taken out at any epoch, encoded, dealt to any number of workers and put back: the streams are as if nothing had
-    /// happened, whatever was open outside.
+    /// States taken out at some epochs, written as what changed since the time before, read and put back into any number of workers:
+    /// the streams are as if nothing had happened, whatever was open outside.
     #[test]
     fn a_suspension_makes_no_difference(log in interrupted()) {
         let mut undisturbed = log.clone();
