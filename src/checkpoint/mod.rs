@@ -14,7 +14,8 @@ mod store;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
@@ -156,9 +157,16 @@ pub struct Cut {
     /// What the one before rests on, of which a run that does not come to [`Checkpoints::end`] knows nothing any more.
     parts: Vec<Rests>,
     sections: Mutex<bincode::Result<Vec<Section>>>,
+    /// When the first worker came with what it has.
+    began: OnceLock<Instant>,
 }
 
 impl Cut {
+    /// How long ago the first worker, all of its work done, came with what it has.
+    pub fn since(&self) -> Duration {
+        self.began.get().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
     /// What was taken in; nothing of it stays.
     fn take(&self) -> bincode::Result<Vec<Section>> {
         let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +176,7 @@ impl Cut {
     /// Takes in what a worker's operators hold, as far as it changed since the cut before. What goes wrong is said when the cut
     /// ends.
     pub fn keep(&self, worker: usize, state: &mut State) {
+        self.began.get_or_init(Instant::now);
         let which = match self.parts.is_empty() {
             true => Which::All,
             false => Which::Changed,
@@ -314,7 +323,11 @@ impl Checkpoints {
         // One that holds everything needs nothing of what came before.
         let changed = changed.into_iter().filter(|_| !parts.is_empty());
         let sections = Mutex::new(Ok(changed.collect()));
-        Cut { parts, sections }
+        Cut {
+            parts,
+            sections,
+            began: OnceLock::new(),
+        }
     }
 
     /// Gives up a cut: the next one follows on the one before.

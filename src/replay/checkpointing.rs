@@ -162,7 +162,7 @@ impl Replay<'_> {
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        self.still.push(began.elapsed());
+        self.still.push(cut.since());
         if !reached.ended && !self.stop.is_interrupted() {
             self.engine.run(Duration::ZERO);
         }
