@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 const MAGIC: [u8; 8] = *b"HEARTHKM";
 /// Of the form and of what lies in it: it is raised when either changes.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Bytes of what stands before the parts, and behind the index.
 const HEAD: u64 = 12;
 const TAIL: u64 = 28;

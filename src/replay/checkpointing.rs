@@ -257,6 +257,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         strict: _,
         checkpoint_every: _,
         output_packing: _,
+        model_memory: _,
         knowledge: _,
         lateness,
         max_gap,

@@ -5,8 +5,10 @@ mod epochs;
 mod held;
 mod history;
 mod homes;
+pub(crate) mod packing;
 mod past;
 pub(crate) mod prefetch;
+mod shelf;
 
 pub(crate) use by_home::{ByHome, Spot};
 pub use epochs::Buffered;
@@ -14,4 +16,6 @@ pub(crate) use epochs::{EpochBuffer, each_epoch, first_open, give};
 pub use held::{Held, Suspension};
 pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
+pub(crate) use packing::{Packing, read_number, read_signed, write_number, write_signed};
 pub use past::Past;
+pub(crate) use shelf::{Shelf, Shelved};
