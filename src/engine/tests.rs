@@ -246,6 +246,7 @@ fn an_engine_goes_on_after_cuts_and_another_one_from_them() {
         .map(|bytes| bincode::deserialize(bytes).unwrap());
     let resumed = Resumed {
         epochs,
+        closed: false,
         states: states.collect(),
     };
     let mut rest = Script::homes(5, 90);

@@ -24,6 +24,7 @@ pub struct Keeping {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
+    workers: usize,
 }
 
 impl Keeping {
@@ -43,13 +44,15 @@ impl Keeping {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
         };
+        let place = args.config.state.as_deref();
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
             identity: match every {
                 Checkpointing::Off => Identity { traits: Vec::new() },
                 Checkpointing::Every(_) => identity(args, catalogs)?,
             },
             every,
+            workers: args.config.workers.get(),
         })
     }
 
@@ -61,7 +64,7 @@ impl Keeping {
         if self.every != Checkpointing::Off && !fresh {
             let found = self
                 .checkpoints
-                .newest(&self.identity)
+                .newest(&self.identity, self.workers)
                 .map_err(|error| refused(&error))?;
             if let Some(found) = found {
                 for damaged in &found.damaged {
@@ -92,60 +95,115 @@ fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
+/// How often a run looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
 impl Replay<'_> {
-    /// Feeds the log to its end, and keeps on the way what the run can go on from.
+    /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
+    /// and when it is interrupted.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let mut took = Duration::ZERO;
-        while let Some(wait) = keeping.every.wait(took) {
-            let reached = self.engine.run(wait);
-            if reached.ended || self.stop.is_stopped() {
-                return;
+        let Some(mut wait) = keeping.every.wait(Duration::ZERO) else {
+            return;
+        };
+        // What is kept is of a run that goes on, not of one that drops its jobs.
+        let _keeps = self.stop.keep();
+        let mut last = Instant::now();
+        let mut reached = self.engine.reached();
+        while !self.stop.is_stopped() {
+            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            if !reached.ended {
+                reached = self.engine.run(left);
             }
-            if reached.epochs == 0 {
-                // There is nothing to keep yet; declared shifts come with the first epoch.
+            if reached.ended {
+                if self.engine.end(left.max(Duration::from_millis(1))) {
+                    return;
+                }
+                reached = self.engine.reached();
+                if !reached.closed {
+                    continue;
+                }
+            }
+            let interrupted = self.stop.is_interrupted();
+            if !interrupted && last.elapsed() < wait {
                 continue;
             }
-            match self.keep(keeping) {
-                Ok(Some(time)) => took = time,
-                // Nothing more is fed; what the worker died of is told when the run ends.
-                Ok(None) => return,
-                Err(error) => return self.stop.fail(error.to_string()),
+            if reached.epochs > 0 {
+                // Before that there is nothing to keep; declared shifts come with the first epoch.
+                match self.keep(keeping) {
+                    Ok(Kept::Whole(took)) => wait = keeping.every.wait(took).unwrap_or(wait),
+                    // Between two epochs that were read at once; the second one is fed soon.
+                    Ok(Kept::Torn) => continue,
+                    // Nothing more is fed; what the worker died of is told when the run ends.
+                    Ok(Kept::Over) => return,
+                    Err(error) => return self.stop.fail(error.to_string()),
+                }
             }
+            if interrupted {
+                return;
+            }
+            last = Instant::now();
         }
     }
 
-    /// Takes a checkpoint. For how long the dataflow stood still; `None`: a worker has failed.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
+    /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
+    /// to where it stays.
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
         let began = Instant::now();
-        let cut = Arc::new(keeping.checkpoints.begin()?);
+        let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
         let Some(reached) = reached else {
-            return Ok(None);
+            return Ok(Kept::Over);
         };
-        // Behind the end of the log, what people say has been fed already.
-        let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
-        let written = whole.then(|| self.start.rows.cut()).flatten();
+        // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
+        let apart = reached.closed || !(reached.torn || reached.ended);
+        let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
+        let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        let took = began.elapsed();
-        // Where rows cannot be written, the run ends by that.
-        if let Some((written, durable)) = written {
-            durable()?;
-            let moment = Moment {
-                identity: keeping.identity.clone(),
-                epochs: reached.epochs,
-                lines: self.past.lines + reached.lines,
-                told: self.past.told + reached.told,
-                bytes: reached.position.bytes,
-                workers: self.args.config.workers.get(),
-                written,
-            };
-            keeping.checkpoints.end(&cut, &moment)?;
+        self.still.push(began.elapsed());
+        if !reached.ended && !self.stop.is_interrupted() {
+            self.engine.run(Duration::ZERO);
         }
-        Ok(Some(took))
+        let Some(asked) = asked else {
+            keeping.checkpoints.put_back(&cut);
+            return Ok(Kept::Torn);
+        };
+        let Some((written, durable)) = asked.written() else {
+            // Rows cannot be written; the run ends by that.
+            return Ok(Kept::Over);
+        };
+        durable()?;
+        let moment = Moment {
+            identity: keeping.identity.clone(),
+            // What was said of the log's end has an epoch of its own.
+            epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
+            closed: reached.closed,
+            lines: self.past.lines + reached.lines,
+            told: self.past.told + reached.told,
+            bytes: reached.position.bytes,
+            written,
+        };
+        match keeping.checkpoints.end(&cut, &moment) {
+            // The next one holds everything.
+            Err(error @ CheckpointError::Unusable { .. }) => {
+                eprintln!("hearth: {error}; a new one is made");
+            }
+            ended => self.kept_bytes += ended?,
+        }
+        Ok(Kept::Whole(began.elapsed()))
     }
+}
+
+/// What became of a checkpoint.
+enum Kept {
+    /// It is there, and took so long.
+    Whole(Duration),
+    /// It would have been none that a run can go on from.
+    Torn,
+    /// The dataflow goes no further: a worker has failed, or everything is out.
+    Over,
 }
 
 /// What a run begins with: nothing, or what an earlier one kept.
@@ -184,6 +242,7 @@ impl Begin {
         };
         let Moment {
             epochs,
+            closed,
             lines,
             told,
             bytes,
@@ -204,8 +263,12 @@ impl Begin {
             utc: log.utc(),
             // The declared shifts were fed with the first epoch.
             source: sources::Files::new(log, Default::default())?,
-            past: Past::behind(lines, told),
-            resumed: Resumed { epochs, states },
+            past: Past::behind(lines, told, closed),
+            resumed: Resumed {
+                epochs,
+                closed,
+                states,
+            },
             writer,
             rows,
         })
@@ -214,7 +277,8 @@ impl Begin {
 
 /// What outputs follow from. Workers and threads are not in it, nor is how quickly the run goes.
 fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
-    let mut traits = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    // What an older version wrote in this form is read for ever.
+    let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
     for (number, log) in args.logs.iter().enumerate() {
         // A log may have grown since.
         let first = sum(log, Some(4096))?;
@@ -256,6 +320,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         threads: _,
         strict: _,
         checkpoint_every: _,
+        state: _,
         output_packing: _,
         model_memory: _,
         knowledge: _,

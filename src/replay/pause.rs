@@ -65,6 +65,8 @@ pub struct Past {
     pub told: u64,
     /// Whether the log had ended.
     pub ended: bool,
+    /// Whether the dataflow was told so.
+    pub closed: bool,
     ingested: Duration,
     /// The first error that the source met.
     source: Result<(), SourceError>,
@@ -76,6 +78,7 @@ impl Default for Past {
             lines: 0,
             told: 0,
             ended: false,
+            closed: false,
             ingested: Duration::ZERO,
             source: Ok(()),
         }
@@ -84,10 +87,12 @@ impl Default for Past {
 
 impl Past {
     /// So many lines were fed by a run that is no more; of these so many are what people say.
-    pub fn behind(lines: u64, told: u64) -> Self {
+    pub fn behind(lines: u64, told: u64, closed: bool) -> Self {
         Past {
             lines,
             told,
+            ended: closed,
+            closed,
             ..Past::default()
         }
     }
@@ -98,6 +103,7 @@ impl Past {
             lines: outcome.reached.lines,
             told: outcome.reached.told,
             ended: outcome.reached.ended,
+            closed: outcome.reached.closed,
             ingested: outcome.ingested,
             source: outcome.source,
         }

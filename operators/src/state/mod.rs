@@ -9,6 +9,7 @@ pub(crate) mod packing;
 mod past;
 pub(crate) mod prefetch;
 mod shelf;
+mod stateful;
 
 pub(crate) use by_home::{ByHome, Spot};
 pub use epochs::Buffered;
@@ -19,3 +20,4 @@ pub use homes::{HomeState, Homes};
 pub(crate) use packing::{Packing, read_number, read_signed, write_number, write_signed};
 pub use past::Past;
 pub(crate) use shelf::{Shelf, Shelved};
+pub use stateful::{Stateful, Visit};
