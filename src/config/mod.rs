@@ -14,6 +14,7 @@ mod file;
 mod interval;
 mod llm;
 mod money;
+mod size;
 mod span;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ pub use file::{File, check_environment};
 pub use interval::Interval;
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use size::Size;
 pub use span::Span;
 
 /// Every option of a replay that has a default.
@@ -175,6 +177,16 @@ pub struct Config {
         default_value = "1/30d"
     )]
     pub alarm_budget: AlarmBudget,
+
+    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again. Outputs do
+    /// not depend on it
+    #[arg(
+        long,
+        env = "HEARTH_MODEL_MEMORY",
+        value_name = "SIZE",
+        default_value = "1GiB"
+    )]
+    pub model_memory: Size,
 
     /// What is done about shifts that nobody declared
     #[arg(long, env = "HEARTH_ON_DRIFT", default_value = "note")]

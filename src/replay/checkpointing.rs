@@ -322,6 +322,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         checkpoint_every: _,
         state: _,
         output_packing: _,
+        model_memory: _,
         knowledge: _,
         lateness,
         max_gap,
