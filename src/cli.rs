@@ -21,6 +21,7 @@ use crate::replay::{self, ReplayArgs};
 use crate::show::{self, AlarmsArgs, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
+use crate::state::{self, StateArgs};
 use crate::stop::Stop;
 use crate::synthesizers::llm::Templates;
 
@@ -63,6 +64,7 @@ pub enum Command {
     Show(ShowArgs),
     Alarms(AlarmsArgs),
     Model(ModelArgs),
+    State(StateArgs),
     Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
@@ -149,6 +151,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Model(arguments) => model::run(&arguments, stop),
+        Command::State(arguments) => state::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {

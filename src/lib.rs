@@ -35,6 +35,8 @@ pub mod outputs;
 pub mod sinks;
 
 pub mod checkpoint;
+pub mod codec;
+pub mod disk;
 
 pub mod memory;
 pub mod notes;
@@ -52,6 +54,7 @@ pub mod replay;
 pub mod erase;
 pub mod model;
 pub mod show;
+pub mod state;
 
 pub mod evaluate;
 

@@ -53,8 +53,9 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         },
         drift: match config.on_drift {
             OnDrift::Ignore => None,
-            OnDrift::Note => Some(Strictness::default()),
+            OnDrift::Note | OnDrift::Adapt => Some(Strictness::default()),
         },
+        adapts: config.on_drift == OnDrift::Adapt,
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),
     }

@@ -260,7 +260,7 @@ impl Summary {
     pub fn write(&self, folder: &Folder) -> Result<(), SinkError> {
         let path = summary_path(folder.path());
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        text.and_then(|text| files::replace(&path, (text + "\n").as_bytes()))
+        text.and_then(|text| files::replace(folder.disk(), &path, (text + "\n").as_bytes()))
             .map_err(|source| SinkError::Write { path, source })
     }
 }

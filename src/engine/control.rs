@@ -58,7 +58,7 @@ pub struct Control {
 }
 
 /// Sees what a worker's operators hold.
-pub type See = Arc<dyn Fn(usize, &Held) + Send + Sync>;
+pub type See = Arc<dyn Fn(usize, &mut Held) + Send + Sync>;
 
 /// A cut: workers hand over what they hold, then wait until they may go on.
 #[derive(Default)]
@@ -168,7 +168,7 @@ impl Control {
     }
 
     /// A worker shows what it holds, where a cut is being taken, and waits until it may go on; false if it may not.
-    pub fn show(&self, worker: usize, held: &Held) -> bool {
+    pub fn show(&self, worker: usize, held: &mut Held) -> bool {
         let Some(see) = self.cut().see.clone() else {
             return false;
         };

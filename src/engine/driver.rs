@@ -74,10 +74,10 @@ impl Driver {
         let mut reached = self.control.begin();
         while let Some(now) = place.take() {
             let (held, kept) = self.run(worker, state, now, reached);
-            let Some(held) = held else { return };
+            let Some(mut held) = held else { return };
             // Before any of them goes on, for then it is further.
             reached = self.control.reached();
-            if kept.is_none() || !self.control.show(worker.index(), &held) {
+            if kept.is_none() || !self.control.show(worker.index(), &mut held) {
                 self.control.keep(held);
                 return;
             }

@@ -214,7 +214,10 @@ impl Engine {
     /// Takes a cut: waits until what was fed is accounted for, shows to `see` what each worker's operators hold (all workers at
     /// the same time), and has them stand still until [`Engine::go_on`]. All rows of what was fed until then have been sent,
     /// and no others. `None` if the run comes no further: a worker has failed, or everything is out.
-    pub fn cut(&mut self, see: impl Fn(usize, &State) + Send + Sync + 'static) -> Option<Reached> {
+    pub fn cut(
+        &mut self,
+        see: impl Fn(usize, &mut State) + Send + Sync + 'static,
+    ) -> Option<Reached> {
         self.control.begin_cut(Arc::new(see));
         self.control.all_seen().then(|| self.control.reached())
     }
@@ -244,6 +247,10 @@ impl Engine {
     }
 
     fn join(&mut self, order: Order) -> Outcome {
+        // Should a cut not have been ended, for something failed in between, the workers go on all the same.
+        if self.control.is_cut() {
+            self.control.end_cut();
+        }
         self.control.order(order);
         let workers = self.workers.take().into_iter();
         for worker in workers.flat_map(WorkerGuards::join) {

@@ -13,6 +13,7 @@ use clap::Args;
 use hearth_operators::words::Time;
 
 use crate::config::UsageError;
+use crate::disk::Disk;
 use crate::kept;
 use crate::outputs::{self, Stream, grouped, summary_path};
 use crate::sinks::files::{self, Folder, FolderError, Models};
@@ -90,7 +91,8 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     if what.from.zip(what.to).is_some_and(|(from, to)| from >= to) {
         return Err(UsageError("--from is not before --to".to_owned()).into());
     }
-    let folder = Folder::claim(&args.dir, std::iter::empty()).map_err(|error| in_use(&error))?;
+    let folder = Folder::claim(&Disk::real(), &args.dir, std::iter::empty())
+        .map_err(|error| in_use(&error))?;
     let gone = erase(folder.path(), &what)?;
     let lines: u64 = gone.values().sum();
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
@@ -138,7 +140,7 @@ pub(crate) fn erase(dir: &Path, what: &What) -> anyhow::Result<BTreeMap<Stream, 
 
 /// Removes the models of a home that are files. Whether there were any.
 fn remove_models(dir: &Path, home: &str) -> anyhow::Result<bool> {
-    let removed = Models::of(dir).remove_home(home);
+    let removed = Models::of(&Disk::real(), dir).remove_home(home);
     removed.with_context(|| format!("cannot remove the models of {home} in {}", dir.display()))
 }
 
@@ -156,7 +158,7 @@ fn count_lines(dir: &Path) -> anyhow::Result<()> {
         *lines = serde_json::to_value(lines_of(dir)?)?;
     }
     let text = serde_json::to_string_pretty(&summary)? + "\n";
-    files::replace(&path, text.as_bytes())
+    files::replace(&Disk::real(), &path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -24,9 +24,10 @@ const ENOUGH: usize = 8;
 /// Stage 1: whose loss lies above Q3 + 1.5·IQR is an outlier, the others are retained.
 /// - `small`: the loss says how much better chance explains a candidate than those do who know something: the home's past, its
 ///   cohort's counts and the other candidates, believed equally. Chance has the same behaviours come in any order, at any time.
-///   It is measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt, and the
-///   worst of the three is spread over the candidate's behaviours. So a short sequence is seldom an outlier, and nothing is one
-///   for being new. What lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what
+///   It is measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt. Where its
+///   behaviours go together but for their order, the evidence is that of other orders of the same behaviours over its own, less
+///   2 nats, or more where the order of most candidates is anybody's guess. The worst of the four is spread over the candidate's
+///   behaviours. So a short sequence is seldom an outlier, and nothing is one for being new. What lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what
 ///   a language model wrote is so various that the quartiles alone let junk pass. Where that would be most candidates, these say
 ///   too little of each other, and the quartiles decide alone.
 /// - `paper`: an autoencoder learns all candidates; the loss is that of their reconstruction, mean over a candidate's behaviours.
@@ -54,7 +55,7 @@ pub fn filter(
 
 /// Who measures.
 enum Judge<'a> {
-    Counts(Past<'a>),
+    Counts(Box<Past<'a>>),
     Networks(Start<'a>),
 }
 
@@ -73,10 +74,11 @@ pub(crate) fn first_stage<'a>(
     settings: &'a Settings,
 ) -> Result<Sifted<'a>, ModelError> {
     let all: Vec<&Sequence> = candidates.candidates.iter().map(|c| &c.sequence).collect();
-    let (judge, compared) = match settings.preset {
+    let (mut judge, compared) = match settings.preset {
         Preset::Small => {
             let different = all.iter().collect::<BTreeSet<_>>().len();
-            (Judge::Counts(Past::of(catalog, candidates)?), different)
+            let past = Box::new(Past::of(catalog, candidates)?);
+            (Judge::Counts(past), different)
         }
         Preset::Paper => (Judge::Networks(Start { catalog, settings }), all.len()),
     };
@@ -85,7 +87,7 @@ pub(crate) fn first_stage<'a>(
     } else if all.iter().any(|s| s.0.is_empty()) {
         return Err(ModelError::Empty);
     } else {
-        match &judge {
+        match &mut judge {
             Judge::Counts(past) => past.sift(&all)?,
             Judge::Networks(start) => start.sift(&all)?,
         }

@@ -13,6 +13,7 @@
 
 use std::collections::HashMap;
 
+use foldhash::fast::FixedState;
 use hearth_operators::words::{ActionId, Catalog, Count, HOURS, Quadruple, Sequence, WEEKDAYS};
 
 use super::encoding::{Columns, Vocabulary};
@@ -23,7 +24,7 @@ const ASPECTS: usize = 3;
 /// As many of an action as more are told apart from.
 const OFTEN: usize = 6;
 /// Buckets of hours in a week.
-const WEEK: usize = WEEKDAYS.len() * HOURS.len();
+pub(super) const WEEK: usize = WEEKDAYS.len() * HOURS.len();
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Aspect {
@@ -34,7 +35,7 @@ enum Aspect {
 
 /// Where something is counted. The numbers are stored with a cohort's counts: never change one.
 #[derive(Clone, Copy)]
-enum Place {
+pub(super) enum Place {
     /// Devices that follow any behaviour.
     Following = 0,
     /// Devices that follow this one.
@@ -67,10 +68,20 @@ enum Place {
     TimesOf = 14,
     /// Devices that follow this action.
     FollowersOfAction = 15,
+    /// Actions, and the ends of sequences.
+    Next = 16,
+    /// What comes after this action, or first.
+    NextAfter = 17,
+    /// What its device does after this action of it, or first in a sequence.
+    NextOwn = 18,
+    /// Which of two devices comes first.
+    DevicesInTurn = 19,
+    /// Which of two actions comes first.
+    ActionsInTurn = 20,
 }
 
 impl Place {
-    fn of(self, a: u16, b: u16) -> u64 {
+    pub(super) fn of(self, a: u16, b: u16) -> u64 {
         (self as u64) << 32 | u64::from(a) << 16 | u64::from(b)
     }
 }
@@ -119,8 +130,8 @@ impl Question {
 
 /// Reads the sequences of a catalog.
 pub(crate) struct Reader<'a> {
-    catalog: &'a Catalog,
-    vocabulary: Vocabulary,
+    pub(super) catalog: &'a Catalog,
+    pub(super) vocabulary: Vocabulary,
     roles: Vec<Role>,
 }
 
@@ -160,7 +171,7 @@ impl<'a> Reader<'a> {
         Ok(Questions(questions))
     }
 
-    fn device(&self, q: &Quadruple) -> u16 {
+    pub(super) fn device(&self, q: &Quadruple) -> u16 {
         self.catalog.device_of(q.action).0
     }
 
@@ -201,9 +212,8 @@ impl<'a> Reader<'a> {
     }
 
     fn time(&self, before: &[Quadruple], q: &Quadruple, questions: &mut Vec<Question>) {
-        let bucket = |q: &Quadruple| usize::from(q.weekday) * HOURS.len() + usize::from(q.hours);
         if let Some(last) = before.last() {
-            let step = ((WEEK + bucket(q) - bucket(last)) % WEEK) as u16;
+            let step = step(last, q);
             let from = Place::StepsFrom.of(u16::from(last.hours), 0);
             let places = [Place::Steps.of(0, 0), from];
             questions.push(Question::new(Aspect::Time, step, WEEK, 0, &places));
@@ -218,6 +228,12 @@ impl<'a> Reader<'a> {
     }
 }
 
+/// How many buckets of hours go by from a behaviour to the next.
+pub(super) fn step(from: &Quadruple, to: &Quadruple) -> u16 {
+    let bucket = |q: &Quadruple| usize::from(q.weekday) * HOURS.len() + usize::from(q.hours);
+    ((WEEK + bucket(to) - bucket(from)) % WEEK) as u16
+}
+
 fn repetition(before: &[Quadruple], q: &Quadruple) -> Question {
     let same = before.iter().filter(|b| b.action == q.action).count();
     let times = same.min(OFTEN - 1) as u16;
@@ -227,7 +243,7 @@ fn repetition(before: &[Quadruple], q: &Quadruple) -> Question {
 
 /// The answers that some sequences gave.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub(crate) struct Conduct(HashMap<u64, Answers>);
+pub(crate) struct Conduct(HashMap<u64, Answers, FixedState>);
 
 /// The answers in a place.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -277,14 +293,20 @@ impl Conduct {
     pub fn forget(&mut self, sequence: &Questions) {
         for question in &sequence.0 {
             for place in question.places() {
-                if let Some(answers) = self.0.get_mut(place) {
-                    answers.remove(question.answer);
-                }
+                self.remove(*place, question.answer);
             }
         }
     }
 
-    fn add(&mut self, place: u64, answer: u16, times: u32) {
+    /// Takes back one answer that was counted.
+    pub(super) fn remove(&mut self, place: u64, answer: u16) {
+        if let Some(answers) = self.0.get_mut(&place) {
+            answers.remove(answer);
+        }
+    }
+
+    /// Counts an answer.
+    pub(super) fn add(&mut self, place: u64, answer: u16, times: u32) {
         let answers = self.0.entry(place).or_default();
         answers.total += times;
         match answers.times.binary_search_by_key(&answer, |t| t.0) {
@@ -301,13 +323,18 @@ impl Conduct {
             if depth == q.chance {
                 chance = found;
             }
-            let seen = self.0.get(place).filter(|seen| seen.total > 0);
-            if let Some(seen) = seen {
-                let kinds = seen.times.len() as f64;
-                found = (seen.of(q.answer) + kinds * found) / (f64::from(seen.total) + kinds);
-            }
+            found = self.over(*place, q.answer, found);
         }
         (chance, found)
+    }
+
+    /// The probability of an answer in a place over that in a more general one.
+    pub(super) fn over(&self, place: u64, answer: u16, general: f64) -> f64 {
+        let seen = self.0.get(&place).filter(|seen| seen.total > 0);
+        seen.map_or(general, |seen| {
+            let kinds = seen.times.len() as f64;
+            (seen.of(answer) + kinds * general) / (f64::from(seen.total) + kinds)
+        })
     }
 }
 

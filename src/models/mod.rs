@@ -8,6 +8,7 @@
 //! global state, no clock, no randomness that is not seeded. Padding never changes a result.
 
 mod adam;
+mod arrangement;
 mod autoencoder;
 mod conduct;
 mod counts;
@@ -28,6 +29,7 @@ mod sasrec;
 mod tests;
 
 pub(crate) use adam::Adam;
+pub(crate) use arrangement::{Arranged, Arrangement, Orders};
 pub(crate) use autoencoder::{Autoencoder, Shape as AutoencoderShape};
 pub(crate) use conduct::{Conduct, Questions, Reader as ConductReader};
 pub(crate) use counts::{Context, Counts};

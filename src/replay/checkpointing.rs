@@ -24,6 +24,7 @@ pub struct Keeping {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
+    workers: usize,
 }
 
 impl Keeping {
@@ -44,12 +45,13 @@ impl Keeping {
             false => Checkpointing::Off,
         };
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path()),
             identity: match every {
                 Checkpointing::Off => Identity { traits: Vec::new() },
                 Checkpointing::Every(_) => identity(args, catalogs)?,
             },
             every,
+            workers: args.config.workers.get(),
         })
     }
 
@@ -61,7 +63,7 @@ impl Keeping {
         if self.every != Checkpointing::Off && !fresh {
             let found = self
                 .checkpoints
-                .newest(&self.identity)
+                .newest(&self.identity, self.workers)
                 .map_err(|error| refused(&error))?;
             if let Some(found) = found {
                 for damaged in &found.damaged {
@@ -142,10 +144,11 @@ impl Replay<'_> {
         }
     }
 
-    /// Takes a checkpoint.
+    /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
+    /// to where it stays.
     fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
         let began = Instant::now();
-        let cut = Arc::new(keeping.checkpoints.begin()?);
+        let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
             .engine
@@ -156,36 +159,44 @@ impl Replay<'_> {
         // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
         let apart = reached.closed || !(reached.torn || reached.ended);
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
-        let written = whole.then(|| self.start.rows.cut()).flatten();
+        let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        let took = began.elapsed();
-        if whole && written.is_none() {
+        if !reached.ended && !self.stop.is_interrupted() {
+            self.engine.run(Duration::ZERO);
+        }
+        let Some(asked) = asked else {
+            keeping.checkpoints.put_back(&cut);
+            return Ok(Kept::Torn);
+        };
+        let Some((written, durable)) = asked.written() else {
             // Rows cannot be written; the run ends by that.
             return Ok(Kept::Over);
+        };
+        durable()?;
+        let moment = Moment {
+            identity: keeping.identity.clone(),
+            // What was said of the log's end has an epoch of its own.
+            epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
+            closed: reached.closed,
+            lines: self.past.lines + reached.lines,
+            told: self.past.told + reached.told,
+            bytes: reached.position.bytes,
+            written,
+        };
+        match keeping.checkpoints.end(&cut, &moment) {
+            // The next one holds everything.
+            Err(error @ CheckpointError::Unusable { .. }) => {
+                eprintln!("hearth: {error}; a new one is made");
+            }
+            ended => ended?,
         }
-        if let Some((written, durable)) = written {
-            durable()?;
-            let moment = Moment {
-                identity: keeping.identity.clone(),
-                // What was said of the log's end has an epoch of its own.
-                epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
-                closed: reached.closed,
-                lines: self.past.lines + reached.lines,
-                told: self.past.told + reached.told,
-                bytes: reached.position.bytes,
-                workers: self.args.config.workers.get(),
-                written,
-            };
-            keeping.checkpoints.end(&cut, &moment)?;
-            return Ok(Kept::Whole(took));
-        }
-        Ok(Kept::Torn)
+        Ok(Kept::Whole(began.elapsed()))
     }
 }
 
 /// What became of a checkpoint.
 enum Kept {
-    /// It is there, and the dataflow stood still for so long.
+    /// It is there, and took so long.
     Whole(Duration),
     /// It would have been none that a run can go on from.
     Torn,
@@ -264,7 +275,8 @@ impl Begin {
 
 /// What outputs follow from. Workers and threads are not in it, nor is how quickly the run goes.
 fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
-    let mut traits = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
+    // What an older version wrote in this form is read for ever.
+    let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
     for (number, log) in args.logs.iter().enumerate() {
         // A log may have grown since.
         let first = sum(log, Some(4096))?;

@@ -21,6 +21,7 @@ use hearth_operators::kept::Kept;
 
 use crate::checkpoint::Found;
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
 use crate::kept;
@@ -52,7 +53,7 @@ use watch::Fed;
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let ended = through(args, &[], stop)?;
+    let ended = through(args, &[], stop, &Disk::real())?;
     println!("{}", ended.summary);
     ended.judge(args, stop)?;
     Ok(())
@@ -68,11 +69,11 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    through(args, pauses, stop)?.judge(args, stop)
+    through(args, pauses, stop, &Disk::real())?.judge(args, stop)
 }
 
 /// From the arguments to everything that a run writes.
-fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<Ended> {
+fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> anyhow::Result<Ended> {
     let input = Input::open(args)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
@@ -80,7 +81,7 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
-    let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
+    let folder = Folder::claim(disk, &args.out, inputs.map(PathBuf::as_path))?;
     let keeping = Keeping::new(
         args,
         &input.fleet.catalogs,
@@ -109,6 +110,7 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
 
 /// A replay under way.
 struct Replay<'a> {
+    disk: Disk,
     args: &'a ReplayArgs,
     stop: &'a Stop,
     began: Instant,
@@ -176,7 +178,7 @@ impl<'a> Replay<'a> {
         let quoted = synthesizer.quoted();
         let of = (homes, catalogs);
         let Begun { answers, llm } =
-            synthesizer.begin(config, of, &args.out, &pool, &workload, stop)?;
+            synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
         let answered = answers.is_some();
         // Nothing can refuse the run any more.
         let outputs = (folder, names, config.output_packing);
@@ -204,6 +206,7 @@ impl<'a> Replay<'a> {
             fed: fed.clone(),
         };
         Ok(Replay {
+            disk: folder.disk().clone(),
             args,
             stop,
             began,
@@ -266,7 +269,7 @@ impl<'a> Replay<'a> {
         let kept = Kept::of(std::mem::take(&mut outcome.left));
         if !kept.homes.is_empty() {
             let out = &self.args.out;
-            kept::write(out, &self.homes, self.terms, kept)
+            kept::write(&self.disk, out, &self.homes, self.terms, kept)
                 .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
         }
         let work = self.workload.all().map(|(name, work)| {

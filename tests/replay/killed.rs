@@ -99,15 +99,15 @@ fn counted(folder: &Folder) -> serde_json::Value {
 #[test]
 fn another_run_does_not_go_on_with_what_was_kept() {
     let state = dir().join("stopped/state");
-    let cuts = || {
+    let files = |kind: &str| {
         let names = std::fs::read_dir(&state).into_iter().flatten();
-        let paths = names.map(|entry| entry.unwrap().path());
-        let whole = |path: &std::path::PathBuf| path.ends_with("partial");
-        paths.filter(|path| !whole(path)).collect::<Vec<_>>()
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let whole = |name: &String| name.starts_with(kind) && !name.ends_with(".partial");
+        names.filter(whole).collect::<Vec<_>>()
     };
     let _ = std::fs::remove_dir_all(dir().join("stopped"));
     let mut wait = Duration::from_millis(20);
-    while cuts().is_empty() {
+    while files("cut-").is_empty() {
         let mut child = start(dir(), &command("stopped", "--fresh"));
         drop(child.stdin.take());
         std::thread::sleep(wait);
@@ -122,12 +122,12 @@ fn another_run_does_not_go_on_with_what_was_kept() {
         assert!(other.stderr.contains(part), "{}", other.stderr);
     }
     // Where none is sound, nothing is begun over what may be of worth.
-    for cut in cuts() {
-        std::fs::write(cut.join("worker-0"), "nothing of it").unwrap();
+    for part in files("part-") {
+        std::fs::write(state.join(part), "nothing of it").unwrap();
     }
     let damaged = hearth(dir(), &command("stopped", ""));
     assert_eq!(damaged.code, Some(2), "{}", damaged.stderr);
-    assert!(damaged.stderr.contains("worker-0"), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("part-"), "{}", damaged.stderr);
     let fresh = replay("stopped", "--threads 1 --checkpoint-every 1ms --fresh");
     same_lines(first(), &fresh, &STREAMS);
 }

@@ -18,7 +18,7 @@ use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
 use crate::shift::{Placed, Standing};
 use crate::split::Notice;
-use crate::state::{EpochBuffer, Held, Homes, each_epoch, first_open, give};
+use crate::state::{EpochBuffer, Held, Homes, Stateful, Visit, each_epoch, first_open, give};
 use crate::surprise::Counts;
 use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Segment};
 pub(crate) use home::{Around, HomeDetector, Said};
@@ -152,6 +152,12 @@ impl Shared {
 pub struct DetectState {
     homes: Homes<Option<Box<HomeDetector>>>,
     shared: Shared,
+}
+
+impl Stateful for DetectState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl DetectState {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::Vocabulary;
 use super::places::Clock;
-use crate::words::{ActionId, DeviceId, Segment, Shift};
+use crate::words::{ActionId, DeviceId, Segment, Shift, ShiftKind};
 
 /// What homes that have been through the same shift share: what they live in since. Homes that declared no shift share nothing.
 #[derive(
@@ -17,8 +17,11 @@ use crate::words::{ActionId, DeviceId, Segment, Shift};
 pub struct Context(u16);
 
 impl Context {
-    /// The context that a shift begins.
+    /// The context that a shift begins. What was found is what one home does now: that is no context that others share.
     pub fn of(shift: &Shift) -> Self {
+        if shift.kind == ShiftKind::Drift {
+            return Context::default();
+        }
         let word = shift.kind.name().bytes().chain(shift.to.bytes());
         // FNV-1a, folded; 0 is no context. Two texts that meet here only share their counts.
         let hash = word.fold(0x811c_9dc5_u32, |hash, byte| {

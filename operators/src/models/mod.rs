@@ -17,7 +17,9 @@ use crate::detect::Maintained;
 use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::shift::Standing;
-use crate::state::{Buffered, EpochBuffer, Held, Homes, each_epoch, first_open, give};
+use crate::state::{
+    Buffered, EpochBuffer, Held, Homes, Stateful, Visit, each_epoch, first_open, give,
+};
 use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
 pub(crate) use home::{Due, HomeModels, Turn};
 use home::{Lesson, Said};
@@ -130,6 +132,12 @@ impl Arrived {
     fn merge(&mut self, other: Self) {
         self.updates.extend(other.updates);
         self.standing.extend(other.standing);
+    }
+}
+
+impl Stateful for ModelsState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
     }
 }
 

@@ -7,6 +7,7 @@ mod history;
 mod homes;
 mod past;
 pub(crate) mod prefetch;
+mod stateful;
 
 pub(crate) use by_home::{ByHome, Spot};
 pub use epochs::Buffered;
@@ -15,3 +16,4 @@ pub use held::{Held, Suspension};
 pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
 pub use past::Past;
+pub use stateful::{Stateful, Visit};

@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{Log, Outputs};
-use hearth_operators::drift::Alertness;
+use crate::log::{Log, Outputs, declared, known};
+use hearth_operators::drift::{Alertness, Drift};
 use hearth_operators::reference::{self, HomeLife};
-use hearth_operators::words::HomeId;
+use hearth_operators::words::{Epoch, HomeId, ShiftKey, ShiftKind, Time};
 use proptest::prelude::*;
 
 /// What is found, when, and how strong the case is.
@@ -14,6 +14,7 @@ pub fn drifts_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), 
         catalogs: log.rules.catalogs.clone(),
         lateness: log.rules.lateness,
         strictness: log.strictness,
+        adapts: log.adapts,
     };
     let mut lives: BTreeMap<HomeId, HomeLife> = BTreeMap::new();
     for (epoch, placed) in &outputs.placed {
@@ -24,7 +25,11 @@ pub fn drifts_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), 
         let own = outputs.drifts.iter().filter(|(_, d)| d.home == *home);
         let mut own: Vec<_> = own.collect();
         own.sort_by_key(|(_, drift)| drift.time);
-        let expected = reference::drifts(*home, life, &alertness);
+        let declared = |epoch| {
+            let shifts = declared(log, outputs, *home, epoch);
+            shifts.iter().map(|shift| shift.time).collect()
+        };
+        let expected = reference::drifts(*home, life, declared, &alertness);
         let ends = |epoch, time, since| (epoch, time, since);
         let told: Vec<_> = own.iter().map(|(e, d)| ends(*e, d.time, d.since)).collect();
         let twins: Vec<_> = expected
@@ -51,4 +56,49 @@ pub fn drifts_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<(), 
         }
     }
     Ok(())
+}
+
+/// What is found ends a regime once, if so wished, and no other shift of the home lies near it; what is refused for that does.
+pub fn one_change_is_one_shift(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+    let near = log.strictness.learning as i64 * Time::DAY;
+    let is_near = |a: Time, b: Time| (a.0 - b.0).abs() < near;
+    for home in (0..3).map(HomeId) {
+        let all = known(log, outputs, home, Epoch::MAX);
+        let (found, others): (Vec<_>, Vec<_>) =
+            all.iter().partition(|shift| shift.kind == ShiftKind::Drift);
+        let adapted = outputs.drifts.iter().filter(|(_, d)| d.adapted);
+        let adapted = adapted.filter(|(_, d)| d.home == home).count();
+        prop_assert_eq!(found.len(), adapted);
+        prop_assert!(log.adapts || found.is_empty());
+        for (place, shift) in found.iter().enumerate() {
+            let mut rest = others.iter().chain(&found[place + 1..]);
+            prop_assert!(!rest.any(|other| is_near(other.time, shift.time)));
+            let regime = reference::regime(&all, home, Time(shift.time.0 - 1));
+            let ends = |key: &ShiftKey| (key.home, key.regime) == (home, regime);
+            let ended = outputs.ended.iter().find(|(_, key, _)| ends(key));
+            prop_assert!(ended.is_some_and(|(_, _, ended)| ended.shift == **shift));
+        }
+        for (epoch, refused) in outputs.refused.iter().filter(|(_, r)| r.home == Some(home)) {
+            let then = known(log, outputs, home, *epoch);
+            let is_answered = |shift: &hearth_operators::words::Shift| {
+                shift.time > refused.time
+                    || shift.kind == ShiftKind::Drift && is_near(shift.time, refused.time)
+            };
+            prop_assert!(then.iter().any(is_answered), "{:?}", refused);
+        }
+    }
+    Ok(())
+}
+
+/// What is found, and the regimes that end, whenever that is.
+pub fn without_epochs(outputs: &Outputs) -> (Vec<Drift>, Vec<String>) {
+    let mut found: Vec<_> = outputs.drifts.iter().map(|(_, d)| d.clone()).collect();
+    found.sort_by_key(|drift| (drift.home, drift.time));
+    // Of what came after it, as much is told as is known then.
+    let ended = outputs.ended.iter();
+    let ended =
+        ended.map(|(_, key, ended)| format!("{key:?} {:?} {:?}", ended.shift, ended.source));
+    let mut ended: Vec<_> = ended.collect();
+    ended.sort();
+    (found, ended)
 }

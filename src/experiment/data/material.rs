@@ -89,7 +89,7 @@ impl Kind {
 /// A data set and a shift in it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Pair {
-    /// `fr`, `sp`, `us`, or a simulated home (`sim-1` …).
+    /// `fr`, `sp`, `us`, or a simulated home (`sim-1` …; `sim-1-7`: of a simulation with seed 7).
     pub dataset: String,
     /// Which shift.
     pub shift: Kind,

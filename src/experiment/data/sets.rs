@@ -88,7 +88,7 @@ impl Store {
     pub fn material(&self, pair: &Pair) -> Result<Arc<Material>> {
         self.materials.get(pair.clone(), || {
             let material = match simulated_home(&pair.dataset) {
-                Some(number) => simulated::material(number, pair.shift)?,
+                Some((number, seed)) => simulated::material(number, pair.shift, seed)?,
                 None => self.repository(pair)?.material(pair.shift)?,
             };
             ensure!(
@@ -341,9 +341,13 @@ fn transitions(sequences: &[Sequence]) -> BTreeMap<(ActionId, ActionId), i64> {
     counts
 }
 
-/// `sim-<n>`: home number n.
-fn simulated_home(dataset: &str) -> Option<u32> {
-    dataset.strip_prefix("sim-")?.parse().ok()
+/// `sim-<n>`: home number n; `sim-<n>-<seed>`: of a simulation with that seed.
+fn simulated_home(dataset: &str) -> Option<(u32, u64)> {
+    let home = dataset.strip_prefix("sim-")?;
+    match home.split_once('-') {
+        Some((number, seed)) => Some((number.parse().ok()?, seed.parse().ok()?)),
+        None => Some((home.parse().ok()?, simulated::SEED)),
+    }
 }
 
 /// Values that are made once, by whoever asks first; others wait for them. A failure is kept as well.

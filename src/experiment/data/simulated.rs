@@ -19,16 +19,19 @@ pub const HOMES: u32 = 3;
 /// Days that a home lives; the shift is about the middle.
 const DAYS: &str = "120";
 
+/// The seed of the simulation, where none is named.
+pub(super) const SEED: u64 = 2024;
+
 /// The real sequences of a simulated home around its shift: those with a planted anomaly are its attacks.
 ///
 /// # Errors
 /// The number is none of [`HOMES`], or there is no room for the simulation.
-pub(super) fn material(number: u32, kind: Kind) -> Result<Material> {
+pub(super) fn material(number: u32, kind: Kind, seed: u64) -> Result<Material> {
     let catalog = Arc::new(simulate::catalog()?);
     let settings = simulate::Settings {
         homes: number.try_into().context("simulated homes count from 1")?,
         days: DAYS.parse().map_err(anyhow::Error::msg)?,
-        seed: 2024,
+        seed,
         shifts: kind.shift().name().parse().map_err(anyhow::Error::msg)?,
         anomalies: "0.01".parse().map_err(anyhow::Error::msg)?,
         late: Default::default(),
@@ -113,7 +116,7 @@ mod tests {
     #[test]
     fn a_home_has_a_life_before_and_after() {
         for kind in Kind::ALL {
-            let home = material(2, kind).unwrap();
+            let home = material(2, kind, SEED).unwrap();
             assert!(home.source.len() > 50 && home.normal.len() > 50, "{kind:?}");
             assert!(!home.attacks.is_empty(), "{kind:?}");
             assert_eq!(home.shift.kind, kind.shift());

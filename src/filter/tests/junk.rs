@@ -135,13 +135,11 @@ pub(super) fn some_of(many: &[Sequence]) -> Vec<Sequence> {
     many.iter().step_by(step).cloned().collect()
 }
 
-/// Simulated homes: of what the embedded synthesizer makes, and of what really followed.
-#[test]
-fn junk_in_simulated_homes_is_deleted() {
+/// Simulated homes, of some seed each: of what the embedded synthesizer makes, and of what really followed.
+fn in_simulated_homes(homes: impl IntoIterator<Item = (String, Context)>) {
     let store = Store::new(None, Preset::Small);
     let mut all = [[Deleted::default(); 3]; 2];
-    for (shift, home) in Context::ALL.into_iter().zip(1..=HOMES) {
-        let dataset = format!("sim-{home}");
+    for (dataset, shift) in homes {
         let pair = Pair { dataset, shift };
         let material = store.material(&pair).unwrap();
         let made = some_of(&store.training(&pair, "embedded", 1).unwrap());
@@ -159,9 +157,30 @@ fn junk_in_simulated_homes_is_deleted() {
         eprintln!("in all: {random:?} {drawn:?} {reordered:?}");
         assert!(share(random.long) >= 0.98, "{random:?}");
         assert!(share(drawn.junk) >= 0.9, "{drawn:?}");
-        assert!(share(reordered.long) >= 0.55, "{reordered:?}");
+        assert!(share(reordered.junk) >= 0.9, "{reordered:?}");
         for deleted in [random, drawn, reordered] {
             assert!(share(deleted.good) <= 0.03, "{deleted:?}");
         }
     }
+}
+
+#[test]
+fn junk_in_simulated_homes_is_deleted() {
+    let homes = Context::ALL.into_iter().zip(1..=HOMES);
+    in_simulated_homes(homes.map(|(shift, home)| (format!("sim-{home}"), shift)));
+}
+
+/// Homes of seeds by which nothing was chosen.
+///
+/// `cargo test --release --lib junk_in_other -- --ignored --nocapture`
+#[test]
+#[ignore = "filters 45 homes 18 times each: a minute"]
+fn junk_in_other_simulated_homes_is_deleted() {
+    let homes = (61..=65).flat_map(|seed| {
+        let shifts = Context::ALL.into_iter();
+        shifts.flat_map(move |shift| {
+            (1..=HOMES).map(move |home| (format!("sim-{home}-{seed}"), shift))
+        })
+    });
+    in_simulated_homes(homes);
 }

@@ -4,7 +4,6 @@ mod appended;
 mod folder;
 mod models;
 
-use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 
@@ -12,6 +11,7 @@ use hearth_operators::words::Epoch;
 
 use super::{Durable, Positions, Sink, SinkError};
 use crate::config::Packing;
+use crate::disk::{Disk, Open};
 use crate::outputs::{Model, Names, Rows, Stream};
 
 use appended::Appended;
@@ -37,13 +37,13 @@ impl Files {
     pub fn create(folder: &Folder, packing: Packing) -> Result<Files, FolderError> {
         folder.clear()?;
         let create = |stream| {
-            let created = Appended::create(folder.path(), stream, packing);
+            let created = Appended::create(folder, stream, packing);
             created.map_err(|(path, source)| FolderError::Create { path, source })
         };
         let files = Stream::ALL.into_iter().map(create);
         Ok(Files {
             files: files.collect::<Result<_, _>>()?,
-            models: Models::of(folder.path()),
+            models: Models::of(folder.disk(), folder.path()),
             line: Vec::new(),
         })
     }
@@ -62,12 +62,12 @@ impl Files {
         folder.reopen()?;
         let files = Stream::ALL.map(|stream| {
             let place = positions.get(&stream).copied().unwrap_or_default();
-            Appended::back_to(folder.path(), stream, packing, place)
+            Appended::back_to(folder, stream, packing, place)
                 .map_err(|(path, source)| FolderError::Reopen { path, source })
         });
         Ok(Files {
             files: files.into_iter().collect::<Result<_, _>>()?,
-            models: Models::of(folder.path()),
+            models: Models::of(folder.disk(), folder.path()),
             line: Vec::new(),
         })
     }
@@ -115,17 +115,9 @@ impl Sink for Files {
 ///
 /// # Errors
 /// It cannot be removed or written.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    remove(path)?;
-    File::create_new(path)?.write_all(bytes)
-}
-
-/// Removes a file or a link, if there is one.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
-    }
+pub fn replace(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
+    disk.remove(path)?;
+    disk.open(path, Open::New)?.write_all(bytes)
 }
 
 #[cfg(test)]

@@ -27,6 +27,7 @@ pub use journal::{Found, JournalError};
 pub use prices::Prices;
 
 use super::{CallError, Later, Purse, Reservation, Usage};
+use crate::disk::Disk;
 use accounts::{Accounts, Decision};
 use journal::{Journal, Line};
 
@@ -57,12 +58,13 @@ impl Ledger {
     /// # Errors
     /// The file cannot be used, is used by another run, or says what no ledger wrote.
     pub fn open(
+        disk: &Disk,
         journal: &Path,
         prices: Prices,
         budget: Budget,
     ) -> Result<(Self, Found), JournalError> {
         let mut accounts = Accounts::new(prices, budget);
-        let (journal, found) = Journal::open(journal, &mut accounts)?;
+        let (journal, found) = Journal::open(disk, journal, &mut accounts)?;
         let shared = Shared {
             state: Mutex::new(State {
                 accounts,
@@ -144,7 +146,7 @@ impl Shared {
             let state = self.state();
             (Arc::clone(&state.journal.file), state.lines)
         };
-        let done = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        let done = tokio::task::spawn_blocking(move || file.sync()).await;
         match done.map_err(io::Error::other).and_then(|done| done) {
             Ok(()) => {
                 *synced = lines;
