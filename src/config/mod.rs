@@ -14,6 +14,7 @@ mod file;
 mod interval;
 mod llm;
 mod money;
+mod size;
 mod span;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ pub use file::{File, check_environment};
 pub use interval::Interval;
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use size::Size;
 pub use span::Span;
 
 /// Every option of a replay that has a default.
@@ -198,6 +200,11 @@ pub struct Config {
         default_value = "10s"
     )]
     pub checkpoint_every: Checkpointing,
+
+    /// Memory of the whole process above which no more is read until there is less; a run that then waits for nothing ends, and
+    /// the same command with more goes on with it; none: as much as the system gives
+    #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
+    pub max_memory: Option<Size>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
