@@ -232,25 +232,20 @@ fn is_due(parts: &[Rests]) -> bool {
 }
 
 impl Checkpoints {
-    /// Those of an output folder.
-    pub fn of(disk: &Disk, out: &Path) -> Self {
+    /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
+    pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
+        let inside = || out.join("state");
+        let folder = place.map_or_else(inside, Path::to_owned);
         Checkpoints {
-            store: Box::new(Folder::new(disk, out.join("state"))),
+            store: Box::new(Folder::new(disk, folder)),
             line: Mutex::default(),
         }
     }
 
-    /// Those of a place that is named: an output folder, or the folder of checkpoints itself.
-    pub fn found_at(place: &str) -> Self {
-        let (disk, folder) = (Disk::real(), Path::new(place));
-        let inside = Checkpoints::of(&disk, folder);
-        if inside.exist() {
-            return inside;
-        }
-        Checkpoints {
-            store: Box::new(Folder::new(&disk, folder.to_owned())),
-            line: Mutex::default(),
-        }
+    /// Those of a folder that is named: an output folder, or where checkpoints lie themselves.
+    pub fn found_at(place: &Path) -> Self {
+        let inside = place.join("state").is_dir();
+        Self::of(&Disk::real(), place, (!inside).then_some(place))
     }
 
     /// Whether there are any, whole or not.
@@ -365,11 +360,11 @@ impl Checkpoints {
         }
     }
 
-    /// Ends a cut: what changed is written, and from then on it is one. Older ones go.
+    /// Ends a cut: what changed is written, and from then on it is one. Older ones go. The bytes that were written.
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.
-    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<(), CheckpointError> {
+    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<u64, CheckpointError> {
         let mut parts = cut.parts.clone();
         let sections = cut.take();
         let number = self.whole()?.last().map_or(0, |before| before + 1);
@@ -384,12 +379,13 @@ impl Checkpoints {
         };
         drop(sections);
         parts.push(Rests { name, seal });
-        self.put_cut(number, moment, &parts)?;
+        let bytes = seal.bytes + self.put_cut(number, moment, &parts)?.bytes;
         let mut line = self.line();
         line.kept.insert(number, names(&parts));
         line.parts = parts;
         drop(line);
-        self.tidy(moment.closed)
+        self.tidy(moment.closed)?;
+        Ok(bytes)
     }
 
     /// Writes a cut that rests on these parts.
@@ -398,13 +394,12 @@ impl Checkpoints {
         number: u64,
         moment: &Moment,
         parts: &[Rests],
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<Seal, CheckpointError> {
         let parts = parts.to_vec();
         let manifest = Manifest { moment, parts };
-        let put = self.put(&cut_name(number), |out| {
+        self.put(&cut_name(number), |out| {
             Ok(Writer::new(out, &CUT)?.finish(&manifest)?.1)
-        });
-        put.map(drop)
+        })
     }
 
     /// Removes cuts that are old or damaged, and what no cut rests on.

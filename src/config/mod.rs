@@ -191,7 +191,7 @@ pub struct Config {
     )]
     pub trial: NonZeroUsize,
 
-    /// How often a run keeps in its output folder what it goes on from when it was killed or stopped: the same command then goes on
+    /// How often a run keeps what it goes on from when it was killed or stopped: the same command then goes on
     /// there. Keeping takes a twentieth of the time at most; off: never
     #[arg(
         long,
@@ -205,6 +205,10 @@ pub struct Config {
     /// the same command with more goes on with it; none: as much as the system gives
     #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
     pub max_memory: Option<Size>,
+
+    /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
+    #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]

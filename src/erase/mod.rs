@@ -100,7 +100,7 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
     let kept = kept::remove(&args.dir, &args.home)?;
     // Nor is it known what a run could go on from that never had it.
-    Checkpoints::of(folder.disk(), &args.dir).clear()?;
+    Checkpoints::of(folder.disk(), &args.dir, None).clear()?;
     first_pass::remove(folder.disk(), &args.dir)?;
     let models = what.is_whole() && remove_models(&args.dir, &args.home)? || kept;
     if lines == 0 && !models {

@@ -72,8 +72,9 @@ impl Keeping {
             Checkpointing::Off => Default::default(),
             Checkpointing::Every(_) => (identity(args)?, Stood::at_its_beginning(&files)?),
         };
+        let place = args.config.state.as_deref();
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.disk(), folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
             identity,
             every,
             workers: args.config.workers.get(),
@@ -293,6 +294,7 @@ impl Replay<'_> {
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
+        self.still.push(began.elapsed());
         if !reached.ended && !self.stop.is_interrupted() {
             self.engine.run(Duration::ZERO);
         }
@@ -327,7 +329,7 @@ impl Replay<'_> {
             Err(error @ CheckpointError::Unusable { .. }) => {
                 eprintln!("hearth: {error}; a new one is made");
             }
-            ended => ended?,
+            ended => self.kept_bytes += ended?,
         }
         Ok(Kept::Whole(began.elapsed()))
     }
@@ -447,6 +449,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         strict: _,
         checkpoint_every: _,
         max_memory: _,
+        state: _,
         output_packing: _,
         knowledge: _,
         lateness,

@@ -14,7 +14,7 @@ mod watch;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hearth_operators::kept::Kept;
@@ -34,7 +34,7 @@ use crate::sinks::Writer;
 use crate::sinks::files::Folder;
 use crate::sources::{Files, Source, Told, UtcOnly};
 use crate::stop::Stop;
-use crate::summary::{Jobs, Run, Summary, Timings};
+use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 pub use args::ReplayArgs;
@@ -156,6 +156,10 @@ struct Replay<'a> {
     writer: Writer,
     progress: Progress,
     fed: Arc<Fed>,
+    /// For how long each checkpoint had the dataflow stand still.
+    still: Vec<Duration>,
+    /// Bytes that were written for checkpoints.
+    kept_bytes: u64,
     workload: Workload,
     notes: Notes,
     /// Whether all times of the log are of UTC, where nobody said where the homes are.
@@ -258,6 +262,8 @@ impl<'a> Replay<'a> {
             writer,
             progress,
             fed,
+            still: Vec::new(),
+            kept_bytes: 0,
             workload,
             notes,
             utc,
@@ -329,6 +335,7 @@ impl<'a> Replay<'a> {
                 ingest_seconds: outcome.ingested.as_secs_f64(),
                 events_during_adaptation: self.fed.during_adaptation(),
                 work: work.into_iter().collect(),
+                checkpoints: Cuts::of(self.still, self.kept_bytes),
             },
         };
         if self.utc.is_some_and(|utc| utc.holds()) {
