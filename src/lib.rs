@@ -26,6 +26,8 @@ pub(crate) mod phrases;
 pub mod synthesizers;
 
 pub mod filter;
+pub mod finished;
+pub mod first_pass;
 pub mod models;
 pub mod trainer;
 

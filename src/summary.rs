@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::finished::Finished;
 use crate::memory::peak_rss;
 use crate::outputs::{Counts, LlmSummary, Sayings, Stream, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
@@ -174,6 +175,9 @@ pub struct Summary {
     pub events_per_second: f64,
     /// Most memory that the process held, in bytes, where the system tells.
     pub peak_rss_bytes: Option<u64>,
+    /// Of which run this is the whole; missing where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Finished>,
     /// Lines of each output file.
     pub lines: std::collections::BTreeMap<Stream, u64>,
 }
@@ -263,6 +267,7 @@ impl Summary {
                 0.0
             },
             peak_rss_bytes: peak_rss(),
+            run: None,
             lines: counts.lines.clone(),
         }
     }

@@ -211,6 +211,11 @@ pub struct Config {
     )]
     pub checkpoint_every: Checkpointing,
 
+    /// Memory of the whole process above which no more is read until there is less; a run that then waits for nothing ends, and
+    /// the same command with more goes on with it; none: as much as the system gives
+    #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
+    pub max_memory: Option<Size>,
+
     /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
     #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
     pub state: Option<PathBuf>,

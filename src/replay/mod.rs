@@ -38,29 +38,35 @@ use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 pub use args::ReplayArgs;
-use checkpointing::{Begin, Keeping};
+use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Quoted};
+pub use watch::BACK_AFTER;
 use watch::Fed;
 
-/// Runs logs through the dataflow and prints a summary.
+/// Runs logs through the dataflow and prints a summary. Where the output folder holds the whole of that already, it says so.
 ///
 /// # Errors
 /// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); the input
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let ended = through(args, &[], stop, &Disk::real())?;
+    let Some(ended) = through(args, &[], stop, &Disk::real())? else {
+        println!(
+            "{} holds the whole of this run already; --fresh does it again",
+            args.out.display()
+        );
+        return Ok(());
+    };
     println!("{}", ended.summary);
-    ended.judge(args, stop)?;
-    Ok(())
+    ended.told(args)
 }
 
-/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The
-/// outputs are those of a run without a pause.
+/// Does what [`run`] does, always anew, but is suspended on the way and gone on with, and gives the summary instead of printing it.
+/// The outputs are those of a run without a pause.
 ///
 /// # Errors
 /// As [`run`]; or there is a pause and the log cannot be read again.
@@ -69,12 +75,28 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    through(args, pauses, stop, &Disk::real())?.judge(args, stop)
+    let anew = ReplayArgs {
+        fresh: true,
+        ..args.clone()
+    };
+    match through(&anew, pauses, stop, &Disk::real())? {
+        Some(ended) => {
+            let summary = ended.summary.clone();
+            ended.told(&anew).map(|()| summary)
+        }
+        None => anyhow::bail!("a run that begins anew was not begun; this is a bug in Hearth"),
+    }
 }
 
-/// From the arguments to everything that a run writes.
-fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> anyhow::Result<Ended> {
-    let input = Input::open(args)?;
+/// From the arguments to everything that a run writes; `None`: it is there.
+fn through(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    disk: &Disk,
+) -> anyhow::Result<Option<Ended>> {
+    let began = Instant::now();
+    let mut input = Input::open(args, disk)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
@@ -82,14 +104,15 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> any
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(
-        args,
-        &input.fleet.catalogs,
-        &folder,
-        input.again_or_refuse().is_ok(),
-    )?;
-    let found = keeping.found(args.fresh)?;
+    let keeping = Keeping::new(args, &input, &folder)?;
+    let found = match keeping.before(args.fresh)? {
+        Before::Complete => return Ok(None),
+        Before::Found(found) => Some((*found, began)),
+        Before::Nothing => None,
+    };
+    let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, &folder, stop, found)?;
+    keeping.keep_first_pass(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
@@ -99,13 +122,22 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> any
         erase::compact(&args.out)?;
         ended.summary.lines = erase::lines_of(&args.out)?;
     }
-    ended.summary.write(&folder)?;
     if stop.is_stopped() {
         ended.kept = keeping.any();
-    } else {
-        keeping.clear()?;
     }
-    Ok(ended)
+    ended.trouble = ended.judge(args, stop).err();
+    match &ended.trouble {
+        None => {
+            let run = keeping.finish(args.compact)?;
+            // What is asked of a dry run is told each time.
+            ended.summary.run = run.filter(|_| ended.quoted.is_none());
+        }
+        Some(_) if stop.is_stopped() => {}
+        // The same command would come to the same.
+        Some(_) => keeping.clear()?,
+    }
+    ended.summary.write(&folder)?;
+    Ok(Some(ended))
 }
 
 /// A replay under way.
@@ -148,6 +180,8 @@ struct Ended {
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
     kept: bool,
+    /// What did not go as it should.
+    trouble: Option<anyhow::Error>,
 }
 
 impl<'a> Replay<'a> {
@@ -157,7 +191,7 @@ impl<'a> Replay<'a> {
         input: Input,
         folder: &Folder,
         stop: &'a Stop,
-        found: Option<Found>,
+        found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
         let config = &args.config;
         let Input {
@@ -184,6 +218,7 @@ impl<'a> Replay<'a> {
         let Begun { answers, llm } =
             synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
         let answered = answers.is_some();
+        let (found, since) = found.unzip();
         // Nothing can refuse the run any more.
         let outputs = (folder, names, config.output_packing);
         let Begin {
@@ -197,7 +232,10 @@ impl<'a> Replay<'a> {
         let source = source.with_told(told.clone());
         let utc = fleet.zones.is_empty().then_some(utc);
         let strict = config.strict.then(|| stop.clone());
-        let fed = Arc::new(Fed::new(workload.clone(), strict));
+        let fed = Arc::new(Fed::new(workload.clone(), strict, config.max_memory));
+        if let Some(since) = since {
+            fed.goes_on(since);
+        }
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
@@ -248,8 +286,8 @@ impl<'a> Replay<'a> {
             anyhow::bail!("the run could not be suspended: {failure}");
         };
         self.past = Past::of(outcome);
-        let log = self.again.behind(self.past.lines)?;
-        self.utc = self.utc.is_some().then(|| log.utc());
+        let utc = self.utc.clone().unwrap_or_default();
+        let log = self.again.at(self.past.position, utc)?;
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -305,12 +343,14 @@ impl<'a> Replay<'a> {
         }
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
+        summary.notes.extend(self.fed.waited());
         Ok(Ended {
             summary,
             counts,
             outcome,
             quoted: self.quoted,
             kept: false,
+            trouble: None,
         })
     }
 }
@@ -352,12 +392,12 @@ impl Ended {
     ///
     /// # Errors
     /// What did not.
-    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Summary> {
+    fn judge(&mut self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
         let (summary, out) = (&self.summary, args.out.display());
         if let Some(failure) = stop.failure() {
             anyhow::bail!("{failure}; what was done until then is in {out}");
         }
-        self.outcome.source?;
+        std::mem::replace(&mut self.outcome.source, Ok(()))?;
         if !summary.balanced() {
             anyhow::bail!(
                 "the accounting does not agree: events were lost; this is a bug in Hearth"
@@ -376,9 +416,6 @@ impl Ended {
                 "no language model: {reason}; the requests without an answer are in verdicts.jsonl"
             );
         }
-        if let Some(quoted) = self.quoted {
-            quoted.tell(&args.config, &args.out)?;
-        }
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
         let told = self.counts.feedback.rejected + self.counts.erasures.rejected;
         let refused = self.counts.rejected + self.counts.rejected_contexts + told;
@@ -389,6 +426,18 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(self.summary)
+        Ok(())
+    }
+
+    /// Tells what a person asked for beside the outputs.
+    ///
+    /// # Errors
+    /// What did not go as it should.
+    fn told(self, args: &ReplayArgs) -> anyhow::Result<()> {
+        match (self.trouble, self.quoted) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Some(quoted)) => quoted.tell(&args.config, &args.out),
+            (None, None) => Ok(()),
+        }
     }
 }

@@ -10,6 +10,7 @@ mod contexts;
 mod fleet;
 mod folder;
 mod formats;
+mod grown;
 mod household;
 mod interrupt;
 mod killed;

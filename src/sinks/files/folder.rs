@@ -8,6 +8,9 @@ use super::models::Models;
 use crate::disk::{Disk, File, Kind, Open};
 use crate::outputs::{Stream, summary_path};
 
+/// How what lies beside the outputs is named; it makes no folder somebody else's.
+const BESIDE: &str = ".hearth.";
+
 /// OpenRows by the run that writes into the folder. It stays: who removed it could remove it under the next run.
 const LOCK: &str = ".hearth.lock";
 
@@ -134,7 +137,7 @@ fn outputs(dir: &Path) -> impl Iterator<Item = PathBuf> {
 struct Contents {
     /// An output of Hearth.
     ours: bool,
-    /// Something, except for the lock.
+    /// Something, except for the lock and the like.
     foreign: bool,
 }
 
@@ -144,9 +147,14 @@ impl Contents {
         let inside = disk.list(dir).map_err(creating(dir))?;
         Ok(Contents {
             ours: Models::of(disk, dir).exist() || outputs(dir).any(there),
-            foreign: inside.iter().any(|path| !path.ends_with(LOCK)),
+            foreign: inside.iter().any(|path| !is_beside(path)),
         })
     }
+}
+
+fn is_beside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(BESIDE.as_bytes())
 }
 
 /// Locks the folder for this process; the system releases it with the process, however that ends.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use hearth_operators::words::{Behavior, Line};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::event::Event;
 use super::lines::{self, Behind, Lines, Text};
@@ -57,6 +58,18 @@ pub struct EventLog {
 /// Whether all times of a log were written in UTC. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct UtcOnly(Arc<AtomicU8>);
+
+impl Serialize for UtcOnly {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.load(Ordering::Relaxed).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcOnly {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(UtcOnly(Arc::new(u8::deserialize(from)?.into())))
+    }
+}
 
 impl UtcOnly {
     const YES: u8 = 1;
@@ -112,24 +125,6 @@ impl EventLog {
         let read = self.read_all(n, behaviors, rejected);
         self.settle(&mut behaviors[first..]);
         read
-    }
-
-    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them. How many are missing.
-    pub fn skip(&mut self, lines: u64) -> u64 {
-        const AT_ONCE: u64 = 4096;
-        let mut left = lines;
-        let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
-        while left > 0 {
-            match self.read(left.min(AT_ONCE) as usize, &mut behaviors, &mut rejected) {
-                Ok(0) => return left,
-                Ok(read) => left -= read as u64,
-                Err(_) => {}
-            }
-            behaviors.clear();
-            rejected.clear();
-            self.told = Told::default();
-        }
-        0
     }
 
     /// Takes what people say in the lines that were read.
@@ -262,14 +257,15 @@ impl EventLog {
         self.events.position(self.last)
     }
 
-    /// Goes on where the log was read up to; of it nothing was read yet. What was read before is not read again, but for what must be
-    /// decompressed.
+    /// Goes on where the log was read up to, its times until then being such; of it nothing was read yet. What was read before is
+    /// not read again, but for what must be decompressed.
     ///
     /// # Errors
     /// The file of that position cannot be read, or ends before it.
-    pub fn go_to(&mut self, position: Position) -> Result<(), SourceError> {
+    pub fn go_to(&mut self, position: Position, utc: UtcOnly) -> Result<(), SourceError> {
         let Position { file, line, .. } = position;
         self.last = Line { file, line };
+        self.utc = utc;
         self.events.go_to(position)
     }
 
@@ -289,6 +285,8 @@ pub(crate) struct Events {
     line: Text,
     /// How far the file of text is read that was read last.
     behind: Behind,
+    /// Which one that is.
+    text: u32,
     progress: Arc<AtomicU64>,
 }
 
@@ -358,8 +356,16 @@ impl Events {
             open: None,
             line: Text::default(),
             behind: Behind::default(),
+            text: 0,
             progress,
         })
+    }
+
+    /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
+    pub fn end(&self) -> Position {
+        let line = self.behind.number;
+        let file = self.text;
+        self.position(Line { file, line })
     }
 
     /// How far the log is read, this being the last line.
@@ -411,6 +417,7 @@ impl Events {
                 let input = lines::input(&path, progress).map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
+                self.text = position.file;
             }
         }
         self.progress.store(position.bytes, Ordering::Relaxed);
@@ -503,6 +510,7 @@ impl Events {
         }
         let line = self.line.number;
         let place = Line { file, line };
+        self.text = file;
         match format {
             Format::JsonLines => {
                 let event =
