@@ -178,8 +178,8 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
-    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again. Outputs do
-    /// not depend on it
+    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
+    /// Outputs do not depend on it
     #[arg(
         long,
         env = "HEARTH_MODEL_MEMORY",
