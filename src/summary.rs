@@ -157,6 +157,8 @@ pub struct Summary {
     pub alarms: i64,
     /// Shifts found that nobody declared.
     pub drifts: u64,
+    /// Those of them that ended a regime.
+    pub drifts_adapted: u64,
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
@@ -255,6 +257,7 @@ impl Summary {
             },
             alarms: counts.alarms,
             drifts: counts.drifts,
+            drifts_adapted: counts.drifts_adapted,
             llm,
             notes: Vec::new(),
             interrupted: run.interrupted,
@@ -417,10 +420,15 @@ impl Summary {
         );
         row(f, "adapted homes", homes, &versions)?;
         let anomalies = grouped(self.scores.anomalies);
-        let drifts = grouped(self.drifts);
+        let drifts = match self.drifts_adapted {
+            0 => format!("{} drifts", grouped(self.drifts)),
+            adapted => {
+                let adapted = grouped(adapted);
+                format!("{} drifts, {adapted} adapted to", grouped(self.drifts))
+            }
+        };
         let alarms = grouped(self.alarms.unsigned_abs());
-        let note =
-            format!("of which {anomalies} call an anomaly; {alarms} alarms, {drifts} drifts");
+        let note = format!("of which {anomalies} call an anomaly; {alarms} alarms, {drifts}");
         row(f, "scores", self.scores.written, &note)?;
         let during = self.timings.events_during_adaptation;
         if during > 0 {
