@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
+use crate::outputs::state_path;
 use crate::sinks::Written;
 pub use look::{Compacted, Shown, Verified};
 use part::Stored;
@@ -226,7 +227,7 @@ impl Checkpoints {
     /// Those of an output folder.
     pub fn of(disk: &Disk, out: &Path) -> Self {
         Checkpoints {
-            store: Box::new(Folder::new(disk, out.join("state"))),
+            store: Box::new(Folder::new(disk, state_path(out))),
             line: Mutex::default(),
         }
     }

@@ -25,6 +25,7 @@ pub struct Keeping {
     identity: Identity,
     every: Checkpointing,
     workers: usize,
+    haste: u32,
 }
 
 impl Keeping {
@@ -52,7 +53,18 @@ impl Keeping {
             },
             every,
             workers: args.config.workers.get(),
+            haste: 1,
         })
+    }
+
+    /// Has them be taken so many times more often, for what they take.
+    pub fn with_haste(self, haste: u32) -> Self {
+        Keeping { haste, ..self }
+    }
+
+    /// The time between two checkpoints, when the last one took so long; `None`: there are none.
+    fn wait(&self, took: Duration) -> Option<Duration> {
+        self.every.wait(took / self.haste)
     }
 
     /// Where to go on; `None`: the run begins anew, and what an earlier one kept is gone.
@@ -101,7 +113,7 @@ impl Replay<'_> {
     /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
     /// and when it is interrupted.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let Some(mut wait) = keeping.every.wait(Duration::ZERO) else {
+        let Some(mut wait) = keeping.wait(Duration::ZERO) else {
             return;
         };
         // What is kept is of a run that goes on, not of one that drops its jobs.
@@ -129,7 +141,7 @@ impl Replay<'_> {
             if reached.epochs > 0 {
                 // Before that there is nothing to keep; declared shifts come with the first epoch.
                 match self.keep(keeping) {
-                    Ok(Kept::Whole(took)) => wait = keeping.every.wait(took).unwrap_or(wait),
+                    Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
                     // Between two epochs that were read at once; the second one is fed soon.
                     Ok(Kept::Torn) => continue,
                     // Nothing more is fed; what the worker died of is told when the run ends.

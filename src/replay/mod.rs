@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 use anyhow::Context;
+use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
 
 use crate::checkpoint::Found;
@@ -53,7 +54,7 @@ use watch::Fed;
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let ended = through(args, &[], stop, &Disk::real())?;
+    let ended = through(args, &[], stop, &Ground::default())?;
     println!("{}", ended.summary);
     ended.judge(args, stop)?;
     Ok(())
@@ -69,11 +70,45 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    through(args, pauses, stop, &Disk::real())?.judge(args, stop)
+    through(args, pauses, stop, &Ground::default())?.judge(args, stop)
+}
+
+/// What a run stands on: the system's disk and what it is made of, but in tests.
+pub(crate) struct Ground<'a> {
+    pub disk: Disk,
+    /// What the dataflow asks, in place of what the run would.
+    pub services: &'a dyn Fn(Services) -> Services,
+    /// How many times more often checkpoints may be taken for what they take.
+    pub haste: u32,
+}
+
+impl Default for Ground<'_> {
+    fn default() -> Self {
+        Ground {
+            disk: Disk::real(),
+            services: &|services| services,
+            haste: 1,
+        }
+    }
+}
+
+/// Does what [`run`] does on other ground, and gives the summary instead of printing it.
+#[cfg(test)]
+pub(crate) fn run_on(
+    ground: &Ground<'_>,
+    args: &ReplayArgs,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    through(args, &[], stop, ground)?.judge(args, stop)
 }
 
 /// From the arguments to everything that a run writes.
-fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> anyhow::Result<Ended> {
+fn through(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Ended> {
     let input = Input::open(args)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
@@ -81,15 +116,16 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> any
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
-    let folder = Folder::claim(disk, &args.out, inputs.map(PathBuf::as_path))?;
+    let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
     let keeping = Keeping::new(
         args,
         &input.fleet.catalogs,
         &folder,
         input.again_or_refuse().is_ok(),
-    )?;
+    )?
+    .with_haste(ground.haste);
     let found = keeping.found(args.fresh)?;
-    let mut replay = Replay::begin(args, input, &folder, stop, found)?;
+    let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
@@ -151,7 +187,7 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        folder: &Folder,
+        (folder, ground): (&Folder, &Ground<'_>),
         stop: &'a Stop,
         found: Option<Found>,
     ) -> anyhow::Result<Self> {
@@ -199,7 +235,9 @@ impl<'a> Replay<'a> {
         let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),
-            services: services(&pool, &workload, catalogs, &notes, training, answers),
+            services: (ground.services)(services(
+                &pool, &workload, catalogs, &notes, training, answers,
+            )),
             rows,
             epochs: epochs(config, &source),
             stop: stop.clone(),

@@ -7,7 +7,7 @@ use super::household::{EPOCH, dir, first, replay};
 use super::program::{Folder, STREAMS, end, hearth, same_lines, start};
 
 /// The same run as [`first`], into another folder, keeping what it goes on from as often as it can.
-fn command(out: &str, options: &str) -> String {
+pub fn command(out: &str, options: &str) -> String {
     format!(
         "replay events.jsonl --contexts contexts.jsonl --catalog catalog.json --out {out} --warm-up 100 --warm-up-span 1d \
          --max-gap 2h --epoch-events {EPOCH} --threads 1 --checkpoint-every 1ms {options}"
@@ -21,10 +21,10 @@ fn kills() -> usize {
 }
 
 /// Numbers that look random, the same in each run of the test (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, most: u64) -> u64 {
+    pub fn below(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ (mixed >> 27)) % most
@@ -81,7 +81,7 @@ fn signal(child: &Child, name: &str) -> bool {
 }
 
 /// What a summary counts, without what is the run's own.
-fn counted(folder: &Folder) -> serde_json::Value {
+pub fn counted(folder: &Folder) -> serde_json::Value {
     let mut summary = folder.summary();
     for own in [
         "workers",

@@ -10,6 +10,7 @@ mod contexts;
 mod fleet;
 mod folder;
 mod formats;
+mod full;
 mod household;
 mod interrupt;
 mod killed;
