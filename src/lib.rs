@@ -66,3 +66,7 @@ pub mod simulate;
 
 pub mod bench;
 pub mod experiment;
+
+// What outlives a failure of the disk, at each of its operations.
+#[cfg(test)]
+mod crashes;

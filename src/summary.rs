@@ -9,7 +9,7 @@ use crate::finished::Finished;
 use crate::memory::peak_rss;
 use crate::outputs::{Counts, LlmSummary, Sayings, Stream, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
-use crate::sinks::files::{self, Folder};
+use crate::sinks::files::Folder;
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -297,7 +297,7 @@ impl Summary {
     pub fn write(&self, folder: &Folder) -> Result<(), SinkError> {
         let path = summary_path(folder.path());
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        text.and_then(|text| files::replace(folder.disk(), &path, (text + "\n").as_bytes()))
+        text.and_then(|text| folder.disk().replace(&path, (text + "\n").as_bytes()))
             .map_err(|source| SinkError::Write { path, source })
     }
 }

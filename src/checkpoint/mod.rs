@@ -23,6 +23,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
+use crate::outputs::state_path;
 use crate::sinks::Written;
 use crate::sources::{Stood, UtcOnly};
 pub use look::{Compacted, Shown, Verified};
@@ -243,7 +244,7 @@ fn is_due(parts: &[Rests]) -> bool {
 impl Checkpoints {
     /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
     pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
-        let inside = || out.join("state");
+        let inside = || state_path(out);
         let folder = place.map_or_else(inside, Path::to_owned);
         Checkpoints {
             store: Box::new(Folder::new(disk, folder)),

@@ -18,7 +18,7 @@ use crate::disk::Disk;
 use crate::first_pass;
 use crate::kept;
 use crate::outputs::{self, Stream, grouped, summary_path};
-use crate::sinks::files::{self, Folder, FolderError, Models};
+use crate::sinks::files::{Folder, FolderError, Models};
 use crate::time;
 pub use compact::compact;
 use lines::Lines;
@@ -163,7 +163,8 @@ fn count_lines(dir: &Path) -> anyhow::Result<()> {
         *lines = serde_json::to_value(lines_of(dir)?)?;
     }
     let text = serde_json::to_string_pretty(&summary)? + "\n";
-    files::replace(&Disk::real(), &path, text.as_bytes())
+    Disk::real()
+        .replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

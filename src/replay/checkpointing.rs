@@ -28,6 +28,7 @@ pub struct Keeping {
     identity: Identity,
     every: Checkpointing,
     workers: usize,
+    haste: u32,
     disk: Disk,
     out: PathBuf,
     /// The log as it is when the run begins, if it can be read again.
@@ -78,6 +79,7 @@ impl Keeping {
             identity,
             every,
             workers: args.config.workers.get(),
+            haste: 1,
             disk: folder.disk().clone(),
             out: folder.path().to_owned(),
             log,
@@ -87,6 +89,16 @@ impl Keeping {
             homes: input.fleet.homes.clone(),
             sums: input.fleet.sums.clone(),
         })
+    }
+
+    /// Has them be taken so many times more often, for what they take.
+    pub fn with_haste(self, haste: u32) -> Self {
+        Keeping { haste, ..self }
+    }
+
+    /// The time between two checkpoints, when the last one took so long; `None`: there are none.
+    fn wait(&self, took: Duration) -> Option<Duration> {
+        self.every.wait(took / self.haste)
     }
 
     /// What there is of the run already. Where that is nothing, what an earlier one kept is gone.
@@ -228,7 +240,7 @@ impl Replay<'_> {
     /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
     /// and when it is interrupted or has not the memory to go on.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let every = keeping.every.wait(Duration::ZERO);
+        let every = keeping.wait(Duration::ZERO);
         // What is kept is of a run that goes on, not of one that drops its jobs.
         let _keeps = every.is_some().then(|| self.stop.keep());
         let mut wait = every.unwrap_or(Duration::MAX);
@@ -256,7 +268,7 @@ impl Replay<'_> {
             if reached.epochs > 0 && every.is_some() {
                 // Before that there is nothing to keep; declared shifts come with the first epoch.
                 match self.keep(keeping) {
-                    Ok(Kept::Whole(took)) => wait = keeping.every.wait(took).unwrap_or(wait),
+                    Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
                     // Between two epochs that were read at once: the second one is fed first.
                     Ok(Kept::Torn) => {
                         reached = self.engine.run(SOON);

@@ -17,6 +17,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
 
 use crate::checkpoint::Found;
@@ -54,7 +55,7 @@ use watch::Fed;
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let Some(ended) = through(args, &[], stop, &Disk::real())? else {
+    let Some(ended) = through(args, &[], stop, &Ground::default())? else {
         println!(
             "{} holds the whole of this run already; --fresh does it again",
             args.out.display()
@@ -79,7 +80,7 @@ pub fn run_with_pauses(
         fresh: true,
         ..args.clone()
     };
-    match through(&anew, pauses, stop, &Disk::real())? {
+    match through(&anew, pauses, stop, &Ground::default())? {
         Some(ended) => {
             let summary = ended.summary.clone();
             ended.told(&anew).map(|()| summary)
@@ -88,30 +89,65 @@ pub fn run_with_pauses(
     }
 }
 
+/// What a run stands on: the system's disk and what it is made of, but in tests.
+pub(crate) struct Ground<'a> {
+    pub disk: Disk,
+    /// What the dataflow asks, in place of what the run would.
+    pub services: &'a dyn Fn(Services) -> Services,
+    /// How many times more often checkpoints may be taken for what they take.
+    pub haste: u32,
+}
+
+impl Default for Ground<'_> {
+    fn default() -> Self {
+        Ground {
+            disk: Disk::real(),
+            services: &|services| services,
+            haste: 1,
+        }
+    }
+}
+
+/// Does what [`run`] does on other ground, and gives the summary instead of printing it.
+#[cfg(test)]
+pub(crate) fn run_on(
+    ground: &Ground<'_>,
+    args: &ReplayArgs,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    match through(args, &[], stop, ground)? {
+        Some(ended) => {
+            let summary = ended.summary.clone();
+            ended.told(args).map(|()| summary)
+        }
+        None => Err(anyhow::anyhow!("there is a whole run already")),
+    }
+}
+
 /// From the arguments to everything that a run writes; `None`: it is there.
 fn through(
     args: &ReplayArgs,
     pauses: &[Pause],
     stop: &Stop,
-    disk: &Disk,
+    ground: &Ground<'_>,
 ) -> anyhow::Result<Option<Ended>> {
     let began = Instant::now();
-    let mut input = Input::open(args, disk)?;
+    let mut input = Input::open(args, &ground.disk)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
-    let folder = Folder::claim(disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder)?;
+    let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
+    let keeping = Keeping::new(args, &input, &folder)?.with_haste(ground.haste);
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
         Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
-    let mut replay = Replay::begin(args, input, &folder, stop, found)?;
+    let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
     keeping.keep_first_pass(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
@@ -189,7 +225,7 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        folder: &Folder,
+        (folder, ground): (&Folder, &Ground<'_>),
         stop: &'a Stop,
         found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
@@ -241,7 +277,9 @@ impl<'a> Replay<'a> {
         let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),
-            services: services(&pool, &workload, catalogs, &notes, training, answers),
+            services: (ground.services)(services(
+                &pool, &workload, catalogs, &notes, training, answers,
+            )),
             rows,
             epochs: epochs(config, &source),
             stop: stop.clone(),

@@ -7,7 +7,7 @@ use super::household::{EPOCH, dir, first, replay};
 use super::program::{Folder, STREAMS, end, hearth, same_lines, start};
 
 /// The same run as [`first`], into another folder, keeping what it goes on from as often as it can.
-fn command(out: &str, options: &str) -> String {
+pub fn command(out: &str, options: &str) -> String {
     format!(
         "replay events.jsonl --contexts contexts.jsonl --catalog catalog.json --out {out} --warm-up 100 --warm-up-span 1d \
          --max-gap 2h --epoch-events {EPOCH} --threads 1 --checkpoint-every 1ms {options}"

@@ -10,6 +10,7 @@ mod contexts;
 mod fleet;
 mod folder;
 mod formats;
+mod full;
 mod grown;
 mod household;
 mod interrupt;
