@@ -38,6 +38,7 @@ pub mod sinks;
 
 pub mod checkpoint;
 pub mod codec;
+pub mod desk;
 pub mod disk;
 pub mod inbox;
 
