@@ -12,7 +12,7 @@ use super::pause::Past;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
-use crate::config::{Checkpointing, Config, Packing, UsageError};
+use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
 use crate::finished::Finished;
@@ -518,6 +518,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         alarm_budget,
         trial,
         on_drift,
+        scores,
         llm,
     } = config;
     let timezone = timezone.as_ref().and_then(|zone| zone.iana_name());
@@ -550,6 +551,8 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
+    // Checkpoints from before there was a choice are aligned ones.
+    .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 
 /// What concerns a whole output alone: how it is left, and how a language model was asked.
