@@ -35,13 +35,16 @@ const THREADS: usize = 2;
 /// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); a line is
 /// rejected under `--strict`; a model or the disk fails; the accounting does not agree.
 pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
-    let replay = args.replay()?;
+    let mut replay = args.replay()?;
     // An interruption ends the run once its last cut is taken.
     let (_heeded, _keeps) = (stop.heed(), stop.keep());
     let disk = Disk::real();
     let inputs = args.logs.iter().chain(&args.contexts);
     let inputs = inputs.chain(&args.catalog).chain(&args.homes);
     let folder = Folder::claim(&disk, &args.out, inputs.map(PathBuf::as_path))?;
+    if args.demo && replay.catalog.is_none() {
+        replay.catalog = Some(demo::catalog_in(folder.path())?);
+    }
     let (inbox, writer) = Inbox::open(&disk, folder.path())?;
     let desk = Desk {
         inbox,
