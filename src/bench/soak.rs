@@ -98,7 +98,7 @@ pub fn run(args: &SoakArgs, stop: &Stop) -> anyhow::Result<()> {
     let samples = measure(args, stop)?;
     let warm = args
         .warm_up
-        .map_or(args.duration.duration() / 4, |span| span.duration());
+        .map_or(args.duration.duration() / 4, Span::duration);
     let counted = samples
         .iter()
         .filter(|sample| sample.seconds >= warm.as_secs_f64());

@@ -7,7 +7,9 @@ use std::sync::Arc;
 use foldhash::fast::RandomState;
 use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
 
+use super::measured::{MOST_NUMBERS, is_number};
 use super::vocabulary::{Vocabulary, device};
+use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::sources::{Event, Events, SourceError};
 use crate::zones::Zones;
@@ -44,9 +46,9 @@ pub enum InferenceError {
 ///
 /// # Errors
 /// The log cannot be read, or names more than a catalog can hold.
-pub fn infer(files: &[PathBuf], zones: &Zones) -> Result<Catalog, InferenceError> {
+pub fn infer(files: &[PathBuf], zones: &Zones, keys: &Keys) -> Result<Catalog, InferenceError> {
     let mut vocabulary = Vocabulary::default();
-    each_event(files, zones, |event, device, action| {
+    each_event(files, (zones, keys), |event, device, action| {
         let _ = event;
         vocabulary.add(device, action);
         Ok(())
@@ -61,23 +63,35 @@ pub struct Inferred {
     pub devices: Vec<Vec<Device>>,
     /// Each home with the position of its devices, in the order in which the log names the homes.
     pub homes: Vec<(HomeId, usize)>,
+    /// Devices whose numbers are left out.
+    pub measured: Vec<Measured>,
 }
 
-/// Reads a whole log for the vocabulary of each home.
+/// A device whose actions are many different numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Its home.
+    pub home: HomeId,
+    /// Its name.
+    pub device: String,
+}
+
+/// Reads a whole log for the vocabulary of each home. What is measured is no part of it.
 ///
 /// # Errors
 /// The log cannot be read, or a home has more actions than a catalog can hold.
 pub fn infer_homes(
     files: &[PathBuf],
     homes: &HomeNames,
-    zones: &Zones,
+    (zones, keys): (&Zones, &Keys),
 ) -> Result<Inferred, InferenceError> {
     let mut names = Names::default();
     let mut met = Met::default();
-    each_event(files, zones, |event, device, action| {
+    each_event(files, (zones, keys), |event, device, action| {
         let home = homes.intern(&event.home);
-        let (device, action) = (names.intern(device), names.intern(action));
-        if met.add(home, device, action) {
+        let device = names.intern(device);
+        let number = is_number(action);
+        if met.add(home, device, number, || names.intern(action)) {
             return Ok(());
         }
         let (device, actions) = met.largest(home);
@@ -93,10 +107,10 @@ pub fn infer_homes(
 /// Reads each event of a log that names a device and an action.
 fn each_event(
     files: &[PathBuf],
-    zones: &Zones,
+    (zones, keys): (&Zones, &Keys),
     mut take: impl FnMut(&Event<'_>, &str, &str) -> Result<(), InferenceError>,
 ) -> Result<(), InferenceError> {
-    let mut events = Events::open(files)?;
+    let mut events = Events::open(files, keys)?;
     let mut more = true;
     let mut taken = Ok(());
     while more && taken.is_ok() {
@@ -141,6 +155,8 @@ impl Names {
 #[derive(Default)]
 struct Met {
     all: HashSet<(HomeId, u32, u32), RandomState>,
+    /// Actions that are numbers, by home and device, until these are too many.
+    numbers: BTreeMap<(HomeId, u32), Vec<u32>>,
     /// By home, in the order of their first events: how many actions.
     counts: HashMap<HomeId, usize, RandomState>,
     order: Vec<HomeId>,
@@ -148,15 +164,30 @@ struct Met {
 
 impl Met {
     /// Whether there is room for it.
-    fn add(&mut self, home: HomeId, device: u32, action: u32) -> bool {
-        if !self.all.insert((home, device, action)) {
-            return true;
-        }
+    fn add(
+        &mut self,
+        home: HomeId,
+        device: u32,
+        number: bool,
+        action: impl FnOnce() -> u32,
+    ) -> bool {
         let count = self.counts.entry(home).or_insert_with(|| {
             self.order.push(home);
             0
         });
-        *count += 1;
+        if number {
+            let numbers = self.numbers.entry((home, device)).or_default();
+            if numbers.len() <= MOST_NUMBERS {
+                let action = action();
+                if !numbers.contains(&action) {
+                    numbers.push(action);
+                }
+            }
+            return true;
+        }
+        if self.all.insert((home, device, action())) {
+            *count += 1;
+        }
         *count <= MOST
     }
 
@@ -176,6 +207,15 @@ impl Met {
             own.entry(home).or_default().push((device, action));
         }
         let mut inferred = Inferred::default();
+        for ((home, device), numbers) in self.numbers {
+            if numbers.len() > MOST_NUMBERS {
+                let device = names.names[device as usize].to_string();
+                inferred.measured.push(Measured { home, device });
+                continue;
+            }
+            let actions = numbers.into_iter().map(|action| (device, action));
+            own.entry(home).or_default().extend(actions);
+        }
         let mut known: HashMap<Vec<(u32, u32)>, usize> = HashMap::new();
         for home in self.order {
             let mut actions = own.remove(&home).unwrap_or_default();
@@ -219,11 +259,15 @@ mod tests {
         )
         .unwrap();
         fs::write(&empty, "").unwrap();
-        let catalog = infer(&[jsonl, csv, empty.clone()], &Zones::new(None)).unwrap();
+        let keys = Keys::default();
+        let catalog = infer(&[jsonl, csv, empty.clone()], &Zones::new(None), &keys).unwrap();
         let on = catalog.lookup("Light", "switch on").unwrap();
         let off = catalog.lookup("Light", "switch off").unwrap();
         assert_eq!(catalog.closes(off), [on]);
         assert_eq!(catalog.actions(), 2);
-        assert_eq!(infer(&[empty], &Zones::new(None)).unwrap().actions(), 0);
+        assert_eq!(
+            infer(&[empty], &Zones::new(None), &keys).unwrap().actions(),
+            0
+        );
     }
 }

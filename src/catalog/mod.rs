@@ -4,12 +4,15 @@ mod closings;
 mod file;
 mod infer;
 mod kinds;
+mod measured;
 mod vocabulary;
 
 pub use closings::closings;
 pub use file::{CatalogFileError, load, save};
-pub use infer::{InferenceError, Inferred, infer, infer_homes};
+pub use infer::{InferenceError, Inferred, Measured, infer, infer_homes};
 pub use kinds::{Group, describe};
+pub use measured::is_number;
 #[cfg(test)]
 pub(crate) use vocabulary::catalog_of;
+use vocabulary::ordered;
 pub use vocabulary::{Vocabulary, device};

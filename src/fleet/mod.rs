@@ -9,8 +9,8 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, Group, Inferred, describe, infer_homes};
-use crate::config::UsageError;
+use crate::catalog::{self, Group, Inferred, Measured, describe, infer_homes};
+use crate::config::{Keys, UsageError};
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
 use file::{HomesFile, Listed};
@@ -25,6 +25,8 @@ pub struct Fleet {
     pub zones: Zones,
     /// The names of their cohorts, by id but for the first one.
     pub cohorts: Vec<String>,
+    /// Devices that measure: what they show is no action.
+    pub measured: Vec<Measured>,
 }
 
 /// What a user says of a run's homes.
@@ -35,6 +37,8 @@ pub struct Given<'a> {
     pub catalog: Option<&'a Path>,
     /// The homes file.
     pub homes: Option<&'a Path>,
+    /// What the fields of an event are called in the log.
+    pub keys: &'a Keys,
     /// The zone of all homes that have none of their own.
     pub timezone: Option<TimeZone>,
 }
@@ -60,12 +64,14 @@ impl Fleet {
         let default = given.catalog.map(catalog::load).transpose();
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
+        let mut measured = Vec::new();
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
-                let inferred = infer_homes(given.logs, &homes, &zones);
+                let inferred = infer_homes(given.logs, &homes, (&zones, given.keys));
                 let mut inferred = inferred.map_err(|error| refused(&error))?;
+                measured = std::mem::take(&mut inferred.measured);
                 if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
                     let only = Catalog::new(inferred.devices.remove(0));
                     Catalogs::shared(Arc::new(only.map_err(|error| refused(&error))?))
@@ -79,6 +85,7 @@ impl Fleet {
             catalogs,
             zones,
             cohorts: listed.cohorts,
+            measured,
         })
     }
 }

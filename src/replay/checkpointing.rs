@@ -17,7 +17,7 @@ use crate::engine::Resumed;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Writer};
-use crate::sources::{self, EventLog, Rejected, UtcOnly};
+use crate::sources::{self, EventLog, Manner, Rejected};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -39,7 +39,7 @@ impl Keeping {
         again: bool,
     ) -> anyhow::Result<Self> {
         // What came by standard input cannot be asked for again.
-        let again = again && args.logs.iter().all(|log| log.as_os_str() != "-");
+        let again = again && args.logs.iter().all(|log| log.is_file() || log.is_dir());
         let every = match again {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
@@ -207,8 +207,8 @@ enum Kept {
 /// What a run begins with: nothing, or what an earlier one kept.
 pub struct Begin {
     pub source: sources::Files,
-    /// Whether all times are of UTC.
-    pub utc: UtcOnly,
+    /// How the log is written.
+    pub manner: Manner,
     pub past: Past,
     pub resumed: Resumed,
     pub writer: Writer,
@@ -230,7 +230,7 @@ impl Begin {
             let (writer, rows) = Writer::start(Files::create(folder, packing)?, names)?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
-                utc: log.utc(),
+                manner: log.manner(),
                 source: sources::Files::new(log, contexts)?,
                 past,
                 resumed,
@@ -258,7 +258,7 @@ impl Begin {
         let sink = Files::back_to(folder, packing, &written.positions)?;
         let (writer, rows) = Writer::back_to(written, sink, names)?;
         Ok(Begin {
-            utc: log.utc(),
+            manner: log.manner(),
             // The declared shifts were fed with the first epoch.
             source: sources::Files::new(log, Default::default())?,
             past: Past::behind(lines, told, closed),
@@ -277,7 +277,7 @@ impl Begin {
 fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
     // What an older version wrote in this form is read for ever.
     let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
-    for (number, log) in args.logs.iter().enumerate() {
+    for (number, log) in sources::expand(&args.logs)?.iter().enumerate() {
         // A log may have grown since.
         let first = sum(log, Some(4096))?;
         traits.push((
@@ -326,6 +326,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_jump,
         checker,
         timezone,
+        columns,
         epoch_events,
         epoch_interval,
         top_k,
@@ -351,6 +352,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         ("--max-jump", format!("{max_jump:?}")),
         ("--checker", format!("{checker:?}")),
         ("--timezone", format!("{timezone:?}")),
+        ("--columns", columns.to_string()),
         ("--epoch-events", format!("{epoch_events:?}")),
         ("--epoch-interval", format!("{epoch_interval:?}")),
         ("--top-k", format!("{top_k:?}")),

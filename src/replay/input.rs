@@ -33,7 +33,7 @@ pub struct Again {
     logs: Vec<PathBuf>,
     options: Options,
     /// Keeps spooled standard input until the end.
-    _spooled: Option<tempfile::TempPath>,
+    _spooled: Vec<tempfile::TempPath>,
 }
 
 impl Again {
@@ -65,6 +65,7 @@ impl Input {
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
+            keys: &config.columns,
             timezone: config.timezone.clone(),
         })?;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
@@ -75,6 +76,7 @@ impl Input {
             catalogs: catalogs.clone(),
             homes: homes.clone(),
             zones: fleet.zones.clone(),
+            keys: config.columns.clone(),
         };
         let log = EventLog::open(&logs, options.clone()).map_err(|error| refused(&error))?;
         let contexts = match &args.contexts {
@@ -129,22 +131,31 @@ impl Input {
     }
 }
 
-/// The logs; where the catalog is inferred in a first pass, standard input is spooled, for it can be read once.
-fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Option<tempfile::TempPath>)> {
-    let mut logs = args.logs.clone();
-    let mut stdin = logs.iter_mut().filter(|log| log.as_os_str() == "-");
-    let first = stdin.next();
-    if stdin.next().is_some() {
+/// The logs; where the catalog is inferred in a first pass, what can be read once (standard input, a pipe) is spooled.
+fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Vec<tempfile::TempPath>)> {
+    let mut logs = sources::expand(&args.logs).map_err(|error| refused(&error))?;
+    if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
         return Err(refused(&SourceError::StdinTwice));
     }
-    let mut spooled = None;
-    if let Some(stdin) = first
-        && args.catalog.is_none()
+    let mut spooled = Vec::new();
+    let once = |log: &&mut PathBuf| log.as_os_str() == "-" || !log.is_file();
+    for log in logs
+        .iter_mut()
+        .filter(once)
+        .filter(|_| args.catalog.is_none())
     {
-        let path = sources::spool(std::io::stdin().lock())
-            .map_err(|e| UsageError(format!("standard input cannot be kept: {e}")))?;
-        *stdin = path.to_path_buf();
-        spooled = Some(path);
+        let kept = match log.as_os_str() == "-" {
+            true => sources::spool(std::io::stdin().lock()),
+            false => std::fs::File::open(&*log).and_then(sources::spool),
+        };
+        let path = kept.map_err(|error| {
+            UsageError(format!(
+                "{} cannot be kept to be read twice: {error}",
+                log.display()
+            ))
+        })?;
+        *log = path.to_path_buf();
+        spooled.push(path);
     }
     Ok((logs, spooled))
 }

@@ -3,6 +3,7 @@
 //! The engine reads and computes; the pool answers what the dataflow asks; the writer's thread writes. Everything is joined
 //! before the summary is made, but for what a stopped run abandons.
 
+mod achieved;
 mod args;
 mod checkpointing;
 mod input;
@@ -11,6 +12,7 @@ mod progress;
 mod synthesis;
 mod watch;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -32,11 +34,12 @@ use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::Folder;
-use crate::sources::{Files, Source, Told, UtcOnly};
+use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
+use achieved::Declared;
 pub use args::ReplayArgs;
 use checkpointing::{Begin, Keeping};
 use input::{Again, Input};
@@ -54,7 +57,7 @@ use watch::Fed;
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
     let ended = through(args, &[], stop, &Disk::real())?;
-    println!("{}", ended.summary);
+    writeln!(io::stdout(), "{}", ended.summary)?;
     ended.judge(args, stop)?;
     Ok(())
 }
@@ -126,8 +129,11 @@ struct Replay<'a> {
     fed: Arc<Fed>,
     workload: Workload,
     notes: Notes,
-    /// Whether all times of the log are of UTC, where nobody said where the homes are.
-    utc: Option<UtcOnly>,
+    /// How the log is written.
+    manner: Manner,
+    /// Whether anybody said where the homes are.
+    placed: bool,
+    declared: Declared,
     /// Whether anybody answers requests.
     answered: bool,
     homes: kept::Homes,
@@ -140,6 +146,7 @@ struct Replay<'a> {
 struct Ended {
     summary: Summary,
     counts: Counts,
+    declared: Declared,
     outcome: Outcome,
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
@@ -172,6 +179,8 @@ impl<'a> Replay<'a> {
             .with_cohorts(fleet.cohorts.clone())
             .with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
+        notes.measured(&fleet.measured);
+        let declared = Declared::of(&contexts.0);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -184,14 +193,14 @@ impl<'a> Replay<'a> {
         let outputs = (folder, names, config.output_packing);
         let Begin {
             source,
-            utc,
+            manner,
             past,
             resumed,
             writer,
             rows,
         } = Begin::new(found, (log, contexts), &again, outputs)?;
         let source = source.with_told(told.clone());
-        let utc = fleet.zones.is_empty().then_some(utc);
+        let placed = !fleet.zones.is_empty();
         let strict = config.strict.then(|| stop.clone());
         let fed = Arc::new(Fed::new(workload.clone(), strict));
         let bytes = source.bytes_total();
@@ -222,7 +231,9 @@ impl<'a> Replay<'a> {
             fed,
             workload,
             notes,
-            utc,
+            manner,
+            placed,
+            declared,
             answered,
             homes: kept::Homes::of(fleet),
             llm,
@@ -243,7 +254,7 @@ impl<'a> Replay<'a> {
         };
         self.past = Past::of(outcome);
         let log = self.again.behind(self.past.lines)?;
-        self.utc = self.utc.is_some().then(|| log.utc());
+        self.manner = log.manner();
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -293,14 +304,18 @@ impl<'a> Replay<'a> {
                 work: work.into_iter().collect(),
             },
         };
-        if self.utc.is_some_and(|utc| utc.holds()) {
-            self.notes.utc();
-        }
+        self.notes.manner(&self.manner, self.placed);
+        self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
+        self.notes.late(counts.late, run.read);
+        let max_gap = config.max_gap.to_string();
+        self.notes
+            .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
         Ok(Ended {
             summary,
             counts,
+            declared: self.declared,
             outcome,
             quoted: self.quoted,
             kept: false,
@@ -382,6 +397,9 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(self.summary)
+        match achieved::nothing(summary, &self.counts, &self.declared, &args.out) {
+            Some(reason) => anyhow::bail!("{reason}"),
+            None => Ok(self.summary),
+        }
     }
 }

@@ -5,12 +5,16 @@
 
 mod error;
 pub mod files;
+mod folders;
+mod sorter;
 mod source;
 
 pub use error::SourceError;
-pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
+pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
+    EventLog, Files, LONGEST_NAME, LogFormat, Manner, Options, PackWriter, Packing, format_name,
     read_contexts, read_told, spool,
 };
+pub use folders::expand;
+pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};

@@ -11,6 +11,7 @@ mod fleet;
 mod folder;
 mod formats;
 mod household;
+mod inputs;
 mod interrupt;
 mod killed;
 mod llm;

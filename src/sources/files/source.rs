@@ -143,6 +143,7 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let log = EventLog::open(files, options).unwrap();
         Files::new(log, Default::default()).unwrap()
@@ -170,7 +171,7 @@ mod tests {
             let mut log = LogWriter::new(format, Packing::Plain, file).unwrap();
             copy(
                 &[at("plain.jsonl")],
-                &Zones::new(None),
+                (&Zones::new(None), &Default::default()),
                 |event| match event {
                     Ok(event) => log.event(&event),
                     Err(_) => Ok(()),
@@ -218,6 +219,7 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let mut log = EventLog::open(files, options).unwrap();
         if let Some(from) = from {
@@ -290,7 +292,8 @@ mod tests {
         for (format, name) in files {
             let file = std::fs::File::create(at(name)).unwrap();
             let mut log = LogWriter::new(format, Packing::Zstd, file).unwrap();
-            copy(&[at("a.jsonl")], &Zones::new(None), |event| match event {
+            let shape = (&Zones::new(None), &Default::default());
+            copy(&[at("a.jsonl")], shape, |event| match event {
                 Ok(event) => log.event(&event),
                 Err(rejected) => match &mut log {
                     LogWriter::Hlog(log) => log.rejected(rejected),
