@@ -51,6 +51,7 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             alarms: config.alarm_budget.alarms.get(),
             per: config.alarm_budget.per.micros(),
         },
+        model_memory: usize::try_from(config.model_memory.bytes()).unwrap_or(usize::MAX),
         drift: match config.on_drift {
             OnDrift::Ignore => None,
             OnDrift::Note | OnDrift::Adapt => Some(Strictness::default()),

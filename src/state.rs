@@ -1,7 +1,7 @@
 //! `hearth state`: the checkpoints that a run goes on from, looked at and tidied.
 
 use std::fmt;
-use std::path::Path;
+use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
@@ -19,7 +19,7 @@ use crate::sinks::files::Folder;
 #[command(after_help = "Examples:
   hearth state show out
   hearth state verify out --json
-  hearth state compact s3://bucket/hearth
+  hearth state compact out/state
 
 Exit codes: 0 fine, 1 something is damaged, 2 there are no checkpoints there.")]
 pub struct StateArgs {
@@ -46,9 +46,9 @@ pub enum What {
   hearth state show out
   hearth state show out --json")]
 pub struct PlaceArgs {
-    /// Output folder of a run, the folder of its checkpoints, or s3://bucket/prefix
+    /// Output folder of a run, or the folder of its checkpoints
     #[arg(value_name = "DIR")]
-    pub place: String,
+    pub place: PathBuf,
 
     /// As JSON
     #[arg(long)]
@@ -96,7 +96,7 @@ pub fn run(arguments: &StateArgs) -> anyhow::Result<()> {
         What::Compact(CompactArgs { of }) => {
             let checkpoints = open(of)?;
             // No run may write there meanwhile.
-            let out = Path::new(&of.place);
+            let out = &of.place;
             let locked = out.join("state").is_dir();
             let _lock = locked
                 .then(|| Folder::claim(&Disk::real(), out, []))
@@ -112,7 +112,7 @@ pub fn run(arguments: &StateArgs) -> anyhow::Result<()> {
 fn open(of: &PlaceArgs) -> anyhow::Result<Checkpoints> {
     let checkpoints = Checkpoints::found_at(&of.place);
     if !checkpoints.exist() {
-        let place = &of.place;
+        let place = of.place.display();
         return Err(UsageError(format!(
             "{place} holds no checkpoints: a run keeps them until it is complete"
         ))

@@ -38,6 +38,35 @@ pub struct Timings {
     pub events_during_adaptation: u64,
     /// Jobs beside the dataflow, by kind.
     pub work: std::collections::BTreeMap<&'static str, Jobs>,
+    /// What was kept to go on from; not there, where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Cuts>,
+}
+
+/// Checkpoints that this run took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Cuts {
+    /// How many.
+    pub taken: u64,
+    /// Bytes that were written for them, when packed.
+    pub bytes: u64,
+    /// Seconds from when the first worker had done all that was fed until all went on: half of them took no longer.
+    pub still_seconds_median: f64,
+    /// The longest.
+    pub still_seconds_most: f64,
+}
+
+impl Cuts {
+    /// From how long each stood still.
+    pub fn of(mut still: Vec<std::time::Duration>, bytes: u64) -> Option<Self> {
+        still.sort_unstable();
+        Some(Cuts {
+            taken: still.len() as u64,
+            bytes,
+            still_seconds_median: still.get(still.len() / 2)?.as_secs_f64(),
+            still_seconds_most: still.last()?.as_secs_f64(),
+        })
+    }
 }
 
 /// Jobs of one kind.

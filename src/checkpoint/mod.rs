@@ -14,7 +14,8 @@ mod store;
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
@@ -156,9 +157,16 @@ pub struct Cut {
     /// What the one before rests on, of which a run that does not come to [`Checkpoints::end`] knows nothing any more.
     parts: Vec<Rests>,
     sections: Mutex<bincode::Result<Vec<Section>>>,
+    /// When the first worker came with what it has.
+    began: OnceLock<Instant>,
 }
 
 impl Cut {
+    /// How long ago the first worker, all of its work done, came with what it has.
+    pub fn since(&self) -> Duration {
+        self.began.get().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
     /// What was taken in; nothing of it stays.
     fn take(&self) -> bincode::Result<Vec<Section>> {
         let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
@@ -168,6 +176,7 @@ impl Cut {
     /// Takes in what a worker's operators hold, as far as it changed since the cut before. What goes wrong is said when the cut
     /// ends.
     pub fn keep(&self, worker: usize, state: &mut State) {
+        self.began.get_or_init(Instant::now);
         let which = match self.parts.is_empty() {
             true => Which::All,
             false => Which::Changed,
@@ -223,25 +232,20 @@ fn is_due(parts: &[Rests]) -> bool {
 }
 
 impl Checkpoints {
-    /// Those of an output folder.
-    pub fn of(disk: &Disk, out: &Path) -> Self {
+    /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
+    pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
+        let inside = || out.join("state");
+        let folder = place.map_or_else(inside, Path::to_owned);
         Checkpoints {
-            store: Box::new(Folder::new(disk, out.join("state"))),
+            store: Box::new(Folder::new(disk, folder)),
             line: Mutex::default(),
         }
     }
 
-    /// Those of a place that is named: an output folder, or the folder of checkpoints itself.
-    pub fn found_at(place: &str) -> Self {
-        let (disk, folder) = (Disk::real(), Path::new(place));
-        let inside = Checkpoints::of(&disk, folder);
-        if inside.exist() {
-            return inside;
-        }
-        Checkpoints {
-            store: Box::new(Folder::new(&disk, folder.to_owned())),
-            line: Mutex::default(),
-        }
+    /// Those of a folder that is named: an output folder, or where checkpoints lie themselves.
+    pub fn found_at(place: &Path) -> Self {
+        let inside = place.join("state").is_dir();
+        Self::of(&Disk::real(), place, (!inside).then_some(place))
     }
 
     /// Whether there are any, whole or not.
@@ -319,7 +323,11 @@ impl Checkpoints {
         // One that holds everything needs nothing of what came before.
         let changed = changed.into_iter().filter(|_| !parts.is_empty());
         let sections = Mutex::new(Ok(changed.collect()));
-        Cut { parts, sections }
+        Cut {
+            parts,
+            sections,
+            began: OnceLock::new(),
+        }
     }
 
     /// Gives up a cut: the next one follows on the one before.
@@ -332,11 +340,11 @@ impl Checkpoints {
         }
     }
 
-    /// Ends a cut: what changed is written, and from then on it is one. Older ones go.
+    /// Ends a cut: what changed is written, and from then on it is one. Older ones go. The bytes that were written.
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.
-    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<(), CheckpointError> {
+    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<u64, CheckpointError> {
         let mut parts = cut.parts.clone();
         let sections = cut.take();
         let number = self.whole()?.last().map_or(0, |before| before + 1);
@@ -351,12 +359,13 @@ impl Checkpoints {
         };
         drop(sections);
         parts.push(Rests { name, seal });
-        self.put_cut(number, moment, &parts)?;
+        let bytes = seal.bytes + self.put_cut(number, moment, &parts)?.bytes;
         let mut line = self.line();
         line.kept.insert(number, names(&parts));
         line.parts = parts;
         drop(line);
-        self.tidy()
+        self.tidy()?;
+        Ok(bytes)
     }
 
     /// Writes a cut that rests on these parts.
@@ -365,13 +374,12 @@ impl Checkpoints {
         number: u64,
         moment: &Moment,
         parts: &[Rests],
-    ) -> Result<(), CheckpointError> {
+    ) -> Result<Seal, CheckpointError> {
         let parts = parts.to_vec();
         let manifest = Manifest { moment, parts };
-        let put = self.put(&cut_name(number), |out| {
+        self.put(&cut_name(number), |out| {
             Ok(Writer::new(out, &CUT)?.finish(&manifest)?.1)
-        });
-        put.map(drop)
+        })
     }
 
     /// Removes cuts that are old or damaged, and what no cut rests on.

@@ -15,6 +15,7 @@ mod interval;
 mod keys;
 mod llm;
 mod money;
+mod size;
 mod span;
 
 use std::num::NonZeroUsize;
@@ -35,6 +36,7 @@ pub use interval::Interval;
 pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use size::Size;
 pub use span::Span;
 
 /// Every option of a replay that has a default.
@@ -189,6 +191,16 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
+    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again. Outputs do
+    /// not depend on it
+    #[arg(
+        long,
+        env = "HEARTH_MODEL_MEMORY",
+        value_name = "SIZE",
+        default_value = "1GiB"
+    )]
+    pub model_memory: Size,
+
     /// What is done about shifts that nobody declared
     #[arg(long, env = "HEARTH_ON_DRIFT", default_value = "note")]
     pub on_drift: OnDrift,
@@ -202,7 +214,7 @@ pub struct Config {
     )]
     pub trial: NonZeroUsize,
 
-    /// How often a run keeps in its output folder what it goes on from when it was killed or stopped: the same command then goes on
+    /// How often a run keeps what it goes on from when it was killed or stopped: the same command then goes on
     /// there. Keeping takes a twentieth of the time at most; off: never
     #[arg(
         long,
@@ -211,6 +223,10 @@ pub struct Config {
         default_value = "10s"
     )]
     pub checkpoint_every: Checkpointing,
+
+    /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
+    #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]

@@ -44,8 +44,9 @@ impl Keeping {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
         };
+        let place = args.config.state.as_deref();
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.disk(), folder.path()),
+            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
             identity: match every {
                 Checkpointing::Off => Identity { traits: Vec::new() },
                 Checkpointing::Every(_) => identity(args, catalogs)?,
@@ -161,6 +162,7 @@ impl Replay<'_> {
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
+        self.still.push(cut.since());
         if !reached.ended && !self.stop.is_interrupted() {
             self.engine.run(Duration::ZERO);
         }
@@ -188,7 +190,7 @@ impl Replay<'_> {
             Err(error @ CheckpointError::Unusable { .. }) => {
                 eprintln!("hearth: {error}; a new one is made");
             }
-            ended => ended?,
+            ended => self.kept_bytes += ended?,
         }
         Ok(Kept::Whole(began.elapsed()))
     }
@@ -318,7 +320,9 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         threads: _,
         strict: _,
         checkpoint_every: _,
+        state: _,
         output_packing: _,
+        model_memory: _,
         knowledge: _,
         lateness,
         max_gap,

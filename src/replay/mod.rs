@@ -16,7 +16,7 @@ use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
 use hearth_operators::kept::Kept;
@@ -36,7 +36,7 @@ use crate::sinks::Writer;
 use crate::sinks::files::Folder;
 use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
-use crate::summary::{Jobs, Run, Summary, Timings};
+use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 use achieved::Declared;
@@ -127,6 +127,10 @@ struct Replay<'a> {
     writer: Writer,
     progress: Progress,
     fed: Arc<Fed>,
+    /// For how long each checkpoint had the dataflow stand still.
+    still: Vec<Duration>,
+    /// Bytes that were written for checkpoints.
+    kept_bytes: u64,
     workload: Workload,
     notes: Notes,
     /// How the log is written.
@@ -229,6 +233,8 @@ impl<'a> Replay<'a> {
             writer,
             progress,
             fed,
+            still: Vec::new(),
+            kept_bytes: 0,
             workload,
             notes,
             manner,
@@ -302,6 +308,7 @@ impl<'a> Replay<'a> {
                 ingest_seconds: outcome.ingested.as_secs_f64(),
                 events_during_adaptation: self.fed.during_adaptation(),
                 work: work.into_iter().collect(),
+                checkpoints: Cuts::of(self.still, self.kept_bytes),
             },
         };
         self.notes.manner(&self.manner, self.placed);

@@ -20,6 +20,7 @@ mod packed;
 mod program;
 mod reproducible;
 mod show;
+mod state;
 mod synthesizer;
 mod told;
 mod usage;

@@ -78,6 +78,8 @@ pub struct Settings {
     pub trial: u32,
     /// How many alarms a person wants to see of a home.
     pub budget: Budget,
+    /// Bytes that homes' models take at most, on all workers together, while they are not packed.
+    pub model_memory: usize,
     /// When a shift that nobody declared counts as found; `None`: nobody looks for it. Where nothing is learnt, nobody does.
     pub drift: Option<Strictness>,
     /// Whether such a shift ends its home's regime as one that is declared does.
@@ -387,6 +389,8 @@ fn maintain<'s>(
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         budget: settings.budget,
+        // Detectors have a half of it, models the other.
+        memory: settings.model_memory / 2,
     };
     let standing = ingested.standing.clone();
     let detected = ingested.placed.clone().detect(
@@ -400,6 +404,7 @@ fn maintain<'s>(
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         trial: settings.trial,
+        memory: settings.model_memory / 2,
     };
     let models = detected.judged.models(
         standing,

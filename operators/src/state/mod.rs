@@ -5,8 +5,10 @@ mod epochs;
 mod held;
 mod history;
 mod homes;
+pub(crate) mod packing;
 mod past;
 pub(crate) mod prefetch;
+mod shelf;
 mod stateful;
 
 pub(crate) use by_home::{ByHome, Spot};
@@ -15,5 +17,7 @@ pub(crate) use epochs::{EpochBuffer, each_epoch, first_open, give};
 pub use held::{Held, Suspension};
 pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
+pub(crate) use packing::{Packing, read_number, read_signed, write_number, write_signed};
 pub use past::Past;
+pub(crate) use shelf::{Shelf, Shelved};
 pub use stateful::{Stateful, Visit};

@@ -75,6 +75,15 @@ impl Devices {
         first
     }
 
+    /// Bytes that they take beside themselves, roughly.
+    pub fn bytes(&self) -> usize {
+        let each = |left: &Left| {
+            let moments = size_of::<Moment>() * left.segment.moments.len();
+            size_of::<Left>() + moments + 4 * left.devices.len()
+        };
+        self.open.iter().map(each).sum::<usize>() + 8 * self.settled.len()
+    }
+
     /// The segments that are not final, in order of start.
     pub fn open(&self) -> impl Iterator<Item = &Segment> {
         self.open.iter().map(|left| &left.segment)

@@ -16,18 +16,20 @@
 //! over the general. The counts are a function of the segments that stand, whatever the order in which they came and went:
 //! a segment that is taken back leaves nothing behind.
 //!
-//! A behaviour costs about a microsecond to judge and as much to learn; a home takes a few hundred bytes an action that it
-//! has and a few dozen a pair of actions that followed each other.
+//! A behaviour costs about a microsecond to judge and as much to learn; a home takes some two hundred bytes an action that it
+//! has and a few a pair of actions that followed each other.
 
 mod counts;
 mod devices;
 mod situation;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 use counts::Whose;
-pub use counts::{Changes, Counts, Share};
+pub use counts::{Changes, Counts};
 pub use situation::{Situation, Trait, pause_from};
+pub use table::Share;
 
 use crate::habits::Vocabulary;
 use crate::words::{ActionId, Segment, Time};
@@ -160,6 +162,11 @@ impl Detector {
     pub fn since(&self) -> Option<Time> {
         let open = || self.devices.open().next().map(Segment::start);
         self.since.or_else(open)
+    }
+
+    /// Bytes that it takes beside itself, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.counts.bytes() + self.devices.bytes()
     }
 
     /// What is counted.

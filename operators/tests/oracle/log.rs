@@ -452,6 +452,12 @@ fn stretch(
             models: log.fitting,
             trial: TRIAL,
             budget: BUDGET,
+            // With an odd number of workers every home is packed whenever it can be.
+            model_memory: if worker.peers() % 2 == 1 {
+                0
+            } else {
+                usize::MAX
+            },
             drift: Some(log.strictness),
             adapts: log.adapts,
             limit: 2,

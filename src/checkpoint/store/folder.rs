@@ -2,9 +2,10 @@
 
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Fill, Opened, Store};
-use crate::disk::{Disk, Kind, Open};
+use crate::disk::{Disk, Open};
 
 /// What a file ends with until it is whole.
 const PARTIAL: &str = ".partial";
@@ -14,23 +15,29 @@ const PARTIAL: &str = ".partial";
 pub struct Folder {
     disk: Disk,
     path: PathBuf,
+    /// Whether its name is known to outlive a power failure.
+    made: AtomicBool,
 }
 
 impl Folder {
     /// That folder.
     pub fn new(disk: &Disk, path: PathBuf) -> Self {
-        let disk = disk.clone();
-        Folder { disk, path }
+        Folder {
+            disk: disk.clone(),
+            path,
+            made: AtomicBool::new(false),
+        }
     }
 
-    /// Makes it, so that its name, too, outlives a power failure.
+    /// Makes it. One that is there may be of a run that was killed before its name was certain.
     fn make(&self) -> io::Result<()> {
-        if self.disk.kind(&self.path) == Some(Kind::Folder) {
-            return Ok(());
+        if !self.made.load(Ordering::Relaxed) {
+            self.disk.create_folder(&self.path)?;
+            let parent = self.path.parent().unwrap_or(Path::new("/"));
+            self.disk.sync_folder(parent)?;
+            self.made.store(true, Ordering::Relaxed);
         }
-        self.disk.create_folder(&self.path)?;
-        self.disk
-            .sync_folder(self.path.parent().unwrap_or(Path::new("/")))
+        Ok(())
     }
 }
 
@@ -66,7 +73,10 @@ impl Store for Folder {
 
     fn leave(&self) -> io::Result<()> {
         match self.disk.list(&self.path) {
-            Ok(left) if left.is_empty() => self.disk.remove_folder(&self.path),
+            Ok(left) if left.is_empty() => {
+                self.made.store(false, Ordering::Relaxed);
+                self.disk.remove_folder(&self.path)
+            }
             _ => Ok(()),
         }
     }
