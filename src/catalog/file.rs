@@ -6,7 +6,6 @@ use std::path::Path;
 
 use hearth_operators::words::{Action, Catalog, Device};
 
-use super::ordered;
 use crate::nfc;
 
 /// Why there is no catalog in a file.
@@ -56,12 +55,13 @@ pub fn load(file: &Path) -> Result<Catalog, CatalogFileError> {
         let reason = message.split(" at line ").next().unwrap_or(&message);
         malformed(reason.to_owned(), error.line().max(1))
     })?;
-    let devices = catalog.devices().iter().cloned().map(in_order);
+    let devices = catalog.devices().iter().cloned().map(composed);
     Catalog::new(devices.collect()).map_err(|error| malformed(error.to_string(), 1))
 }
 
-/// A device as everything here takes it: names in the composed Unicode form, an action after those that it closes.
-fn in_order(device: Device) -> Device {
+/// A device with its names in the composed Unicode form. Its actions stay in the order in which they were written: that is the order
+/// of behaviours of one time.
+fn composed(device: Device) -> Device {
     let name = |name: &str| nfc::composed(name.into()).into_owned();
     let actions = device.actions.into_iter().map(|action| Action {
         name: name(&action.name),
@@ -70,7 +70,7 @@ fn in_order(device: Device) -> Device {
     });
     Device {
         name: name(&device.name),
-        actions: ordered(actions.collect()),
+        actions: actions.collect(),
         ..device
     }
 }

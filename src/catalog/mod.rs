@@ -14,5 +14,4 @@ pub use kinds::{Group, describe};
 pub use measured::is_number;
 #[cfg(test)]
 pub(crate) use vocabulary::catalog_of;
-use vocabulary::ordered;
 pub use vocabulary::{Vocabulary, device};

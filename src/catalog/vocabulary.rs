@@ -55,7 +55,7 @@ pub fn device(name: String, actions: Vec<String>) -> Device {
 
 /// Actions in an order in which each comes after those that it closes. Behaviours of one time are in the order of their actions:
 /// what went on and off within a second is off.
-pub(super) fn ordered(actions: Vec<Action>) -> Vec<Action> {
+fn ordered(actions: Vec<Action>) -> Vec<Action> {
     let (opening, mut closing): (Vec<_>, Vec<_>) = actions
         .into_iter()
         .partition(|action| action.closes.is_empty());

@@ -356,7 +356,6 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         ("--max-jump", format!("{max_jump:?}")),
         ("--checker", format!("{checker:?}")),
         ("--timezone", format!("{timezone:?}")),
-        ("--columns", columns.to_string()),
         ("--epoch-events", format!("{epoch_events:?}")),
         ("--epoch-interval", format!("{epoch_interval:?}")),
         ("--top-k", format!("{top_k:?}")),
@@ -377,6 +376,8 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
+    // What a run of an older version did not know is not told where it is as it was.
+    .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
 }
 
 /// A sum of a file, or of its first line, at most so many bytes.

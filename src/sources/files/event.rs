@@ -129,7 +129,8 @@ impl<'a> Event<'a> {
             }
         }
         let (device, action) = self.names()?;
-        if is_number(action) {
+        // One digit may be a state.
+        if action.len() > 1 && is_number(action) {
             return Err(format!(
                 "`{action}` of device `{device}` is a measured value, and no action of the catalog"
             ));
