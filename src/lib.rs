@@ -27,6 +27,8 @@ pub(crate) mod phrases;
 pub mod synthesizers;
 
 pub mod filter;
+pub mod finished;
+pub mod first_pass;
 pub mod models;
 pub mod trainer;
 
@@ -65,3 +67,7 @@ pub mod simulate;
 
 pub mod bench;
 pub mod experiment;
+
+// What outlives a failure of the disk, at each of its operations.
+#[cfg(test)]
+mod crashes;

@@ -12,6 +12,7 @@ mod measure;
 mod plain;
 mod plot;
 mod report;
+mod restart;
 mod scale;
 mod soak;
 mod throughput;
@@ -27,6 +28,7 @@ pub use latency::LatencyArgs;
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
 pub use report::{Machine, Report, Run};
+pub use restart::RestartArgs;
 pub use scale::ScaleArgs;
 pub use soak::SoakArgs;
 pub use throughput::ThroughputArgs;
@@ -37,7 +39,7 @@ pub use workload::{Workload, catalog};
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
 /// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes,
-/// `soak` whether memory grows with time. The path is: read,
+/// `restart` how soon a stopped run goes on, `soak` whether memory grows with time. The path is: read,
 /// split with revisions, duplicates and horizon, shifts, transition counts, all changes handed over and counted. Each run is a
 /// process of its own; programs alternate; figures are medians. The load of the machine is said, and CPU seconds beside those of
 /// the clock: on a busy machine only the former tell anything.
@@ -49,6 +51,7 @@ pub use workload::{Workload, catalog};
   hearth bench latency --rates 50000,100000,200000
   hearth bench scale --homes 10000,1000000
   hearth bench adapt --homes 200
+  hearth bench restart --homes 10k
   hearth bench soak --duration 1h")]
 pub struct BenchArgs {
     /// What to measure.
@@ -67,6 +70,7 @@ pub enum Measurement {
     Latency(LatencyArgs),
     Scale(ScaleArgs),
     Adapt(AdaptArgs),
+    Restart(RestartArgs),
     Soak(SoakArgs),
     #[command(hide = true)]
     Measure(MeasureArgs),
@@ -82,6 +86,7 @@ pub fn run(args: &BenchArgs, stop: &Stop) -> anyhow::Result<()> {
         Measurement::Latency(args) => latency::run(args),
         Measurement::Scale(args) => scale::run(args),
         Measurement::Adapt(args) => adapt::run(args),
+        Measurement::Restart(args) => restart::run(args),
         Measurement::Soak(args) => soak::run(args, stop),
         Measurement::Measure(args) => measure::run(args),
     }

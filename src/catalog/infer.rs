@@ -6,12 +6,13 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
+use serde::{Deserialize, Serialize};
 
 use super::measured::{MOST_NUMBERS, is_number};
 use super::vocabulary::{Vocabulary, device};
 use crate::config::Keys;
 use crate::home_names::HomeNames;
-use crate::sources::{Event, Events, SourceError};
+use crate::sources::{Event, Events, SourceError, Stood};
 use crate::zones::Zones;
 
 /// The most actions of a home.
@@ -48,8 +49,8 @@ pub enum InferenceError {
 /// The log cannot be read, or names more than a catalog can hold.
 pub fn infer(files: &[PathBuf], zones: &Zones, keys: &Keys) -> Result<Catalog, InferenceError> {
     let mut vocabulary = Vocabulary::default();
-    each_event(files, (zones, keys), |event, device, action| {
-        let _ = event;
+    let mut events = Events::open(files, keys)?;
+    each_event(&mut events, zones, |_, device, action| {
         vocabulary.add(device, action);
         Ok(())
     })?;
@@ -76,41 +77,100 @@ pub struct Measured {
     pub device: String,
 }
 
-/// Reads a whole log for the vocabulary of each home. What is measured is no part of it.
-///
-/// # Errors
-/// The log cannot be read, or a home has more actions than a catalog can hold.
-pub fn infer_homes(
-    files: &[PathBuf],
-    homes: &HomeNames,
-    (zones, keys): (&Zones, &Keys),
-) -> Result<Inferred, InferenceError> {
-    let mut names = Names::default();
-    let mut met = Met::default();
-    each_event(files, (zones, keys), |event, device, action| {
-        let home = homes.intern(&event.home);
-        let device = names.intern(device);
-        let number = is_number(action);
-        if met.add(home, device, number, || names.intern(action)) {
-            return Ok(());
+/// What a first pass over a log has found, stage by stage: what it named when it was read first, and what it named beyond that
+/// when it was read on, for it had grown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct FirstPass {
+    /// What else it follows from.
+    of: String,
+    /// The log, and up to where it was read.
+    log: Stood,
+    names: Vec<Arc<str>>,
+    stages: Vec<Stage>,
+}
+
+/// Homes in the order in which the log names them, each with its devices and their actions, by name. Of numbers, as many as show
+/// that a device measures.
+type Stage = Vec<(String, Vec<(u32, u32)>)>;
+
+impl FirstPass {
+    /// Reads a log for the vocabulary of each home; of one that was read before, and of which `before` is the pass, only what is
+    /// new. Whether there was anything to be read.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a home has more actions than a catalog can hold.
+    pub fn over(
+        files: &[PathBuf],
+        of: &str,
+        (zones, keys): (&Zones, &Keys),
+        before: Option<Self>,
+    ) -> Result<(Self, bool), InferenceError> {
+        let here = files.iter().all(|file| file.is_file());
+        let log = here.then(|| Stood::at_its_beginning(files));
+        let before = before.filter(|pass| pass.of == of);
+        let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
+        let mut pass = match (before, grown) {
+            (Some(pass), Some(Ok(false))) => return Ok((pass, false)),
+            (Some(pass), Some(Ok(true))) => pass,
+            _ => FirstPass::default(),
+        };
+        let mut events = Events::open(files, keys)?;
+        events.go_to(pass.log.position)?;
+        let (mut names, mut met) = pass.met();
+        each_event(&mut events, zones, |event, device, action| {
+            let home = met.home(&event.home);
+            let device = names.intern(device);
+            match met.add(home, device, is_number(action), || names.intern(action)) {
+                true => Ok(()),
+                false => Err(met.too_many(home, &names)),
+            }
+        })?;
+        let stage = met.newest();
+        if !stage.is_empty() || pass.stages.is_empty() {
+            pass.stages.push(stage);
         }
-        let (device, actions) = met.largest(home);
-        Err(InferenceError::Home {
-            home: homes.name(home).to_string(),
-            device: names.names[device as usize].to_string(),
-            actions,
-        })
-    })?;
-    Ok(met.inferred(&names))
+        pass.of = of.to_owned();
+        pass.names = names.names;
+        // What cannot be read again is no log that a pass goes on with.
+        pass.log = log.and_then(Result::ok).unwrap_or_default();
+        pass.log.position = events.end();
+        Ok((pass, true))
+    }
+
+    /// What was met, all of it old.
+    fn met(&self) -> (Names, Met) {
+        let (mut names, mut met) = (Names::default(), Met::default());
+        self.names.iter().for_each(|name| {
+            names.intern(name);
+        });
+        for stage in &self.stages {
+            met.add_stage(stage, &self.names);
+        }
+        met.new.clear();
+        (names, met)
+    }
+
+    /// What was known after each stage. Homes get their ids as they come. The numbers of a device count together over all stages:
+    /// once it measures, it does in all that follow.
+    pub fn inferred(&self, homes: &HomeNames) -> Vec<Inferred> {
+        let (names, mut met) = (&self.names, Met::default());
+        let stages = self.stages.iter().map(|stage| {
+            met.add_stage(stage, names);
+            stage.iter().for_each(|(name, _)| {
+                homes.intern(name);
+            });
+            met.inferred(names, homes)
+        });
+        stages.collect()
+    }
 }
 
 /// Reads each event of a log that names a device and an action.
 fn each_event(
-    files: &[PathBuf],
-    (zones, keys): (&Zones, &Keys),
+    events: &mut Events,
+    zones: &Zones,
     mut take: impl FnMut(&Event<'_>, &str, &str) -> Result<(), InferenceError>,
 ) -> Result<(), InferenceError> {
-    let mut events = Events::open(files, keys)?;
     let mut more = true;
     let mut taken = Ok(());
     while more && taken.is_ok() {
@@ -154,72 +214,107 @@ impl Names {
 /// The actions of devices of homes that were met.
 #[derive(Default)]
 struct Met {
-    all: HashSet<(HomeId, u32, u32), RandomState>,
+    /// Homes by name, in the order of their first events.
+    homes: Names,
+    all: HashSet<(u32, u32, u32), RandomState>,
     /// Actions that are numbers, by home and device, until these are too many.
-    numbers: BTreeMap<(HomeId, u32), Vec<u32>>,
-    /// By home, in the order of their first events: how many actions.
-    counts: HashMap<HomeId, usize, RandomState>,
-    order: Vec<HomeId>,
+    numbers: BTreeMap<(u32, u32), Vec<u32>>,
+    /// By home: how many actions that are no numbers.
+    counts: Vec<usize>,
+    /// What was added and not taken yet.
+    new: Vec<(u32, u32, u32)>,
 }
 
 impl Met {
-    /// Whether there is room for it.
-    fn add(
-        &mut self,
-        home: HomeId,
-        device: u32,
-        number: bool,
-        action: impl FnOnce() -> u32,
-    ) -> bool {
-        let count = self.counts.entry(home).or_insert_with(|| {
-            self.order.push(home);
-            0
-        });
+    fn home(&mut self, name: &str) -> u32 {
+        let home = self.homes.intern(name);
+        self.counts.resize(self.homes.names.len(), 0);
+        home
+    }
+
+    /// Adds what a pass met before.
+    fn add_stage(&mut self, stage: &Stage, names: &[Arc<str>]) {
+        for (home, actions) in stage {
+            let home = self.home(home);
+            for &(device, action) in actions {
+                self.add(home, device, is_number(&names[action as usize]), || action);
+            }
+        }
+    }
+
+    /// Whether there is room for it. Numbers of a device that measures are not even named.
+    fn add(&mut self, home: u32, device: u32, number: bool, action: impl FnOnce() -> u32) -> bool {
         if number {
             let numbers = self.numbers.entry((home, device)).or_default();
             if numbers.len() <= MOST_NUMBERS {
                 let action = action();
                 if !numbers.contains(&action) {
                     numbers.push(action);
+                    self.new.push((home, device, action));
                 }
             }
             return true;
         }
-        if self.all.insert((home, device, action())) {
-            *count += 1;
+        let action = action();
+        if !self.all.insert((home, device, action)) {
+            return true;
         }
+        self.new.push((home, device, action));
+        let count = &mut self.counts[home as usize];
+        *count += 1;
         *count <= MOST
     }
 
-    /// The device of a home that has the most actions, and how many.
-    fn largest(&self, home: HomeId) -> (u32, usize) {
+    /// Why there is no room: the device that has the most actions.
+    fn too_many(&self, home: u32, names: &Names) -> InferenceError {
         let mut counts = BTreeMap::<u32, usize>::new();
         for (_, device, _) in self.all.iter().filter(|(of, _, _)| *of == home) {
             *counts.entry(*device).or_default() += 1;
         }
         let largest = counts.into_iter().max_by_key(|(_, count)| *count);
-        largest.unwrap_or_default()
+        let (device, actions) = largest.unwrap_or_default();
+        InferenceError::Home {
+            home: self.homes.names[home as usize].to_string(),
+            device: names.names[device as usize].to_string(),
+            actions,
+        }
     }
 
-    fn inferred(self, names: &Names) -> Inferred {
-        let mut own: HashMap<HomeId, Vec<(u32, u32)>> = HashMap::new();
-        for (home, device, action) in self.all {
-            own.entry(home).or_default().push((device, action));
+    /// Takes what was added, by home.
+    fn newest(&mut self) -> Stage {
+        let mut stage = Stage::new();
+        let mut places = HashMap::new();
+        for (home, device, action) in self.new.drain(..) {
+            let place = *places.entry(home).or_insert_with(|| {
+                let name = self.homes.names[home as usize].to_string();
+                stage.push((name, Vec::new()));
+                stage.len() - 1
+            });
+            stage[place].1.push((device, action));
+        }
+        stage
+    }
+
+    fn inferred(&self, names: &[Arc<str>], homes: &HomeNames) -> Inferred {
+        let mut own: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.counts.len()];
+        for &(home, device, action) in &self.all {
+            own[home as usize].push((device, action));
         }
         let mut inferred = Inferred::default();
-        for ((home, device), numbers) in self.numbers {
+        for (&(home, device), numbers) in &self.numbers {
             if numbers.len() > MOST_NUMBERS {
-                let device = names.names[device as usize].to_string();
-                inferred.measured.push(Measured { home, device });
+                inferred.measured.push(Measured {
+                    home: homes.intern(&self.homes.names[home as usize]),
+                    device: names[device as usize].to_string(),
+                });
                 continue;
             }
-            let actions = numbers.into_iter().map(|action| (device, action));
-            own.entry(home).or_default().extend(actions);
+            let actions = numbers.iter().map(|action| (device, *action));
+            own[home as usize].extend(actions);
         }
         let mut known: HashMap<Vec<(u32, u32)>, usize> = HashMap::new();
-        for home in self.order {
-            let mut actions = own.remove(&home).unwrap_or_default();
-            let name = |id: u32| &names.names[id as usize];
+        for (home, mut actions) in self.homes.names.iter().zip(own) {
+            let name = |id: u32| &names[id as usize];
             actions.sort_unstable_by_key(|(device, action)| (name(*device), name(*action)));
             let next = inferred.devices.len();
             let place = *known.entry(actions).or_insert_with_key(|actions| {
@@ -230,7 +325,7 @@ impl Met {
                 inferred.devices.push(devices.collect());
                 next
             });
-            inferred.homes.push((home, place));
+            inferred.homes.push((homes.intern(home), place));
         }
         inferred
     }
@@ -269,5 +364,116 @@ mod tests {
             infer(&[empty], &Zones::new(None), &keys).unwrap().actions(),
             0
         );
+    }
+
+    fn event(home: &str, action: &str) -> String {
+        format!(
+            "{{\"home\":\"{home}\",\"time\":\"2022-08-04T18:30:00Z\",\"action\":\"{action}\"}}\n"
+        )
+    }
+
+    /// A log that has grown is read on from where it ended, and gives what one pass over all of it gives.
+    #[test]
+    fn a_pass_goes_on_where_the_log_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let files = [log.clone()];
+        let zones = Zones::new(None);
+        let first = event("h-1", "Light:on") + &event("h-2", "Light:on");
+        fs::write(&log, &first).unwrap();
+        let keys = Keys::default();
+        let over = |before| FirstPass::over(&files, "of", (&zones, &keys), before).unwrap();
+        let (pass, read) = over(None);
+        assert!(read);
+        let (pass, read) = over(Some(pass));
+        assert!(!read, "nothing is new");
+        let more = event("h-3", "Fan:on") + &event("h-1", "Light:off") + &event("h-1", "Light:on");
+        fs::write(&log, first.clone() + &more).unwrap();
+        let kept: FirstPass = serde_json::from_slice(&serde_json::to_vec(&pass).unwrap()).unwrap();
+        let (grown, read) = over(Some(kept));
+        assert!(read);
+        assert_eq!(grown.stages.len(), 2);
+        assert_eq!(
+            grown.stages[1]
+                .iter()
+                .map(|(_, new)| new.len())
+                .sum::<usize>(),
+            2
+        );
+        let (at_once, homes) = (over(None).0, HomeNames::default());
+        let [whole] = &at_once.inferred(&homes)[..] else {
+            panic!("one stage");
+        };
+        let (stages, others) = (grown.inferred(&HomeNames::default()), HomeNames::default());
+        assert_eq!(format!("{:?}", stages[1]), format!("{whole:?}"));
+        assert_eq!(stages[0].homes, pass.inferred(&others)[0].homes);
+        // Of another log, or where something else differs, it is made anew.
+        fs::write(&log, event("x", "Light:on")).unwrap();
+        let (anew, read) = over(Some(grown));
+        assert!(read && anew.stages.len() == 1 && anew.stages[0].len() == 1);
+        assert!(
+            FirstPass::over(&files, "other", (&zones, &keys), Some(anew))
+                .unwrap()
+                .1
+        );
+    }
+
+    /// What an inference knows of a device, by name.
+    fn actions(inferred: &Inferred, device: &str) -> Vec<String> {
+        let devices = inferred.devices.iter().flatten();
+        let own = devices.filter(|known| known.name == device);
+        let actions = own.flat_map(|known| &known.actions);
+        actions.map(|action| action.name.clone()).collect()
+    }
+
+    /// The numbers of a device count over all stages: what an earlier one let in it has known, once there are too many none is let in,
+    /// and that stays so.
+    #[test]
+    fn numbers_are_counted_over_all_stages() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let (zones, keys) = (Zones::new(None), Keys::default());
+        let numbers = |device: &str, from: usize, to: usize| -> String {
+            let values = (from..to).map(|n| event("h", &format!("{device}:{n}.5 lx")));
+            values.collect()
+        };
+        let parts = [
+            event("h", "Door:on") + &numbers("Dial", 0, MOST_NUMBERS) + &numbers("Lux", 0, 40),
+            numbers("Dial", 3, MOST_NUMBERS + 1) + &event("h", "Dial:on"),
+            numbers("Lux", 50, 52) + &numbers("Dial", 70, 71) + &numbers("Fan", 0, 2),
+        ];
+        let (mut text, mut kept) = (String::new(), None);
+        for part in &parts {
+            text += part;
+            fs::write(&log, &text).unwrap();
+            let files = std::slice::from_ref(&log);
+            let (pass, read) = FirstPass::over(files, "of", (&zones, &keys), kept).unwrap();
+            assert!(read);
+            let bytes = serde_json::to_vec(&pass).unwrap();
+            kept = Some(serde_json::from_slice(&bytes).unwrap());
+        }
+        let (homes, others) = (HomeNames::default(), HomeNames::default());
+        let stages = kept.unwrap().inferred(&homes);
+        let of = |device: &str| -> Vec<usize> {
+            let known = stages.iter().map(|stage| actions(stage, device).len());
+            known.collect()
+        };
+        assert_eq!(of("Door"), [1, 1, 1]);
+        assert_eq!(of("Dial"), [MOST_NUMBERS, 1, 1]);
+        assert_eq!(of("Lux"), [0, 0, 0]);
+        assert_eq!(of("Fan"), [0, 0, 2]);
+        let measured = |stage: &Inferred| -> Vec<String> {
+            let all = stage.measured.iter();
+            all.map(|measured| measured.device.clone()).collect()
+        };
+        let measured: Vec<_> = stages.iter().map(measured).collect();
+        assert_eq!(
+            measured,
+            [vec!["Lux"], vec!["Dial", "Lux"], vec!["Dial", "Lux"]]
+        );
+        // In one pass over all of it the end is the same.
+        let (pass, _) = FirstPass::over(&[log], "of", (&zones, &keys), None).unwrap();
+        let whole = pass.inferred(&others);
+        assert_eq!(format!("{:?}", whole[0]), format!("{:?}", stages[2]));
     }
 }

@@ -9,7 +9,7 @@ mod vocabulary;
 
 pub use closings::closings;
 pub use file::{CatalogFileError, load, save};
-pub use infer::{InferenceError, Inferred, Measured, infer, infer_homes};
+pub use infer::{FirstPass, InferenceError, Inferred, Measured, infer};
 pub use kinds::{Group, describe};
 pub use measured::is_number;
 #[cfg(test)]

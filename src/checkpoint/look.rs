@@ -235,7 +235,7 @@ impl Checkpoints {
             .collect();
         line.kept = [(stays, names(&parts))].into();
         drop(line);
-        self.tidy()?;
+        self.tidy(true)?;
         Ok(stays)
     }
 

@@ -23,7 +23,9 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
+use crate::outputs::state_path;
 use crate::sinks::Written;
+use crate::sources::{Manner, Stood};
 pub use look::{Compacted, Shown, Verified};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
@@ -36,7 +38,7 @@ const KEPT: usize = 3;
 const PARTS: usize = 8;
 
 /// What a run is of. A cut serves no run that is of something else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// What is told apart, each with a name that a person understands.
     pub traits: Vec<(String, String)>,
@@ -68,8 +70,16 @@ pub struct Moment {
     pub lines: u64,
     /// Of these, what people say.
     pub told: u64,
-    /// Bytes of the source that these took.
-    pub bytes: u64,
+    /// Where the source stood behind them.
+    pub source: Stood,
+    /// How the log was written until then.
+    pub manner: Manner,
+    /// Homes that were known before any line was read.
+    pub known: usize,
+    /// The names of those that were met since, in the order of their ids.
+    pub homes: Vec<String>,
+    /// A sum of the catalogs of homes.
+    pub catalogs: u32,
     /// How far outputs are written.
     pub written: Written,
 }
@@ -234,7 +244,7 @@ fn is_due(parts: &[Rests]) -> bool {
 impl Checkpoints {
     /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
     pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
-        let inside = || out.join("state");
+        let inside = || state_path(out);
         let folder = place.map_or_else(inside, Path::to_owned);
         Checkpoints {
             store: Box::new(Folder::new(disk, folder)),
@@ -273,19 +283,19 @@ impl Checkpoints {
         self.store.leave()
     }
 
-    /// The newest cut that is sound, for so many workers.
+    /// The newest cut that is sound and of a run that does not differ, for so many workers.
     ///
     /// # Errors
-    /// It is of another run, or none can be read.
+    /// All are of other runs, or none can be read.
     pub fn newest(
         &self,
-        identity: &Identity,
+        differences: impl Fn(&Moment) -> Vec<String>,
         workers: usize,
     ) -> Result<Option<Found>, CheckpointError> {
-        let mut damaged = Vec::new();
+        let (mut damaged, mut passed, mut another) = (Vec::new(), Vec::new(), None);
         for number in self.whole()?.into_iter().rev() {
             let read = self.manifest::<Moment>(number).and_then(|manifest| {
-                let differences = manifest.moment.identity.differences(identity);
+                let differences = differences(&manifest.moment);
                 if differences.is_empty() {
                     let states = self.states(&manifest.parts, workers)?;
                     return Ok((manifest, states));
@@ -298,13 +308,18 @@ impl Checkpoints {
                     let mut line = self.line();
                     line.kept.insert(number, names(&parts));
                     line.parts = parts;
+                    // Of a shorter log's end: they go when there is a newer one, too.
+                    line.damaged.append(&mut passed);
                     return Ok(Some(Found {
                         moment,
                         states,
                         damaged,
                     }));
                 }
-                Err(error @ CheckpointError::Another { .. }) => return Err(error),
+                Err(error @ CheckpointError::Another { .. }) => {
+                    passed.push(number);
+                    another.get_or_insert(error);
+                }
                 Err(error) => {
                     self.line().damaged.push(number);
                     damaged.push(error);
@@ -312,7 +327,26 @@ impl Checkpoints {
             }
         }
         // Nothing to go on from, though there was something: a person should know before it is written over.
-        damaged.into_iter().next().map_or(Ok(None), Err)
+        let in_the_way = another.or(damaged.into_iter().next());
+        in_the_way.map_or(Ok(None), Err)
+    }
+
+    /// Of a run that is complete: leaves the newest cut that a longer log can go on from.
+    ///
+    /// # Errors
+    /// What the system says, or a cut cannot be read.
+    pub fn trim(&self) -> Result<(), CheckpointError> {
+        let open = self
+            .whole()?
+            .into_iter()
+            .rposition(|number| self.is_open(number));
+        let Some(open) = open else {
+            return self.clear().map_err(self.at(""));
+        };
+        let mut others = self.whole()?;
+        others.remove(open);
+        self.line().damaged = others;
+        self.tidy(true)
     }
 
     /// Begins a cut: what each worker has goes into it.
@@ -364,7 +398,7 @@ impl Checkpoints {
         line.kept.insert(number, names(&parts));
         line.parts = parts;
         drop(line);
-        self.tidy()?;
+        self.tidy(moment.closed)?;
         Ok(bytes)
     }
 
@@ -383,11 +417,18 @@ impl Checkpoints {
     }
 
     /// Removes cuts that are old or damaged, and what no cut rests on.
-    fn tidy(&self) -> Result<(), CheckpointError> {
+    ///
+    /// `closed`: the newest one is of no use to a longer log.
+    fn tidy(&self, closed: bool) -> Result<(), CheckpointError> {
         let mut line = self.line();
         let mut whole = self.whole()?;
         whole.retain(|number| !line.damaged.contains(number));
-        let kept = whole.split_off(whole.len().saturating_sub(KEPT));
+        let mut kept = whole.split_off(whole.len().saturating_sub(KEPT));
+        if closed && !kept.iter().any(|number| self.is_open(*number)) {
+            // What a longer log can go on from.
+            let open = whole.iter().rposition(|number| self.is_open(*number));
+            kept.extend(open.map(|open| whole.remove(open)));
+        }
         let Line {
             kept: known,
             damaged,
@@ -410,6 +451,12 @@ impl Checkpoints {
         let idle = |name: &&String| is_ours(name) && number(name).is_none() && !rested(name);
         let mut idle = names.iter().filter(idle);
         idle.try_for_each(|name| self.store.remove(name).map_err(self.at(name)))
+    }
+
+    /// Whether a longer log can go on from a cut.
+    fn is_open(&self, number: u64) -> bool {
+        let manifest = self.manifest::<Moment>(number);
+        manifest.is_ok_and(|manifest| !manifest.moment.closed)
     }
 
     /// The numbers of the whole cuts, oldest first.

@@ -191,8 +191,8 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
-    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again. Outputs do
-    /// not depend on it
+    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
+    /// Outputs do not depend on it
     #[arg(
         long,
         env = "HEARTH_MODEL_MEMORY",
@@ -223,6 +223,11 @@ pub struct Config {
         default_value = "10s"
     )]
     pub checkpoint_every: Checkpointing,
+
+    /// Memory of the whole process above which no more is read until there is less; a run that then waits for nothing ends, and
+    /// the same command with more goes on with it; none: as much as the system gives
+    #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
+    pub max_memory: Option<Size>,
 
     /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
     #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]

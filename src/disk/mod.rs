@@ -6,9 +6,20 @@ use std::fs::{self, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
+#[cfg(test)]
+pub mod simulated;
+
 /// Where files are; clones are of the same.
 #[derive(Clone, Debug, Default)]
-pub struct Disk(());
+pub struct Disk(Place);
+
+#[derive(Clone, Debug, Default)]
+enum Place {
+    #[default]
+    Real,
+    #[cfg(test)]
+    Simulated(simulated::Simulated),
+}
 
 /// What a file is opened for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +50,7 @@ pub enum Kind {
 impl Disk {
     /// The system's.
     pub fn real() -> Self {
-        Disk(())
+        Disk(Place::Real)
     }
 
     /// Opens a file.
@@ -47,15 +58,13 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn open(&self, path: &Path, to: Open) -> io::Result<File> {
-        let mut options = OpenOptions::new();
-        match to {
-            Open::Read => options.read(true),
-            Open::Update => options.read(true).write(true),
-            Open::New => options.read(true).write(true).create_new(true),
-            Open::Anew => options.write(true).create(true).truncate(true),
-            Open::Append => options.read(true).append(true).create(true),
-        };
-        options.open(path).map(File)
+        match &self.0 {
+            Place::Real => options(to).open(path).map(File::from),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk
+                .open(path, to)
+                .map(|file| File(Handle::Simulated(file))),
+        }
     }
 
     /// All of a file.
@@ -63,17 +72,20 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn read(&self, path: &Path) -> io::Result<Vec<u8>> {
-        fs::read(path)
+        match &self.0 {
+            Place::Real => fs::read(path),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.read(path),
+        }
     }
 
     /// What bears a name, if anything does; links are not followed.
     pub fn kind(&self, path: &Path) -> Option<Kind> {
-        let found = path.symlink_metadata().ok()?.file_type();
-        Some(match (found.is_file(), found.is_dir()) {
-            (true, _) => Kind::File,
-            (_, true) => Kind::Folder,
-            _ => Kind::Other,
-        })
+        match &self.0 {
+            Place::Real => kind(path),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.kind(path),
+        }
     }
 
     /// What lies in a folder, in no particular order.
@@ -81,8 +93,13 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn list(&self, folder: &Path) -> io::Result<Vec<PathBuf>> {
-        let entries = fs::read_dir(folder)?;
-        entries.map(|entry| Ok(entry?.path())).collect()
+        match &self.0 {
+            Place::Real => fs::read_dir(folder)?
+                .map(|entry| Ok(entry?.path()))
+                .collect(),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.list(folder),
+        }
     }
 
     /// A path without links in it.
@@ -90,7 +107,11 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn canonicalize(&self, path: &Path) -> io::Result<PathBuf> {
-        path.canonicalize()
+        match &self.0 {
+            Place::Real => path.canonicalize(),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.list(path).map(|_| path.to_owned()),
+        }
     }
 
     /// Gives a file or a folder another name, in place of the file that had it.
@@ -98,7 +119,11 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn rename(&self, from: &Path, to: &Path) -> io::Result<()> {
-        fs::rename(from, to)
+        match &self.0 {
+            Place::Real => fs::rename(from, to),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.rename(from, to),
+        }
     }
 
     /// Removes a file or a link, if there is one.
@@ -106,7 +131,11 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn remove(&self, path: &Path) -> io::Result<()> {
-        gone(fs::remove_file(path))
+        match &self.0 {
+            Place::Real => gone(fs::remove_file(path)),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.remove(path),
+        }
     }
 
     /// Removes a folder with all in it, if there is one.
@@ -114,15 +143,44 @@ impl Disk {
     /// # Errors
     /// What the system says.
     pub fn remove_folder(&self, path: &Path) -> io::Result<()> {
-        gone(fs::remove_dir_all(path))
+        match &self.0 {
+            Place::Real => gone(fs::remove_dir_all(path)),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.remove_folder(path),
+        }
     }
 
-    /// Makes a folder, and those that it lies in, where they are not there.
+    /// Makes a folder, and those that it lies in, where they are not there; their names outlive a power failure.
     ///
     /// # Errors
     /// What the system says.
     pub fn create_folder(&self, path: &Path) -> io::Result<()> {
-        fs::create_dir_all(path)
+        let above = path.ancestors().filter(|it| !it.as_os_str().is_empty());
+        let missing: Vec<&Path> = above.take_while(|it| self.kind(it).is_none()).collect();
+        match &self.0 {
+            Place::Real => fs::create_dir_all(path)?,
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.create_folder(path)?,
+        }
+        let mut holding = missing.iter().rev().filter_map(|made| made.parent());
+        holding.try_for_each(|folder| self.sync_folder(folder))
+    }
+
+    /// Writes a file anew, whole or not at all: it outlives a power failure, and nobody sees a part of it. Whatever stood under
+    /// its name, a link for one, is removed, not written to.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn replace(&self, path: &Path, bytes: &[u8]) -> io::Result<()> {
+        let mut new = path.as_os_str().to_owned();
+        new.push(".new");
+        let new = Path::new(&new);
+        self.remove(new)?;
+        let mut file = self.open(new, Open::New)?;
+        file.write_all(bytes)?;
+        file.sync()?;
+        self.rename(new, path)?;
+        self.sync_folder(path.parent().unwrap_or(Path::new("")))
     }
 
     /// Has the names in a folder outlive a power failure.
@@ -133,8 +191,33 @@ impl Disk {
         // A relative name alone lies in the working folder.
         let here = path == Path::new("");
         let path = if here { Path::new(".") } else { path };
-        fs::File::open(path)?.sync_all()
+        match &self.0 {
+            Place::Real => fs::File::open(path)?.sync_all(),
+            #[cfg(test)]
+            Place::Simulated(disk) => disk.sync_folder(path),
+        }
     }
+}
+
+fn options(to: Open) -> OpenOptions {
+    let mut options = OpenOptions::new();
+    match to {
+        Open::Read => options.read(true),
+        Open::Update => options.read(true).write(true),
+        Open::New => options.read(true).write(true).create_new(true),
+        Open::Anew => options.write(true).create(true).truncate(true),
+        Open::Append => options.read(true).append(true).create(true),
+    };
+    options
+}
+
+fn kind(path: &Path) -> Option<Kind> {
+    let found = path.symlink_metadata().ok()?.file_type();
+    Some(match (found.is_file(), found.is_dir()) {
+        (true, _) => Kind::File,
+        (_, true) => Kind::Folder,
+        _ => Kind::Other,
+    })
 }
 
 /// What is not there need not go.
@@ -147,7 +230,14 @@ fn gone(removed: io::Result<()>) -> io::Result<()> {
 
 /// A file that is open.
 #[derive(Debug)]
-pub struct File(fs::File);
+pub struct File(Handle);
+
+#[derive(Debug)]
+enum Handle {
+    Real(fs::File),
+    #[cfg(test)]
+    Simulated(simulated::File),
+}
 
 impl File {
     /// The same file once more, at the same place in it.
@@ -155,7 +245,11 @@ impl File {
     /// # Errors
     /// What the system says.
     pub fn try_clone(&self) -> io::Result<Self> {
-        self.0.try_clone().map(File)
+        match &self.0 {
+            Handle::Real(file) => file.try_clone().map(File::from),
+            #[cfg(test)]
+            Handle::Simulated(file) => Ok(File(Handle::Simulated(file.clone()))),
+        }
     }
 
     /// Has this process alone use it, until all clones are dropped.
@@ -163,7 +257,11 @@ impl File {
     /// # Errors
     /// Another one uses it, or what the system says.
     pub fn try_lock(&self) -> Result<(), TryLockError> {
-        self.0.try_lock()
+        match &self.0 {
+            Handle::Real(file) => file.try_lock(),
+            #[cfg(test)]
+            Handle::Simulated(file) => file.try_lock(),
+        }
     }
 
     /// Its bytes, and how many they are, outlive a power failure from now on; its name does once its folder is synced.
@@ -171,7 +269,11 @@ impl File {
     /// # Errors
     /// What the system says.
     pub fn sync(&self) -> io::Result<()> {
-        self.0.sync_data()
+        match &self.0 {
+            Handle::Real(file) => file.sync_data(),
+            #[cfg(test)]
+            Handle::Simulated(file) => file.sync(),
+        }
     }
 
     /// How many bytes it has.
@@ -179,7 +281,11 @@ impl File {
     /// # Errors
     /// What the system says.
     pub fn length(&self) -> io::Result<u64> {
-        Ok(self.0.metadata()?.len())
+        match &self.0 {
+            Handle::Real(file) => Ok(file.metadata()?.len()),
+            #[cfg(test)]
+            Handle::Simulated(file) => Ok(file.length()),
+        }
     }
 
     /// Has it end behind so many bytes.
@@ -187,35 +293,55 @@ impl File {
     /// # Errors
     /// What the system says.
     pub fn set_length(&self, bytes: u64) -> io::Result<()> {
-        self.0.set_len(bytes)
+        match &self.0 {
+            Handle::Real(file) => file.set_len(bytes),
+            #[cfg(test)]
+            Handle::Simulated(file) => file.set_length(bytes),
+        }
     }
 }
 
 impl From<fs::File> for File {
     fn from(file: fs::File) -> Self {
-        File(file)
+        File(Handle::Real(file))
     }
 }
 
 impl Read for &File {
     fn read(&mut self, bytes: &mut [u8]) -> io::Result<usize> {
-        (&self.0).read(bytes)
+        match &self.0 {
+            Handle::Real(file) => (&mut &*file).read(bytes),
+            #[cfg(test)]
+            Handle::Simulated(file) => Ok(file.read(bytes)),
+        }
     }
 }
 
 impl Write for &File {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        (&self.0).write(bytes)
+        match &self.0 {
+            Handle::Real(file) => (&mut &*file).write(bytes),
+            #[cfg(test)]
+            Handle::Simulated(file) => file.write(bytes),
+        }
     }
 
     fn flush(&mut self) -> io::Result<()> {
-        (&self.0).flush()
+        match &self.0 {
+            Handle::Real(file) => (&mut &*file).flush(),
+            #[cfg(test)]
+            Handle::Simulated(_) => Ok(()),
+        }
     }
 }
 
 impl Seek for &File {
     fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
-        (&self.0).seek(to)
+        match &self.0 {
+            Handle::Real(file) => (&mut &*file).seek(to),
+            #[cfg(test)]
+            Handle::Simulated(file) => file.seek(to),
+        }
     }
 }
 

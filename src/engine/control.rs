@@ -9,6 +9,7 @@ use hearth_operators::dataflow::{Gate, State as Held};
 use hearth_operators::words::Epoch;
 
 use super::{Reached, Resumed};
+use crate::sources::Position;
 use crate::stop::Stop;
 
 /// How long the workers of a stopped run go on, to bring to an end what was read.
@@ -45,6 +46,8 @@ pub struct Control {
     before: Epoch,
     /// Whether the log's end was told before it.
     closed: bool,
+    /// Where the source stood then.
+    position: Position,
     /// Whether the dataflow is being suspended.
     suspends: AtomicBool,
     /// Where the workers wait for each other then.
@@ -95,6 +98,7 @@ impl Control {
             dealt: Mutex::new(dealt.collect()),
             before: resumed.epochs,
             closed: resumed.closed,
+            position: resumed.position,
             ..Control::default()
         };
         control.state().reached = control.begin();
@@ -108,6 +112,7 @@ impl Control {
             out: self.before,
             ended: self.closed,
             closed: self.closed,
+            position: self.position,
             ..Reached::default()
         }
     }
@@ -198,6 +203,7 @@ impl Control {
         self.is_suspended().then(|| Resumed {
             epochs: reached.epochs + Epoch::from(reached.closed),
             closed: reached.closed,
+            position: reached.position,
             states: std::mem::take(&mut taken),
         })
     }

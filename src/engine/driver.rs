@@ -165,8 +165,8 @@ impl Driver {
         }
     }
 
-    /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone. The first worker
-    /// says which of these it is, for all must agree.
+    /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone. The first
+    /// worker says which of these it is, for all must agree.
     fn run_out(&self, worker: &mut Worker, Probes { ingested, done }: &Probes, closed: bool) {
         let (control, stop) = (&self.control, &self.setup.stop);
         let first = worker.index() == 0;
@@ -293,6 +293,7 @@ impl Lead<'_> {
             worker.step_or_park(Some(NAP));
             out(driver, ingested, &mut reached);
         }
+        driver.control.publish(reached);
         None
     }
 

@@ -69,10 +69,15 @@ pub struct Epochs {
     pub interval: Option<Duration>,
 }
 
-/// Is told by the first worker, as it happens; it goes on when the call returns.
+/// Is told by the first worker, as it happens, and asked by the reader; they go on when the call returns.
 pub trait Watch: Send + Sync {
     /// An epoch is about to be fed.
     fn feeds(&self, _epoch: Epoch, _dealt: &Dealt) {}
+
+    /// Whether no more is to be read for the moment; asked by the reader, before each epoch and while it waits.
+    fn holds_back(&self) -> bool {
+        false
+    }
 
     /// All segments, transitions and accounts of an epoch are out. Epochs come in order.
     fn out(&self, _epoch: Epoch) {}
@@ -88,6 +93,8 @@ pub struct Resumed {
     pub epochs: Epoch,
     /// Whether the dataflow was told that the log has ended: then nothing is read any more.
     pub closed: bool,
+    /// Where the source stood.
+    pub position: Position,
     /// What the operators held, by worker.
     pub states: Vec<State>,
 }
@@ -163,6 +170,7 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         workers: setup.workers,
         stop: stop.clone(),
         control: control.clone(),
+        watch: setup.watch.clone(),
         give,
     };
     let reader = std::thread::Builder::new()

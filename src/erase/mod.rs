@@ -13,11 +13,13 @@ use anyhow::Context;
 use clap::Args;
 use hearth_operators::words::Time;
 
+use crate::checkpoint::Checkpoints;
 use crate::config::UsageError;
 use crate::disk::Disk;
+use crate::first_pass;
 use crate::kept;
 use crate::outputs::{self, Stream, grouped, summary_path};
-use crate::sinks::files::{self, Folder, FolderError, Models};
+use crate::sinks::files::{Folder, FolderError, Models};
 use crate::time;
 pub use compact::compact;
 use lines::Lines;
@@ -98,6 +100,9 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     let lines: u64 = gone.values().sum();
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
     let kept = kept::remove(&args.dir, &args.home)?;
+    // Nor is it known what a run could go on from that never had it.
+    Checkpoints::of(folder.disk(), &args.dir, None).clear()?;
+    first_pass::remove(folder.disk(), &args.dir)?;
     let models = what.is_whole() && remove_models(&args.dir, &args.home)? || kept;
     if lines == 0 && !models {
         anyhow::bail!(
@@ -165,7 +170,8 @@ fn count_lines(dir: &Path) -> anyhow::Result<()> {
         *lines = serde_json::to_value(lines_of(dir)?)?;
     }
     let text = serde_json::to_string_pretty(&summary)? + "\n";
-    files::replace(&Disk::real(), &path, text.as_bytes())
+    Disk::real()
+        .replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

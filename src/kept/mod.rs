@@ -198,7 +198,8 @@ pub fn write(
     }
     index.homes.sort_by(|a, b| a.home.cmp(&b.home));
     finish(file, &index)?;
-    disk.rename(&new, &path)
+    disk.rename(&new, &path)?;
+    disk.sync_folder(&dir.join("models"))
 }
 
 /// A new file; whatever stood there is gone.

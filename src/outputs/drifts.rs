@@ -122,6 +122,7 @@ impl Record for Drift {
 
     fn count(&self, tally: &mut Tally) {
         tally.counts.drifts += 1;
+        tally.counts.drifts_adapted += u64::from(self.adapted);
     }
 }
 

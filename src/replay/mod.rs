@@ -19,6 +19,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
 
 use crate::checkpoint::Found;
@@ -41,29 +42,36 @@ use crate::synthesizers::llm::Llm;
 use crate::trainer;
 use achieved::Declared;
 pub use args::ReplayArgs;
-use checkpointing::{Begin, Keeping};
+use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Quoted};
+pub use watch::BACK_AFTER;
 use watch::Fed;
 
-/// Runs logs through the dataflow and prints a summary.
+/// Runs logs through the dataflow and prints a summary. Where the output folder holds the whole of that already, it says so.
 ///
 /// # Errors
 /// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); the input
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let ended = through(args, &[], stop, &Disk::real())?;
+    let Some(ended) = through(args, &[], stop, &Ground::default())? else {
+        writeln!(
+            io::stdout(),
+            "{} holds the whole of this run already; --fresh does it again",
+            args.out.display()
+        )?;
+        return Ok(());
+    };
     writeln!(io::stdout(), "{}", ended.summary)?;
-    ended.judge(args, stop)?;
-    Ok(())
+    ended.told(args)
 }
 
-/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The
-/// outputs are those of a run without a pause.
+/// Does what [`run`] does, always anew, but is suspended on the way and gone on with, and gives the summary instead of printing it.
+/// The outputs are those of a run without a pause.
 ///
 /// # Errors
 /// As [`run`]; or there is a pause and the log cannot be read again.
@@ -72,27 +80,79 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    through(args, pauses, stop, &Disk::real())?.judge(args, stop)
+    let anew = ReplayArgs {
+        fresh: true,
+        ..args.clone()
+    };
+    match through(&anew, pauses, stop, &Ground::default())? {
+        Some(ended) => {
+            let summary = ended.summary.clone();
+            ended.told(&anew).map(|()| summary)
+        }
+        None => anyhow::bail!("a run that begins anew was not begun; this is a bug in Hearth"),
+    }
 }
 
-/// From the arguments to everything that a run writes.
-fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> anyhow::Result<Ended> {
-    let input = Input::open(args)?;
+/// What a run stands on: the system's disk and what it is made of, but in tests.
+pub(crate) struct Ground<'a> {
+    pub disk: Disk,
+    /// What the dataflow asks, in place of what the run would.
+    pub services: &'a dyn Fn(Services) -> Services,
+    /// How many times more often checkpoints may be taken for what they take.
+    pub haste: u32,
+}
+
+impl Default for Ground<'_> {
+    fn default() -> Self {
+        Ground {
+            disk: Disk::real(),
+            services: &|services| services,
+            haste: 1,
+        }
+    }
+}
+
+/// Does what [`run`] does on other ground, and gives the summary instead of printing it.
+#[cfg(test)]
+pub(crate) fn run_on(
+    ground: &Ground<'_>,
+    args: &ReplayArgs,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    match through(args, &[], stop, ground)? {
+        Some(ended) => {
+            let summary = ended.summary.clone();
+            ended.told(args).map(|()| summary)
+        }
+        None => Err(anyhow::anyhow!("there is a whole run already")),
+    }
+}
+
+/// From the arguments to everything that a run writes; `None`: it is there.
+fn through(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Option<Ended>> {
+    let began = Instant::now();
+    let mut input = Input::open(args, &ground.disk)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
-    let folder = Folder::claim(disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(
-        args,
-        &input.fleet.catalogs,
-        &folder,
-        input.again_or_refuse().is_ok(),
-    )?;
-    let found = keeping.found(args.fresh)?;
-    let mut replay = Replay::begin(args, input, &folder, stop, found)?;
+    let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
+    let keeping = Keeping::new(args, &input, &folder)?.with_haste(ground.haste);
+    let found = match keeping.before(args.fresh)? {
+        Before::Complete => return Ok(None),
+        Before::Found(found) => Some((*found, began)),
+        Before::Nothing => None,
+    };
+    let first_pass = input.fleet.first_pass.take();
+    let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
+    keeping.keep_first_pass(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
@@ -102,13 +162,22 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop, disk: &Disk) -> any
         erase::compact(&args.out)?;
         ended.summary.lines = erase::lines_of(&args.out)?;
     }
-    ended.summary.write(&folder)?;
     if stop.is_stopped() {
         ended.kept = keeping.any();
-    } else {
-        keeping.clear()?;
     }
-    Ok(ended)
+    ended.trouble = ended.judge(args, stop).err();
+    match &ended.trouble {
+        None => {
+            let run = keeping.finish(args.compact)?;
+            // What is asked of a dry run is told each time.
+            ended.summary.run = run.filter(|_| ended.quoted.is_none());
+        }
+        Some(_) if stop.is_stopped() => {}
+        // The same command would come to the same.
+        Some(_) => keeping.clear()?,
+    }
+    ended.summary.write(&folder)?;
+    Ok(Some(ended))
 }
 
 /// A replay under way.
@@ -155,6 +224,8 @@ struct Ended {
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
     kept: bool,
+    /// What did not go as it should.
+    trouble: Option<anyhow::Error>,
 }
 
 impl<'a> Replay<'a> {
@@ -162,9 +233,9 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        folder: &Folder,
+        (folder, ground): (&Folder, &Ground<'_>),
         stop: &'a Stop,
-        found: Option<Found>,
+        found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
         let config = &args.config;
         let Input {
@@ -193,6 +264,7 @@ impl<'a> Replay<'a> {
         let Begun { answers, llm } =
             synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
         let answered = answers.is_some();
+        let (found, since) = found.unzip();
         // Nothing can refuse the run any more.
         let outputs = (folder, names, config.output_packing);
         let Begin {
@@ -206,13 +278,18 @@ impl<'a> Replay<'a> {
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
         let strict = config.strict.then(|| stop.clone());
-        let fed = Arc::new(Fed::new(workload.clone(), strict));
+        let fed = Arc::new(Fed::new(workload.clone(), strict, config.max_memory));
+        if let Some(since) = since {
+            fed.goes_on(since);
+        }
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),
-            services: services(&pool, &workload, catalogs, &notes, training, answers),
+            services: (ground.services)(services(
+                &pool, &workload, catalogs, &notes, training, answers,
+            )),
             rows,
             epochs: epochs(config, &source),
             stop: stop.clone(),
@@ -259,8 +336,7 @@ impl<'a> Replay<'a> {
             anyhow::bail!("the run could not be suspended: {failure}");
         };
         self.past = Past::of(outcome);
-        let log = self.again.behind(self.past.lines)?;
-        self.manner = log.manner();
+        let log = self.again.at(self.past.position, self.manner.clone())?;
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -319,6 +395,7 @@ impl<'a> Replay<'a> {
             .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
+        summary.notes.extend(self.fed.waited());
         Ok(Ended {
             summary,
             counts,
@@ -326,6 +403,7 @@ impl<'a> Replay<'a> {
             outcome,
             quoted: self.quoted,
             kept: false,
+            trouble: None,
         })
     }
 }
@@ -367,12 +445,12 @@ impl Ended {
     ///
     /// # Errors
     /// What did not.
-    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Summary> {
+    fn judge(&mut self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
         let (summary, out) = (&self.summary, args.out.display());
         if let Some(failure) = stop.failure() {
             anyhow::bail!("{failure}; what was done until then is in {out}");
         }
-        self.outcome.source?;
+        std::mem::replace(&mut self.outcome.source, Ok(()))?;
         if !summary.balanced() {
             anyhow::bail!(
                 "the accounting does not agree: events were lost; this is a bug in Hearth"
@@ -391,9 +469,6 @@ impl Ended {
                 "no language model: {reason}; the requests without an answer are in verdicts.jsonl"
             );
         }
-        if let Some(quoted) = self.quoted {
-            quoted.tell(&args.config, &args.out)?;
-        }
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
         let told = self.counts.feedback.rejected + self.counts.erasures.rejected;
         let refused = self.counts.rejected + self.counts.rejected_contexts + told;
@@ -406,7 +481,19 @@ impl Ended {
         }
         match achieved::nothing(summary, &self.counts, &self.declared, &args.out) {
             Some(reason) => anyhow::bail!("{reason}"),
-            None => Ok(self.summary),
+            None => Ok(()),
+        }
+    }
+
+    /// Tells what a person asked for beside the outputs.
+    ///
+    /// # Errors
+    /// What did not go as it should.
+    fn told(self, args: &ReplayArgs) -> anyhow::Result<()> {
+        match (self.trouble, self.quoted) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Some(quoted)) => quoted.tell(&args.config, &args.out),
+            (None, None) => Ok(()),
         }
     }
 }

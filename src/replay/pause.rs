@@ -10,7 +10,7 @@ use hearth_operators::dataflow::{Services, Settings};
 use super::watch::Fed;
 use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup, StartError};
 use crate::sinks::RowSender;
-use crate::sources::{Files, SourceError};
+use crate::sources::{Files, Position, SourceError};
 use crate::stop::Stop;
 
 /// Where a run is suspended, and how it goes on.
@@ -67,6 +67,8 @@ pub struct Past {
     pub ended: bool,
     /// Whether the dataflow was told so.
     pub closed: bool,
+    /// Where the source stood.
+    pub position: Position,
     ingested: Duration,
     /// The first error that the source met.
     source: Result<(), SourceError>,
@@ -79,6 +81,7 @@ impl Default for Past {
             told: 0,
             ended: false,
             closed: false,
+            position: Position::default(),
             ingested: Duration::ZERO,
             source: Ok(()),
         }
@@ -87,12 +90,13 @@ impl Default for Past {
 
 impl Past {
     /// So many lines were fed by a run that is no more; of these so many are what people say.
-    pub fn behind(lines: u64, told: u64, closed: bool) -> Self {
+    pub fn behind(lines: u64, told: u64, closed: bool, position: Position) -> Self {
         Past {
             lines,
             told,
             ended: closed,
             closed,
+            position,
             ..Past::default()
         }
     }
@@ -104,6 +108,7 @@ impl Past {
             told: outcome.reached.told,
             ended: outcome.reached.ended,
             closed: outcome.reached.closed,
+            position: outcome.reached.position,
             ingested: outcome.ingested,
             source: outcome.source,
         }

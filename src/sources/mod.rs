@@ -8,6 +8,7 @@ pub mod files;
 mod folders;
 mod sorter;
 mod source;
+mod stood;
 
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
@@ -18,3 +19,4 @@ pub use files::{
 pub use folders::expand;
 pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
+pub use stood::Stood;

@@ -179,8 +179,6 @@ pub struct Position {
     pub number: u64,
     /// In a file of text: whether it ended within its last line, which may not be all of it.
     pub unended: bool,
-    /// How the log is written, as far as it is read.
-    pub manner: u8,
     /// Whether what follows can only be read rightly behind what stands before it.
     pub remembers: bool,
 }

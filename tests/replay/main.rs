@@ -10,6 +10,8 @@ mod contexts;
 mod fleet;
 mod folder;
 mod formats;
+mod full;
+mod grown;
 mod household;
 mod inputs;
 mod interrupt;

@@ -2,13 +2,14 @@
 //!
 //! ```text
 //! behaviors (by home's worker) ─> split ──> segments(±) ─> transitions(±)
-//!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐      (and shifts that it found: drifts)
+//!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
 //! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
 //!  (shifts, erasures, feedback)                                            └──────────┘
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
 //! segments ─> pooling ══broadcast══> pooled counts
 //! segments in regimes, pooled counts, feedback ──> detect ─> judged segments, alarms(±)
 //! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! shifts that nobody declared: found by shifts ──> drifts, and, if so wished, ended regimes
 //! what stands of homes after an erasure: from shifts to detect and models, which learn it anew
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!

@@ -44,7 +44,27 @@ pub struct Changes {
 const NOTABLE: f64 = 0.75;
 
 impl Changes {
-    /// What was and what is, in figures: behaviours a day, then of the devices and three hours that differ most.
+    /// What stands out most: a device, the hours, or how much is done at all.
+    fn headline(&self, catalog: &Catalog) -> String {
+        let direction = |rates: Rates| match rates.after > rates.before {
+            true => "more",
+            false => "less",
+        };
+        let hours = self.hours.iter().map(|(_, rates)| rates.weight());
+        let hours = hours.fold(0.0, f64::max);
+        let all = self.rate.weight();
+        match self.devices.first() {
+            Some((device, rates)) if rates.weight() >= hours.max(all) => {
+                let device = catalog.devices().get(usize::from(device.0));
+                let name = device.map_or("?", |device| &device.name);
+                format!("{} {name}", direction(*rates))
+            }
+            _ if hours > all => "other hours".to_owned(),
+            _ => format!("{} at all", direction(self.rate)),
+        }
+    }
+
+    /// What was and what is: what stands out most now, then figures: behaviours a day, and of the devices and three hours that differ most.
     pub fn in_words(&self, catalog: &Catalog) -> (String, String) {
         let mut hours: Vec<_> = self.hours.iter().collect();
         hours.sort_by(|a, b| b.1.weight().total_cmp(&a.1.weight()));
@@ -69,7 +89,9 @@ impl Changes {
             }
             words
         };
-        (side(|rates| rates.before), side(|rates| rates.after))
+        let now = side(|rates| rates.after);
+        let now = format!("{}: {now}", self.headline(catalog));
+        (side(|rates| rates.before), now)
     }
 }
 

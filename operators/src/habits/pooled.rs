@@ -35,8 +35,8 @@ impl Context {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Situation(u64);
 
-/// Bits of how many pairs, and triples, of actions are counted at most that have an action as late in their cohort's catalog: up to 4,096
-/// actions it is all pairs, up to 512 all triples.
+/// Bits of how many pairs, and triples, of actions are counted at most that have an action as late in their cohort's catalog:
+/// up to 4,096 actions it is all pairs, up to 512 all triples.
 const PAIRS: u32 = 24;
 const TRIPLES: u32 = 27;
 
@@ -91,9 +91,9 @@ impl Situation {
         Situation(kind << 56 | parts)
     }
 
-    /// Whether it is counted what comes in it. In a cohort of thousands of actions there could be more pairs and triples of them than any
-    /// memory holds: of those with so late an action a share is counted, chosen by nothing but what they are, so that what
-    /// goes is what came.
+    /// Whether it is counted what comes in it. In a cohort of thousands of actions there could be more pairs and triples of
+    /// them than any memory holds: of those with so late an action a share is counted, chosen by nothing but what they are,
+    /// so that what goes is what came.
     fn counts(self, action: ActionId) -> bool {
         let (words, room) = match self.0 >> 56 {
             1 => (3, TRIPLES),

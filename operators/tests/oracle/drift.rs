@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{Log, Outputs, declared, known};
-use hearth_operators::drift::{Alertness, Drift};
+use crate::log::{HALF_HOUR, Log, Outputs, behavior, catalogs, declared, known, run, shift};
+use hearth_operators::compress::Alpha;
+use hearth_operators::dataflow::Fitting;
+use hearth_operators::drift::{Alertness, Drift, Strictness};
 use hearth_operators::reference::{self, HomeLife};
-use hearth_operators::words::{Epoch, HomeId, ShiftKey, ShiftKind, Time};
+use hearth_operators::split::Rules;
+use hearth_operators::words::{ActionId, Epoch, HomeId, Moment, Shift, ShiftKey, ShiftKind, Time};
 use proptest::prelude::*;
 
 /// What is found, when, and how strong the case is.
@@ -80,7 +83,7 @@ pub fn one_change_is_one_shift(log: &Log, outputs: &Outputs) -> Result<(), TestC
         }
         for (epoch, refused) in outputs.refused.iter().filter(|(_, r)| r.home == Some(home)) {
             let then = known(log, outputs, home, *epoch);
-            let is_answered = |shift: &hearth_operators::words::Shift| {
+            let is_answered = |shift: &Shift| {
                 shift.time > refused.time
                     || shift.kind == ShiftKind::Drift && is_near(shift.time, refused.time)
             };
@@ -101,4 +104,88 @@ pub fn without_epochs(outputs: &Outputs) -> (Vec<Drift>, Vec<String>) {
     let mut ended: Vec<_> = ended.collect();
     ended.sort();
     (found, ended)
+}
+
+/// Forty days: heater and light in the morning, from the thirtieth on the light and a sensor in the evening. One epoch a day.
+fn forty_days() -> Log {
+    let day = |day: i64| {
+        let (hour, other) = if day < 30 { (8, 0) } else { (20, 6) };
+        let at = |minute: i64, action| Moment {
+            time: Time(
+                day * Time::DAY + hour * Time::HOUR + (minute + day * 7 % 40) * HALF_HOUR / 30,
+            ),
+            action: ActionId(action),
+            offset: 0,
+        };
+        let moments = [at(0, 3), at(5, other), at(9, 5)];
+        moments.map(|moment| behavior(0, moment, None, 0)).to_vec()
+    };
+    Log {
+        epochs: (0..40).map(day).collect(),
+        shifts: Vec::new(),
+        erasures: Vec::new(),
+        feedback: Vec::new(),
+        ended: true,
+        rules: Rules::new(catalogs()),
+        alpha: Alpha::Above(0.7),
+        fitting: Fitting::Maintained,
+        strictness: Strictness::default(),
+        adapts: true,
+        workers: 2,
+        suspensions: Vec::new(),
+    }
+}
+
+#[test]
+fn a_change_that_nobody_declared_is_answered_once() {
+    let began = Time(30 * Time::DAY + 4 * Time::HOUR);
+    let found = run(&forty_days());
+    let [(epoch, drift)] = &found.drifts[..] else {
+        panic!("{:?}", found.drifts);
+    };
+    assert!(
+        drift.adapted && drift.since == began && *epoch < 37,
+        "{drift:?}"
+    );
+    let [(at, key, ended)] = &found.ended[..] else {
+        panic!("{:?}", found.ended);
+    };
+    assert_eq!((at, key.regime), (epoch, 0));
+    assert_eq!(
+        (ended.shift.kind, ended.shift.time),
+        (ShiftKind::Drift, began)
+    );
+    assert!(ended.shift.to.contains("Heater 0.0"), "{}", ended.shift.to);
+    // Whatever is known of what came after it is told.
+    assert!(ended.source.len() == 30 && !ended.target.is_empty());
+    assert!(
+        found
+            .requests
+            .iter()
+            .all(|(_, request)| request.key.shift == *key)
+    );
+    assert!(!found.requests.is_empty());
+}
+
+#[test]
+fn a_shift_that_is_found_and_declared_is_one() {
+    let day = |day: i64| Time(day * Time::DAY + 4 * Time::HOUR);
+    // Known before it is found: what is found is noted, and the one that was declared ends the regime.
+    let mut log = forty_days();
+    log.shifts = vec![(0, shift(None, day(34)))];
+    let known = run(&log);
+    assert!(known.drifts.iter().all(|(_, drift)| !drift.adapted));
+    assert!(
+        known
+            .ended
+            .iter()
+            .all(|(_, _, e)| e.shift.kind == ShiftKind::Season)
+    );
+    assert_eq!((known.drifts.len(), known.ended.len()), (1, 1));
+    // Declared when it was found already.
+    log.shifts = vec![(38, shift(Some(0), day(31)))];
+    let late = run(&log);
+    assert_eq!((late.drifts.len(), late.ended.len()), (1, 1));
+    assert!(late.drifts[0].1.adapted);
+    assert_eq!(late.refused, [(38, shift(Some(0), day(31)))]);
 }

@@ -68,7 +68,8 @@ impl Store for Folder {
     }
 
     fn remove(&self, name: &str) -> io::Result<()> {
-        self.disk.remove(&self.path.join(name))
+        self.disk.remove(&self.path.join(name))?;
+        self.disk.sync_folder(&self.path)
     }
 
     fn leave(&self) -> io::Result<()> {

@@ -35,7 +35,7 @@ pub trait Store: fmt::Debug + Send + Sync {
     /// It cannot be written.
     fn put(&self, name: &str, fill: Fill<'_>) -> io::Result<()>;
 
-    /// Removes a thing, if it is there.
+    /// Removes a thing, if it is there; it is gone for good before anything else goes.
     ///
     /// # Errors
     /// What the system says.

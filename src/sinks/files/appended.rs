@@ -188,13 +188,18 @@ impl Appended {
         self.body.flush().map_err(|source| self.failed(source))
     }
 
-    /// Nothing more comes.
+    /// Nothing more comes: what was appended outlives a power failure.
     pub fn finish(&mut self) -> Result<(), SinkError> {
         if let Body::Packed(encoder) = &mut self.body {
             let finished = encoder.do_finish();
             finished.map_err(|source| self.failed(source))?;
         }
-        self.flush()
+        self.flush()?;
+        let file = match &self.body {
+            Body::Plain(file) => file.get_ref(),
+            Body::Packed(packed) => packed.get_ref().get_ref(),
+        };
+        file.sync().map_err(|source| self.failed(source))
     }
 
     /// What went wrong with it.
@@ -220,6 +225,8 @@ impl Appended {
         io::copy(&mut plain, &mut packed)?;
         self.body = Body::Packed(packed);
         self.end()?.sync()?;
+        self.disk
+            .sync_folder(self.path.parent().unwrap_or(Path::new("")))?;
         self.disk.remove(&self.path)
     }
 
@@ -273,6 +280,7 @@ fn unpack(disk: &Disk, path: &Path, packed: &Path, bytes: u64) -> io::Result<()>
         io::copy(&mut read.take(bytes), &mut plain)?;
         plain.flush()?;
         plain.get_ref().sync()?;
+        disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
     }
     disk.remove(packed)
 }

@@ -6,7 +6,10 @@ use std::path::{Path, PathBuf};
 
 use super::models::Models;
 use crate::disk::{Disk, File, Kind, Open};
-use crate::outputs::{Stream, summary_path};
+use crate::outputs::{Stream, cassette_path, state_path, summary_path};
+
+/// How what lies beside the outputs is named; it makes no folder somebody else's.
+const BESIDE: &str = ".hearth.";
 
 /// OpenRows by the run that writes into the folder. It stays: who removed it could remove it under the next run.
 const LOCK: &str = ".hearth.lock";
@@ -107,20 +110,29 @@ impl Folder {
         &self.path
     }
 
+    /// Has the names in it outlive a power failure.
+    pub(super) fn sync(&self) -> Result<(), FolderError> {
+        let synced = self.disk.sync_folder(&self.path);
+        synced.map_err(creating(&self.path))
+    }
+
     /// Takes back what says that the outputs are complete.
     pub(super) fn reopen(&self) -> Result<(), FolderError> {
         let summary = summary_path(&self.path);
-        self.disk.remove(&summary).map_err(creating(&summary))
+        self.disk.remove(&summary).map_err(creating(&summary))?;
+        self.sync()
     }
 
     /// Removes an earlier output: the summary first, for a folder without one is known to be incomplete, and all of it before
     /// anything new is written. Links are removed, not followed.
     pub(super) fn clear(&self) -> Result<(), FolderError> {
+        self.reopen()?;
         for file in outputs(&self.path) {
             self.disk.remove(&file).map_err(creating(&file))?;
         }
         let models = Models::of(&self.disk, &self.path);
-        models.clear().map_err(creating(&self.path))
+        models.clear().map_err(creating(&self.path))?;
+        self.sync()
     }
 }
 
@@ -134,7 +146,7 @@ fn outputs(dir: &Path) -> impl Iterator<Item = PathBuf> {
 struct Contents {
     /// An output of Hearth.
     ours: bool,
-    /// Something, except for the lock.
+    /// Something that a run of Hearth does not leave there before its first output.
     foreign: bool,
 }
 
@@ -144,9 +156,16 @@ impl Contents {
         let inside = disk.list(dir).map_err(creating(dir))?;
         Ok(Contents {
             ours: Models::of(disk, dir).exist() || outputs(dir).any(there),
-            foreign: inside.iter().any(|path| !path.ends_with(LOCK)),
+            foreign: inside.iter().any(|path| {
+                !is_beside(path) && *path != cassette_path(dir) && *path != state_path(dir)
+            }),
         })
     }
+}
+
+fn is_beside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(BESIDE.as_bytes())
 }
 
 /// Locks the folder for this process; the system releases it with the process, however that ends.

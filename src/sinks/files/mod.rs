@@ -4,14 +4,10 @@ mod appended;
 mod folder;
 mod models;
 
-use std::io::{self, Write};
-use std::path::Path;
-
 use hearth_operators::words::Epoch;
 
 use super::{Durable, Positions, Sink, SinkError};
 use crate::config::Packing;
-use crate::disk::{Disk, Open};
 use crate::outputs::{Model, Names, Rows, Stream};
 
 use appended::Appended;
@@ -40,9 +36,14 @@ impl Files {
             let created = Appended::create(folder, stream, packing);
             created.map_err(|(path, source)| FolderError::Create { path, source })
         };
-        let files = Stream::ALL.into_iter().map(create);
+        let files: Vec<Appended> = Stream::ALL
+            .into_iter()
+            .map(create)
+            .collect::<Result<_, _>>()?;
+        // A cut says how far they go, and so that they are there.
+        folder.sync()?;
         Ok(Files {
-            files: files.collect::<Result<_, _>>()?,
+            files,
             models: Models::of(folder.disk(), folder.path()),
             line: Vec::new(),
         })
@@ -96,6 +97,7 @@ impl Sink for Files {
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
+        // Before the summary says that they are complete.
         self.files.iter_mut().try_for_each(Appended::finish)
     }
 
@@ -109,15 +111,6 @@ impl Sink for Files {
         let durable = || files.into_iter().try_for_each(|durable| durable());
         Ok((positions, Box::new(durable)))
     }
-}
-
-/// Writes a file anew. Whatever stood under its name, a link for one, is removed, not written to.
-///
-/// # Errors
-/// It cannot be removed or written.
-pub fn replace(disk: &Disk, path: &Path, bytes: &[u8]) -> io::Result<()> {
-    disk.remove(path)?;
-    disk.open(path, Open::New)?.write_all(bytes)
 }
 
 #[cfg(test)]

@@ -82,7 +82,7 @@ impl Models {
         let path = folder.join(file);
         let disk = &self.disk;
         disk.create_folder(&folder)
-            .and_then(|()| super::replace(disk, &path, &model.weights.0))
+            .and_then(|()| disk.replace(&path, &model.weights.0))
             .map_err(|source| SinkError::Write { path, source })
     }
 }

@@ -1,5 +1,6 @@
 //! Folders and files: what is on disk, where streams stand, and what is refused.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hearth_operators::words::CohortId;
@@ -9,6 +10,7 @@ use super::super::tests::{names, row};
 use super::appended::LARGE;
 use super::*;
 use crate::config::Packing;
+use crate::disk::Disk;
 use crate::outputs::{ModelOf, read, summary_path};
 
 fn claim(dir: &Path) -> Result<Folder, FolderError> {
@@ -205,7 +207,9 @@ fn links_are_removed_and_not_followed() {
         weights: hearth_operators::words::Weights(vec![1].into()),
     };
     files.save(&model, &names()).unwrap();
-    replace(&Disk::real(), &summary_path(dir.path()), b"{}").unwrap();
+    Disk::real()
+        .replace(&summary_path(dir.path()), b"{}")
+        .unwrap();
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
     assert!(

@@ -103,24 +103,6 @@ impl EventLog {
         read
     }
 
-    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them. How many are missing.
-    pub fn skip(&mut self, lines: u64) -> u64 {
-        const AT_ONCE: u64 = 4096;
-        let mut left = lines;
-        let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
-        while left > 0 {
-            match self.read(left.min(AT_ONCE) as usize, &mut behaviors, &mut rejected) {
-                Ok(0) => return left,
-                Ok(read) => left -= read as u64,
-                Err(_) => {}
-            }
-            behaviors.clear();
-            rejected.clear();
-            self.told = Told::default();
-        }
-        0
-    }
-
     /// Takes what people say in the lines that were read.
     pub fn told(&mut self) -> Told {
         std::mem::take(&mut self.told)
@@ -254,27 +236,36 @@ impl EventLog {
     /// How far the log is read.
     pub fn position(&self) -> Position {
         Position {
-            manner: self.manner.bits(),
             remembers: self.twice.remembers(),
             ..self.events.position(self.last)
         }
     }
 
-    /// Goes on where the log was read up to; of it nothing was read yet. What was read before is not read again, but for what must be
-    /// decompressed.
+    /// Goes on where the log was read up to, written until then in this manner; of it nothing was read yet. What was read before is
+    /// not read again, but for what must be decompressed, or where a clock stands in the hour that comes twice.
     ///
     /// # Errors
     /// The file of that position cannot be read, or ends before it.
-    pub fn go_to(&mut self, position: Position) -> Result<(), SourceError> {
+    pub fn go_to(&mut self, position: Position, manner: Manner) -> Result<(), SourceError> {
         let Position { file, line, .. } = position;
-        self.manner.met_before(position.manner);
+        self.manner = manner;
         let behind = Line { file, line };
-        if !position.remembers {
-            self.last = behind;
-            return self.events.go_to(position);
+        if position.remembers {
+            return self.read_up_to(behind);
         }
+        self.last = behind;
+        self.events.go_to(position)
+    }
+
+    /// Reads lines into nothing: they were read before, and so was what breaks off among them.
+    fn read_up_to(&mut self, line: Line) -> Result<(), SourceError> {
         let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
-        while self.last < behind && self.read(1, &mut behaviors, &mut rejected)? > 0 {
+        while self.last < line {
+            match self.read(1, &mut behaviors, &mut rejected) {
+                Ok(0) => break,
+                Ok(_) | Err(SourceError::Broken { .. } | SourceError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
             behaviors.clear();
             rejected.clear();
             self.told = Told::default();
@@ -298,6 +289,8 @@ pub(crate) struct Events {
     line: Text,
     /// How far the file of text is read that was read last.
     behind: Behind,
+    /// Which one that is.
+    text: u32,
     progress: Arc<AtomicU64>,
     keys: Keys,
 }
@@ -375,9 +368,17 @@ impl Events {
             open: None,
             line: Text::default(),
             behind: Behind::default(),
+            text: 0,
             progress,
             keys: keys.clone(),
         })
+    }
+
+    /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
+    pub fn end(&self) -> Position {
+        let line = self.behind.number;
+        let file = self.text;
+        self.position(Line { file, line })
     }
 
     /// How far the log is read, this being the last line.
@@ -430,6 +431,7 @@ impl Events {
                 let input = lines::input(&path, progress).map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
+                self.text = position.file;
             }
         }
         self.progress.store(position.bytes, Ordering::Relaxed);
@@ -527,6 +529,7 @@ impl Events {
         }
         let line = self.line.number;
         let place = Line { file, line };
+        self.text = file;
         match format {
             Format::JsonLines => {
                 let record = records::event(&self.line, &self.keys);

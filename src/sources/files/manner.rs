@@ -3,12 +3,26 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+
 use super::event::Event;
 use crate::time::Basis;
 
 /// What was met in a log. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Manner(Arc<AtomicU8>);
+
+impl Serialize for Manner {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.load(Ordering::Relaxed).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for Manner {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(Manner(Arc::new(u8::deserialize(from)?.into())))
+    }
+}
 
 impl Manner {
     const UTC: u8 = 1;
@@ -29,16 +43,6 @@ impl Manner {
     /// Whether names were written in another Unicode form than the composed one.
     pub fn forms(&self) -> bool {
         self.met(Self::FORMS)
-    }
-
-    /// What was met so far.
-    pub(super) fn bits(&self) -> u8 {
-        self.0.load(Ordering::Relaxed)
-    }
-
-    /// What was met when the log was read up to somewhere.
-    pub(super) fn met_before(&self, bits: u8) {
-        self.see(bits);
     }
 
     fn met(&self, what: u8) -> bool {

@@ -105,6 +105,7 @@ fn here(
     batch: &mut Batch,
 ) -> Result<Flow, SourceError> {
     let mut left = limit;
+    batch.position = log.position();
     while left > 0 {
         let lines = left.min(LOOK);
         let read = log.read(lines, &mut batch.behaviors, &mut batch.rejected)?;
@@ -131,7 +132,7 @@ mod tests {
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
-    use crate::sources::Position;
+    use crate::sources::{Manner, Position};
     use crate::zones::Zones;
 
     const EVENT: &str =
@@ -223,7 +224,7 @@ mod tests {
         };
         let mut log = EventLog::open(files, options).unwrap();
         if let Some(from) = from {
-            log.go_to(from).unwrap();
+            log.go_to(from, Manner::default()).unwrap();
         }
         let mut rest = Vec::new();
         loop {

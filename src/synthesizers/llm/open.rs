@@ -16,11 +16,9 @@ use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::disk::Disk;
 use crate::home_names::HomeNames;
+use crate::outputs::cassette_path;
 use crate::stop::Stop;
 use crate::synthesizers::per_catalog::PerCatalog;
-
-/// Where answers are recorded, within the output folder.
-const CASSETTE: &str = "cassette";
 
 /// What calls cost, within the cassette's folder.
 const LEDGER: &str = "ledger.jsonl";
@@ -144,7 +142,7 @@ fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
 pub fn cassette_folder(config: &LlmConfig, out: &Path) -> PathBuf {
     match &config.llm_cassette_dir {
         Some(folder) => folder.clone(),
-        None => out.join(CASSETTE),
+        None => cassette_path(out),
     }
 }
 
