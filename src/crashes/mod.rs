@@ -25,7 +25,7 @@ use crate::replay::{self, Ground};
 use crate::stop::Stop;
 use household::{Household, built};
 use learnt::Learnt;
-use outputs::{Outputs, differ, is_complete, keeps, outputs, recorded, spent};
+use outputs::{Outputs, cuts, differ, is_complete, outputs, recorded, spent};
 
 /// A run that was recorded.
 #[derive(Serialize, Deserialize)]
@@ -106,7 +106,7 @@ impl Trial {
         };
         let ran = AssertUnwindSafe(|| replay::run_on(&ground, &arguments, &Stop::default()));
         match catch_unwind(ran) {
-            Ok(Ok(_)) => Ok(()),
+            Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(format!("{error:#}")),
             Err(_) => Err("it panicked".to_owned()),
         }
@@ -146,8 +146,9 @@ impl Trial {
         let journal = disk.journal();
         let asked = journal.notes(journal.operations());
         differ(&self.expected, &outputs(&disk))?;
-        if keeps(&disk) {
-            return Err("a complete run keeps nothing".to_owned());
+        let cuts = cuts(&disk);
+        if cuts > 1 {
+            return Err(format!("a complete run keeps {cuts} checkpoints"));
         }
         if asked + known != self.answers {
             let answers = self.answers;

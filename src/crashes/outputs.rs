@@ -65,9 +65,14 @@ pub fn state() -> PathBuf {
     state_path(Path::new(OUT))
 }
 
-/// Whether anything to go on from is left.
-pub fn keeps(disk: &Simulated) -> bool {
-    disk.kind(&state()).is_some()
+/// How many checkpoints are left.
+pub fn cuts(disk: &Simulated) -> usize {
+    let names = disk.disk().list(&state()).unwrap_or_default();
+    let cut = |path: &PathBuf| {
+        let name = path.file_name().map(|name| name.to_string_lossy());
+        name.is_some_and(|name| name.starts_with("cut-") && !name.contains('.'))
+    };
+    names.iter().filter(|path| cut(path)).count()
 }
 
 fn summary(bytes: &[u8]) -> Value {

@@ -27,6 +27,7 @@ use crate::config::Config;
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
+use crate::fleet::Fleet;
 use crate::kept;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
@@ -112,19 +113,12 @@ impl Default for Ground<'_> {
     }
 }
 
-/// Does what [`run`] does on other ground, and gives the summary instead of printing it.
+/// Does what [`run`] does on other ground, and prints nothing.
 #[cfg(test)]
-pub(crate) fn run_on(
-    ground: &Ground<'_>,
-    args: &ReplayArgs,
-    stop: &Stop,
-) -> anyhow::Result<Summary> {
+pub(crate) fn run_on(ground: &Ground<'_>, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
     match through(args, &[], stop, ground)? {
-        Some(ended) => {
-            let summary = ended.summary.clone();
-            ended.told(args).map(|()| summary)
-        }
-        None => Err(anyhow::anyhow!("there is a whole run already")),
+        Some(ended) => ended.told(args),
+        None => Ok(()),
     }
 }
 
@@ -249,10 +243,7 @@ impl<'a> Replay<'a> {
             prompts,
         } = input;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
-        let names = config.preset.model_names();
-        let names = Names::new(homes.clone(), catalogs.clone(), names, files)
-            .with_cohorts(fleet.cohorts.clone())
-            .with_prompt(move |request| prompts.shown(request));
+        let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         notes.measured(&fleet.measured);
         let declared = Declared::of(&contexts.0);
@@ -261,8 +252,8 @@ impl<'a> Replay<'a> {
         let pool = Pool::new(config.threads.get(), stop.clone())?;
         let quoted = synthesizer.quoted();
         let of = (homes, catalogs);
-        let Begun { answers, llm } =
-            synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
+        let begun = synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
+        let Begun { answers, llm } = begun;
         let answered = answers.is_some();
         let (found, since) = found.unzip();
         // Nothing can refuse the run any more.
@@ -277,11 +268,7 @@ impl<'a> Replay<'a> {
         } = Begin::new(found, (log, contexts), &again, outputs)?;
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
-        let strict = config.strict.then(|| stop.clone());
-        let fed = Arc::new(Fed::new(workload.clone(), strict, config.max_memory));
-        if let Some(since) = since {
-            fed.goes_on(since);
-        }
+        let fed = Arc::new(fed(config, &workload, stop, since));
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
@@ -406,6 +393,23 @@ impl<'a> Replay<'a> {
             trouble: None,
         })
     }
+}
+
+/// Who watches what is fed; `since`: when a run began that goes on.
+fn fed(config: &Config, workload: &Workload, stop: &Stop, since: Option<Instant>) -> Fed {
+    let strict = config.strict.then(|| stop.clone());
+    let fed = Fed::new(workload.clone(), strict, config.max_memory);
+    if let Some(since) = since {
+        fed.goes_on(since);
+    }
+    fed
+}
+
+/// The names behind the ids of a run's rows.
+fn names(config: &Config, fleet: &Fleet, files: Vec<String>) -> Names {
+    let (homes, catalogs) = (fleet.homes.clone(), fleet.catalogs.clone());
+    Names::new(homes, catalogs, config.preset.model_names(), files)
+        .with_cohorts(fleet.cohorts.clone())
 }
 
 fn training(config: &Config) -> trainer::Settings {

@@ -59,7 +59,7 @@ impl Progress {
                     );
                     if !terminal && began.elapsed() >= next {
                         next += LINE;
-                        let share = bytes.map(|all| 100 * fed.bytes() / all.max(1));
+                        let share = bytes.map(|all| (100 * fed.bytes() / all.max(1)).min(100));
                         let share = share.map_or(String::new(), |share| format!("{share} %, "));
                         // Who closed standard error does not want to know.
                         let _ = writeln!(std::io::stderr(), "hearth: {share}{told}");

