@@ -40,6 +40,7 @@ pub mod sinks;
 pub mod checkpoint;
 pub mod codec;
 pub mod disk;
+pub mod inbox;
 
 pub mod memory;
 pub mod notes;

@@ -11,7 +11,7 @@ use super::pause::Past;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
-use crate::config::{Checkpointing, Config, Packing, UsageError};
+use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
 use crate::finished::Finished;
@@ -486,6 +486,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         alarm_budget,
         trial,
         on_drift,
+        scores,
         llm,
     } = config;
     let timezone = timezone.as_ref().and_then(|zone| zone.iana_name());
@@ -518,8 +519,10 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
-    // What a run of an older version did not know is not told where it is as it was.
+    // What a run of an older version did not know is not told where it is as it was: checkpoints from before there was a choice
+    // are of the usual columns, and aligned.
     .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
+    .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 
 /// What concerns a whole output alone: how it is left, and how a language model was asked.
