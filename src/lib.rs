@@ -14,6 +14,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 

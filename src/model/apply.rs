@@ -18,7 +18,7 @@ use jiff::tz::TimeZone;
 use timely::dataflow::operators::{Inspect, Probe};
 
 use super::{models, refused, writer};
-use crate::config::{Config, UsageError};
+use crate::config::{Config, Keys, UsageError};
 use crate::engine::{self, Epochs, Outlet, Probes, Resumed, Setup};
 use crate::home_names::HomeNames;
 use crate::kept::{HOME, Opened, Terms};
@@ -163,6 +163,7 @@ fn split(
         catalogs: opened.catalogs.clone(),
         homes: names.clone(),
         zones: Zones::new(zone),
+        keys: Keys::default(),
     };
     let log =
         EventLog::open(&arguments.logs, options).map_err(|error| UsageError(error.to_string()))?;

@@ -178,6 +178,7 @@ fn a_segment() {
     }
     let expected = Counts {
         homes: 1,
+        met: vec![HOME],
         ..counted(Stream::Segments, 2)
     };
     assert_eq!(counts, expected);

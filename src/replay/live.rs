@@ -109,7 +109,10 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
     let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
     let mut ended = replay.finish()?;
     if let Some(failure) = stop.failure() {
-        anyhow::bail!("{failure}; what was done until then is in {}", args.out.display());
+        anyhow::bail!(
+            "{failure}; what was done until then is in {}",
+            args.out.display()
+        );
     }
     std::mem::replace(&mut ended.outcome.source, Ok(()))?;
     anyhow::ensure!(
