@@ -38,7 +38,9 @@ pub mod sinks;
 
 pub mod checkpoint;
 pub mod codec;
+pub mod desk;
 pub mod disk;
+pub mod growing;
 pub mod inbox;
 
 pub mod memory;
@@ -52,6 +54,7 @@ pub mod config;
 pub mod settings;
 
 pub mod replay;
+pub mod run;
 
 // Around it: looking at an output, making and changing logs, measuring.
 pub mod erase;
