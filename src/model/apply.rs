@@ -13,7 +13,7 @@ use hearth_operators::kept::{Heard, Use};
 use hearth_operators::models::Maintenance;
 use hearth_operators::shift::Placed;
 use hearth_operators::split::Account;
-use hearth_operators::words::Epoch;
+use hearth_operators::words::{self, Epoch};
 use jiff::tz::TimeZone;
 use timely::dataflow::operators::{Inspect, Probe};
 
@@ -108,6 +108,7 @@ fn judge(
         catalogs: catalogs.clone(),
         lateness: terms.rules(catalogs.clone()).lateness,
         trial: terms.trial,
+        scores: words::Scores::Aligned,
         memory: usize::MAX,
     };
     let by = Use {

@@ -132,6 +132,8 @@ fn score() -> Score {
         predictions: vec![(ActionId(1), 0.75)],
         detector: 1,
         predictor: 0,
+        open: false,
+        next: Vec::new(),
     }
 }
 

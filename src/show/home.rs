@@ -240,8 +240,8 @@ impl Home {
         })?;
         each_of(dir, Stream::Scores, name, |text| {
             let line: ScoreLine<'_> = line(text)?;
-            home.scores += 1;
-            home.anomalies += u64::from(line.anomaly);
+            home.scores += u64::from(!line.open);
+            home.anomalies += u64::from(line.anomaly && !line.open);
             if home.live.is_none_or(|(epoch, _)| epoch <= line.epoch) {
                 home.live = Some((line.epoch, line.versions));
             }

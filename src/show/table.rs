@@ -72,7 +72,7 @@ pub(super) fn show(out: &mut impl Write, dir: &Path, limit: usize) -> anyhow::Re
     })?;
     each(dir, Stream::Scores, |text| {
         let line: ScoreLine<'_> = line(text)?;
-        add(&line.home, 8, i64::from(line.anomaly));
+        add(&line.home, 8, i64::from(line.anomaly && !line.open));
         Ok(())
     })?;
     each(dir, Stream::Drifts, |text| {
