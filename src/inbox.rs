@@ -160,6 +160,25 @@ impl Inbox {
     }
 }
 
+/// Calls `take` with each mark that a source ever put, in order: for sources whose marks say what has changed.
+///
+/// # Errors
+/// The inbox cannot be read.
+pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+    let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+    let mut line = Vec::new();
+    while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
+        if line.starts_with(br#"{"mark":"#)
+            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && mark.source == source
+        {
+            take(&mark.at);
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
 /// The inbox in a run's folder.
 pub fn path(folder: &Path) -> PathBuf {
     folder.join("inbox.jsonl")

@@ -41,6 +41,7 @@ pub mod codec;
 pub mod desk;
 pub mod disk;
 pub mod inbox;
+mod mqtt;
 
 pub mod memory;
 pub mod notes;
@@ -72,3 +73,7 @@ pub mod experiment;
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;
+
+// What comes and goes by a real MQTT broker that dies.
+#[cfg(test)]
+mod brokers;

@@ -14,6 +14,7 @@ mod file;
 mod interval;
 mod llm;
 mod money;
+mod mqtt;
 mod size;
 mod span;
 
@@ -34,6 +35,7 @@ pub use file::{File, check_environment};
 pub use interval::Interval;
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use size::Size;
 pub use span::Span;
 
@@ -274,6 +276,15 @@ fn cores() -> NonZeroUsize {
 fn options() -> clap::Command {
     Config::augment_args(clap::Command::new("hearth"))
         .mut_args(|option| option.env(Resettable::Reset))
+}
+
+/// The options of MQTT that a command line gives.
+#[cfg(test)]
+pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
+    let command = MqttOptions::augment_args(clap::Command::new("hearth"));
+    let command = command.mut_args(|option| option.env(Resettable::Reset));
+    let matches = command.get_matches_from([&["hearth"], arguments].concat());
+    MqttOptions::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.

@@ -5,7 +5,10 @@
 
 mod error;
 pub mod files;
+mod household;
+pub mod mqtt;
 mod source;
+pub(crate) mod states;
 mod stood;
 
 pub use error::SourceError;
@@ -14,5 +17,7 @@ pub use files::{
     EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
     read_contexts, read_told, spool,
 };
+pub(crate) use household::household;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
+pub(crate) use states::At;
 pub use stood::Stood;
