@@ -10,7 +10,8 @@ use tokio::task::JoinHandle;
 use crate::config::{MqttOptions, mqtt_options};
 use crate::desk::Desk;
 use crate::disk::Disk;
-use crate::inbox::{self, Inbox, InboxWriter};
+use crate::inbox::{Inbox, InboxWriter};
+use crate::outputs::inbox_path;
 use crate::sinks::feed::Feed;
 use crate::stop::Stop;
 use crate::{sinks, sources};
@@ -74,7 +75,7 @@ impl Hearth {
 
 /// The events of a folder's inbox.
 pub(super) fn events(folder: &Path) -> Vec<Value> {
-    let text = std::fs::read_to_string(inbox::path(folder)).unwrap();
+    let text = std::fs::read_to_string(inbox_path(folder)).unwrap();
     let lines = text.lines().filter(|line| !line.starts_with(r#"{"mark""#));
     lines
         .map(|line| serde_json::from_str(line).unwrap())

@@ -13,7 +13,7 @@ use hearth_operators::words::Time;
 use jiff::Timestamp;
 use serde_json::{Value, json};
 
-use crate::outputs::Stream;
+use crate::outputs::{Stream, inbox_path};
 use crate::sinks::feed::Told;
 use crate::time;
 use hearth::{Hearth, events, until};
@@ -30,7 +30,11 @@ fn rounds() -> usize {
 
 /// The n-th message of the lamps: each is switched on and off in turn.
 fn switched(n: usize) -> (String, String) {
-    let state = if (n / LAMPS) % 2 == 0 { "OFF" } else { "ON" };
+    let state = if (n / LAMPS).is_multiple_of(2) {
+        "OFF"
+    } else {
+        "ON"
+    };
     let payload = json!({"state": state, "linkquality": n % 200});
     (
         format!("zigbee2mqtt/lamp{}", n % LAMPS),
@@ -99,7 +103,7 @@ async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
 
 /// Whether something was kept of what is known: then Hearth has subscribed.
 fn broker_has_session(folder: &std::path::Path) -> bool {
-    let inbox = std::fs::read_to_string(crate::inbox::path(folder)).unwrap_or_default();
+    let inbox = std::fs::read_to_string(inbox_path(folder)).unwrap_or_default();
     inbox.matches("lamp").count() >= LAMPS
 }
 
@@ -134,7 +138,7 @@ async fn what_came_while_hearth_was_away_outlives_the_broker_s_death() {
     let hearth = Hearth::start(folder.path(), broker.port, &options);
     let known = json!({"state": "ON"}).to_string();
     say(broker.port, &[("z/lamp".to_owned(), known)], true).await;
-    let inbox = crate::inbox::path(folder.path());
+    let inbox = inbox_path(folder.path());
     let is_known = || std::fs::read_to_string(&inbox).is_ok_and(|text| text.contains("lamp"));
     until("the session is there", is_known).await;
     say(broker.port, &messages[..40], false).await;
@@ -198,7 +202,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     })
     .await;
     let receipts = || {
-        let inbox = std::fs::read_to_string(crate::inbox::path(folder.path())).unwrap();
+        let inbox = std::fs::read_to_string(inbox_path(folder.path())).unwrap();
         inbox.matches("told").count()
     };
     until("that is remembered", || receipts() == 2).await;

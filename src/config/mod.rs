@@ -28,7 +28,9 @@ use jiff::tz::TimeZone;
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
-pub use choices::{CassetteMode, Checker, Format, Naming, OnDrift, Packing, Synthesizer, Writes};
+pub use choices::{
+    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+};
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment};
@@ -180,6 +182,10 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
+    /// When behaviours are scored and alarms raised (preset `small`)
+    #[arg(long, env = "HEARTH_SCORES", default_value = "aligned")]
+    pub scores: Scores,
+
     /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
     /// Outputs do not depend on it
     #[arg(
@@ -272,18 +278,20 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// The options alone.
+fn all_options() -> clap::Command {
+    MqttOptions::augment_args(Config::augment_args(clap::Command::new("hearth")))
+}
+
 /// The options alone, as a command that looks at no environment.
 fn options() -> clap::Command {
-    Config::augment_args(clap::Command::new("hearth"))
-        .mut_args(|option| option.env(Resettable::Reset))
+    all_options().mut_args(|option| option.env(Resettable::Reset))
 }
 
 /// The options of MQTT that a command line gives.
 #[cfg(test)]
 pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
-    let command = MqttOptions::augment_args(clap::Command::new("hearth"));
-    let command = command.mut_args(|option| option.env(Resettable::Reset));
-    let matches = command.get_matches_from([&["hearth"], arguments].concat());
+    let matches = options().get_matches_from([&["hearth"], arguments].concat());
     MqttOptions::from_arg_matches(&matches).unwrap()
 }
 
@@ -323,6 +331,7 @@ mod tests {
         assert_eq!(config.max_gap.micros(), 9 * Time::HOUR);
         assert_eq!(config.max_jump.micros(), 30 * Time::DAY);
         assert_eq!(config.checker, Checker::Paired);
+        assert_eq!(config.scores, Scores::Aligned);
         assert_eq!(config.epoch_events.get(), 1_000);
         assert_eq!(config.max_span.micros(), 24 * Time::HOUR);
         assert_eq!(config.top_k.get(), 5);

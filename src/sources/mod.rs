@@ -5,6 +5,7 @@
 
 mod error;
 pub mod files;
+pub mod follow;
 mod household;
 pub mod mqtt;
 mod source;
@@ -14,8 +15,8 @@ mod stood;
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
-    read_contexts, read_told, spool,
+    EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Options, PackWriter, Packing, UtcOnly,
+    format_name, read_contexts, read_told, spool,
 };
 pub(crate) use household::household;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};

@@ -44,6 +44,9 @@ fn line(home: &str, value: Value, now: At) -> Result<String, String> {
     if fields.contains_key("erase") {
         return Err("nothing is erased by MQTT, where a broker does not say who asks".to_owned());
     }
+    if fields.contains_key("mark") {
+        return Err("`mark` is no field of an event".to_owned());
+    }
     if fields.contains_key("kind") {
         for field in ["kind", "from", "to"] {
             name(&fields, field)?;
@@ -130,6 +133,10 @@ mod tests {
                 "impossible time",
             ),
             (r#"{"home":"h","erase":{}}"#, "erased"),
+            (
+                r#"{"mark":{"source":"x","at":"y"},"action":"L:on"}"#,
+                "`mark`",
+            ),
             (r#"{"kind":"season"}"#, "`from` is missing"),
         ] {
             let error = lines(payload).unwrap_err();
