@@ -4,11 +4,13 @@
 //! dataflow follows that log. So restarts, kills and any number of workers are what they are for a replay.
 
 mod args;
+mod demo;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -51,7 +53,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let around = Live::of(&desk);
-    let (runtime, around_it) = surround(args, &desk)?;
+    let (runtime, tasks) = surround(args, &desk)?;
     let ended = loop {
         match live(&replay, &around, &folder) {
             Ok(Ends::Grown) => {}
@@ -61,16 +63,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     };
     // Whatever the end is, sources and servers end with it.
     stop.interrupt();
-    runtime.block_on(async {
-        let ends = async {
-            for task in around_it {
-                // Its panic is told on the terminal.
-                let _ = task.await;
-            }
-        };
-        let _ = tokio::time::timeout(GRACE, ends).await;
-    });
-    runtime.shutdown_timeout(GRACE);
+    leave(runtime, tasks);
     drop(desk);
     writer.join();
     let summary = ended?;
@@ -89,20 +82,36 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
+    let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
     let mut tasks = Vec::new();
     for log in &args.logs {
-        let source = follow(log.clone(), desk.clone());
-        tasks.push(runtime.spawn(or_fail(source, desk.stop.clone())));
+        tasks.push(begin(follow(log.clone(), desk.clone()).boxed()));
     }
-    let source = sources::mqtt::run(args.mqtt.clone(), desk.clone());
-    tasks.push(runtime.spawn(or_fail(source, desk.stop.clone())));
-    let sink = sinks::mqtt::run(args.mqtt.clone(), desk.clone());
-    tasks.push(runtime.spawn(or_fail(sink, desk.stop.clone())));
+    if args.demo {
+        tasks.push(begin(demo::demo(desk.clone()).boxed()));
+    }
+    let mqtt = args.mqtt.clone();
+    tasks.push(begin(
+        sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
+    ));
+    tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
     Ok((runtime, tasks))
 }
 
-/// A task whose failure ends the run.
-async fn or_fail(task: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
+/// Lets them end by themselves, if they do so soon.
+fn leave(runtime: Runtime, tasks: Vec<JoinHandle<()>>) {
+    let ends = async {
+        for task in tasks {
+            // Its panic was told on the terminal.
+            let _ = task.await;
+        }
+    };
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, ends).await });
+    runtime.shutdown_timeout(GRACE);
+}
+
+/// Has a source or sink that fails end the run.
+async fn heeded(task: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
     if let Err(error) = task.await {
         stop.fail(format!("{error:#}"));
     }
