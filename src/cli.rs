@@ -11,7 +11,9 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
-use crate::config::{Config, File, UsageError, check_environment, describe, unknown_variables};
+use crate::config::{
+    Config, File, MqttOptions, UsageError, check_environment, describe, unknown_variables,
+};
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
@@ -95,6 +97,10 @@ pub struct ConfigArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// MQTT.
+    #[command(flatten, next_help_heading = "MQTT")]
+    pub mqtt: MqttOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back

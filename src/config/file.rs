@@ -79,9 +79,13 @@ impl File {
         })
     }
 
-    /// Makes the file's values the defaults of the command's flags, so that flags and environment precede them.
+    /// Makes the file's values the defaults of the command's flags, so that flags and environment precede them. A command has not
+    /// every option: those of a live run are of no use to a replay.
     pub fn apply(&self, mut command: Command) -> Command {
         for (key, (value, _)) in &self.values {
+            if !command.get_arguments().any(|option| option.get_id() == key) {
+                continue;
+            }
             command = command.mut_arg(key, |flag| flag.default_value(value.clone()));
         }
         command
@@ -220,9 +224,7 @@ mod tests {
 
     #[test]
     fn every_variable_is_named_after_its_key() {
-        use clap::Args;
-        let command = super::super::Config::augment_args(Command::new("hearth"));
-        for option in command.get_arguments() {
+        for option in super::super::all_options().get_arguments() {
             let key = option.get_id().as_str();
             let env = option.get_env().and_then(|env| env.to_str());
             assert_eq!(env, Some(variable(key).as_str()));

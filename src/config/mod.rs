@@ -15,6 +15,7 @@ mod interval;
 mod keys;
 mod llm;
 mod money;
+mod mqtt;
 mod size;
 mod span;
 
@@ -38,6 +39,7 @@ pub use interval::Interval;
 pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use size::Size;
 pub use span::Span;
 
@@ -303,10 +305,21 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// The options alone.
+fn all_options() -> clap::Command {
+    MqttOptions::augment_args(Config::augment_args(clap::Command::new("hearth")))
+}
+
 /// The options alone, as a command that looks at no environment.
 fn options() -> clap::Command {
-    Config::augment_args(clap::Command::new("hearth"))
-        .mut_args(|option| option.env(Resettable::Reset))
+    all_options().mut_args(|option| option.env(Resettable::Reset))
+}
+
+/// The options of MQTT that a command line gives.
+#[cfg(test)]
+pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
+    let matches = options().get_matches_from([&["hearth"], arguments].concat());
+    MqttOptions::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.

@@ -7,8 +7,11 @@ mod error;
 pub mod files;
 mod folders;
 pub mod follow;
+mod household;
+pub mod mqtt;
 mod sorter;
 mod source;
+pub(crate) mod states;
 mod stood;
 
 pub use error::SourceError;
@@ -18,6 +21,8 @@ pub use files::{
     format_name, read_contexts, read_told, spool,
 };
 pub use folders::expand;
+pub(crate) use household::household;
 pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
+pub(crate) use states::At;
 pub use stood::Stood;
