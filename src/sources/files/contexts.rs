@@ -64,7 +64,7 @@ pub fn read_contexts(
     }
 }
 
-fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
+pub(super) fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
     let declared: Declared = records::json(line)?;
     let home = required(declared.home, "home")?;
     let (time, offset) = instant(&required(declared.time, "time")?, zones.civil(&home))?;

@@ -13,6 +13,7 @@ mod packed;
 mod parquet;
 mod records;
 mod source;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -33,6 +34,7 @@ pub(crate) use log::{Events, copy};
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;
+pub use taken::{Kind, taken};
 pub use told::read_told;
 pub use writer::LogFormat;
 pub(crate) use writer::LogWriter;
