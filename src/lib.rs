@@ -40,6 +40,7 @@ pub mod checkpoint;
 pub mod codec;
 pub mod desk;
 pub mod disk;
+pub mod growing;
 pub mod inbox;
 
 pub mod memory;
@@ -56,6 +57,7 @@ pub mod config;
 pub mod settings;
 
 pub mod replay;
+pub mod run;
 
 // Around it: looking at an output, making and changing logs, measuring.
 pub mod erase;

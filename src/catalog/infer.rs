@@ -9,6 +9,7 @@ use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
 use serde::{Deserialize, Serialize};
 
 use super::vocabulary::{Vocabulary, device};
+use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::{Event, Events, SourceError, Stood};
 use crate::zones::Zones;
@@ -81,7 +82,7 @@ type Stage = Vec<(String, Vec<(u32, u32)>)>;
 
 impl FirstPass {
     /// Reads a log for the vocabulary of each home; of one that was read before, and of which `before` is the pass, only what is
-    /// new. Whether there was anything to be read.
+    /// new. Whether there was anything to be read. Of a log that is `growing`, the one file, what may be read of it.
     ///
     /// # Errors
     /// The log cannot be read, or a home has more actions than a catalog can hold.
@@ -89,10 +90,14 @@ impl FirstPass {
         files: &[PathBuf],
         of: &str,
         zones: &Zones,
+        growing: Option<&Growing>,
         before: Option<Self>,
     ) -> Result<(Self, bool), InferenceError> {
         let here = files.iter().all(|file| file.is_file());
-        let log = here.then(|| Stood::at_its_beginning(files));
+        let log = here.then(|| match (growing, files) {
+            (Some(growing), [file]) => Stood::at_the_beginning_of(file, growing.length()),
+            _ => Stood::at_its_beginning(files),
+        });
         let before = before.filter(|pass| pass.of == of);
         let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
         let mut pass = match (before, grown) {
@@ -100,7 +105,10 @@ impl FirstPass {
             (Some(pass), Some(Ok(true))) => pass,
             _ => FirstPass::default(),
         };
-        let mut events = Events::open(files)?;
+        let mut events = match (growing, files) {
+            (Some(growing), [file]) => Events::grow(file, growing)?,
+            _ => Events::open(files)?,
+        };
         events.go_to(pass.log.position)?;
         let (mut names, mut met) = pass.met();
         each_event(&mut events, zones, |event, device, action| {
@@ -333,7 +341,7 @@ mod tests {
         let zones = Zones::new(None);
         let first = event("h-1", "Light:on") + &event("h-2", "Light:on");
         fs::write(&log, &first).unwrap();
-        let over = |before| FirstPass::over(&files, "of", &zones, before).unwrap();
+        let over = |before| FirstPass::over(&files, "of", &zones, None, before).unwrap();
         let (pass, read) = over(None);
         assert!(read);
         let (pass, read) = over(Some(pass));
@@ -363,7 +371,7 @@ mod tests {
         let (anew, read) = over(Some(grown));
         assert!(read && anew.stages.len() == 1 && anew.stages[0].len() == 1);
         assert!(
-            FirstPass::over(&files, "other", &zones, Some(anew))
+            FirstPass::over(&files, "other", &zones, None, Some(anew))
                 .unwrap()
                 .1
         );

@@ -27,7 +27,9 @@ use jiff::tz::TimeZone;
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
-pub use choices::{CassetteMode, Checker, Format, Naming, OnDrift, Packing, Synthesizer, Writes};
+pub use choices::{
+    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+};
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment};
@@ -178,6 +180,10 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
+    /// When behaviours are scored and alarms raised (preset `small`)
+    #[arg(long, env = "HEARTH_SCORES", default_value = "aligned")]
+    pub scores: Scores,
+
     /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
     /// Outputs do not depend on it
     #[arg(
@@ -312,6 +318,7 @@ mod tests {
         assert_eq!(config.max_gap.micros(), 9 * Time::HOUR);
         assert_eq!(config.max_jump.micros(), 30 * Time::DAY);
         assert_eq!(config.checker, Checker::Paired);
+        assert_eq!(config.scores, Scores::Aligned);
         assert_eq!(config.epoch_events.get(), 1_000);
         assert_eq!(config.max_span.micros(), 24 * Time::HOUR);
         assert_eq!(config.top_k.get(), 5);

@@ -30,6 +30,8 @@ pub enum Fate {
     late,
     /// It is no event, or one that cannot be true.
     rejected,
+    /// It was taken in, and erased.
+    erased,
 }
 
 /// The label of [`Gauges::events`].
@@ -78,10 +80,9 @@ gauges! {
     drifts: Counter, "drifts", "Shifts found that nobody declared";
     scores: Counter, "scores", "Scores written, repeated ones included";
     jobs: Family<ByKind, Gauge>, "jobs_open", "Jobs beside the dataflow that are not done, by kind";
-    spent: Seconds, "llm_spent_dollars", "What language models have cost";
+    spent: Seconds, "llm_spent", "What language models have cost, in the currency of their prices";
     epochs: Counter, "epochs", "Epochs that were fed";
     epochs_open: Gauge, "epochs_open", "Epochs that were fed and whose segments are not out";
-    epoch_seconds: Seconds, "epoch_seconds", "From the feeding of the newest epoch that is out until it was out";
     lag_seconds: Seconds, "lag_seconds", "For how long there has been something in the inbox that is not accounted for";
     inbox_bytes: Gauge, "inbox_bytes", "Bytes of the inbox";
     inbox_behind_bytes: Gauge, "inbox_behind_bytes", "Bytes of the inbox that were not fed yet";

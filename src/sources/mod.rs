@@ -5,14 +5,15 @@
 
 mod error;
 pub mod files;
+pub mod follow;
 mod source;
 mod stood;
 
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
-    read_contexts, read_told, spool,
+    EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Options, PackWriter, Packing, UtcOnly,
+    format_name, read_contexts, read_told, spool,
 };
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
 pub use stood::Stood;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::compress::CompressState;
-use crate::detect::DetectState;
+use crate::detect::{AlertState, DetectState};
 use crate::drift::DriftState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
@@ -89,6 +89,7 @@ operators! {
     filter: Questions<Candidates>, "Candidates that are being judged.";
     train: Questions<Filtered>, "Shifts that are being learnt.";
     detect: DetectState, "Detectors of homes, and what their cohorts know together.";
+    alerts: AlertState, "Alarms of segments that are open.";
     drift: DriftState, "The days of homes.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";

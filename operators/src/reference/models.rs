@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::detect::Detected;
 use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
 use crate::shift::Placed;
-use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
+use crate::words::{Epoch, Open, Score, Segment, Sequence, ShiftKey, Time};
 
 /// What happens in a home, and what is imagined for it.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct HomeLife {
     pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
     /// Epochs in which an erasure changed segments.
     pub erased: BTreeSet<Epoch>,
+    /// The open segment, in epochs in which it changed or `erased`, where what happens is scored at once.
+    pub open: BTreeMap<Epoch, Open>,
 }
 
 impl HomeLife {

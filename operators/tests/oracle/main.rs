@@ -17,7 +17,8 @@ mod transitions;
 mod validate;
 mod words;
 
-use hearth_operators::words::{Epoch, Erasure, HomeId, Line, ShiftKey, Time};
+use hearth_operators::dataflow::Fitting;
+use hearth_operators::words::{Epoch, Erasure, HomeId, Line, Scores, ShiftKey, Time};
 use log::{at, cases, forgetful, interrupted, logs, run};
 use proptest::prelude::*;
 
@@ -29,6 +30,7 @@ proptest! {
     fn everything_is_as_the_twins_say(log in logs()) {
         let outputs = run(&log);
         split::segments_are_those_of_the_twin(&log, &outputs)?;
+        split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
@@ -48,6 +50,7 @@ proptest! {
     fn what_is_erased_never_came(log in forgetful()) {
         let outputs = run(&log);
         split::segments_are_those_of_the_twin(&log, &outputs)?;
+        split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
@@ -56,6 +59,25 @@ proptest! {
         compress::what_stands_has_representatives(&outputs)?;
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
+    }
+
+    /// That somebody looks at what is open changes nothing of what is said of closed segments.
+    #[test]
+    fn looking_early_changes_nothing_later(mut log in forgetful()) {
+        log.fitting = Fitting::Maintained;
+        // That an alarm was fine can be said earlier.
+        log.feedback.clear();
+        log.scores = Scores::Eager;
+        let mut aligned = log.clone();
+        aligned.scores = Scores::Aligned;
+        let (eager, aligned) = (run(&log), run(&aligned));
+    models::closed_segments_have_the_same_alarms(&log, &eager, &aligned)?;
+        let (mut eager, mut aligned) = (eager.lines(), aligned.lines());
+        for stream in ["open", "alarms"] {
+            eager.remove(stream);
+            aligned.remove(stream);
+        }
+        prop_assert_eq!(eager, aligned);
     }
 
     /// A home that is erased whole leaves in the end what a log without it leaves.

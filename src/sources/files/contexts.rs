@@ -1,4 +1,4 @@
-//! Declared shifts of context, JSON Lines:
+//! Declared shifts of context, JSON Lines, in a file of their own or in the log itself:
 //! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
 
 use std::path::Path;

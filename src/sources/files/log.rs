@@ -10,12 +10,14 @@ use hearth_operators::words::{Behavior, Line};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::event::Event;
+use super::learnt::{Learnt, Standing};
 use super::lines::{self, Behind, Lines, Text};
 use super::options::Options;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
 use super::{Rejected, SourceError, display_name, told};
+use crate::growing::Growing;
 use crate::sources::source::{Position, Told};
 use crate::zones::Zones;
 
@@ -53,6 +55,8 @@ pub struct EventLog {
     told: Told,
     /// The last line read.
     last: Line,
+    /// Of a log that grows: whose vocabulary grows with it.
+    learnt: Option<Learnt>,
 }
 
 /// Whether all times of a log were written in UTC. Clones share it.
@@ -101,7 +105,39 @@ impl EventLog {
             postponed: None,
             told: Told::default(),
             last: Line { file: 0, line: 0 },
+            learnt: None,
         })
+    }
+
+    /// Opens a log of JSON Lines that is appended to: where it ends for now, a call reads nothing, and a later one may. Before a line
+    /// that names what was not `learnt`, it is read no further.
+    ///
+    /// # Errors
+    /// It is missing or unreadable.
+    pub fn grows(
+        file: &Path,
+        growing: &Growing,
+        options: Options,
+        learnt: Option<Learnt>,
+    ) -> Result<Self, SourceError> {
+        Ok(EventLog {
+            events: Events::grow(file, growing)?,
+            learnt,
+            ..Self::open(&[], options)?
+        })
+    }
+
+    /// Of a log that grows: whether it was read up to something that was not learnt.
+    pub fn is_lacking(&self) -> bool {
+        self.learnt.as_ref().is_some_and(Learnt::is_lacking)
+    }
+
+    /// Of a log that grows: how far its bytes were read.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.events.open {
+            Some(Open::Text { lines, .. }) => lines.behind().offset,
+            _ => 0,
+        }
     }
 
     /// Reads up to `n` lines, appending a behaviour or a reject for each. Returns how many lines were read, 0 at the end.
@@ -184,10 +220,23 @@ impl EventLog {
         } = options;
         let told = &mut self.told;
         let utc = &self.utc;
-        let known = |event: Result<Event<'_>, String>, line| {
+        let learnt = self.learnt.as_ref();
+        // Without a reason: it names what is new.
+        let known = |event: Result<Event<'_>, String>, line| -> Result<Behavior, Option<String>> {
             let event = event?;
             let home = homes.find(&event.home);
-            let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
+            let catalog = home.map_or(catalogs.others(), |home| catalogs.of(home));
+            let standing = learnt.map_or(Standing::Given, |learnt| learnt.standing(home));
+            let action = event.action(catalog);
+            let new = match standing {
+                Standing::Given => false,
+                Standing::Learnt => action.is_err(),
+                Standing::New => true,
+            };
+            if new && event.names().is_ok() {
+                return Err(None);
+            }
+            let action = action?;
             let home = home.unwrap_or_else(|| homes.intern(&event.home));
             utc.see(event.offset == 0);
             Ok(event.behavior(home, action, line))
@@ -213,18 +262,25 @@ impl EventLog {
                         let known = known(log.event(zones), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => rejected.push(log.rejected(name, reason)),
+                            Err(reason) => {
+                                rejected.push(log.rejected(name, reason.unwrap_or_default()));
+                            }
                         }
                     }
                     usize::from(read)
                 }
                 Open::Text { .. } => {
-                    let last = &mut self.last;
+                    if learnt.is_some_and(Learnt::is_lacking) {
+                        return Ok(0);
+                    }
+                    let (last, mut lacks) = (&mut self.last, false);
+                    let before = self.events.behind;
                     let read = self.events.line(zones, |event, line, text, file| {
-                        *last = line;
+                        let before = std::mem::replace(last, line);
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => match told::say(text, line, options) {
+                            Err(None) => (lacks, *last) = (true, before),
+                            Err(Some(reason)) => match told::say(text, line, options) {
                                 Some(Ok(notice)) => told.hear(notice),
                                 Some(Err((of, reason))) => {
                                     told.refuse(of, Rejected::new(text, file, reason));
@@ -233,10 +289,16 @@ impl EventLog {
                             },
                         }
                     });
-                    usize::from(read?)
+                    let read = read?;
+                    if lacks {
+                        self.events.behind = before;
+                        learnt.into_iter().for_each(Learnt::lack);
+                        return Ok(0);
+                    }
+                    usize::from(read)
                 }
             };
-            if read > 0 {
+            if read > 0 || self.events.grows() {
                 return Ok(read);
             }
             self.events.finish_file();
@@ -297,6 +359,8 @@ struct LogFile {
     length: Option<u64>,
     /// What was opened at the check and cannot be opened again.
     pipe: Option<Open>,
+    /// Of one that is appended to: how far it may be read.
+    growing: Option<Growing>,
 }
 
 enum Open {
@@ -348,17 +412,43 @@ impl Events {
                 name,
                 length: regular.map(|file| file.len()),
                 pipe,
+                growing: None,
             });
         }
-        Ok(Events {
-            files: log,
+        Ok(Events::of(log, progress))
+    }
+
+    fn of(files: Vec<LogFile>, progress: Arc<AtomicU64>) -> Self {
+        Events {
+            files,
             current: 0,
             open: None,
             line: Text::default(),
             behind: Behind::default(),
             text: 0,
             progress,
-        })
+        }
+    }
+
+    /// Opens a log of JSON Lines that is appended to; see [`EventLog::grows`].
+    pub fn grow(file: &Path, growing: &Growing) -> Result<Self, SourceError> {
+        let progress = Arc::default();
+        let name = display_name(file);
+        let open = Open::growing(file, &name, growing, &progress)?;
+        let file = LogFile {
+            path: file.to_owned(),
+            name,
+            length: None,
+            pipe: Some(open),
+            growing: Some(growing.clone()),
+        };
+        Ok(Events::of(vec![file], progress))
+    }
+
+    /// Whether the file being read is appended to.
+    fn grows(&self) -> bool {
+        let file = self.files.get(self.current);
+        file.is_some_and(|file| file.growing.is_some())
     }
 
     /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
@@ -397,8 +487,9 @@ impl Events {
         let before: u64 = before.filter_map(|file| file.length).sum();
         let progress = self.progress.clone();
         progress.store(before, Ordering::Relaxed);
-        let path = self.files.get(self.current).map(|file| file.path.clone());
-        let (Some(path), Some((_, name, open))) = (path, self.current()?) else {
+        let file = self.files.get(self.current);
+        let file = file.map(|file| (file.path.clone(), file.growing.clone()));
+        let (Some((path, growing)), Some((_, name, open))) = (file, self.current()?) else {
             return Ok(());
         };
         let unreadable = |error| SourceError::Unreadable {
@@ -414,7 +505,11 @@ impl Events {
                     number: position.number,
                     unended: position.unended,
                 };
-                let input = lines::input(&path, progress).map_err(unreadable)?;
+                let input = match growing {
+                    Some(growing) => lines::growing(&path, growing, progress),
+                    None => lines::input(&path, progress),
+                };
+                let input = input.map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
                 self.text = position.file;
@@ -505,6 +600,7 @@ impl Events {
                 }
                 Ok(false) => return Ok(false),
                 Ok(true) if self.line.is_blank() && !self.line.too_long => {}
+                Ok(true) if self.line.is_mark() && matches!(format, Format::JsonLines) => {}
                 Ok(true) => break,
             }
         }
@@ -542,6 +638,23 @@ impl Events {
 }
 
 impl Open {
+    /// Opens a log of JSON Lines that is appended to.
+    fn growing(
+        path: &Path,
+        name: &str,
+        growing: &Growing,
+        progress: &Arc<AtomicU64>,
+    ) -> Result<Self, SourceError> {
+        let input = lines::growing(path, growing.clone(), progress.clone());
+        let lines = input.and_then(Lines::new);
+        let lines = lines.map_err(|error| SourceError::Unreadable {
+            file: name.to_owned(),
+            error,
+        })?;
+        let format = Format::JsonLines;
+        Ok(Open::Text { lines, format })
+    }
+
     /// Opens a file and finds its format: by its name where that is `named`, else by its first character. Reads the
     /// header of a CSV file.
     fn new(

@@ -6,6 +6,7 @@
 mod apart;
 mod contexts;
 mod event;
+mod learnt;
 mod lines;
 mod log;
 mod options;
@@ -29,6 +30,7 @@ pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, instant};
+pub use learnt::Learnt;
 pub use log::{EventLog, UtcOnly, format_name};
 pub(crate) use log::{Events, copy};
 pub use options::Options;
