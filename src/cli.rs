@@ -215,6 +215,7 @@ fn command() -> clap::Command {
     for names in CONFIGURED {
         command = changed(command, names, hidden);
     }
+    command = changed(command, &["run"], RunArgs::defaults);
     changed(command, &["experiment", "honest"], hidden)
 }
 

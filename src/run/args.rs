@@ -2,14 +2,11 @@
 
 use std::path::PathBuf;
 
-use clap::Args;
+use clap::{Args, Command};
 
-use crate::config::{Checkpointing, Config, Interval, Span, UsageError};
+use crate::config::{Checkpointing, Config, UsageError};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
-
-/// An epoch closes at the latest so long after its first event came, where nothing else is said.
-const EPOCH: &str = "100ms";
 
 /// Run the dataflow on what comes in, until Ctrl-C
 ///
@@ -21,6 +18,7 @@ const EPOCH: &str = "100ms";
 /// being new.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
+  hearth run --demo --out demo
   hearth run /var/log/home/events.jsonl --out live
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
@@ -32,6 +30,10 @@ pub struct RunArgs {
     /// Files that are followed: JSON Lines or CSV, appended to, rotated or truncated; or folders into which such files come
     #[arg(value_name = "LOG")]
     pub logs: Vec<PathBuf>,
+
+    /// Show what it does: simulated homes whose days pass in seconds
+    #[arg(long)]
+    pub demo: bool,
 
     /// Declared changes of context, as for replay; they may also come in live
     #[arg(long, value_name = "FILE")]
@@ -64,20 +66,22 @@ pub struct RunArgs {
 }
 
 impl RunArgs {
+    /// The command with the defaults of a live run.
+    pub fn defaults(command: Command) -> Command {
+        let command = command.mut_arg("epoch_interval", |option| option.default_value("100ms"));
+        command.mut_arg("scores", |option| option.default_value("eager"))
+    }
+
     /// The replay of the inbox that it is.
     ///
     /// # Errors
     /// It would be one that cannot go on.
     pub fn replay(&self) -> Result<ReplayArgs, UsageError> {
-        let mut config = self.config.clone();
-        if config.checkpoint_every == Checkpointing::Off {
+        if self.config.checkpoint_every == Checkpointing::Off {
             return Err(UsageError(
                 "a live run keeps what it goes on from: --checkpoint-every cannot be off"
                     .to_owned(),
             ));
-        }
-        if config.epoch_interval == Interval::Auto {
-            config.epoch_interval = Interval::Every(EPOCH.parse::<Span>().map_err(UsageError)?);
         }
         Ok(ReplayArgs {
             logs: vec![inbox_path(&self.out)],
@@ -92,7 +96,7 @@ impl RunArgs {
             dry_run: false,
             explain: false,
             file: self.file.clone(),
-            config,
+            config: self.config.clone(),
         })
     }
 }

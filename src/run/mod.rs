@@ -4,11 +4,13 @@
 //! dataflow follows that log. So restarts, kills and any number of workers are what they are for a replay.
 
 mod args;
+mod demo;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use tokio::runtime::{Builder, Runtime};
 
 use crate::desk::{Desk, Gauges};
@@ -78,14 +80,19 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
+    let begin = |source| runtime.spawn(heeded(source, desk.stop.clone()));
     for log in &args.logs {
-        let source = follow(log.clone(), desk.clone());
-        let stop = desk.stop.clone();
-        runtime.spawn(async move {
-            if let Err(error) = source.await {
-                stop.fail(error.to_string());
-            }
-        });
+        begin(follow(log.clone(), desk.clone()).boxed());
+    }
+    if args.demo {
+        begin(demo::demo(desk.clone()).boxed());
     }
     Ok(runtime)
+}
+
+/// Has a source that fails end the run.
+async fn heeded(source: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
+    if let Err(error) = source.await {
+        stop.fail(format!("{error:#}"));
+    }
 }

@@ -10,7 +10,7 @@ use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
 use super::program::{Ended, Folder, end, hearth, start};
 
-const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1";
+const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1 --scores aligned";
 
 /// How many kills: `HEARTH_KILLS=1000 cargo test --release --test replay run::` for many.
 fn kills() -> usize {
