@@ -49,6 +49,9 @@ pub mod memory;
 pub mod notes;
 pub mod summary;
 
+// What a live run shows and takes in over HTTP.
+pub mod serve;
+
 // From the command line to a run.
 pub mod cli;
 

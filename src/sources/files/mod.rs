@@ -18,6 +18,7 @@ mod packed;
 mod parquet;
 mod records;
 mod source;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -42,6 +43,7 @@ pub use manner::Manner;
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;
+pub use taken::{Kind, taken};
 pub use told::read_told;
 pub use writer::LogFormat;
 pub(crate) use writer::LogWriter;
