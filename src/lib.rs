@@ -14,6 +14,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 
@@ -42,10 +43,14 @@ pub mod desk;
 pub mod disk;
 pub mod growing;
 pub mod inbox;
+mod mqtt;
 
 pub mod memory;
 pub mod notes;
 pub mod summary;
+
+// What a live run shows and takes in over HTTP.
+pub mod serve;
 
 // From the command line to a run.
 pub mod cli;
@@ -74,3 +79,7 @@ pub mod experiment;
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;
+
+// What comes and goes by a real MQTT broker that dies.
+#[cfg(test)]
+mod brokers;

@@ -10,8 +10,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
 
 use crate::desk::{Desk, Gauges};
 use crate::disk::Disk;
@@ -21,6 +22,7 @@ use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
 use crate::stop::Stop;
+use crate::{serve, sinks, sources};
 pub use args::RunArgs;
 
 /// So long sources and servers may take to end.
@@ -54,7 +56,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
         stop: stop.clone(),
     };
     let around = Live::of(&desk);
-    let runtime = surround(args, &desk)?;
+    let (runtime, tasks) = surround(args, &desk)?;
     let ended = loop {
         match live(&replay, &around, &folder) {
             Ok(Ends::Grown) => {}
@@ -64,7 +66,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     };
     // Whatever the end is, sources and servers end with it.
     stop.interrupt();
-    runtime.shutdown_timeout(GRACE);
+    leave(runtime, tasks);
     drop(desk);
     writer.join();
     let summary = ended?;
@@ -78,24 +80,46 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts what surrounds the dataflow: sources.
-fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<Runtime> {
+/// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
+fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
-    let begin = |source| runtime.spawn(heeded(source, desk.stop.clone()));
+    let (listener, access) = runtime.block_on(args.serve.open())?;
+    eprintln!("hearth: http://{}", listener.local_addr()?);
+    let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
+    let mut tasks = Vec::new();
     for log in &args.logs {
-        begin(follow(log.clone(), desk.clone()).boxed());
+        tasks.push(begin(follow(log.clone(), desk.clone()).boxed()));
     }
     if args.demo {
-        begin(demo::demo(desk.clone()).boxed());
+        tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
-    Ok(runtime)
+    let served = serve::serve(listener, desk.clone(), access);
+    tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
+    let mqtt = args.mqtt.clone();
+    tasks.push(begin(
+        sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
+    ));
+    tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
+    Ok((runtime, tasks))
 }
 
-/// Has a source that fails end the run.
-async fn heeded(source: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
-    if let Err(error) = source.await {
+/// Lets them end by themselves, if they do so soon.
+fn leave(runtime: Runtime, tasks: Vec<JoinHandle<()>>) {
+    let ends = async {
+        for task in tasks {
+            // Its panic was told on the terminal.
+            let _ = task.await;
+        }
+    };
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, ends).await });
+    runtime.shutdown_timeout(GRACE);
+}
+
+/// Has a source or sink that fails end the run.
+async fn heeded(task: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
+    if let Err(error) = task.await {
         stop.fail(format!("{error:#}"));
     }
 }
