@@ -14,6 +14,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 
@@ -47,6 +48,9 @@ mod mqtt;
 pub mod memory;
 pub mod notes;
 pub mod summary;
+
+// What a live run shows and takes in over HTTP.
+pub mod serve;
 
 // From the command line to a run.
 pub mod cli;

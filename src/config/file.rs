@@ -117,6 +117,27 @@ pub fn check_environment() -> Result<(), UsageError> {
     Ok(())
 }
 
+/// Variables that are no options and yet are known.
+const OTHERS: [&str; 2] = ["HEARTH_CONFIG", "HEARTH_LLM_KEY"];
+
+/// Each `HEARTH_*` variable that nothing reads, with the one that may have been meant.
+pub fn unknown_variables() -> Vec<(String, Option<String>)> {
+    let known: Vec<String> = keys().iter().map(|key| variable(key)).collect();
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unknown: Vec<_> = names
+        .filter(|name| name.starts_with("HEARTH_") && !OTHERS.contains(&name.as_str()))
+        .filter(|name| !known.contains(name))
+        .map(|name| {
+            let near = nearest(&name, &known);
+            let meant = strsim::damerau_levenshtein(&name, near) <= 3;
+            let meant = meant.then(|| near.to_owned());
+            (name, meant)
+        })
+        .collect();
+    unknown.sort();
+    unknown
+}
+
 /// The environment variable of an option.
 pub(super) fn variable(key: &str) -> String {
     format!("HEARTH_{}", key.to_uppercase())

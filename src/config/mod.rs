@@ -12,6 +12,7 @@ mod describe;
 mod error;
 mod file;
 mod interval;
+mod keys;
 mod llm;
 mod money;
 mod mqtt;
@@ -33,8 +34,9 @@ pub use choices::{
 };
 pub use describe::describe;
 pub use error::UsageError;
-pub use file::{File, check_environment};
+pub use file::{File, check_environment, unknown_variables};
 pub use interval::Interval;
+pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
@@ -49,7 +51,8 @@ pub struct Config {
         long,
         env = "HEARTH_WORKERS",
         value_name = "NUMBER",
-        default_value = "1"
+        default_value = "1",
+        value_parser = workers
     )]
     pub workers: NonZeroUsize,
 
@@ -97,6 +100,16 @@ pub struct Config {
     /// Without it the carried offset counts, UTC where there is none
     #[arg(long, env = "HEARTH_TIMEZONE", value_name = "NAME", value_parser = zone)]
     pub timezone: Option<TimeZone>,
+
+    /// What the fields of an event are called in the logs, where not home, time, device, action, id: home=home_id,time=ts. A log
+    /// without a column of homes has home= (each file is a home, named like it)
+    #[arg(
+        long,
+        env = "HEARTH_COLUMNS",
+        value_name = "FIELD=COLUMN,...",
+        default_value = ""
+    )]
+    pub columns: Keys,
 
     /// Events that are ingested as one epoch: outputs change at most once an epoch
     #[arg(
@@ -263,6 +276,20 @@ impl Default for Config {
 pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
     TimeZone::get(name)
         .map_err(|_| format!("`{name}` is no time zone; write an IANA name like Europe/Berlin"))
+}
+
+/// More threads than any machine of this kind has cores.
+const MOST_WORKERS: usize = 512;
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>();
+    let number = number.map_err(|_| format!("`{text}` is no number above zero"))?;
+    match number.get() <= MOST_WORKERS {
+        true => Ok(number),
+        false => Err(format!(
+            "`{text}` workers are more than {MOST_WORKERS}; one a core is most that helps"
+        )),
+    }
 }
 
 fn similarity(text: &str) -> Result<f32, String> {

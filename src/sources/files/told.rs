@@ -4,9 +4,10 @@
 //! `from`, `to` (which is not included) and `device` may be missing: then all of it is meant.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hearth_operators::split::Notice;
-use hearth_operators::words::{Erasure, Feedback, Line, Saying};
+use hearth_operators::words::{Catalogs, Erasure, Feedback, Line, Saying};
 use serde::Deserialize;
 use serde::de::IgnoredAny;
 
@@ -16,7 +17,9 @@ use super::lines::{Lines, Text};
 use super::options::Options;
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
+use crate::home_names::HomeNames;
 use crate::sources::source::Told;
+use crate::zones::Zones;
 
 /// A line of either kind. An event has an action, and none of the other fields.
 #[derive(Deserialize)]
@@ -67,6 +70,28 @@ pub(super) fn say(
     }
     let feedback = feedback(said, line, options);
     Some(feedback.map_err(|reason| (Saying::Feedback, reason)))
+}
+
+/// Whether a line is feedback, or an erasure, as far as that can be told without the vocabulary of its home.
+pub(super) fn check(text: &Text, erases: bool, zones: &Zones) -> Result<(), String> {
+    let options = Options {
+        catalogs: Catalogs::shared(Arc::default()),
+        homes: HomeNames::default(),
+        zones: zones.clone(),
+    };
+    let said: Said = records::json(text)?;
+    if !erases {
+        return feedback(said, Line::default(), &options).map(drop);
+    }
+    let mut what = said.erase.clone().ok_or("field `erase` is missing")?;
+    match what.as_object_mut().and_then(|what| what.remove("device")) {
+        Some(serde_json::Value::String(name)) => {
+            optional(Field(Some(name.into())), "device")?;
+        }
+        Some(serde_json::Value::Null) | None => {}
+        Some(other) => return Err(format!("`device` is {other}; it is a name")),
+    }
+    erasure(&said, &what, Line::default(), &options).map(drop)
 }
 
 fn feedback(said: Said<'_>, line: Line, options: &Options) -> Result<Notice, String> {
