@@ -22,9 +22,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
+use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
-use crate::config::Config;
+use crate::config::{Checkpointing, Config};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
@@ -40,6 +41,7 @@ use crate::sinks::files::Folder;
 use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
+use crate::synthesizers::Synthesizer;
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 use achieved::Declared;
@@ -50,7 +52,7 @@ pub(crate) use live::{Ends, Live, live};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
-use synthesis::{Begun, Quoted};
+use synthesis::{Begun, Chosen, Quoted};
 pub use watch::BACK_AFTER;
 use watch::Fed;
 
@@ -83,11 +85,39 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
+    anew(args, pauses, stop, &Ground::default())
+}
+
+/// Does what [`run`] does, always anew and without checkpoints, where another synthesizer answers; given are the catalogs of the homes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_synthesizer(
+    args: &ReplayArgs,
+    synthesizer: &dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    let mut args = args.clone();
+    args.config.checkpoint_every = Checkpointing::Off;
+    let ground = Ground {
+        synthesizer: Some(synthesizer),
+        ..Ground::default()
+    };
+    anew(&args, &[], stop, &ground)
+}
+
+/// Begins anew, and gives the summary.
+fn anew(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Summary> {
     let anew = ReplayArgs {
         fresh: true,
         ..args.clone()
     };
-    match through(&anew, pauses, stop, &Ground::default())? {
+    match through(&anew, pauses, stop, ground)? {
         Some(ended) => {
             let summary = ended.summary.clone();
             ended.told(&anew).map(|()| summary)
@@ -99,6 +129,8 @@ pub fn run_with_pauses(
 /// What a run stands on: the system's disk and what it is made of, but in tests.
 pub(crate) struct Ground<'a> {
     pub disk: Disk,
+    /// Who answers requests, in place of whom the configuration names.
+    pub synthesizer: Option<&'a dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>>,
     /// What the dataflow asks, in place of what the run would.
     pub services: &'a dyn Fn(Services) -> Services,
     /// How many times more often checkpoints may be taken for what they take.
@@ -111,6 +143,7 @@ impl Default for Ground<'_> {
     fn default() -> Self {
         Ground {
             disk: Disk::real(),
+            synthesizer: None,
             services: &|services| services,
             haste: 1,
             live: None,
@@ -138,6 +171,9 @@ fn through(
     let mut input = Input::open(args, &ground.disk, None)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
+    }
+    if let Some(synthesizer) = ground.synthesizer {
+        input.synthesizer = Chosen::Embedded(synthesizer(&input.fleet.catalogs));
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);

@@ -7,6 +7,7 @@ use clap::{Args, Command};
 use crate::config::{Checkpointing, Config, MqttOptions, UsageError};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
+use crate::serve::ServeArgs;
 
 /// Run the dataflow on what comes in, until Ctrl-C
 ///
@@ -64,6 +65,10 @@ pub struct RunArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// The page, the API and the measures.
+    #[command(flatten, next_help_heading = "HTTP")]
+    pub serve: ServeArgs,
 
     /// What comes and goes by an MQTT broker.
     #[command(flatten, next_help_heading = "MQTT")]

@@ -10,7 +10,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
@@ -22,7 +22,7 @@ use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
 use crate::stop::Stop;
-use crate::{sinks, sources};
+use crate::{serve, sinks, sources};
 pub use args::RunArgs;
 
 /// So long sources and servers may take to end.
@@ -77,11 +77,13 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts what surrounds the dataflow: sources and sinks. What fails ends the run.
+/// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
 fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
+    let (listener, access) = runtime.block_on(args.serve.open())?;
+    eprintln!("hearth: http://{}", listener.local_addr()?);
     let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
     let mut tasks = Vec::new();
     for log in &args.logs {
@@ -90,6 +92,8 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     if args.demo {
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
+    let served = serve::serve(listener, desk.clone(), access);
+    tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     let mqtt = args.mqtt.clone();
     tasks.push(begin(
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),

@@ -82,7 +82,7 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let files = "--contexts contexts.jsonl --catalog catalog.json";
     let epochs = format!("--epoch-events {EPOCH}");
     let command = format!(
-        "run followed.jsonl {files} --out live {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms"
+        "run followed.jsonl {files} --out live {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms --listen 127.0.0.1:0"
     );
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let lines: Vec<&str> = log.split_inclusive('\n').collect();
@@ -136,7 +136,8 @@ fn what_is_new_is_learnt_in_place() {
         fs::remove_dir_all(dir().join("learning")),
     );
     fs::create_dir(&followed).unwrap();
-    let command = format!("run growing --out learning {SHORT} --checkpoint-every 1s");
+    let command =
+        format!("run growing --out learning {SHORT} --checkpoint-every 1s --listen 127.0.0.1:0");
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let events: Vec<&str> = log.split_inclusive('\n').collect();
     let contexts = fs::read_to_string(dir().join("contexts.jsonl")).unwrap();
