@@ -55,6 +55,8 @@ enum Memory {
 pub(super) struct Homes {
     topics: Topics,
     homes: BTreeMap<String, Home>,
+    /// Homes of which everything was erased, with the epoch of that: lines until then are of no home.
+    erased: BTreeMap<String, u64>,
     /// Of which something may have to be told.
     touched: BTreeSet<String>,
     parcels: Vec<Parcel>,
@@ -92,6 +94,7 @@ impl Homes {
         Homes {
             topics,
             homes: BTreeMap::new(),
+            erased: BTreeMap::new(),
             touched: BTreeSet::new(),
             parcels: Vec::new(),
         }
@@ -180,6 +183,10 @@ impl Homes {
         self.homes.entry(name.to_owned()).or_default()
     }
 
+    fn is_erased(&self, home: &str, epoch: u64) -> bool {
+        self.erased.get(home).is_some_and(|erased| epoch <= *erased)
+    }
+
     fn touch(&mut self, name: &str) -> &mut Home {
         self.touched.insert(name.to_owned());
         self.home(name)
@@ -198,7 +205,8 @@ impl Homes {
         let content = crc32fast::hash(value.to_string().as_bytes());
         let id = line.alarm.time.0;
         // What was erased is taken back: that declares no home.
-        if line.diff < 0 && !self.homes.contains_key(&*line.home) {
+        let unknown = !self.homes.contains_key(&*line.home);
+        if self.is_erased(&line.home, line.epoch) || (line.diff < 0 && unknown) {
             return;
         }
         let home = self.touch(&line.home);
@@ -221,6 +229,7 @@ impl Homes {
     fn feedback(&mut self, text: &str) {
         if let Ok(line) = serde_json::from_str::<FeedbackLine<'_>>(text)
             && line.applied
+            && !self.is_erased(&line.home, line.epoch)
             && self.homes.contains_key(&*line.home)
         {
             let alarm = line.alarm.time.0;
@@ -236,6 +245,8 @@ impl Homes {
         if line.from.is_some() || line.to.is_some() || line.device.is_some() {
             return;
         }
+        self.erased
+            .insert(line.home.clone().into_owned(), line.epoch);
         if self.homes.remove(&*line.home).is_none() {
             return;
         }
@@ -255,6 +266,9 @@ impl Homes {
         let Some(name) = line["home"].as_str() else {
             return;
         };
+        if self.is_erased(name, line["epoch"].as_u64().unwrap_or(0)) {
+            return;
+        }
         let first = line["predictions"][0]["action"].as_str();
         let foreseen = first.map(|first| Some(first) == line["action"].as_str());
         let open = line["open"].as_bool() == Some(true);
@@ -288,11 +302,15 @@ impl Homes {
         let Ok(mut line) = serde_json::from_str::<Value>(text) else {
             return;
         };
-        line.as_object_mut()
-            .map(|fields| fields.shift_remove("epoch"));
+        let fields = line.as_object_mut();
+        let epoch = fields.and_then(|fields| fields.shift_remove("epoch"));
+        let epoch = epoch.and_then(|epoch| epoch.as_u64()).unwrap_or(0);
         let Some(name) = line["home"].as_str().map(str::to_owned) else {
             return;
         };
+        if self.is_erased(&name, epoch) {
+            return;
+        }
         self.keep(&name, what, line.to_string());
         self.declare(&name);
     }
@@ -580,6 +598,13 @@ mod tests {
         homes.take(Stream::Alarms, &alarm(-1, 30, 1), NOW);
         assert_eq!(keep(homes.settle(NOW, true)), 0);
         assert!(homes.again().is_empty());
+        // Nor does it come back when the files of outputs are read anew.
+        let mut again = self::homes();
+        again.take(Stream::Erasures, &erasure(None), NOW);
+        for diff in [1, -1] {
+            again.take(Stream::Alarms, &alarm(diff, 30, 1), NOW);
+        }
+        assert!(again.settle(NOW, true).is_empty());
     }
 
     #[test]

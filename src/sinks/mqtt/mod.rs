@@ -43,7 +43,13 @@ pub const STREAMS: &[Stream] = &[
 ];
 
 /// Streams whose files say what stands.
-const STANDING: [Stream; 3] = [Stream::Alarms, Stream::Feedback, Stream::Drifts];
+const STANDING: [Stream; 4] = [
+    // First, for it says which lines of the others count.
+    Stream::Erasures,
+    Stream::Alarms,
+    Stream::Feedback,
+    Stream::Drifts,
+];
 
 /// The name of its marks.
 const SINK: &str = "mqtt-out";
@@ -89,6 +95,7 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
         courier: Courier::default(),
         trouble: Trouble::new(broker, "out"),
         feed,
+        online: false,
         knows_all: false,
         desk,
     };
@@ -121,6 +128,8 @@ struct Sink {
     courier: Courier,
     trouble: Trouble,
     feed: broadcast::Receiver<Told>,
+    /// Whether the connection stands.
+    online: bool,
     /// Whether it was read which alarms stand since the run caught up with what was there when it began.
     knows_all: bool,
     desk: Desk,
@@ -141,19 +150,27 @@ impl Sink {
                         _ = look.tick() => self.look(),
                         () = self.desk.ending() => break None,
                     }
-                    self.courier.work(&self.client);
+                    self.work();
                 }
             };
             match event {
                 None => return self.end(&mut events).await,
                 Some(Ok(event)) => self.take(event).await?,
                 Some(Err(error)) => {
+                    self.online = false;
                     self.courier.lost();
                     let wait = self.trouble.pause(&error);
                     self.rest(wait).await;
                     continue;
                 }
             }
+            self.work();
+        }
+    }
+
+    /// Gives the client what may go; nothing before the connection stands, for it would keep that beyond the next failure.
+    fn work(&mut self) {
+        if self.online {
             self.courier.work(&self.client);
         }
     }
@@ -215,6 +232,7 @@ impl Sink {
             }
             Event::Incoming(Incoming::ConnAck(_)) => {
                 self.trouble.over();
+                self.online = true;
                 let filters = [Some(self.topics.answers()), self.topics.birth()];
                 let filters = filters.into_iter().flatten();
                 let filters = filters.map(|path| Filter::new(path, QoS::AtLeastOnce));
@@ -280,8 +298,8 @@ impl Sink {
     async fn end(&mut self, events: &mut EventLoop) -> Result<()> {
         self.say("offline");
         let leave = async {
-            while !self.courier.is_idle() {
-                self.courier.work(&self.client);
+            while self.online && !self.courier.is_idle() {
+                self.work();
                 match events.poll().await {
                     Ok(event) => self.take(event).await?,
                     Err(_) => return Ok(()),
