@@ -28,7 +28,7 @@ impl Outlet for ByLength {
             .count_total()
             .inspect(move |((length, count), _epoch, diff)| {
                 let mut lengths = lengths.lock().unwrap_or_else(PoisonError::into_inner);
-                *lengths.entry(*length).or_default() += *count as isize * *diff as isize;
+                *lengths.entry(*length).or_default() += *count as isize * *diff;
             })
             .inner
             .probe_with(&probes.ingested)

@@ -23,7 +23,7 @@ pub struct Lamp {
 impl Source for Lamp {
     fn read(&mut self, limit: usize, _: Instant, batch: &mut Batch) -> Result<Flow, SourceError> {
         for _ in 0..limit {
-            let (day, on) = (self.given as i64 / 2, self.given % 2 == 0);
+            let (day, on) = (self.given as i64 / 2, self.given.is_multiple_of(2));
             if day == self.days {
                 return Ok(Flow::Ended);
             }
