@@ -15,7 +15,7 @@ const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1 --
 /// How many kills: `HEARTH_KILLS=1000 cargo test --release --test replay run::` for many.
 fn kills() -> usize {
     let kills = std::env::var("HEARTH_KILLS").ok();
-    kills.map_or(4, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
+    kills.map_or(3, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
 }
 
 fn append(path: &Path, text: &str) {
@@ -107,7 +107,7 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     for piece in lines.chunks(lines.len().div_ceil(kills)) {
         append(&followed, &piece.concat());
         let workers = 1 + random.below(3);
-        let wait = Duration::from_millis(300 + random.below(1_200));
+        let wait = Duration::from_millis(200 + random.below(800));
         killed(&format!("{command} --workers {workers}"), wait);
     }
     let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
@@ -165,7 +165,7 @@ fn what_is_new_is_learnt_in_place() {
     std::thread::sleep(Duration::from_millis(1_500));
     append(&followed.join("a.jsonl"), &contexts);
     append(&followed.join("b.jsonl"), &second.concat());
-    std::thread::sleep(Duration::from_millis(2_500));
+    std::thread::sleep(Duration::from_millis(1_500));
     let _ = child.kill();
     assert!(end(child).code.is_none());
     let extra =
