@@ -35,7 +35,8 @@ fn switched(n: usize) -> (String, String) {
     } else {
         "ON"
     };
-    let payload = json!({"state": state, "linkquality": n % 200});
+    let seen = time::format(Time((1_780_000_000 + n as i64) * Time::SECOND), 0);
+    let payload = json!({"state": state, "linkquality": n % 200, "last_seen": seen});
     (
         format!("zigbee2mqtt/lamp{}", n % LAMPS),
         payload.to_string(),

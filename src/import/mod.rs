@@ -13,7 +13,6 @@ mod options;
 mod output;
 mod pickle;
 mod smartgen;
-mod states;
 mod trim;
 mod uci_adl;
 mod xes;

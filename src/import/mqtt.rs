@@ -15,7 +15,7 @@ use serde_json::Value;
 
 use super::options::time_zone;
 use super::output::{Destination, Output};
-use super::states::{At, Change, States};
+use crate::sources::states::{At, Change, States};
 
 use crate::sources::instant;
 use crate::time;

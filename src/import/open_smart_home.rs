@@ -10,8 +10,8 @@ use jiff::tz::TimeZone;
 use super::lines::each_line;
 use super::options::time_zone;
 use super::output::{Destination, Output};
-use super::states::States;
 use super::trim::listed;
+use crate::sources::states::States;
 
 use crate::sources::instant;
 use crate::time;

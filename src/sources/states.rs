@@ -36,12 +36,28 @@ pub(crate) enum Report {
     Returned,
 }
 
+impl Report {
+    /// Why it is no behaviour.
+    pub fn reason(self) -> Option<&'static str> {
+        match self {
+            Report::Changed => None,
+            Report::First => Some("first states, from before the recording"),
+            Report::Same => Some("states that did not change"),
+            Report::Returned => Some(
+                "states that only came back after a restart, or after a device was out of reach",
+            ),
+        }
+    }
+}
+
 /// What the devices are known to be in.
 #[derive(Debug, Default)]
 pub(crate) struct States {
     devices: HashMap<String, Device>,
     /// When the source began anew last.
     restarted: Option<Time>,
+    /// Whether every report is a behaviour.
+    repeats: bool,
     changes: Vec<Change>,
     /// Of which devices something else is known than when it was last [taken](States::news).
     news: BTreeSet<String>,
@@ -68,6 +84,14 @@ pub(crate) struct Device {
 }
 
 impl States {
+    /// Nothing is known yet. With `repeats` each report is a behaviour, also one that changes nothing.
+    pub fn new(repeats: bool) -> Self {
+        States {
+            repeats,
+            ..States::default()
+        }
+    }
+
     /// A device says that it is in a state. Reports come in the order of time, those of one device at least.
     pub fn report(&mut self, device: &str, at: At, state: &str) -> Report {
         let before = self.devices.get(device).cloned();
@@ -79,7 +103,10 @@ impl States {
         if let Some(restarted) = self.restarted.filter(|r| at.0.0 - r.0 < UNSETTLED) {
             known.unsettled = known.unsettled.max(Some(restarted.0 + UNSETTLED));
         }
-        let report = known.hear(device, at, state, &mut self.changes);
+        let report = match self.repeats {
+            true => known.repeat(device, at, state, &mut self.changes),
+            false => known.hear(device, at, state, &mut self.changes),
+        };
         self.keep(device, before.as_ref(), known);
         report
     }
@@ -151,6 +178,14 @@ impl States {
         std::mem::take(&mut self.changes)
     }
 
+    /// Takes what is left at the end, in the order of time: also what devices say that were out of reach shortly before.
+    pub fn finish(mut self) -> Vec<Change> {
+        self.settle(Time(i64::MAX), usize::MAX);
+        let order = |change: &Change| (change.at.0, change.device.clone());
+        self.changes.sort_by_key(order);
+        self.changes
+    }
+
     /// What is known of the devices of which something else is known than when this was last asked.
     pub fn news(&mut self) -> Vec<(String, Device)> {
         let names = std::mem::take(&mut self.news).into_iter();
@@ -177,6 +212,17 @@ impl States {
 }
 
 impl Device {
+    /// Is in a state from now on, whatever it was in.
+    fn repeat(&mut self, device: &str, at: At, state: &str, changes: &mut Vec<Change>) -> Report {
+        self.state = Some(state.to_owned());
+        changes.push(Change {
+            at,
+            device: device.to_owned(),
+            state: state.to_owned(),
+        });
+        Report::Changed
+    }
+
     fn hear(&mut self, device: &str, at: At, state: &str, changes: &mut Vec<Change>) -> Report {
         let Some(before) = &self.state else {
             self.state = Some(state.to_owned());
@@ -195,15 +241,7 @@ impl Device {
                 }
                 Report::Changed
             }
-            (false, false) => {
-                self.state = Some(state.to_owned());
-                changes.push(Change {
-                    at,
-                    device: device.to_owned(),
-                    state: state.to_owned(),
-                });
-                Report::Changed
-            }
+            (false, false) => self.repeat(device, at, state, changes),
         }
     }
 
@@ -246,6 +284,10 @@ mod tests {
         use Report::{Changed, First, Same};
         assert_eq!(reports, [First, Same, Changed, Same, Changed]);
         assert_eq!(told(&mut states), [(2, "a on".into()), (4, "a off".into())]);
+        let mut states = States::new(true);
+        states.report("a", at(0), "on");
+        states.report("a", at(1), "on");
+        assert_eq!(states.finish().len(), 2);
     }
 
     #[test]
@@ -281,8 +323,8 @@ mod tests {
         states.report("a", at(101), "off");
         states.report("b", at(102), "off");
         states.report("a", at(120), "on");
-        states.settle(Time(i64::MAX), 9);
-        assert_eq!(told(&mut states), [(102, "b off".into())]);
+        let left = states.finish();
+        assert_eq!((left.len(), left[0].at), (1, at(102)));
     }
 
     #[test]

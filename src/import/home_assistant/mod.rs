@@ -15,14 +15,11 @@ use jiff::tz::TimeZone;
 
 use super::options::time_zone;
 use super::output::{Destination, Output};
-use super::states::{Change, States};
+use crate::sources::HOUSEHOLD;
+use crate::sources::states::{Change, States};
 use recorder::Recorder;
 
 use crate::time;
-
-/// The domains whose states people change, or are changed by people being there.
-const DOMAINS: &str = "alarm_control_panel,binary_sensor,climate,cover,fan,humidifier,input_boolean,input_select,lawn_mower,light,\
-                       lock,media_player,person,siren,switch,vacuum,valve,water_heater";
 
 /// Imports a recorder database or a history: the entity is the device, its new state the action.
 #[derive(Debug, clap::Args)]
@@ -45,7 +42,7 @@ pub struct Args {
     #[arg(required = true, value_name = "FILE")]
     files: Vec<PathBuf>,
     /// Domains of the entities that become devices.
-    #[arg(long, value_delimiter = ',', default_value = DOMAINS)]
+    #[arg(long, value_delimiter = ',', default_value = HOUSEHOLD)]
     domains: Vec<String>,
     /// Attributes whose changes are behaviours too, as DOMAIN.ATTRIBUTE: `climate.temperature` gives the action
     /// `set temperature`.

@@ -436,7 +436,7 @@ mod tests {
         }
         let (lines, _) = reader.flush().unwrap();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert!(lines[0].contains(r#""time":"2026-01-01T00:00:02Z""#));
+        assert!(lines[0].contains("2026-01-01T00:00:02"));
         // A clock that is far ahead does not silence its device.
         let mut reader = self::reader("zigbee2mqtt:z");
         for payload in [seen("OFF", 1), seen("ON", 2)] {

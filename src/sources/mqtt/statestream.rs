@@ -1,7 +1,7 @@
 //! Home Assistant's `mqtt_statestream`: below its base a topic a domain, entity and attribute.
 
 use super::said::{Message, Said, is_measured, text, word};
-use crate::sources::household;
+use crate::sources::is_household;
 
 /// Reads a message; `topic` is what follows the base.
 ///
@@ -15,7 +15,7 @@ pub(super) fn read<'a>(topic: &'a str, payload: &[u8]) -> Result<Message<'a>, St
         // Its attributes.
         return Ok(Message::default());
     };
-    if !household(domain) {
+    if !is_household(domain) {
         return Ok(Message::default());
     }
     let text = text(payload)?;
