@@ -18,6 +18,7 @@ use crate::import::{self, ImportArgs};
 use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
+use crate::run::{self as live, RunArgs};
 use crate::show::{self, AlarmsArgs, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
@@ -57,6 +58,7 @@ pub struct Cli {
 )]
 pub enum Command {
     Replay(Box<ReplayArgs>),
+    Run(Box<RunArgs>),
     Simulate(SimulateArgs),
     Import(ImportArgs),
     Pack(PackArgs),
@@ -113,7 +115,12 @@ pub struct TemplatesArgs {
 }
 
 /// Commands that take the configuration, each with those that it is a part of before it.
-const CONFIGURED: [&[&str]; 3] = [&["replay"], &["config"], &["experiment", "prequential"]];
+const CONFIGURED: [&[&str]; 4] = [
+    &["replay"],
+    &["run"],
+    &["config"],
+    &["experiment", "prequential"],
+];
 
 /// Runs the command that the arguments name (the first is the program's name), and tells the user what went wrong. A
 /// command that [heeds](Stop::heed) `stop` ends soon after an interruption, by itself and cleanly.
@@ -144,6 +151,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stop: &Stop) -> ExitCo
 fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow::Result<()> {
     match cli.command {
         Command::Replay(arguments) => replay::run(&arguments, stop),
+        Command::Run(arguments) => live::run(&arguments, stop),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, stop),
@@ -214,6 +222,7 @@ fn command() -> clap::Command {
     for names in CONFIGURED {
         command = changed(command, names, hidden);
     }
+    command = changed(command, &["run"], RunArgs::defaults);
     changed(command, &["experiment", "honest"], hidden)
 }
 

@@ -11,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::measured::{MOST_NUMBERS, is_number};
 use super::vocabulary::{Vocabulary, device};
 use crate::config::Keys;
+use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::{Event, Events, SourceError, Stood};
 use crate::zones::Zones;
@@ -95,7 +96,7 @@ type Stage = Vec<(String, Vec<(u32, u32)>)>;
 
 impl FirstPass {
     /// Reads a log for the vocabulary of each home; of one that was read before, and of which `before` is the pass, only what is
-    /// new. Whether there was anything to be read.
+    /// new. Whether there was anything to be read. Of a log that is `growing`, the one file, what may be read of it.
     ///
     /// # Errors
     /// The log cannot be read, or a home has more actions than a catalog can hold.
@@ -103,10 +104,14 @@ impl FirstPass {
         files: &[PathBuf],
         of: &str,
         (zones, keys): (&Zones, &Keys),
+        growing: Option<&Growing>,
         before: Option<Self>,
     ) -> Result<(Self, bool), InferenceError> {
         let here = files.iter().all(|file| file.is_file());
-        let log = here.then(|| Stood::at_its_beginning(files));
+        let log = here.then(|| match (growing, files) {
+            (Some(growing), [file]) => Stood::at_the_beginning_of(file, growing.length()),
+            _ => Stood::at_its_beginning(files),
+        });
         let before = before.filter(|pass| pass.of == of);
         let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
         let mut pass = match (before, grown) {
@@ -114,7 +119,10 @@ impl FirstPass {
             (Some(pass), Some(Ok(true))) => pass,
             _ => FirstPass::default(),
         };
-        let mut events = Events::open(files, keys)?;
+        let mut events = match (growing, files) {
+            (Some(growing), [file]) => Events::grow(file, growing)?,
+            _ => Events::open(files, keys)?,
+        };
         events.go_to(pass.log.position)?;
         let (mut names, mut met) = pass.met();
         each_event(&mut events, zones, |event, device, action| {
@@ -382,7 +390,10 @@ mod tests {
         let first = event("h-1", "Light:on") + &event("h-2", "Light:on");
         fs::write(&log, &first).unwrap();
         let keys = Keys::default();
-        let over = |before| FirstPass::over(&files, "of", (&zones, &keys), before).unwrap();
+        let over = |before| {
+            let shape = (&zones, &keys);
+            FirstPass::over(&files, "of", shape, None, before).unwrap()
+        };
         let (pass, read) = over(None);
         assert!(read);
         let (pass, read) = over(Some(pass));
@@ -412,7 +423,7 @@ mod tests {
         let (anew, read) = over(Some(grown));
         assert!(read && anew.stages.len() == 1 && anew.stages[0].len() == 1);
         assert!(
-            FirstPass::over(&files, "other", (&zones, &keys), Some(anew))
+            FirstPass::over(&files, "other", (&zones, &keys), None, Some(anew))
                 .unwrap()
                 .1
         );
@@ -447,7 +458,7 @@ mod tests {
             text += part;
             fs::write(&log, &text).unwrap();
             let files = std::slice::from_ref(&log);
-            let (pass, read) = FirstPass::over(files, "of", (&zones, &keys), kept).unwrap();
+            let (pass, read) = FirstPass::over(files, "of", (&zones, &keys), None, kept).unwrap();
             assert!(read);
             let bytes = serde_json::to_vec(&pass).unwrap();
             kept = Some(serde_json::from_slice(&bytes).unwrap());
@@ -472,7 +483,7 @@ mod tests {
             [vec!["Lux"], vec!["Dial", "Lux"], vec!["Dial", "Lux"]]
         );
         // In one pass over all of it the end is the same.
-        let (pass, _) = FirstPass::over(&[log], "of", (&zones, &keys), None).unwrap();
+        let (pass, _) = FirstPass::over(&[log], "of", (&zones, &keys), None, None).unwrap();
         let whole = pass.inferred(&others);
         assert_eq!(format!("{:?}", whole[0]), format!("{:?}", stages[2]));
     }

@@ -265,6 +265,17 @@ impl Checkpoints {
             .is_ok_and(|names| names.iter().any(|name| is_ours(name)))
     }
 
+    /// The names of all homes of the newest cut that can be read, in the order of their ids; none, where it was of a run that knew
+    /// some before it read any line.
+    pub fn homes(&self) -> Vec<String> {
+        let whole = self.whole().unwrap_or_default();
+        let newest = whole.into_iter().rev();
+        let mut moments = newest.filter_map(|number| self.manifest::<Moment>(number).ok());
+        let moment = moments.next().map(|manifest| manifest.moment);
+        let of_all = moment.filter(|moment| moment.known == 0);
+        of_all.map_or_else(Vec::new, |moment| moment.homes)
+    }
+
     /// Removes all.
     ///
     /// # Errors

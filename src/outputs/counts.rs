@@ -131,6 +131,14 @@ impl Tally {
     /// What is counted.
     pub fn counts(&self) -> Counts {
         Counts {
+            waiting: self.asked.difference(&self.answered).count() as u64,
+            ..self.so_far()
+        }
+    }
+
+    /// What is counted, but for the shifts that wait: cheap enough for each epoch.
+    pub fn so_far(&self) -> Counts {
+        Counts {
             homes: self.homes.len() as u64,
             met: {
                 let mut met: Vec<HomeId> = self.homes.iter().copied().collect();
@@ -138,7 +146,6 @@ impl Tally {
                 met
             },
             adapted_homes: self.adapted.len() as u64,
-            waiting: self.asked.difference(&self.answered).count() as u64,
             applied: self.counts.applied.saturating_sub(self.counts.taken),
             ..self.counts.clone()
         }

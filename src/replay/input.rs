@@ -6,12 +6,18 @@ use std::sync::Arc;
 use hearth_operators::words::Shift;
 
 use super::ReplayArgs;
+use super::live::Live;
 use super::synthesis::{self, Chosen};
+use crate::checkpoint::Checkpoints;
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::first_pass;
 use crate::fleet::{Fleet, Given};
-use crate::sources::{self, EventLog, Manner, Options, Position, Rejected, SourceError, Told};
+use crate::growing::Growing;
+use crate::home_names::HomeNames;
+use crate::sources::{
+    self, EventLog, Files, Learnt, Manner, Options, Position, Rejected, SourceError, Told,
+};
 use crate::synthesizers::llm::{self, Prompts};
 
 /// Everything that was checked and loaded before any work.
@@ -34,6 +40,9 @@ pub struct Input {
 pub struct Again {
     logs: Vec<PathBuf>,
     options: Options,
+    /// Of a log that is appended to.
+    growing: Option<Growing>,
+    learnt: Option<Learnt>,
     /// Keeps spooled standard input until the end.
     _spooled: Vec<tempfile::TempPath>,
 }
@@ -44,9 +53,38 @@ impl Again {
     /// # Errors
     /// It cannot be opened any more, or ends before it.
     pub fn at(&self, position: Position, manner: Manner) -> anyhow::Result<EventLog> {
-        let mut log = EventLog::open(&self.logs, self.options.clone())?;
+        let mut log = self.open()?;
         log.go_to(position, manner)?;
         Ok(log)
+    }
+
+    /// Opens it.
+    fn open(&self) -> Result<EventLog, SourceError> {
+        let options = self.options.clone();
+        match (&self.growing, &self.logs[..]) {
+            (Some(growing), [log]) => EventLog::grows(log, growing, options, self.learnt.clone()),
+            _ => EventLog::open(&self.logs, options),
+        }
+    }
+
+    /// A log as a source, with contexts.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn source(
+        &self,
+        log: EventLog,
+        contexts: (Vec<Shift>, Vec<Rejected>),
+    ) -> std::io::Result<Files> {
+        match &self.growing {
+            Some(growing) => Ok(Files::follow(log, growing.clone(), contexts)),
+            None => Files::new(log, contexts),
+        }
+    }
+
+    /// What the vocabulary was learnt of, where it grows with the log.
+    pub fn learnt(&self) -> Option<&Learnt> {
+        self.learnt.as_ref()
     }
 
     /// The files of the log.
@@ -60,7 +98,7 @@ impl Input {
     ///
     /// # Errors
     /// A file or an option cannot be used.
-    pub fn open(args: &ReplayArgs, disk: &Disk) -> anyhow::Result<Self> {
+    pub fn open(args: &ReplayArgs, disk: &Disk, live: Option<&Live>) -> anyhow::Result<Self> {
         args.check()?;
         let config = &args.config;
         let (logs, spooled) = logs(args)?;
@@ -68,8 +106,11 @@ impl Input {
             true => None,
             false => first_pass::read(disk, &args.out),
         };
+        let growing = live.map(|live| live.growing.clone());
         let fleet = Fleet::open(Given {
             first_pass,
+            growing: growing.as_ref(),
+            known: live.map_or_else(HomeNames::default, |_| known(args, disk)),
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
@@ -86,7 +127,14 @@ impl Input {
             zones: fleet.zones.clone(),
             keys: config.columns.clone(),
         };
-        let log = EventLog::open(&logs, options.clone()).map_err(|error| refused(&error))?;
+        let again = Again {
+            logs,
+            options: options.clone(),
+            learnt: growing.as_ref().and(fleet.learnt.clone()),
+            growing,
+            _spooled: spooled,
+        };
+        let log = again.open().map_err(|error| refused(&error))?;
         let contexts = match &args.contexts {
             Some(file) => {
                 let read = sources::read_contexts(file, homes, &fleet.zones);
@@ -97,7 +145,7 @@ impl Input {
         if let Some(first) = contexts.1.first().filter(|_| config.strict) {
             anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
         }
-        let files = (0..logs.len()).map(|file| log.file_name(file as u32).to_owned());
+        let files = (0..again.logs.len()).map(|file| log.file_name(file as u32).to_owned());
         let mut files: Vec<String> = files.collect();
         let mut told = Told::default();
         for file in args.feedback.iter().chain(&args.erasures) {
@@ -111,11 +159,7 @@ impl Input {
         Ok(Input {
             files,
             log,
-            again: Again {
-                logs,
-                options,
-                _spooled: spooled,
-            },
+            again,
             fleet,
             contexts,
             told,
@@ -137,6 +181,16 @@ impl Input {
             )),
         }
     }
+}
+
+/// Homes that have their ids of an earlier run, whatever has come since.
+fn known(args: &ReplayArgs, disk: &Disk) -> HomeNames {
+    let homes = HomeNames::default();
+    let checkpoints = Checkpoints::of(disk, &args.out, args.config.state.as_deref());
+    for name in checkpoints.homes() {
+        homes.intern(&name);
+    }
+    homes
 }
 
 /// The logs; where the catalog is inferred in a first pass, what can be read once (standard input, a pipe) is spooled.

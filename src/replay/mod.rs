@@ -7,6 +7,7 @@ mod achieved;
 mod args;
 mod checkpointing;
 mod input;
+mod live;
 mod pause;
 mod progress;
 mod synthesis;
@@ -47,6 +48,7 @@ use achieved::Declared;
 pub use args::ReplayArgs;
 use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
+pub(crate) use live::{Ends, Live, live};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
@@ -133,6 +135,8 @@ pub(crate) struct Ground<'a> {
     pub services: &'a dyn Fn(Services) -> Services,
     /// How many times more often checkpoints may be taken for what they take.
     pub haste: u32,
+    /// What surrounds it, where it is a live run.
+    pub live: Option<&'a Live>,
 }
 
 impl Default for Ground<'_> {
@@ -142,6 +146,7 @@ impl Default for Ground<'_> {
             synthesizer: None,
             services: &|services| services,
             haste: 1,
+            live: None,
         }
     }
 }
@@ -163,7 +168,7 @@ fn through(
     ground: &Ground<'_>,
 ) -> anyhow::Result<Option<Ended>> {
     let began = Instant::now();
-    let mut input = Input::open(args, &ground.disk)?;
+    let mut input = Input::open(args, &ground.disk, None)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
@@ -174,7 +179,7 @@ fn through(
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder)?.with_haste(ground.haste);
+    let keeping = Keeping::new(args, &input, &folder, None)?.with_haste(ground.haste);
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
@@ -243,6 +248,7 @@ struct Replay<'a> {
     terms: kept::Terms,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
+    live: Option<live::Tending<'a>>,
 }
 
 /// A replay at its end.
@@ -263,7 +269,7 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        (folder, ground): (&Folder, &Ground<'_>),
+        (folder, ground): (&Folder, &Ground<'a>),
         stop: &'a Stop,
         found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
@@ -301,10 +307,11 @@ impl<'a> Replay<'a> {
             resumed,
             writer,
             rows,
-        } = Begin::new(found, (log, contexts), &again, outputs)?;
+        } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
         let fed = Arc::new(fed(config, &workload, stop, since));
+        let live = ground.live.map(|live| live.tended(again.learnt()));
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
@@ -344,6 +351,7 @@ impl<'a> Replay<'a> {
             homes: kept::Homes::of(fleet),
             llm,
             quoted,
+            live,
         })
     }
 
@@ -369,12 +377,16 @@ impl<'a> Replay<'a> {
         Ok(self)
     }
 
-    /// Runs to the end of the log, or until stopped.
+    /// Runs to the end of the log, or until stopped; a live run has none, and stays as its last cut has it.
     ///
     /// # Errors
     /// The output folder could not be written.
     fn finish(self) -> anyhow::Result<Ended> {
-        let mut outcome = self.past.then(self.engine.finish());
+        let outcome = match self.live {
+            Some(_) => self.engine.suspend(),
+            None => self.engine.finish(),
+        };
+        let mut outcome = self.past.then(outcome);
         // The pool and the writer end when nobody can reach them any more.
         drop(self.start);
         drop(self.pool);
@@ -382,8 +394,13 @@ impl<'a> Replay<'a> {
         self.progress.finish();
         let counts = counts?;
         let config = &self.args.config;
-        let kept = Kept::of(std::mem::take(&mut outcome.left));
-        if !kept.homes.is_empty() {
+        let left = match outcome.resumed.take() {
+            Some(resumed) => resumed.states,
+            None => std::mem::take(&mut outcome.left),
+        };
+        let kept = Kept::of(left);
+        let grows = self.live.as_ref().is_some_and(live::Tending::is_lacking);
+        if !kept.homes.is_empty() && !grows {
             let out = &self.args.out;
             kept::write(&self.disk, out, &self.homes, self.terms, kept)
                 .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
@@ -400,9 +417,12 @@ impl<'a> Replay<'a> {
             seed: config.seed,
             workers: config.workers.get(),
             interrupted: self.stop.is_interrupted(),
-            undone: outcome
-                .complete
-                .map(|_| undone(&outcome, &counts, &self.workload, self.answered)),
+            undone: match self.live {
+                Some(_) => waiting(&outcome, &counts),
+                None => outcome
+                    .complete
+                    .map(|_| undone(&outcome, &counts, &self.workload, self.answered)),
+            },
             timings: Timings {
                 ingest_seconds: outcome.ingested.as_secs_f64(),
                 events_during_adaptation: self.fed.during_adaptation(),
@@ -460,6 +480,15 @@ fn epochs(config: &Config, source: &Files) -> Epochs {
         lines: config.epoch_events.get(),
         interval: config.epoch_interval.of(source.trickles()),
     }
+}
+
+/// Events of a live run that are neither taken nor refused yet: a clock that jumped, and nothing that confirms it.
+fn waiting(outcome: &Outcome, counts: &Counts) -> Option<Undone> {
+    let lines = (outcome.reached.lines - outcome.reached.told).saturating_sub(counts.events());
+    (lines > 0).then(|| Undone {
+        lines,
+        ..Undone::default()
+    })
 }
 
 /// What a run left that was stopped.

@@ -6,6 +6,7 @@
 mod error;
 pub mod files;
 mod folders;
+pub mod follow;
 mod sorter;
 mod source;
 mod stood;
@@ -13,8 +14,8 @@ mod stood;
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Manner, Options, PackWriter, Packing, format_name,
-    read_contexts, read_told, spool,
+    EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Manner, Options, PackWriter, Packing,
+    format_name, read_contexts, read_told, spool,
 };
 pub use folders::expand;
 pub(crate) use sorter::Sorter;

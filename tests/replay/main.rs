@@ -21,6 +21,7 @@ mod model;
 mod packed;
 mod program;
 mod reproducible;
+mod run;
 mod show;
 mod state;
 mod synthesizer;

@@ -1,4 +1,4 @@
-//! Declared shifts of context, JSON Lines:
+//! Declared shifts of context, JSON Lines, in a file of their own or in the log itself:
 //! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
 
 use std::borrow::Cow;
@@ -67,7 +67,7 @@ pub fn read_contexts(
     }
 }
 
-fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
+pub(super) fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
     let declared: Declared = records::json(line)?;
     let home = required(declared.home, "home")?;
     let (time, offset) = from_midnight(&required(declared.time, "time")?, zones.civil(&home))?;

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hearth_operators::words::{Behavior, Line};
+use hearth_operators::words::{Behavior, HomeId, Line};
 
 use super::event::Event;
+use super::learnt::{Learnt, Standing};
 use super::lines::{self, Behind, Lines, Text};
 use super::manner::Manner;
 use super::of_path::OfPath;
@@ -19,6 +20,7 @@ use super::records::{self, Columns, CsvRecord};
 use super::twice::Twice;
 use super::{Rejected, SourceError, display_name, told};
 use crate::config::Keys;
+use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::source::{Position, Told};
 use crate::time::Basis;
@@ -61,6 +63,8 @@ pub struct EventLog {
     told: Told,
     /// The last line read.
     last: Line,
+    /// Of a log that grows: whose vocabulary grows with it.
+    learnt: Option<Learnt>,
 }
 
 impl EventLog {
@@ -77,7 +81,39 @@ impl EventLog {
             postponed: None,
             told: Told::default(),
             last: Line { file: 0, line: 0 },
+            learnt: None,
         })
+    }
+
+    /// Opens a log of JSON Lines that is appended to: where it ends for now, a call reads nothing, and a later one may. Before a line
+    /// that names what was not `learnt`, it is read no further.
+    ///
+    /// # Errors
+    /// It is missing or unreadable.
+    pub fn grows(
+        file: &Path,
+        growing: &Growing,
+        options: Options,
+        learnt: Option<Learnt>,
+    ) -> Result<Self, SourceError> {
+        Ok(EventLog {
+            events: Events::grow(file, growing)?,
+            learnt,
+            ..Self::open(&[], options)?
+        })
+    }
+
+    /// Of a log that grows: whether it was read up to something that was not learnt.
+    pub fn is_lacking(&self) -> bool {
+        self.learnt.as_ref().is_some_and(Learnt::is_lacking)
+    }
+
+    /// Of a log that grows: how far its bytes were read.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.events.open {
+            Some(Open::Text { lines, .. }) => lines.behind().offset,
+            _ => 0,
+        }
     }
 
     /// Reads up to `n` lines, appending a behaviour or a reject for each. Returns how many lines were read, 0 at the end.
@@ -161,18 +197,26 @@ impl EventLog {
         } = options;
         let told = &mut self.told;
         let (manner, twice) = (&self.manner, &mut self.twice);
-        let mut known = |event: Result<Event<'_>, String>, line| {
-            let mut event = event?;
-            let home = homes.find(&event.home);
-            let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
-            let home = home.unwrap_or_else(|| homes.intern(&event.home));
-            if event.how.basis == Basis::Clock {
-                let read = (event.time, event.offset);
-                (event.time, event.offset) = twice.settle(home, read, zones.civil(&event.home));
-            }
-            manner.event(&event);
-            Ok(event.behavior(home, action, line))
-        };
+        let learnt = self.learnt.as_ref();
+        // Without a reason: it names what is new.
+        let mut known =
+            |event: Result<Event<'_>, String>, line| -> Result<Behavior, Option<String>> {
+                let mut event = event?;
+                let home = homes.find(&event.home);
+                let catalog = home.map_or(catalogs.others(), |home| catalogs.of(home));
+                let action = event.action(catalog);
+                if learnt.is_some_and(|learnt| names_new(learnt, home, &event, action.is_ok())) {
+                    return Err(None);
+                }
+                let action = action?;
+                let home = home.unwrap_or_else(|| homes.intern(&event.home));
+                if event.how.basis == Basis::Clock {
+                    let read = (event.time, event.offset);
+                    (event.time, event.offset) = twice.settle(home, read, zones.civil(&event.home));
+                }
+                manner.event(&event);
+                Ok(event.behavior(home, action, line))
+            };
         while let Some((file, (name, tells), open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
@@ -194,18 +238,25 @@ impl EventLog {
                         let known = known(log.event(tells, zones), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => rejected.push(log.rejected(name, reason)),
+                            Err(reason) => {
+                                rejected.push(log.rejected(name, reason.unwrap_or_default()));
+                            }
                         }
                     }
                     usize::from(read)
                 }
                 Open::Text { .. } => {
-                    let last = &mut self.last;
+                    if learnt.is_some_and(Learnt::is_lacking) {
+                        return Ok(0);
+                    }
+                    let (last, mut lacks) = (&mut self.last, false);
+                    let before = self.events.behind;
                     let read = self.events.line(zones, |event, line, text, file| {
-                        *last = line;
+                        let before = std::mem::replace(last, line);
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => match told::say(text, line, options) {
+                            Err(None) => (lacks, *last) = (true, before),
+                            Err(Some(reason)) => match told::say(text, line, options) {
                                 Some(Ok(notice)) => told.hear(notice),
                                 Some(Err((of, reason))) => {
                                     told.refuse(of, Rejected::new(text, file, reason));
@@ -214,10 +265,16 @@ impl EventLog {
                             },
                         }
                     });
-                    usize::from(read?)
+                    let read = read?;
+                    if lacks {
+                        self.events.behind = before;
+                        learnt.into_iter().for_each(Learnt::lack);
+                        return Ok(0);
+                    }
+                    usize::from(read)
                 }
             };
-            if read > 0 {
+            if read > 0 || self.events.grows() {
                 return Ok(read);
             }
             self.events.finish_file();
@@ -295,6 +352,17 @@ pub(crate) struct Events {
     keys: Keys,
 }
 
+/// Whether an event names what its home's vocabulary would have, had the log been read so far for it.
+fn names_new(learnt: &Learnt, home: Option<HomeId>, event: &Event<'_>, known: bool) -> bool {
+    let new = match learnt.standing(home) {
+        Standing::Given => false,
+        Standing::Learnt => !known,
+        Standing::New => true,
+    };
+    let names = event.names();
+    new && names.is_ok_and(|(device, action)| !learnt.is_measured(home, device, action))
+}
+
 struct LogFile {
     path: PathBuf,
     name: String,
@@ -303,6 +371,8 @@ struct LogFile {
     length: Option<u64>,
     /// What was opened at the check and cannot be opened again.
     pipe: Option<Open>,
+    /// Of one that is appended to: how far it may be read.
+    growing: Option<Growing>,
 }
 
 /// The file being read.
@@ -360,18 +430,49 @@ impl Events {
                 tells,
                 length: regular.map(|file| file.len()),
                 pipe,
+                growing: None,
             });
         }
+        let keys = keys.clone();
         Ok(Events {
-            files: log,
+            keys,
+            ..Events::of(log, progress)
+        })
+    }
+
+    fn of(files: Vec<LogFile>, progress: Arc<AtomicU64>) -> Self {
+        Events {
+            files,
             current: 0,
             open: None,
             line: Text::default(),
             behind: Behind::default(),
             text: 0,
             progress,
-            keys: keys.clone(),
-        })
+            keys: Keys::default(),
+        }
+    }
+
+    /// Opens a log of JSON Lines that is appended to; see [`EventLog::grows`].
+    pub fn grow(file: &Path, growing: &Growing) -> Result<Self, SourceError> {
+        let progress = Arc::default();
+        let name = display_name(file);
+        let open = Open::growing(file, &name, growing, &progress)?;
+        let file = LogFile {
+            path: file.to_owned(),
+            name,
+            tells: OfPath::default(),
+            length: None,
+            pipe: Some(open),
+            growing: Some(growing.clone()),
+        };
+        Ok(Events::of(vec![file], progress))
+    }
+
+    /// Whether the file being read is appended to.
+    fn grows(&self) -> bool {
+        let file = self.files.get(self.current);
+        file.is_some_and(|file| file.growing.is_some())
     }
 
     /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
@@ -411,8 +512,9 @@ impl Events {
         let before: u64 = before.filter_map(|file| file.length).sum();
         let progress = self.progress.clone();
         progress.store(before, Ordering::Relaxed);
-        let path = self.files.get(self.current).map(|file| file.path.clone());
-        let (Some(path), Some((_, (name, _), open))) = (path, self.current()?) else {
+        let file = self.files.get(self.current);
+        let file = file.map(|file| (file.path.clone(), file.growing.clone()));
+        let (Some((path, growing)), Some((_, (name, _), open))) = (file, self.current()?) else {
             return Ok(());
         };
         let unreadable = |error| SourceError::Unreadable {
@@ -428,7 +530,11 @@ impl Events {
                     number: position.number,
                     unended: position.unended,
                 };
-                let input = lines::input(&path, progress).map_err(unreadable)?;
+                let input = match growing {
+                    Some(growing) => lines::growing(&path, growing, progress),
+                    None => lines::input(&path, progress),
+                };
+                let input = input.map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
                 self.text = position.file;
@@ -524,6 +630,7 @@ impl Events {
                 }
                 Ok(false) => return Ok(false),
                 Ok(true) if self.line.is_blank() && !self.line.too_long => {}
+                Ok(true) if self.line.is_mark() && matches!(format, Format::JsonLines) => {}
                 Ok(true) => break,
             }
         }
@@ -561,6 +668,23 @@ impl Events {
 }
 
 impl Open {
+    /// Opens a log of JSON Lines that is appended to.
+    fn growing(
+        path: &Path,
+        name: &str,
+        growing: &Growing,
+        progress: &Arc<AtomicU64>,
+    ) -> Result<Self, SourceError> {
+        let input = lines::growing(path, growing.clone(), progress.clone());
+        let lines = input.and_then(Lines::new);
+        let lines = lines.map_err(|error| SourceError::Unreadable {
+            file: name.to_owned(),
+            error,
+        })?;
+        let format = Format::JsonLines;
+        Ok(Open::Text { lines, format })
+    }
+
     /// Opens a file and finds its format: by its name where that is `named`, else by its first character. Reads the
     /// header of a CSV file.
     fn new(

@@ -8,6 +8,7 @@
 mod apart;
 mod contexts;
 mod event;
+mod learnt;
 mod lines;
 mod log;
 mod manner;
@@ -33,6 +34,7 @@ pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, How, instant};
+pub use learnt::Learnt;
 pub(super) use log::is_log;
 pub use log::{EventLog, format_name};
 pub(crate) use log::{Events, copy};

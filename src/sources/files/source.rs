@@ -8,6 +8,7 @@ use hearth_operators::words::Shift;
 use super::apart::Apart;
 use super::log::EventLog;
 use super::{Rejected, SourceError};
+use crate::growing::Growing;
 use crate::sources::source::{Batch, Flow, Source, Told};
 
 /// Lines that are read between two looks at the clock.
@@ -30,6 +31,8 @@ enum Reading {
     Here(Box<EventLog>),
     /// Standard input or a pipe, which may have nothing yet.
     Apart(Apart),
+    /// A log that is appended to: it never ends.
+    Growing(Box<EventLog>, Growing),
 }
 
 impl Files {
@@ -57,6 +60,22 @@ impl Files {
         })
     }
 
+    /// A log that [grows](EventLog::grows), of which nothing was read yet, with its contexts.
+    pub fn follow(
+        log: EventLog,
+        growing: Growing,
+        (shifts, rejected_contexts): (Vec<Shift>, Vec<Rejected>),
+    ) -> Self {
+        Files {
+            reading: Reading::Growing(Box::new(log), growing),
+            shifts,
+            rejected_contexts,
+            afterwards: Told::default(),
+            ended: false,
+            bytes_total: None,
+        }
+    }
+
     /// The same, and behind the end of the log what people say.
     #[must_use]
     pub fn with_told(self, afterwards: Told) -> Self {
@@ -80,6 +99,7 @@ impl Source for Files {
         let flow = match &mut self.reading {
             Reading::Here(log) => here(log, limit, deadline, batch),
             Reading::Apart(apart) => apart.read(limit, deadline, batch),
+            Reading::Growing(log, growing) => follow(log, growing, limit, deadline, batch),
         }?;
         // What is said afterwards comes in a batch of its own.
         self.ended = flow == Flow::Ended;
@@ -90,11 +110,36 @@ impl Source for Files {
     }
 
     fn trickles(&self) -> bool {
-        matches!(self.reading, Reading::Apart(_))
+        matches!(self.reading, Reading::Apart(_) | Reading::Growing(..))
     }
 
     fn bytes_total(&self) -> Option<u64> {
         self.bytes_total
+    }
+}
+
+/// Reads what there is, or waits for it.
+fn follow(
+    log: &mut EventLog,
+    growing: &Growing,
+    limit: usize,
+    deadline: Instant,
+    batch: &mut Batch,
+) -> Result<Flow, SourceError> {
+    loop {
+        here(log, limit, deadline, batch)?;
+        if batch.lines() > 0 || batch.told.lines > 0 {
+            return Ok(Flow::Open);
+        }
+        // Nothing is read before what was met is learnt.
+        let read = if log.is_lacking() {
+            u64::MAX
+        } else {
+            log.bytes_read()
+        };
+        if !growing.beyond(read, deadline) {
+            return Ok(Flow::Open);
+        }
     }
 }
 

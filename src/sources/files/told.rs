@@ -1,4 +1,4 @@
-//! What people say, JSON Lines, in the log itself or in a file of its own:
+//! What people say, JSON Lines, in the log itself or in a file of its own: declared [contexts](super::contexts),
 //! `{"home":"h-17","alarm":"2022-06-01T03:10:00+02:00","fine":true}` (the alarm as `alarms.jsonl` names it) and
 //! `{"home":"h-17","erase":{"from":"2022-06-01T00:00:00+02:00","to":"2022-07-01T00:00:00+02:00","device":"Light"}}`, where
 //! `from`, `to` (which is not included) and `device` may be missing: then all of it is meant.
@@ -8,7 +8,9 @@ use std::path::Path;
 use hearth_operators::split::Notice;
 use hearth_operators::words::{Erasure, Feedback, Line, Saying};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::contexts;
 use super::event::{instant, optional, required};
 use super::lines::{Lines, Text};
 use super::options::Options;
@@ -16,7 +18,7 @@ use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
 use crate::sources::source::Told;
 
-/// A line of either kind; an event has none of these fields.
+/// A line of either kind. An event has an action, and none of the other fields.
 #[derive(Deserialize)]
 struct Said<'a> {
     #[serde(borrow, default)]
@@ -27,6 +29,10 @@ struct Said<'a> {
     fine: Option<serde_json::Value>,
     #[serde(default)]
     erase: Option<serde_json::Value>,
+    #[serde(default)]
+    kind: Option<IgnoredAny>,
+    #[serde(default)]
+    action: Option<IgnoredAny>,
 }
 
 /// What is to be erased. A field that is misspelt would erase more than was meant, so none is ignored.
@@ -53,7 +59,11 @@ pub(super) fn say(
         return Some(erasure.map_err(|reason| (Saying::Erasure, reason)));
     }
     if said.fine.is_none() && said.alarm.0.is_none() {
-        return None;
+        if said.kind.is_none() || said.action.is_some() {
+            return None;
+        }
+        let shift = contexts::shift(text, &options.homes, &options.zones).map(Notice::Shift);
+        return Some(shift.map_err(|reason| (Saying::Context, reason)));
     }
     let feedback = feedback(said, line, options);
     Some(feedback.map_err(|reason| (Saying::Feedback, reason)))
