@@ -7,6 +7,7 @@ use clap::{Args, Command};
 use crate::config::{Checkpointing, Config, UsageError};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
+use crate::serve::ServeArgs;
 
 /// Run the dataflow on what comes in, until Ctrl-C
 ///
@@ -59,6 +60,10 @@ pub struct RunArgs {
         hide_env_values = true
     )]
     pub file: Option<PathBuf>,
+
+    /// What is served.
+    #[command(flatten, next_help_heading = "Page, API and measures")]
+    pub serve: ServeArgs,
 
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]

@@ -17,6 +17,7 @@ use crate::desk::{Desk, Gauges};
 use crate::disk::Disk;
 use crate::inbox::Inbox;
 use crate::replay::{Ends, Live, live};
+use crate::serve::serve;
 use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
@@ -75,7 +76,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// Starts what surrounds the dataflow: sources.
+/// Starts what surrounds the dataflow: sources, and the server.
 fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<Runtime> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
@@ -86,6 +87,11 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<Runtime> {
     }
     if args.demo {
         begin(demo::demo(desk.clone()).boxed());
+    }
+    if let Some((listener, access)) = runtime.block_on(args.serve.open())? {
+        eprintln!("http://{}/", listener.local_addr()?);
+        let served = serve(listener, desk.clone(), access);
+        begin(async { Ok(served.await?) }.boxed());
     }
     Ok(runtime)
 }
