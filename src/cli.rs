@@ -11,7 +11,9 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
-use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::config::{
+    Config, File, MqttOptions, UsageError, check_environment, describe, unknown_variables,
+};
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
@@ -95,6 +97,10 @@ pub struct ConfigArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// MQTT.
+    #[command(flatten, next_help_heading = "MQTT")]
+    pub mqtt: MqttOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back
@@ -201,6 +207,13 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
     });
     if let Some((names, path)) = configured {
         file = File::read(path.map(PathBuf::as_path))?;
+        for (name, meant) in unknown_variables() {
+            let meant = meant.map_or(String::new(), |name| format!("; did you mean {name}?"));
+            let _ = writeln!(
+                io::stderr(),
+                "hearth: nothing reads the variable {name}{meant}"
+            );
+        }
         command = changed(command, names, |command| file.apply(command));
         matches = command.try_get_matches_from(arguments)?;
     }

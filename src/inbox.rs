@@ -176,6 +176,25 @@ impl Inbox {
     }
 }
 
+/// Calls `take` with each mark that a source ever put, in order: for sources whose marks say what has changed.
+///
+/// # Errors
+/// The inbox cannot be read.
+pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+    let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+    let mut line = Vec::new();
+    while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
+        if line.starts_with(MARK)
+            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && mark.source == source
+        {
+            take(&mark.at);
+        }
+        line.clear();
+    }
+    Ok(())
+}
+
 /// Opens it at its end, and reads the last marks; with its length.
 fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>, u64)> {
     let mut marks = BTreeMap::new();

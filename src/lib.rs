@@ -14,6 +14,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 
@@ -42,6 +43,7 @@ pub mod desk;
 pub mod disk;
 pub mod growing;
 pub mod inbox;
+mod mqtt;
 
 pub mod memory;
 pub mod notes;
@@ -77,3 +79,7 @@ pub mod experiment;
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;
+
+// What comes and goes by a real MQTT broker that dies.
+#[cfg(test)]
+mod brokers;

@@ -25,7 +25,7 @@ use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
 use crate::outputs::state_path;
 use crate::sinks::Written;
-use crate::sources::{Stood, UtcOnly};
+use crate::sources::{Manner, Stood};
 pub use look::{Compacted, Shown, Verified};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
@@ -72,8 +72,8 @@ pub struct Moment {
     pub told: u64,
     /// Where the source stood behind them.
     pub source: Stood,
-    /// Whether all times until then were of UTC.
-    pub utc: UtcOnly,
+    /// How the log was written until then.
+    pub manner: Manner,
     /// Homes that were known before any line was read.
     pub known: usize,
     /// The names of those that were met since, in the order of their ids.

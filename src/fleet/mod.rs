@@ -9,8 +9,8 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, FirstPass, Group, Inferred, describe};
-use crate::config::UsageError;
+use crate::catalog::{self, FirstPass, Group, Inferred, Measured, describe};
+use crate::config::{Keys, UsageError};
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::Learnt;
@@ -27,6 +27,8 @@ pub struct Fleet {
     pub zones: Zones,
     /// The names of their cohorts, by id but for the first one.
     pub cohorts: Vec<String>,
+    /// Devices that measure: what they show is no action, but for what was let in before that was known.
+    pub measured: Vec<Measured>,
     /// Sums of the catalogs as they are, and of what they grew from.
     pub sums: Vec<u32>,
     /// The pass over the log in which catalogs were inferred, where one was made.
@@ -43,6 +45,8 @@ pub struct Given<'a> {
     pub catalog: Option<&'a Path>,
     /// The homes file.
     pub homes: Option<&'a Path>,
+    /// What the fields of an event are called in the log.
+    pub keys: &'a Keys,
     /// The zone of all homes that have none of their own.
     pub timezone: Option<TimeZone>,
     /// A first pass over the log that was made before.
@@ -75,19 +79,23 @@ impl Fleet {
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let (mut sums, mut first_pass, mut learnt) = (Vec::new(), None, None);
+        let mut measured = Vec::new();
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
-                let of = format!("{:?} {}", given.timezone, text_of(given.homes));
-                let pass =
-                    FirstPass::over(given.logs, &of, &zones, given.growing, given.first_pass);
+                // A pass of other columns found something else.
+                let homes_file = text_of(given.homes);
+                let of = format!("{:?} {homes_file} {:?}", given.timezone, given.keys);
+                let shape = (&zones, given.keys);
+                let pass = FirstPass::over(given.logs, &of, shape, given.growing, given.first_pass);
                 let (pass, new) = pass.map_err(|error| refused(&error))?;
                 let stages = pass.inferred(&homes);
                 learnt = Some(of_whom(&stages, &listed));
                 let grown = grown(stages, &listed, &homes, &mut sums)?;
                 first_pass = new.then_some(pass);
-                grown
+                measured = grown.1;
+                grown.0
             }
         };
         if sums.is_empty() {
@@ -98,6 +106,7 @@ impl Fleet {
             catalogs,
             zones,
             cohorts: listed.cohorts,
+            measured,
             sums,
             first_pass,
             learnt,
@@ -115,13 +124,14 @@ fn of_whom(stages: &[Inferred], listed: &HomesFile) -> Learnt {
     )
 }
 
-/// The catalogs that a first pass found, grown stage by stage; and a sum of each stage.
+/// The catalogs that a first pass found, grown stage by stage, and the devices that measure at its end; and a sum of each stage.
 fn grown(
     stages: Vec<Inferred>,
     listed: &HomesFile,
     homes: &HomeNames,
     sums: &mut Vec<u32>,
-) -> Result<Arc<Catalogs>, UsageError> {
+) -> Result<(Arc<Catalogs>, Vec<Measured>), UsageError> {
+    let mut measured = Vec::new();
     let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
     let mut was: Option<(Arc<Catalogs>, Option<usize>)> = None;
     for mut inferred in stages {
@@ -151,10 +161,11 @@ fn grown(
         };
         sums.push(sum(&now));
         was = Some((now, (!nothing).then_some(known)));
+        measured = inferred.measured;
     }
-    Ok(was
-        .map(|(catalogs, _)| catalogs)
-        .unwrap_or_else(|| Catalogs::shared(Arc::default())))
+    let catalogs = was.map(|(catalogs, _)| catalogs);
+    let catalogs = catalogs.unwrap_or_else(|| Catalogs::shared(Arc::default()));
+    Ok((catalogs, measured))
 }
 
 /// A sum of catalogs.

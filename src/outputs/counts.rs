@@ -31,6 +31,9 @@ pub struct Counts {
     pub erasures: Sayings,
     /// Homes with at least one segment: a home that only a context or a refused event names is none.
     pub homes: u64,
+    /// These homes, sorted.
+    #[serde(skip)]
+    pub met: Vec<HomeId>,
     /// Segments that hold, revisions settled.
     pub segments: i64,
     /// Transitions that hold.
@@ -137,6 +140,11 @@ impl Tally {
     pub fn so_far(&self) -> Counts {
         Counts {
             homes: self.homes.len() as u64,
+            met: {
+                let mut met: Vec<HomeId> = self.homes.iter().copied().collect();
+                met.sort_unstable();
+                met
+            },
             adapted_homes: self.adapted.len() as u64,
             applied: self.counts.applied.saturating_sub(self.counts.taken),
             ..self.counts.clone()
@@ -174,6 +182,7 @@ impl Tally {
             deleted,
             lines,
             homes: _,
+            met: _,
             adapted_homes: _,
             waiting: _,
         } = other.counts;

@@ -21,7 +21,7 @@ use crate::home_names::HomeNames;
 use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Shown, Sink, Writer};
-use crate::sources::{self, EventLog, Position, Rejected, Stood, UtcOnly};
+use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -68,10 +68,10 @@ impl Keeping {
         folder: &Folder,
         live: Option<&Live>,
     ) -> anyhow::Result<Self> {
-        // What came by standard input cannot be asked for again.
-        let here = args.logs.iter().all(|log| log.as_os_str() != "-");
-        let here = live.is_some() || here && input.again_or_refuse().is_ok();
-        let every = match here {
+        // What came by standard input or a pipe cannot be asked for again.
+        let stays = |log: &PathBuf| log.as_os_str() != "-" && (log.is_file() || log.is_dir());
+        let here = args.logs.iter().all(stays) && input.again_or_refuse().is_ok();
+        let every = match live.is_some() || here {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
         };
@@ -348,7 +348,7 @@ impl Replay<'_> {
                 position: reached.position,
                 files: keeping.log.files.clone(),
             },
-            utc: self.utc.clone().unwrap_or_default(),
+            manner: self.manner.clone(),
             known: keeping.known,
             homes: keeping.homes.behind(keeping.known),
             catalogs: keeping.sums.last().copied().unwrap_or(0),
@@ -379,8 +379,8 @@ enum Kept {
 /// What a run begins with: nothing, or what an earlier one kept.
 pub struct Begin {
     pub source: sources::Files,
-    /// Whether all times are of UTC.
-    pub utc: UtcOnly,
+    /// How the log is written.
+    pub manner: Manner,
     pub past: Past,
     pub resumed: Resumed,
     pub writer: Writer,
@@ -404,7 +404,7 @@ impl Begin {
             let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
-                utc: log.utc(),
+                manner: log.manner(),
                 source: again.source(log, contexts)?,
                 past,
                 resumed,
@@ -418,7 +418,7 @@ impl Begin {
             lines,
             told,
             source: Stood { position, .. },
-            utc,
+            manner,
             written,
             ..
         } = moment;
@@ -431,12 +431,12 @@ impl Begin {
             grouped(epochs),
             share.unwrap_or_default()
         );
-        let log = again.at(position, utc)?;
+        let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
         let sink = self::sink(sink, live);
         let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
         Ok(Begin {
-            utc: log.utc(),
+            manner: log.manner(),
             // The declared shifts were fed with the first epoch.
             source: again.source(log, Default::default())?,
             past: Past::behind(lines, told, closed, position),
@@ -505,6 +505,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_jump,
         checker,
         timezone,
+        columns,
         epoch_events,
         epoch_interval,
         top_k,
@@ -551,7 +552,9 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
-    // Checkpoints from before there was a choice are aligned ones.
+    // What a run of an older version did not know is not told where it is as it was: checkpoints from before there was a choice
+    // are of the usual columns, and aligned.
+    .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
     .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 

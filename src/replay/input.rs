@@ -16,7 +16,7 @@ use crate::fleet::{Fleet, Given};
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::{
-    self, EventLog, Files, Learnt, Options, Position, Rejected, SourceError, Told, UtcOnly,
+    self, EventLog, Files, Learnt, Manner, Options, Position, Rejected, SourceError, Told,
 };
 use crate::synthesizers::llm::{self, Prompts};
 
@@ -44,7 +44,7 @@ pub struct Again {
     growing: Option<Growing>,
     learnt: Option<Learnt>,
     /// Keeps spooled standard input until the end.
-    _spooled: Option<tempfile::TempPath>,
+    _spooled: Vec<tempfile::TempPath>,
 }
 
 impl Again {
@@ -52,9 +52,9 @@ impl Again {
     ///
     /// # Errors
     /// It cannot be opened any more, or ends before it.
-    pub fn at(&self, position: Position, utc: UtcOnly) -> anyhow::Result<EventLog> {
+    pub fn at(&self, position: Position, manner: Manner) -> anyhow::Result<EventLog> {
         let mut log = self.open()?;
-        log.go_to(position, utc)?;
+        log.go_to(position, manner)?;
         Ok(log)
     }
 
@@ -114,6 +114,7 @@ impl Input {
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
+            keys: &config.columns,
             timezone: config.timezone.clone(),
         })?;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
@@ -124,6 +125,7 @@ impl Input {
             catalogs: catalogs.clone(),
             homes: homes.clone(),
             zones: fleet.zones.clone(),
+            keys: config.columns.clone(),
         };
         let again = Again {
             logs,
@@ -191,22 +193,31 @@ fn known(args: &ReplayArgs, disk: &Disk) -> HomeNames {
     homes
 }
 
-/// The logs; where the catalog is inferred in a first pass, standard input is spooled, for it can be read once.
-fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Option<tempfile::TempPath>)> {
-    let mut logs = args.logs.clone();
-    let mut stdin = logs.iter_mut().filter(|log| log.as_os_str() == "-");
-    let first = stdin.next();
-    if stdin.next().is_some() {
+/// The logs; where the catalog is inferred in a first pass, what can be read once (standard input, a pipe) is spooled.
+fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Vec<tempfile::TempPath>)> {
+    let mut logs = sources::expand(&args.logs).map_err(|error| refused(&error))?;
+    if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
         return Err(refused(&SourceError::StdinTwice));
     }
-    let mut spooled = None;
-    if let Some(stdin) = first
-        && args.catalog.is_none()
+    let mut spooled = Vec::new();
+    let once = |log: &&mut PathBuf| log.as_os_str() == "-" || !log.is_file();
+    for log in logs
+        .iter_mut()
+        .filter(once)
+        .filter(|_| args.catalog.is_none())
     {
-        let path = sources::spool(std::io::stdin().lock())
-            .map_err(|e| UsageError(format!("standard input cannot be kept: {e}")))?;
-        *stdin = path.to_path_buf();
-        spooled = Some(path);
+        let kept = match log.as_os_str() == "-" {
+            true => sources::spool(std::io::stdin().lock()),
+            false => std::fs::File::open(&*log).and_then(sources::spool),
+        };
+        let path = kept.map_err(|error| {
+            UsageError(format!(
+                "{} cannot be kept to be read twice: {error}",
+                log.display()
+            ))
+        })?;
+        *log = path.to_path_buf();
+        spooled.push(path);
     }
     Ok((logs, spooled))
 }

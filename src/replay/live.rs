@@ -3,7 +3,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::time::{Duration, Instant};
 
 use hearth_operators::words::Epoch;
@@ -25,6 +25,9 @@ use crate::summary::Summary;
 /// A run grows its vocabulary no more often than this: whatever came until then is learnt at once.
 const GROWS_AFTER: Duration = Duration::from_secs(1);
 
+/// How often that is doubled at most, where it would abandon jobs again and again: a training takes a minute at most.
+const DOUBLED: u32 = 6;
+
 /// So long after its epoch was closed a row is with others.
 const SHOWN_AFTER: Duration = Duration::from_millis(2);
 
@@ -38,6 +41,8 @@ pub(crate) struct Live {
     stop: Stop,
     /// What was in the inbox when the process began, in bytes.
     waited: u64,
+    /// How often in a row jobs were abandoned because the vocabulary grew.
+    abandoned: AtomicU32,
 }
 
 /// Why a replay of an inbox ended.
@@ -58,6 +63,7 @@ impl Live {
             feed: desk.feed.clone(),
             gauges: desk.gauges.clone(),
             stop: desk.stop.clone(),
+            abandoned: AtomicU32::new(0),
         }
     }
 
@@ -78,6 +84,7 @@ impl Live {
             began: Instant::now(),
             lengths: VecDeque::new(),
             cut: None,
+            bytes: 0,
         }
     }
 }
@@ -104,12 +111,16 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
     let mut replay = Replay::begin(args, input, (folder, &ground), &stop, found)?;
     keeping.keep_first_pass(first_pass.as_ref())?;
     replay.feed(&keeping);
+    let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
+    live.abandons(replay.jobs_open());
     // Jobs that run are abandoned, and begun again by the replay that goes on.
     stop.stop();
-    let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
     let mut ended = replay.finish()?;
     if let Some(failure) = stop.failure() {
-        anyhow::bail!("{failure}; what was done until then is in {}", args.out.display());
+        anyhow::bail!(
+            "{failure}; what was done until then is in {}",
+            args.out.display()
+        );
     }
     std::mem::replace(&mut ended.outcome.source, Ok(()))?;
     anyhow::ensure!(
@@ -125,6 +136,24 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
 }
 
 impl Live {
+    /// So many jobs are abandoned, for the vocabulary grows.
+    fn abandons(&self, jobs: u64) {
+        match jobs {
+            0 => self.abandoned.store(0, Ordering::Relaxed),
+            _ => {
+                self.abandoned.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// For how long a replay goes on at least before the vocabulary grows, with so many jobs open.
+    fn grows_after(&self, jobs: u64) -> Duration {
+        match jobs {
+            0 => GROWS_AFTER,
+            _ => GROWS_AFTER * (1 << self.abandoned.load(Ordering::Relaxed).min(DOUBLED)),
+        }
+    }
+
     fn is_ending(&self) -> bool {
         self.stop.is_interrupted() || self.stop.is_stopped()
     }
@@ -139,6 +168,8 @@ pub struct Tending<'a> {
     lengths: VecDeque<(u64, Instant)>,
     /// Epochs and jobs that were done at the last cut.
     cut: Option<(Epoch, u64)>,
+    /// Bytes of checkpoints that are measured.
+    bytes: u64,
 }
 
 impl Tending<'_> {
@@ -147,8 +178,10 @@ impl Tending<'_> {
         self.learnt.as_ref().is_some_and(Learnt::is_lacking)
     }
 
-    fn ends(&self) -> bool {
-        self.live.is_ending() || self.is_lacking() && self.began.elapsed() >= GROWS_AFTER
+    /// Whether it is to end, with so many jobs open.
+    fn ends(&self, jobs: u64) -> bool {
+        let grows = self.is_lacking() && self.began.elapsed() >= self.live.grows_after(jobs);
+        self.live.is_ending() || grows
     }
 
     /// Since when something has been in the inbox that is not fed.
@@ -172,7 +205,8 @@ impl Tending<'_> {
 impl Replay<'_> {
     /// Whether it is to end because it is a live run's.
     pub(super) fn live_ends(&self) -> bool {
-        self.live.as_ref().is_some_and(Tending::ends)
+        let live = self.live.as_ref();
+        live.is_some_and(|live| live.ends(self.jobs_open()))
     }
 
     /// Whether nothing has happened since the last cut.
@@ -218,14 +252,20 @@ impl Replay<'_> {
             return;
         };
         tending.cut = Some((epochs, jobs));
-        let gauges = &tending.live.gauges;
+        let gauges = tending.live.gauges.clone();
         gauges.checkpoints.inc();
-        count(&gauges.checkpoint_bytes, kept_bytes);
+        gauges.checkpoint_bytes.inc_by(kept_bytes - tending.bytes);
+        tending.bytes = kept_bytes;
         gauges.checkpoint_still.set(still.as_secs_f64());
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         gauges
             .checkpoint_time
             .set(now.unwrap_or_default().as_secs_f64());
+    }
+
+    fn jobs_open(&self) -> u64 {
+        let all = self.workload.all();
+        all.iter().map(|(_, work)| work.open()).sum()
     }
 
     fn jobs_done(&self) -> u64 {

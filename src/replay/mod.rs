@@ -3,6 +3,7 @@
 //! The engine reads and computes; the pool answers what the dataflow asks; the writer's thread writes. Everything is joined
 //! before the summary is made, but for what a stopped run abandons.
 
+mod achieved;
 mod args;
 mod checkpointing;
 mod input;
@@ -12,6 +13,7 @@ mod progress;
 mod synthesis;
 mod watch;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -20,9 +22,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
+use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
-use crate::config::Config;
+use crate::config::{Checkpointing, Config};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
@@ -35,11 +38,13 @@ use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::Folder;
-use crate::sources::{Files, Source, Told, UtcOnly};
+use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
+use crate::synthesizers::Synthesizer;
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
+use achieved::Declared;
 pub use args::ReplayArgs;
 use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
@@ -47,7 +52,7 @@ pub(crate) use live::{Ends, Live, live};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
-use synthesis::{Begun, Quoted};
+use synthesis::{Begun, Chosen, Quoted};
 pub use watch::BACK_AFTER;
 use watch::Fed;
 
@@ -59,13 +64,14 @@ use watch::Fed;
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
     let Some(ended) = through(args, &[], stop, &Ground::default())? else {
-        println!(
+        writeln!(
+            io::stdout(),
             "{} holds the whole of this run already; --fresh does it again",
             args.out.display()
-        );
+        )?;
         return Ok(());
     };
-    println!("{}", ended.summary);
+    writeln!(io::stdout(), "{}", ended.summary)?;
     ended.told(args)
 }
 
@@ -79,11 +85,39 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
+    anew(args, pauses, stop, &Ground::default())
+}
+
+/// Does what [`run`] does, always anew and without checkpoints, where another synthesizer answers; given are the catalogs of the homes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_synthesizer(
+    args: &ReplayArgs,
+    synthesizer: &dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    let mut args = args.clone();
+    args.config.checkpoint_every = Checkpointing::Off;
+    let ground = Ground {
+        synthesizer: Some(synthesizer),
+        ..Ground::default()
+    };
+    anew(&args, &[], stop, &ground)
+}
+
+/// Begins anew, and gives the summary.
+fn anew(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Summary> {
     let anew = ReplayArgs {
         fresh: true,
         ..args.clone()
     };
-    match through(&anew, pauses, stop, &Ground::default())? {
+    match through(&anew, pauses, stop, ground)? {
         Some(ended) => {
             let summary = ended.summary.clone();
             ended.told(&anew).map(|()| summary)
@@ -95,6 +129,8 @@ pub fn run_with_pauses(
 /// What a run stands on: the system's disk and what it is made of, but in tests.
 pub(crate) struct Ground<'a> {
     pub disk: Disk,
+    /// Who answers requests, in place of whom the configuration names.
+    pub synthesizer: Option<&'a dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>>,
     /// What the dataflow asks, in place of what the run would.
     pub services: &'a dyn Fn(Services) -> Services,
     /// How many times more often checkpoints may be taken for what they take.
@@ -107,6 +143,7 @@ impl Default for Ground<'_> {
     fn default() -> Self {
         Ground {
             disk: Disk::real(),
+            synthesizer: None,
             services: &|services| services,
             haste: 1,
             live: None,
@@ -134,6 +171,9 @@ fn through(
     let mut input = Input::open(args, &ground.disk, None)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
+    }
+    if let Some(synthesizer) = ground.synthesizer {
+        input.synthesizer = Chosen::Embedded(synthesizer(&input.fleet.catalogs));
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
@@ -197,8 +237,11 @@ struct Replay<'a> {
     kept_bytes: u64,
     workload: Workload,
     notes: Notes,
-    /// Whether all times of the log are of UTC, where nobody said where the homes are.
-    utc: Option<UtcOnly>,
+    /// How the log is written.
+    manner: Manner,
+    /// Whether anybody said where the homes are.
+    placed: bool,
+    declared: Declared,
     /// Whether anybody answers requests.
     answered: bool,
     homes: kept::Homes,
@@ -212,6 +255,7 @@ struct Replay<'a> {
 struct Ended {
     summary: Summary,
     counts: Counts,
+    declared: Declared,
     outcome: Outcome,
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
@@ -243,6 +287,8 @@ impl<'a> Replay<'a> {
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
+        notes.measured(&fleet.measured);
+        let declared = Declared::of(&contexts.0);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -256,14 +302,14 @@ impl<'a> Replay<'a> {
         let outputs = (folder, names, config.output_packing);
         let Begin {
             source,
-            utc,
+            manner,
             past,
             resumed,
             writer,
             rows,
         } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
         let source = source.with_told(told.clone());
-        let utc = fleet.zones.is_empty().then_some(utc);
+        let placed = !fleet.zones.is_empty();
         let fed = Arc::new(fed(config, &workload, stop, since));
         let live = ground.live.map(|live| live.tended(again.learnt()));
         let bytes = source.bytes_total();
@@ -298,7 +344,9 @@ impl<'a> Replay<'a> {
             kept_bytes: 0,
             workload,
             notes,
-            utc,
+            manner,
+            placed,
+            declared,
             answered,
             homes: kept::Homes::of(fleet),
             llm,
@@ -319,8 +367,7 @@ impl<'a> Replay<'a> {
             anyhow::bail!("the run could not be suspended: {failure}");
         };
         self.past = Past::of(outcome);
-        let utc = self.utc.clone().unwrap_or_default();
-        let log = self.again.at(self.past.position, utc)?;
+        let log = self.again.at(self.past.position, self.manner.clone())?;
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -383,15 +430,19 @@ impl<'a> Replay<'a> {
                 checkpoints: Cuts::of(self.still, self.kept_bytes),
             },
         };
-        if self.utc.is_some_and(|utc| utc.holds()) {
-            self.notes.utc();
-        }
+        self.notes.manner(&self.manner, self.placed);
+        self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
+        self.notes.late(counts.late, run.read);
+        let max_gap = config.max_gap.to_string();
+        self.notes
+            .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
         summary.notes.extend(self.fed.waited());
         Ok(Ended {
             summary,
             counts,
+            declared: self.declared,
             outcome,
             quoted: self.quoted,
             kept: false,
@@ -497,7 +548,10 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(())
+        match achieved::nothing(summary, &self.counts, &self.declared, &args.out) {
+            Some(reason) => anyhow::bail!("{reason}"),
+            None => Ok(()),
+        }
     }
 
     /// Tells what a person asked for beside the outputs.

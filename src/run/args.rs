@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use crate::config::{Checkpointing, Config, UsageError};
+use crate::config::{Checkpointing, Config, MqttOptions, UsageError};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
 use crate::serve::ServeArgs;
@@ -23,6 +23,7 @@ use crate::serve::ServeArgs;
   hearth run /var/log/home/events.jsonl --out live
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
+  hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
   hearth replay live/inbox.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -61,13 +62,17 @@ pub struct RunArgs {
     )]
     pub file: Option<PathBuf>,
 
-    /// What is served.
-    #[command(flatten, next_help_heading = "Page, API and measures")]
-    pub serve: ServeArgs,
-
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// The page, the API and the measures.
+    #[command(flatten, next_help_heading = "HTTP")]
+    pub serve: ServeArgs,
+
+    /// What comes and goes by an MQTT broker.
+    #[command(flatten, next_help_heading = "MQTT")]
+    pub mqtt: MqttOptions,
 }
 
 impl RunArgs {

@@ -2,12 +2,13 @@
 
 use std::fs;
 use std::num::NonZeroU32;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
+use crate::catalog;
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark};
 use crate::simulate::{self, Settings, SimulateArgs};
@@ -63,6 +64,16 @@ pub async fn demo(desk: Desk) -> anyhow::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Writes what simulated homes have, into a run's folder.
+///
+/// # Errors
+/// It cannot be written.
+pub fn catalog_in(out: &Path) -> anyhow::Result<PathBuf> {
+    let path = out.join(".hearth.demo.json");
+    catalog::save(&simulate::catalog()?, &path)?;
+    Ok(path)
 }
 
 /// Events and shifts in their order, with their times.

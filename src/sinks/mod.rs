@@ -8,6 +8,7 @@
 
 pub mod feed;
 pub mod files;
+pub mod mqtt;
 mod open_rows;
 mod out;
 mod writer;

@@ -13,6 +13,7 @@ mod formats;
 mod full;
 mod grown;
 mod household;
+mod inputs;
 mod interrupt;
 mod killed;
 mod llm;

@@ -36,26 +36,42 @@ fn killed(command: &str, after: Duration) {
     assert!(ended.code.is_none(), "it ended: {}", ended.stderr);
 }
 
-/// Runs until nothing more is written, then interrupts it.
-fn interrupted(command: &str, out: &str) -> Ended {
+/// Runs until that is so and nothing more is written, then interrupts it.
+fn interrupted(command: &str, out: &str, enough: impl Fn(&Folder) -> bool) -> Ended {
     let child = start(dir(), command);
-    let out = dir().join(out);
+    let out = Folder(dir().join(out));
     let written = || {
-        let files = fs::read_dir(&out).into_iter().flatten().flatten();
+        let files = fs::read_dir(&out.0).into_iter().flatten().flatten();
         let files = files.filter(|file| file.path().extension().is_some_and(|e| e == "jsonl"));
         let lengths = files.map(|file| file.metadata().map_or(0, |data| data.len()));
         lengths.sum::<u64>()
     };
-    let (mut last, mut since) = (0, Instant::now());
-    while last == 0 || since.elapsed() < Duration::from_millis(1_500) {
+    let (mut last, began, mut since) = (0, Instant::now(), Instant::now());
+    while last == 0 || since.elapsed() < Duration::from_millis(300) || !enough(&out) {
         std::thread::sleep(Duration::from_millis(50));
         let now = written();
         if now != last {
             (last, since) = (now, Instant::now());
         }
+        assert!(
+            began.elapsed() < Duration::from_secs(300),
+            "it comes to nothing"
+        );
     }
     assert!(signal(&child, "-INT"));
     end(child)
+}
+
+/// Whether a stream of an output has come to an epoch, or beyond.
+fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
+    let text = fs::read_to_string(out.0.join(stream).with_extension("jsonl"));
+    let text = text.unwrap_or_default();
+    // The last line may be half written.
+    let last = text
+        .rsplit_once('\n')
+        .and_then(|(whole, _)| whole.lines().last());
+    let last = last.and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    last.is_some_and(|line| line["epoch"].as_u64() >= Some(epoch))
 }
 
 /// The lines of an output that another has more of: by line, how many more.
@@ -82,7 +98,7 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let files = "--contexts contexts.jsonl --catalog catalog.json";
     let epochs = format!("--epoch-events {EPOCH}");
     let command = format!(
-        "run followed.jsonl {files} --out live {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms"
+        "run followed.jsonl {files} --out live {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms --listen 127.0.0.1:0"
     );
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let lines: Vec<&str> = log.split_inclusive('\n').collect();
@@ -94,10 +110,11 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
         let wait = Duration::from_millis(300 + random.below(1_200));
         killed(&format!("{command} --workers {workers}"), wait);
     }
-    let ended = interrupted(&command, "live").fine();
-    let live = Folder(dir().join("live"));
     let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
     let epochs_fed = counted / EPOCH;
+    let last = epochs_fed as u64 - 1;
+    let ended = interrupted(&command, "live", |out| reaches(out, "scores", last)).fine();
+    let live = Folder(dir().join("live"));
     let [read, ..] = live.accounting();
     assert_eq!(read as usize, epochs_fed * EPOCH, "{}", ended.stdout);
     hearth(
@@ -136,7 +153,8 @@ fn what_is_new_is_learnt_in_place() {
         fs::remove_dir_all(dir().join("learning")),
     );
     fs::create_dir(&followed).unwrap();
-    let command = format!("run growing --out learning {SHORT} --checkpoint-every 1s");
+    let command =
+        format!("run growing --out learning {SHORT} --checkpoint-every 1s --listen 127.0.0.1:0");
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let events: Vec<&str> = log.split_inclusive('\n').collect();
     let contexts = fs::read_to_string(dir().join("contexts.jsonl")).unwrap();
@@ -153,10 +171,17 @@ fn what_is_new_is_learnt_in_place() {
     let extra =
         r#"{"home":"new","time":"2025-02-01T08:00:00Z","device":"Gramophone","action":"play"}"#;
     append(&followed.join("c.jsonl"), &format!("{extra}\n"));
-    let ended = interrupted(&command, "learning").fine();
-    let live = Folder(dir().join("learning"));
-    let [read, applied, duplicate, late, rejected] = live.accounting();
     let counted = part.iter().filter(|line| !line.trim().is_empty()).count() as u64 + 1;
+    let live = Folder(dir().join("learning"));
+    let mut ended = interrupted(&command, "learning", |_| true).fine();
+    // The machine may be slow.
+    for _ in 0..20 {
+        if live.accounting()[0] == counted {
+            break;
+        }
+        ended = interrupted(&command, "learning", |_| true).fine();
+    }
+    let [read, applied, duplicate, late, rejected] = live.accounting();
     assert_eq!(read, counted, "{}", ended.stdout);
     let reasons = live.refused("rejected");
     assert!(

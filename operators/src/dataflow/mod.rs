@@ -411,15 +411,16 @@ fn maintain<'s>(
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         trial: settings.trial,
+        scores: settings.scores,
         memory: settings.model_memory / 2,
     };
     let models = detected.judged.models(
-        standing,
+        (standing, detected.looked),
         pooled,
         judged.keys.clone(),
         judged.filtered.clone(),
         maintenance,
-        state.models.clone(),
+        (state.models.clone(), state.readings.clone()),
     );
     Fitted {
         adaptations: None,

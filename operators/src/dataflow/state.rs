@@ -9,7 +9,7 @@ use crate::detect::{AlertState, DetectState};
 use crate::drift::DriftState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
-use crate::models::ModelsState;
+use crate::models::{ModelsState, ReadingState};
 use crate::outside::Questions;
 use crate::request::RequestState;
 use crate::score::ScoreState;
@@ -92,6 +92,7 @@ operators! {
     alerts: AlertState, "Alarms of segments that are open.";
     drift: DriftState, "The days of homes.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
+    readings: ReadingState, "How far open segments are read.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
 }
 

@@ -50,12 +50,13 @@ impl AlertState {
         let before = self.homes.get(home).cloned().flatten();
         let stood = before.as_ref().map(|alert| alert.raised.clone());
         let mut now = None;
+        let mut detected = Detected::default();
         if let Some(segment) = &open.segment {
             let own = before.filter(|alert| alert.start() == segment.start());
-            let (alert, detected) = Alert::of(detector, around, segment, open.new, own);
-            now = alert.map(Box::new);
-            said.looked.push(Looked { open, detected });
+            let (alert, found) = Alert::of(detector, around, segment, open.new, own);
+            (now, detected) = (alert.map(Box::new), found);
         }
+        said.looked.push(Looked { open, detected });
         if let Some(stood) = &stood {
             change(&mut said.alarms, stood, -1);
         }

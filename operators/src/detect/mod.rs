@@ -39,7 +39,7 @@ pub struct Vigilance {
 }
 
 /// What a home's detector says of a segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detected {
     /// By behaviour.
     pub scores: Vec<f32>,

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::models::{HomeLife, in_turn};
+use super::life::{HomeLife, in_turn};
 use crate::alarms::{Alarms, TailChanges, Tails, open_reasons, reasons};
 use crate::detect::{Detected, Raised, Vigilance};
 use crate::habits::Vocabulary;

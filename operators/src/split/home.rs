@@ -7,7 +7,6 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
 
-use super::open::Opening;
 use super::{Account, Checker, Rules, Settled};
 use crate::state::History;
 use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Moment, Segment, Time};
@@ -25,8 +24,6 @@ pub(super) struct Updates {
     pub duplicate: u64,
     /// Homes whose segments an erasure changed.
     pub revised: Vec<HomeId>,
-    /// How open segments change, where anybody asks.
-    pub opening: Option<Opening>,
 }
 
 impl Updates {

@@ -257,6 +257,9 @@ struct Arrived {
     notices: Vec<Notice>,
 }
 
+/// What an epoch changes, and, where anybody asks, what becomes of open segments.
+type Leaving<'a> = (&'a mut home::Updates, &'a mut Option<Opening>);
+
 impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
     fn split(
         self,
@@ -287,10 +290,8 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
             state.borrow_mut().homes.settle(index, peers);
             let mut buffer = EpochBuffer::<Arrived>::new(5);
             let mut by_home = ByHome::new(index, peers);
-            let mut updates = home::Updates {
-                opening: (scores == Scores::Eager).then(Opening::default),
-                ..home::Updates::default()
-            };
+            let mut updates = home::Updates::default();
+            let mut opening = (scores == Scores::Eager).then(Opening::default);
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
                     if let Some(arrived) = buffer.at(&capability) {
@@ -308,9 +309,10 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     let Some((capabilities, mut arrived)) = buffer.next(frontiers) else {
                         break;
                     };
-                    state.erase(&erasures, &past.borrow_mut(), &rules, &mut updates);
-                    let homes = (index, peers);
-                    state.take_in(&arrived, &mut by_home, homes, &rules, &mut updates);
+                    let all = (&mut updates, &mut opening);
+                    state.erase(&erasures, &past.borrow_mut(), &rules, all);
+                    let all = (&mut updates, &mut opening);
+                    state.take_in(&arrived, &mut by_home, (index, peers), &rules, all);
                     if !updates.revised.is_empty() {
                         // What came in this epoch may have undone what went.
                         consolidate(&mut updates.segments);
@@ -325,7 +327,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         &capabilities[1],
                         updates.settled.drain(..),
                     );
-                    if let Some(opening) = &mut updates.opening {
+                    if let Some(opening) = &mut opening {
                         give(&mut open_out, &capabilities[4], opening.open.drain(..));
                     }
                     // What the messages lay in goes back before there is room for what leaves.
@@ -371,17 +373,18 @@ impl SplitState {
         by_home: &mut ByHome,
         (index, peers): (usize, usize),
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
         let ended = arrived.notices.contains(&Notice::LogEnd);
         let unsettled = self.declare(&arrived.notices, index, peers);
         by_home.plan(&arrived.behaviors, |b| b.home);
-        self.apply(&arrived.behaviors, by_home, ended, rules, updates);
+        let all = (&mut *updates, &mut *opening);
+        self.apply(&arrived.behaviors, by_home, ended, rules, all);
         if ended {
-            self.end(rules, updates);
+            self.end(rules, (updates, opening));
         } else {
             self.settle_again(&unsettled, updates);
-            self.note_erased(updates);
+            self.note_erased((updates, opening));
         }
     }
 
@@ -423,14 +426,14 @@ impl SplitState {
         erasures: &[Erasure],
         past: &Past,
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
         for own in erasures.chunk_by(|a, b| a.home == b.home) {
             let home = own[0].home;
             // A home that was never met stays so.
             let known = self.homes.get(home).filter(|state| state.met());
             let met = known.is_some();
-            if let (Some(opening), Some(state)) = (&mut updates.opening, known) {
+            if let (Some(opening), Some(state)) = (&mut *opening, known) {
                 opening.erase(home, state);
             }
             if met
@@ -455,8 +458,10 @@ impl SplitState {
         by_home: &ByHome,
         ended: bool,
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
+        // Once the log has ended nothing is open: that is told by [`SplitState::end`], too.
+        let mut opening = opening.as_mut().filter(|_| !ended);
         let SplitState { homes, marks } = self;
         for block in by_home.homes().chunks(prefetch::BLOCK) {
             let state = |(id, _): &(HomeId, Spot)| homes.get(*id);
@@ -467,9 +472,7 @@ impl SplitState {
             });
             for &(id, first) in block {
                 let state = homes.of(id);
-                // Once the log has ended nothing is open: that is said below.
-                let opening = updates.opening.as_mut().filter(|_| !ended);
-                let mut stood = opening.map(|opening| opening.stood(id, state));
+                let mut stood = opening.as_mut().map(|opening| opening.stood(id, state));
                 for behavior in by_home.events(first, behaviors) {
                     state.take(behavior, rules, updates);
                 }
@@ -477,7 +480,7 @@ impl SplitState {
                     stood.appended(state);
                 }
                 state.finish(id, rules, updates);
-                if let (Some(stood), Some(opening)) = (stood, &mut updates.opening) {
+                if let (Some(stood), Some(opening)) = (stood, &mut opening) {
                     let anew = updates.revised.contains(&id);
                     opening.note(id, &stood, state, anew);
                 }
@@ -489,9 +492,9 @@ impl SplitState {
     }
 
     /// The log has ended: so has every home's last segment.
-    fn end(&mut self, rules: &Rules, updates: &mut home::Updates) {
+    fn end(&mut self, rules: &Rules, (updates, opening): Leaving<'_>) {
         for (id, state) in self.homes.iter_mut() {
-            if let Some(opening) = &mut updates.opening {
+            if let Some(opening) = opening {
                 opening.end(id, state);
             }
             state.end(id, rules, updates);
@@ -500,10 +503,8 @@ impl SplitState {
     }
 
     /// How the open segments stand of homes of which something was erased and nothing came.
-    fn note_erased(&self, updates: &mut home::Updates) {
-        let Some(opening) = &mut updates.opening else {
-            return;
-        };
+    fn note_erased(&self, (updates, opening): Leaving<'_>) {
+        let Some(opening) = opening else { return };
         for (id, stood) in opening.erased() {
             if let Some(state) = self.homes.get(id) {
                 opening.note(id, &stood, state, updates.revised.contains(&id));

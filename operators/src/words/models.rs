@@ -137,6 +137,10 @@ pub struct Score {
     pub detector: u32,
     /// Version of the predictor that was live.
     pub predictor: u32,
+    /// Whether its segment is open: once that is closed, it is scored again.
+    pub open: bool,
+    /// The most probable actions after it, best first; of an open segment's last behaviour alone.
+    pub next: Vec<(ActionId, f32)>,
 }
 
 impl Score {

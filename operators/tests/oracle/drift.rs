@@ -134,6 +134,7 @@ pub fn forty_days() -> Log {
         strictness: Strictness::default(),
         adapts: true,
         scores: Scores::Aligned,
+        answered: true,
         workers: 2,
         suspensions: Vec::new(),
     }

@@ -76,7 +76,7 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     let feedback = log.feedback.iter().map(|(epoch, f)| (*epoch as Epoch, *f));
     let feedback: Vec<_> = feedback.collect();
     let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
-    for (epoch, request) in &outputs.requests {
+    for (epoch, request) in outputs.requests.iter().filter(|_| log.answered) {
         retained.entry((*epoch, request.key.shift)).or_default();
     }
     for (epoch, verdict) in outputs.verdicts.iter().filter(|(_, v)| v.retain) {
@@ -104,13 +104,12 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     let mut expected: Vec<(Epoch, Score)> = Vec::new();
     for (home, life) in &lives {
         let words = Vocabulary::new(catalogs, *home);
-        let detected = &said.detected;
         expected.extend(models(
             &words,
             life,
             (log.rules.lateness, TRIAL),
             pooled,
-            detected,
+            &said,
         ));
     }
     prop_assert_eq!(
@@ -186,6 +185,7 @@ fn fortnight() -> Log {
     Log {
         epochs: epochs.into_iter().map(behaviors).collect(),
         scores: Scores::Eager,
+        answered: false,
         workers: 1,
         ..drift::forty_days()
     }
@@ -207,4 +207,11 @@ fn an_alarm_is_raised_when_it_happens() {
     };
     assert_eq!(first_raised(&aligned), Some(19), "when the next day begins");
     assert_eq!(first_raised(&eager), Some(16));
+    let (_, last) = eager
+        .scores
+        .iter()
+        .rfind(|(epoch, _)| *epoch == 17)
+        .expect("a score at once");
+    assert!(last.open);
+    assert_eq!(last.next[0].0, ActionId(5), "the day ends as usual");
 }

@@ -1,6 +1,8 @@
 //! Event logs (JSON Lines and CSV; plain, gzip or zstd; packed; Parquet; files or standard input) and contexts, and the
 //! writing of logs.
 //!
+//! What is not said in a log itself, how its columns are called, is in [`Keys`](crate::config::Keys).
+//!
 //! Limits: a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
 
 mod apart;
@@ -9,6 +11,8 @@ mod event;
 mod learnt;
 mod lines;
 mod log;
+mod manner;
+mod of_path;
 mod options;
 mod packed;
 mod parquet;
@@ -18,6 +22,7 @@ mod taken;
 #[cfg(test)]
 mod tests;
 mod told;
+mod twice;
 mod writer;
 
 use std::io::{self, Read, Write};
@@ -29,10 +34,12 @@ use super::source::Rejected;
 pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
-pub(crate) use event::{Event, instant};
+pub(crate) use event::{Event, How, instant};
 pub use learnt::Learnt;
-pub use log::{EventLog, UtcOnly, format_name};
+pub(super) use log::is_log;
+pub use log::{EventLog, format_name};
 pub(crate) use log::{Events, copy};
+pub use manner::Manner;
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;

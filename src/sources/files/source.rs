@@ -177,7 +177,7 @@ mod tests {
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
-    use crate::sources::{Position, UtcOnly};
+    use crate::sources::{Manner, Position};
     use crate::zones::Zones;
 
     const EVENT: &str =
@@ -189,6 +189,7 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let log = EventLog::open(files, options).unwrap();
         Files::new(log, Default::default()).unwrap()
@@ -216,7 +217,7 @@ mod tests {
             let mut log = LogWriter::new(format, Packing::Plain, file).unwrap();
             copy(
                 &[at("plain.jsonl")],
-                &Zones::new(None),
+                (&Zones::new(None), &Default::default()),
                 |event| match event {
                     Ok(event) => log.event(&event),
                     Err(_) => Ok(()),
@@ -264,10 +265,11 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let mut log = EventLog::open(files, options).unwrap();
         if let Some(from) = from {
-            log.go_to(from, UtcOnly::default()).unwrap();
+            log.go_to(from, Manner::default()).unwrap();
         }
         let mut rest = Vec::new();
         loop {
@@ -336,7 +338,8 @@ mod tests {
         for (format, name) in files {
             let file = std::fs::File::create(at(name)).unwrap();
             let mut log = LogWriter::new(format, Packing::Zstd, file).unwrap();
-            copy(&[at("a.jsonl")], &Zones::new(None), |event| match event {
+            let shape = (&Zones::new(None), &Default::default());
+            copy(&[at("a.jsonl")], shape, |event| match event {
                 Ok(event) => log.event(&event),
                 Err(rejected) => match &mut log {
                     LogWriter::Hlog(log) => log.rejected(rejected),

@@ -7,8 +7,10 @@ use serde_json::{Map, Value};
 
 use super::event::{Event, optional, required};
 use super::lines::{LONGEST_LINE, Text};
+use super::of_path::OfPath;
 use super::records::{self, Field, Shown};
 use super::{contexts, told};
+use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
 
@@ -59,10 +61,12 @@ pub fn taken(kind: Kind, line: &[u8]) -> Result<String, String> {
 }
 
 fn event(text: &Text, zones: &Zones) -> Result<String, String> {
-    let record = records::event(text)?;
+    // What a pushed line lacks no file name tells, and its fields have their own names.
+    let (keys, tells) = (Keys::default(), OfPath::default());
+    let record = records::event(text, &keys)?;
     let time = Field(record.time.0.as_deref().map(Into::into));
     let time = optional(time, "time")?.map(std::borrow::Cow::into_owned);
-    let event = Event::check(record, zones)?;
+    let event = Event::check(record, &tells, zones)?;
     event.names()?;
     let shown = Shown {
         home: Some(event.home),

@@ -17,6 +17,7 @@ use super::lines::{Lines, Text};
 use super::options::Options;
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
+use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::sources::source::Told;
 use crate::zones::Zones;
@@ -78,6 +79,7 @@ pub(super) fn check(text: &Text, erases: bool, zones: &Zones) -> Result<(), Stri
         catalogs: Catalogs::shared(Arc::default()),
         homes: HomeNames::default(),
         zones: zones.clone(),
+        keys: Keys::default(),
     };
     let said: Said = records::json(text)?;
     if !erases {

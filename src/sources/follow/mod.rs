@@ -58,6 +58,12 @@ struct Followed {
 impl Followed {
     fn new(path: PathBuf, desk: &Desk) -> Self {
         let mut tails = BTreeMap::new();
+        if !path.exists() {
+            eprintln!(
+                "hearth: {} is not there yet; it is waited for",
+                path.display()
+            );
+        }
         if !path.is_dir() {
             let source = format!("follow {}", path.display());
             let tail = Tail::new(&path, at(&source, desk));

@@ -101,6 +101,11 @@ impl Tail {
         if self.open.is_none() && !self.find()? {
             return Ok(Lines::new());
         }
+        if !self.begins_so()? {
+            // It was truncated and written anew since.
+            self.anew(self.at.file);
+            return Ok(Lines::new());
+        }
         let lines = self.append()?;
         if !lines.is_empty() {
             self.replaced = None;
@@ -109,7 +114,7 @@ impl Tail {
         match fs::metadata(&self.path) {
             Ok(now) if Identity::of(&now) == self.at.file => {
                 self.replaced = None;
-                if now.len() < self.at.offset || !self.begins_so()? {
+                if now.len() < self.at.offset {
                     // It was truncated, its content copied elsewhere before.
                     self.anew(self.at.file);
                 }
