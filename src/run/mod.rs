@@ -85,8 +85,7 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
-    let (listener, access) = runtime.block_on(args.serve.open())?;
-    eprintln!("hearth: http://{}", listener.local_addr()?);
+    let opened = runtime.block_on(args.serve.open())?;
     let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
     let mut tasks = Vec::new();
     for log in &args.logs {
@@ -95,8 +94,11 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     if args.demo {
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
-    let served = serve::serve(listener, desk.clone(), access);
-    tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
+    if let Some((listener, access)) = opened {
+        eprintln!("hearth: http://{}", listener.local_addr()?);
+        let served = serve::serve(listener, desk.clone(), access);
+        tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
+    }
     let mqtt = args.mqtt.clone();
     tasks.push(begin(
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),

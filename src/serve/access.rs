@@ -154,8 +154,8 @@ impl Access {
     }
 }
 
-/// Whether a request that changes something comes from a page of somebody else's. Browsers say so; whatever else makes requests does
-/// nothing in another's name.
+/// Whether a request that changes something comes from a page of somebody else's. Browsers say so; whatever else makes requests
+/// does nothing in another's name.
 pub(super) fn is_foreign(method: &Method, headers: &HeaderMap) -> bool {
     if [Method::GET, Method::HEAD, Method::OPTIONS].contains(method) {
         return false;

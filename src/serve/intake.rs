@@ -1,4 +1,5 @@
-//! Lines that come in over HTTP: `POST /events` and the like. Each is looked at as it comes, and in the inbox before the answer says so.
+//! Lines that come in over HTTP: `POST /events` and the like. Each is looked at as it comes, and in the inbox before the answer
+//! says so.
 
 use std::io::{self, Write};
 use std::sync::Arc;

@@ -1,8 +1,8 @@
 //! What a live run shows and takes in over HTTP: a page, an API, its measures; events, contexts, feedback and erasures.
 //!
-//! A body becomes lines of the inbox before it is answered. What is shown is read from the outputs as they are written (`recent`), so no
-//! request ever waits for the dataflow. Whoever connects is a stranger: `access` says who may, `guard` asks it before every answer,
-//! `limits` bounds what anybody can take.
+//! A body becomes lines of the inbox before it is answered. What is shown is read from the outputs as they are written
+//! (`recent`), so no request ever waits for the dataflow. Whoever connects is a stranger: `access` says who may, `guard` asks it
+//! before every answer, `limits` bounds what anybody can take.
 
 mod access;
 mod api;
@@ -36,7 +36,7 @@ use tokio::task::JoinSet;
 
 use crate::desk::Desk;
 pub use access::Access;
-pub use args::ServeArgs;
+pub use args::{Listen, ServeArgs};
 use limits::Limits;
 use measures::Measures;
 use peers::Peers;
@@ -58,8 +58,8 @@ struct Server {
     streams: Arc<Semaphore>,
 }
 
-/// Serves until the run is to end; then answers what was asked before, for some seconds at most. The output folder is read when it begins:
-/// files are then as the run goes on with them.
+/// Serves until the run is to end; then answers what was asked before, for some seconds at most. The output folder is read when
+/// it begins: files are then as the run goes on with them.
 ///
 /// # Errors
 /// The address is gone.

@@ -1,4 +1,5 @@
-//! The JSON API. Its lines are those of the output files, key by key; each endpoint is declared once, with what its OpenAPI says of it.
+//! The JSON API. Its lines are those of the output files, key by key; each endpoint is declared once, with what its OpenAPI says
+//! of it.
 
 mod answers;
 #[cfg(test)]

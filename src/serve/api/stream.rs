@@ -42,8 +42,9 @@ impl Drop for Counted {
     }
 }
 
-/// `GET /api/alarms/stream`. Each event has an id; who comes back with the last one (`Last-Event-ID`) misses nothing that is still known, and
-/// after a restart of the run is told all of that event's epoch again. `gap` says that something in between is not known any more.
+/// `GET /api/alarms/stream`. Each event has an id; who comes back with the last one (`Last-Event-ID`) misses nothing that is
+/// still known, and after a restart of the run is told all of that event's epoch again. `gap` says that something in between is
+/// not known any more.
 pub(super) async fn alarms(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
     let Ok(permit) = server.streams.clone().try_acquire_owned() else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many listen already");

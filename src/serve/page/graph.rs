@@ -9,7 +9,7 @@ use super::super::recent::Home;
 use super::words::{at, count, short};
 
 const WIDTH: f64 = 760.0;
-const HEIGHT: f64 = 520.0;
+const HEIGHT: f64 = 430.0;
 const RADIUS: f64 = 170.0;
 
 /// Actions and transitions that the picture shows: those that happen most.
@@ -124,10 +124,10 @@ fn curve(from: Place, to: Place) -> String {
 
 fn node(name: &str, place: Place) -> Markup {
     let ((x, y), (lx, ly)) = (place.at(RADIUS), place.at(RADIUS + 16.0));
-    let anchor = match place.angle.cos() {
-        ..-0.2 => "end",
-        0.2.. => "start",
-        _ => "middle",
+    // Away from the middle: above and below it two would else stand on each other.
+    let anchor = match place.angle.cos() < 0.0 {
+        true => "end",
+        false => "start",
     };
     html! {
         circle.node cx=(at(x)) cy=(at(y)) r="5" {}

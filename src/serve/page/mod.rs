@@ -1,5 +1,5 @@
-//! The page: made here, whole, without a script but one that tells of alarms as they come, and without anything from elsewhere. Every
-//! name goes through maud, which escapes it, or through `words::link`.
+//! The page: made here, whole, without a script but one that tells of alarms as they come, and without anything from elsewhere.
+//! Every name goes through maud, which escapes it, or through `words::link`.
 
 mod alarm;
 mod day;

@@ -79,12 +79,16 @@ fn fates(shift: &Shift, home: &Home) -> Markup {
         "kept" => "was likelier in what followed, and stays",
         _ => "was less likely in what followed, and is dropped",
     };
-    let nats =
-        |loss: Option<f32>| loss.map_or("unknown".to_owned(), |loss| format!("{loss:.2} nats"));
+    let surprise = |line: &AdaptationLine<'_>| {
+        let both = line.before.zip(line.after);
+        both.map_or_else(String::new, |(before, after)| {
+            format!(", surprise without it {before:.2} nats, with it {after:.2} nats")
+        })
+    };
     html! {
         @if !own.is_empty() {
             ul { @for line in &own {
-                li { "What was imagined " (told(&line.event)) " (" (line.task) ", surprise without it " (nats(line.before)) ", with it " (nats(line.after)) ": " (line.evidence) ")." }
+                li { "What was imagined " (told(&line.event)) " (" (line.task) (surprise(line)) ": " (line.evidence) ")." }
             } }
         }
     }
@@ -158,7 +162,7 @@ fn bars(title: &str, groups: &[(String, [f64; 3])]) -> Markup {
                                 title { (name) ", " (SERIES[s].1) ": " (format!("{:.0} %", share * 100.0)) }
                             }
                         }
-                        text.axis x=(at(from + bar * 1.5)) y=(at(HEIGHT - 14.0)) text-anchor="middle" { (short(name, 11)) title { (name) } }
+                        text.axis x=(at(from + bar * 1.5)) y=(at(HEIGHT - 14.0)) text-anchor="middle" { (short(name, 9)) title { (name) } }
                     }
                 }
             }

@@ -1,4 +1,5 @@
-//! Alarms of all homes in the order in which they were raised and withdrawn, for whoever listens and comes back; and the last requests.
+//! Alarms of all homes in the order in which they were raised and withdrawn, for whoever listens and comes back; and the last
+//! requests.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::str::FromStr;
@@ -114,6 +115,12 @@ impl Default for Bell {
 }
 
 impl Bell {
+    /// Forgets what was rung and asked; the order goes on.
+    pub fn clear(&mut self) {
+        self.rung.clear();
+        self.requests.clear();
+    }
+
     /// Takes a line of any stream.
     pub fn hear(&mut self, told: &Told, home: &str) {
         match told.stream {

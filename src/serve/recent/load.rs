@@ -26,21 +26,35 @@ const STREAMS: [Stream; 10] = [
     Stream::Erasures,
 ];
 
-/// How far files were read: what was written while they were read may be told, too.
+/// What a line that is told is to what is known.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Placed {
+    /// It was read.
+    Known,
+    /// Not known yet.
+    New,
+    /// Of an epoch that was complete: the run goes on from before it.
+    Before,
+}
+
+/// How far each stream is known, and which lines of its last epoch were read in its file.
 #[derive(Debug, Default)]
 pub(super) struct Loaded(HashMap<Stream, (u64, HashSet<Arc<str>>)>);
 
 impl Loaded {
-    /// Whether a line that is told was read. A file is a prefix of its stream, epoch by epoch.
-    pub fn has(&mut self, told: &Told) -> bool {
-        match self.0.get_mut(&told.stream) {
-            Some((epoch, _)) if told.epoch < *epoch => true,
-            Some((epoch, lines)) if told.epoch == *epoch => lines.remove(&told.line),
-            Some(_) => {
-                self.0.remove(&told.stream);
-                false
-            }
-            None => false,
+    /// Places a line that is told. A file is a prefix of its stream, epoch by epoch.
+    pub fn place(&mut self, told: &Told) -> Placed {
+        let (epoch, lines) = self.0.entry(told.stream).or_default();
+        if told.epoch < *epoch {
+            return Placed::Before;
+        }
+        if told.epoch > *epoch {
+            *epoch = told.epoch;
+            lines.clear();
+        }
+        match lines.remove(&told.line) {
+            true => Placed::Known,
+            false => Placed::New,
         }
     }
 

@@ -1,8 +1,8 @@
 //! What of each home is shown: a view of the last lines of the outputs, bounded by home and altogether.
 //!
 //! The operators hold all of it, too, and could be asked by queries that flow through the dataflow. But a page is looked at by
-//! whoever likes, and as often: its questions would wait for epochs, and would be asked on the workers of all homes. What people look
-//! at is recent, and has passed by here anyway.
+//! whoever likes, and as often: its questions would wait for epochs, and would be asked on the workers of all homes. What people
+//! look at is recent, and has passed by here anyway.
 
 mod bell;
 mod home;
@@ -22,6 +22,7 @@ use crate::sinks::feed::Told;
 use bell::Bell;
 pub use bell::{Asked, Place, Rung};
 pub use home::{Entry, Glance, Home};
+use load::{Loaded, Placed};
 pub use shifts::{Histogram, Shift};
 
 /// Memory of homes' lines above which those of homes that were neither heard of nor looked at for longest are let go, in bytes.
@@ -85,24 +86,42 @@ pub struct Counts {
 }
 
 impl Recent {
-    /// Follows what a run writes until it ends: what is in its folder first, then what it is told.
+    /// Follows what a run writes until it ends: what is in its folder first, then what it is told. A run that goes on from before
+    /// what is known has put its files back: they are read anew.
     pub(super) async fn follow(self, desk: Desk) {
         let mut feed = desk.feed.listen();
-        let (recent, folder) = (self.clone(), desk.out.clone());
-        let loaded = tokio::task::spawn_blocking(move || load::load(&recent, &folder)).await;
-        let mut loaded = loaded.unwrap_or_default();
+        let mut loaded = self.load(&desk).await;
+        // What was told while files were read.
+        let mut early = feed.len();
         loop {
             let told = tokio::select! {
                 told = feed.recv() => told,
                 () = desk.ending() => return,
             };
             match told {
-                Ok(told) if loaded.has(&told) => {}
-                Ok(told) => self.take(&told),
+                Ok(told) => match (loaded.place(&told), early) {
+                    (Placed::New, _) => self.take(&told),
+                    (Placed::Known, _) | (Placed::Before, 1..) => {}
+                    (Placed::Before, 0) => {
+                        self.lock().clear();
+                        loaded = self.load(&desk).await;
+                        early = feed.len() + 1;
+                        if loaded.place(&told) == Placed::New {
+                            self.take(&told);
+                        }
+                    }
+                },
                 Err(RecvError::Lagged(lines)) => self.lock().counts.missed += lines,
                 Err(RecvError::Closed) => return,
             }
+            early = early.saturating_sub(1);
         }
+    }
+
+    async fn load(&self, desk: &Desk) -> Loaded {
+        let (recent, folder) = (self.clone(), desk.out.clone());
+        let loaded = tokio::task::spawn_blocking(move || load::load(&recent, &folder)).await;
+        loaded.unwrap_or_default()
     }
 
     /// Takes a line.
@@ -195,6 +214,14 @@ impl Recent {
 }
 
 impl Kept {
+    /// Forgets everything; who listens for alarms listens on.
+    fn clear(&mut self) {
+        self.glances.clear();
+        self.homes.clear();
+        self.bell.clear();
+        self.bytes = 0;
+    }
+
     /// Takes a line of a home. Says whether it is as its stream has it.
     fn line(&mut self, told: &Told) -> bool {
         let Some(name) = line::home(&told.line) else {

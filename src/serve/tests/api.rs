@@ -256,3 +256,30 @@ async fn what_is_in_the_folder_is_there_again_and_nothing_twice() {
     assert_eq!(versions["shifts"][0]["after"]["behaviors"], 2);
     live.end().await;
 }
+
+#[tokio::test]
+async fn a_run_that_goes_on_from_before_is_followed() {
+    let live = Live::local().await;
+    live.tell(&lines::all("h")).await;
+    let before = lines::transition(1, 1, "h", "Lamp:on", "Lamp:off");
+    std::fs::write(
+        Stream::Transitions.path(live.folder.path()),
+        before.2 + "\n",
+    )
+    .unwrap();
+    // Epochs behind the first come again, otherwise than before.
+    live.desk.feed.tell(Told {
+        stream: Stream::Alarms,
+        epoch: 1,
+        line: lines::alarm(1, 1, "h", "2025-01-03T11:00:00+01:00", "odd")
+            .2
+            .into(),
+    });
+    while !live.text("/api/alarms").await.contains("T11:00:00") {}
+    let count =
+        async |path: &str, key: &str| live.json(path).await[key].as_array().map_or(0, Vec::len);
+    assert_eq!(count("/api/homes/h/alarms", "alarms").await, 1);
+    assert_eq!(count("/api/homes/h/segments", "segments").await, 0);
+    assert_eq!(count("/api/homes/h/graph", "transitions").await, 1);
+    live.end().await;
+}

@@ -21,6 +21,8 @@ async fn shown() -> Live {
     let live = Live::local().await;
     for home in ["h-1", HOSTILE] {
         live.tell(&lines::all(home)).await;
+    }
+    for home in ["h-1", HOSTILE] {
         let door = [
             ("2025-01-03T09:00:00+01:00", "Door:open"),
             ("2025-01-03T09:01:00+01:00", "Door:<b>"),

@@ -1,5 +1,5 @@
-//! Lines that come one by one from outside, each of one kind: what is none is said at once, and what is one is written anew from the
-//! fields that are known, so that nothing else gets into a log under its name.
+//! Lines that come one by one from outside, each of one kind: what is none is said at once, and what is one is written anew from
+//! the fields that are known, so that nothing else gets into a log under its name.
 
 use hearth_operators::words::ShiftKind;
 use serde::Serialize;
