@@ -14,6 +14,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 
@@ -38,11 +39,18 @@ pub mod sinks;
 
 pub mod checkpoint;
 pub mod codec;
+pub mod desk;
 pub mod disk;
+pub mod growing;
+pub mod inbox;
+mod mqtt;
 
 pub mod memory;
 pub mod notes;
 pub mod summary;
+
+// What a live run shows and takes in over HTTP.
+pub mod serve;
 
 // From the command line to a run.
 pub mod cli;
@@ -51,6 +59,7 @@ pub mod config;
 pub mod settings;
 
 pub mod replay;
+pub mod run;
 
 // Around it: looking at an output, making and changing logs, measuring.
 pub mod erase;
@@ -70,3 +79,7 @@ pub mod experiment;
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;
+
+// What comes and goes by a real MQTT broker that dies.
+#[cfg(test)]
+mod brokers;

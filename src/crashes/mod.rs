@@ -103,6 +103,7 @@ impl Trial {
             disk: disk.disk(),
             services: &services,
             haste: 100,
+            ..Ground::default()
         };
         let ran = AssertUnwindSafe(|| replay::run_on(&ground, &arguments, &Stop::default()));
         match catch_unwind(ran) {

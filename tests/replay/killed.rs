@@ -78,7 +78,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     assert!(resumed > 0, "no run went on from anything");
 }
 
-fn signal(child: &Child, name: &str) -> bool {
+pub fn signal(child: &Child, name: &str) -> bool {
     let id = child.id().to_string();
     let sent = Command::new("kill").args([name, &id]).status();
     sent.unwrap().success()
