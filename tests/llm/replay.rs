@@ -191,7 +191,7 @@ fn a_real_model_writes_edits_by_schema() {
     println!("{} candidates; {}", summary["candidates"], summary["llm"]);
 }
 
-/// The same model's file, run inside.
+/// The same model's file, run inside. Short prompts: reading long ones is what takes time.
 #[test]
 fn a_replay_with_a_model_file_needs_no_server() {
     // Starting it is how the file gets here.
@@ -209,12 +209,13 @@ fn a_replay_with_a_model_file_needs_no_server() {
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
+    easy_prompts(dir);
     let replay = log(dir);
     let file = file.display();
     hearth(
         dir,
         &format!(
-            "replay {replay} --synthesizer gguf --llm-gguf {file} --llm-max-tokens 60 --out inside"
+            "replay {replay} --llm-templates prompts --synthesizer gguf --llm-gguf {file} --llm-max-tokens 60 --out inside"
         ),
     );
     answered(&dir.join("inside"));
