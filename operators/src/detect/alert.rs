@@ -8,7 +8,7 @@ use super::{Around, Detected, HomeDetector, Looked, Raised, Said};
 use crate::alarms::open_reasons;
 use crate::state::{Homes, Stateful, Visit};
 use crate::surprise::Surprise;
-use crate::words::{HomeId, Moment, Open, Segment, Time};
+use crate::words::{HomeId, Open, Segment, Time};
 
 /// An alarm of a segment that is open.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -146,16 +146,18 @@ impl Alert {
     }
 }
 
-/// Whether a person should see the same behaviours of a segment as before, with the same severity.
+/// Whether an alarm need not be told anew: all that it shows is still so, it is as severe, and there is not twice as much by now (so a long
+/// row of anomalies is told a few times, not once each).
 fn is_same(before: &Raised, now: &Raised) -> bool {
-    let shown = |raised: &Raised| -> Vec<Moment> {
-        let behaviors = raised.alarm.behaviors.iter();
-        behaviors.map(|at| raised.segment.moments[*at]).collect()
+    let (was, is) = (&before.alarm, &now.alarm);
+    let stands = |at: &usize| {
+        let same = before.segment.moments[*at] == now.segment.moments[*at];
+        same && is.behaviors.binary_search(at).is_ok()
     };
-    let severity = |raised: &Raised| raised.alarm.severity;
-    before.alarm.behaviors == now.alarm.behaviors
-        && severity(before) == severity(now)
-        && shown(before) == shown(now)
+    was.severity == is.severity
+        && is.behaviors.len() < 2 * was.behaviors.len()
+        && before.segment.moments.len() <= now.segment.moments.len()
+        && was.behaviors.iter().all(stands)
 }
 
 /// Adds a change of an epoch, unless it undoes another one.

@@ -116,7 +116,7 @@ pub trait Detect<'s> {
     ///
     /// Segments that are `open` are looked at and not learnt: a behaviour is judged in the epoch in which it comes, by what is known then (what
     /// will come after it is not), and once more with the one that comes next. Those above the threshold are an alarm at once, of the name that it will have
-    /// when the segment is closed. It stands until other behaviours, or another severity, are what a person should see; when the segment is closed, its judgement takes
+    /// when the segment is closed. It stands until what it shows does not hold, twice as much is to be seen, or its severity changes; when the segment is closed, its judgement takes
     /// the alarm's place. What is learnt of a segment, and so every later judgement and the budget, rests on that one alone, as if nobody had looked before.
     /// That such an alarm was fine counts from when the segment is closed with an alarm. State per home: the alarm, where there is one. Cost: that of judging what
     /// is new and one behaviour more.

@@ -129,6 +129,14 @@ fn shown(raised: &Raised) -> (Vec<(usize, Moment)>, u8) {
     (shown.collect(), raised.alarm.severity)
 }
 
+/// Whether an alarm that stands tells enough of what is to be told now.
+fn is_told(stands: &Raised, now: &Raised) -> bool {
+    let ((was, severity), (is, severity_now)) = (shown(stands), shown(now));
+    let longer = now.segment.moments.len() >= stands.segment.moments.len();
+    let half = 2 * was.len() > is.len();
+    longer && half && severity == severity_now && was.iter().all(|shown| is.contains(shown))
+}
+
 impl Home {
     /// All alarms that stand.
     fn stand(&self) -> Vec<Raised> {
@@ -184,7 +192,7 @@ impl Home {
         };
         let fine = before.as_ref().map_or(0, |alert| alert.fine);
         let stands = before.map(|alert| alert.raised);
-        let stands = stands.filter(|stands| shown(stands) == shown(&raised));
+        let stands = stands.filter(|stands| is_told(stands, &raised));
         self.alert = Some(Alert {
             raised: stands.unwrap_or(raised),
             above,
