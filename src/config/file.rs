@@ -118,7 +118,12 @@ pub fn check_environment() -> Result<(), UsageError> {
 }
 
 /// Variables that are no options and yet are known.
-const OTHERS: [&str; 2] = ["HEARTH_CONFIG", "HEARTH_LLM_KEY"];
+const OTHERS: [&str; 4] = [
+    "HEARTH_CONFIG",
+    "HEARTH_LISTEN",
+    "HEARTH_LLM_KEY",
+    "HEARTH_TOKEN_FILE",
+];
 
 /// Each `HEARTH_*` variable that nothing reads, with the one that may have been meant.
 pub fn unknown_variables() -> Vec<(String, Option<String>)> {

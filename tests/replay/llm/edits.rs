@@ -95,7 +95,7 @@ fn one_call_a_shift_is_paid_recorded_and_replayed() {
 
     // The same cassette holds no sequences.
     let (ended, output) = replay("edited-not", recorded);
-    ended.fine();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert_eq!(output.summary()["failures"], requests);
 }
 
