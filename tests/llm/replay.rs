@@ -138,7 +138,9 @@ fn a_replay_with_a_real_server_is_recorded_and_replayed_without_it() {
 /// for the whole shift, and the same again from the cassette.
 #[test]
 fn a_real_model_writes_edits_by_schema() {
-    let Some(server) = Server::start("llama", &["--ctx-size", "16384", "--parallel", "1"]) else {
+    // What it writes is long: it has both cores.
+    let options = ["--ctx-size", "16384", "--parallel", "1", "--threads", "2"];
+    let Some(server) = Server::start("llama", &options) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -148,7 +150,7 @@ fn a_real_model_writes_edits_by_schema() {
         log(dir)
     );
     let asking = format!(
-        "--synthesizer openai --llm-url {} --llm-timeout 5m --llm-first-token-timeout 5m",
+        "--synthesizer openai --llm-url {} --llm-timeout 20m --llm-first-token-timeout 10m",
         server.url
     );
     hearth(dir, &format!("replay {replay} {asking} --out asked"));
