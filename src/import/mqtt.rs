@@ -16,6 +16,7 @@ use serde_json::Value;
 use super::options::time_zone;
 use super::output::{Destination, Output};
 use crate::sources::states::{At, Change, States};
+use crate::sources::{OF_THE_DEVICE, PRESSED};
 
 use crate::sources::instant;
 use crate::time;
@@ -57,25 +58,6 @@ struct Message {
     #[serde(default)]
     payload: Value,
 }
-
-/// Properties that say something of the device itself, not of the house.
-const OF_THE_DEVICE: [&str; 12] = [
-    "last_seen",
-    "update",
-    "update_available",
-    "color_mode",
-    "power_on_behavior",
-    "effect",
-    "linkquality",
-    "battery_low",
-    "tamper",
-    "test",
-    "device",
-    "friendly_name",
-];
-
-/// Properties of which each message is a behaviour, not a state.
-const PRESSED: [&str; 3] = ["action", "click", "event"];
 
 /// Runs the import.
 pub(super) fn run(args: &Args) -> Result<()> {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use hearth_operators::words::Shift;
 
 use super::input::{Again, Input};
-use super::live::Live;
 use super::pause::Past;
+use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};

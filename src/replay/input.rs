@@ -6,8 +6,8 @@ use std::sync::Arc;
 use hearth_operators::words::Shift;
 
 use super::ReplayArgs;
-use super::live::Live;
 use super::synthesis::{self, Chosen};
+use super::tending::Live;
 use crate::checkpoint::Checkpoints;
 use crate::config::UsageError;
 use crate::disk::Disk;

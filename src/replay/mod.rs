@@ -11,6 +11,7 @@ mod live;
 mod pause;
 mod progress;
 mod synthesis;
+mod tending;
 mod watch;
 
 use std::io::{self, Write};
@@ -48,11 +49,12 @@ use achieved::Declared;
 pub use args::ReplayArgs;
 use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
-pub(crate) use live::{Ends, Live, live};
+pub(crate) use live::{Ends, live};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Chosen, Quoted};
+pub(crate) use tending::Live;
 pub use watch::BACK_AFTER;
 use watch::Fed;
 
@@ -248,7 +250,7 @@ struct Replay<'a> {
     terms: kept::Terms,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
-    live: Option<live::Tending<'a>>,
+    live: Option<tending::Tending<'a>>,
 }
 
 /// A replay at its end.
@@ -399,7 +401,7 @@ impl<'a> Replay<'a> {
             None => std::mem::take(&mut outcome.left),
         };
         let kept = Kept::of(left);
-        let grows = self.live.as_ref().is_some_and(live::Tending::is_lacking);
+        let grows = self.live.as_ref().is_some_and(tending::Tending::is_lacking);
         if !kept.homes.is_empty() && !grows {
             let out = &self.args.out;
             kept::write(&self.disk, out, &self.homes, self.terms, kept)

@@ -21,7 +21,7 @@ pub use files::{
     format_name, read_contexts, read_told, spool,
 };
 pub use folders::expand;
-pub(crate) use household::{HOUSEHOLD, is_household};
+pub(crate) use household::{HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household};
 pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
 pub(crate) use states::At;

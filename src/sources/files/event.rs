@@ -63,7 +63,7 @@ impl<'a> Event<'a> {
         tells: &'a OfPath,
         when: impl FnOnce(&str) -> Result<Reading, String>,
     ) -> Result<Self, String> {
-        tells.fill(&mut record);
+        record.fill(tells);
         let names = [&record.home, &record.device, &record.action];
         let composed = |name: &&Field| name.0.as_deref().is_none_or(nfc::is_composed);
         let decomposed = !names.iter().all(composed);

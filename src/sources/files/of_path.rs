@@ -2,7 +2,6 @@
 
 use std::path::Path;
 
-use super::records::{Field, Record};
 use crate::config::{Key, Keys};
 
 /// The fields that a path tells. What stands in the file precedes them.
@@ -37,19 +36,6 @@ impl OfPath {
             *place = unescaped(value);
         }
         told
-    }
-
-    /// Fills in what a record does not say.
-    pub fn fill<'a>(&'a self, record: &mut Record<'a>) {
-        for (field, told) in [
-            (&mut record.home, &self.home),
-            (&mut record.device, &self.device),
-            (&mut record.action, &self.action),
-        ] {
-            if let (None, Some(told)) = (&field.0, told) {
-                *field = Field(Some(told.as_str().into()));
-            }
-        }
     }
 }
 

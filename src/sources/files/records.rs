@@ -21,6 +21,19 @@ pub(crate) struct Record<'a> {
 }
 
 impl<'a> Record<'a> {
+    /// Fills in what it does not say itself, and its file's path does.
+    pub fn fill(&mut self, tells: &'a OfPath) {
+        for (field, told) in [
+            (&mut self.home, &tells.home),
+            (&mut self.device, &tells.device),
+            (&mut self.action, &tells.action),
+        ] {
+            if let (None, Some(told)) = (&field.0, told) {
+                *field = Field(Some(told.as_str().into()));
+            }
+        }
+    }
+
     fn field(&mut self, key: Key) -> &mut Field<'a> {
         match key {
             Key::Home => &mut self.home,

@@ -5,26 +5,7 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::said::{Message, Said, state, text, word};
-use crate::sources::instant;
-
-/// Properties that say something of the device itself, not of the house.
-const OF_THE_DEVICE: [&str; 12] = [
-    "last_seen",
-    "update",
-    "update_available",
-    "color_mode",
-    "power_on_behavior",
-    "effect",
-    "linkquality",
-    "battery_low",
-    "tamper",
-    "test",
-    "device",
-    "friendly_name",
-];
-
-/// Properties of which each message is a behaviour, not a state.
-const PRESSED: [&str; 3] = ["action", "click", "event"];
+use crate::sources::{OF_THE_DEVICE, PRESSED, instant};
 
 /// Reads a message; `topic` is what follows the base.
 ///
