@@ -1,7 +1,7 @@
 //! What a measurement tells: the machine, the versions, every run, and the ratios of their medians.
 
 use std::collections::BTreeMap;
-use std::fmt::Write as _;
+use std::fmt::{self, Write as _};
 use std::fs;
 use std::path::Path;
 
@@ -97,6 +97,23 @@ impl Machine {
                 .and_then(|l| l.parse().ok())
                 .unwrap_or(0.0),
         }
+    }
+}
+
+impl fmt::Display for Machine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Machine {
+            cpu,
+            cores,
+            memory_bytes,
+            system,
+            load,
+        } = self;
+        let memory = memory_bytes >> 30;
+        write!(
+            f,
+            "{cpu}, {cores} cores, {memory} GiB, {system}; load {load} before the runs"
+        )
     }
 }
 
@@ -251,20 +268,13 @@ impl Report {
 
     /// The report as a table: a line for all runs of a kind, with their medians.
     pub fn table(&self) -> String {
-        let Machine {
-            cpu,
-            cores,
-            memory_bytes,
-            system,
-            load,
-        } = &self.machine;
         let versions = self
             .versions
             .iter()
             .map(|(name, version)| format!("{name} {version}"));
         let mut text = format!(
-            "{cpu}, {cores} cores, {} GiB, {system}; load {load} before the runs\n{}\n\n",
-            memory_bytes >> 30,
+            "{}\n{}\n\n",
+            self.machine,
             versions.collect::<Vec<_>>().join(", ")
         );
         if !self.latencies.is_empty() {
