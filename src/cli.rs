@@ -17,6 +17,7 @@ use crate::config::{
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
+use crate::logging;
 use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
@@ -150,11 +151,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stop: &Stop) -> ExitCo
     if error.chain().any(pipe_closed) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(io::stderr(), "hearth: {}", sentence(&error));
+    logging::fail(&sentence(&error));
     ExitCode::from(exit_code(&error))
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow::Result<()> {
+    let (format, level) = match &cli.command {
+        Command::Replay(arguments) => (arguments.config.log_format, arguments.config.log_level),
+        Command::Run(arguments) => (arguments.config.log_format, arguments.config.log_level),
+        _ => Default::default(),
+    };
+    logging::begin(format, level);
     match cli.command {
         Command::Replay(arguments) => replay::run(&arguments, stop),
         Command::Run(arguments) => live::run(&arguments, stop),

@@ -71,6 +71,7 @@ pub mod trainer;
 
 // What comes out.
 pub mod kept;
+pub mod logging;
 pub mod outputs;
 pub mod sinks;
 

@@ -38,16 +38,17 @@ impl Trouble {
         let known = self.told.is_some();
         (self.failures, self.told) = (0, None);
         if known {
-            eprintln!("hearth: MQTT {}: {} again", self.role, self.broker);
+            tracing::info!("MQTT {}: {} again", self.role, self.broker);
         }
     }
 
     /// It broke, or could not be made. Says how long to wait before it is tried again.
     pub fn pause(&mut self, error: &dyn std::fmt::Display) -> Duration {
         if self.told.is_none_or(|told| told.elapsed() > AGAIN) {
-            eprintln!(
-                "hearth: MQTT {}: no connection to {}: {error}; it is tried again",
-                self.role, self.broker
+            tracing::warn!(
+                "MQTT {}: no connection to {}: {error}; it is tried again",
+                self.role,
+                self.broker
             );
             self.told = Some(Instant::now());
         }

@@ -23,7 +23,7 @@ impl Complaints {
     /// A message of a topic cannot be read.
     pub fn say(&mut self, topic: &str, reason: &str) {
         for line in self.lines(topic, reason, Instant::now()) {
-            eprintln!("hearth: MQTT in: {line}");
+            tracing::warn!("MQTT in: {line}");
         }
     }
 
