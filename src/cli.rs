@@ -27,6 +27,7 @@ use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
 use crate::state::{self, StateArgs};
 use crate::stop::Stop;
+use crate::support::{self, SupportArgs};
 use crate::synthesizers::llm::Templates;
 
 /// Hearth keeps the smart-home models of many households fitted while life changes
@@ -70,6 +71,7 @@ pub enum Command {
     Alarms(AlarmsArgs),
     Model(ModelArgs),
     State(StateArgs),
+    Support(SupportArgs),
     Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
@@ -173,6 +175,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Model(arguments) => model::run(&arguments, stop),
         Command::State(arguments) => state::run(&arguments),
+        Command::Support(arguments) => support::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {

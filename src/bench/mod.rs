@@ -29,7 +29,7 @@ pub use latency::LatencyArgs;
 pub use live::LiveArgs;
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
-pub use report::{Machine, Report, Run};
+pub use report::{Report, Run};
 pub use restart::RestartArgs;
 pub use scale::ScaleArgs;
 pub use soak::SoakArgs;

@@ -13,9 +13,9 @@ use anyhow::Context;
 use hdrhistogram::Histogram;
 use serde::Serialize;
 
-use super::report::Machine;
 use super::values::{count, homes};
 use crate::config::Span;
+use crate::machine::Machine;
 use crate::outputs::{grouped, inbox_path};
 use clients::Clients;
 use log::Log;
