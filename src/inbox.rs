@@ -6,6 +6,7 @@
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -79,6 +80,7 @@ pub struct Inbox {
     marks: Arc<Mutex<BTreeMap<String, String>>>,
     path: Arc<Path>,
     durable: Growing,
+    lines_end: Arc<AtomicU64>,
 }
 
 /// The thread that writes the inbox. It ends once no [`Inbox`] is left.
@@ -100,20 +102,22 @@ impl Inbox {
     /// It cannot be read or written.
     pub fn open(disk: &Disk, folder: &Path) -> io::Result<(Inbox, InboxWriter)> {
         let path = inbox_path(folder);
-        let (mut file, marks, length) = open(disk, &path)?;
+        let (mut file, found) = open(disk, &path)?;
         let durable = Growing::default();
-        durable.grow(length);
+        durable.grow(found.length);
+        let lines_end = Arc::new(AtomicU64::new(found.lines_end));
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
-        let marks = Arc::new(Mutex::new(marks));
+        let marks = Arc::new(Mutex::new(found.marks));
         let inbox = Inbox {
             sender,
             marks: marks.clone(),
             path: Arc::from(path.as_path()),
             durable: durable.clone(),
+            lines_end: lines_end.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable)))?;
+            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable, &lines_end)))?;
         Ok((inbox, InboxWriter(thread)))
     }
 
@@ -125,6 +129,11 @@ impl Inbox {
     /// How far the log is durable; nothing behind that was promised to anybody.
     pub fn durable(&self) -> &Growing {
         &self.durable
+    }
+
+    /// Where the last line ends that is no mark: a reader that has come so far has read all there is.
+    pub fn lines_end(&self) -> &Arc<AtomicU64> {
+        &self.lines_end
     }
 
     /// Appends lines in their order (each an event, a context, feedback or an erasure, as in a log), and how far their source is
@@ -195,12 +204,19 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     Ok(())
 }
 
-/// Opens it at its end, and reads the last marks; with its length.
-fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>, u64)> {
+/// What was found in an inbox.
+struct Was {
+    marks: BTreeMap<String, String>,
+    length: u64,
+    lines_end: u64,
+}
+
+/// Opens it at its end, and reads the last marks.
+fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
-    let (mut line, mut whole) = (Vec::new(), 0);
+    let (mut line, mut whole, mut lines_end) = (Vec::new(), 0, 0);
     loop {
         line.clear();
         let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
@@ -208,9 +224,9 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>,
             break;
         }
         whole += read as u64;
-        if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
-        {
+        if !line.starts_with(MARK) {
+            lines_end = whole;
+        } else if let Ok(MarkLine { mark }) = serde_json::from_slice(&line) {
             marks.insert(mark.source, mark.at);
         }
     }
@@ -221,7 +237,12 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>,
     file.seek(SeekFrom::End(0))?;
     file.sync()?;
     disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    Ok((file, marks, whole))
+    let found = Was {
+        marks,
+        length: whole,
+        lines_end,
+    };
+    Ok((file, found))
 }
 
 /// Writes what is put, as much at a time as waits.
@@ -229,16 +250,19 @@ fn write(
     file: &mut File,
     path: &Path,
     receiver: &Receiver<Put>,
-    (marks, durable): (&Mutex<BTreeMap<String, String>>, &Growing),
+    (marks, durable, lines_end): (&Mutex<BTreeMap<String, String>>, &Growing, &AtomicU64),
 ) {
     let mut bytes = Vec::new();
     let mut failed: Option<InboxError> = None;
     while let Ok(first) = receiver.recv() {
         bytes.clear();
-        let mut puts = Vec::new();
+        let (mut puts, mut lines) = (Vec::new(), None);
         let waiting = std::iter::once(first).chain(receiver.try_iter());
         for mut put in waiting {
-            bytes.append(&mut put.lines);
+            if !put.lines.is_empty() {
+                bytes.append(&mut put.lines);
+                lines = Some(bytes.len() as u64);
+            }
             if let Some(mark) = &put.mark
                 && let Ok(line) = serde_json::to_vec(&MarkLine { mark: mark.clone() })
             {
@@ -262,7 +286,11 @@ fn write(
                 }),
         };
         if written.is_ok() {
-            durable.grow(durable.length() + bytes.len() as u64);
+            let before = durable.length();
+            if let Some(lines) = lines {
+                lines_end.store(before + lines, Ordering::Relaxed);
+            }
+            durable.grow(before + bytes.len() as u64);
         }
         failed = written.clone().err();
         for put in puts {
@@ -298,6 +326,10 @@ mod tests {
         inbox.put(["a", "b"], mark("2")).await.unwrap();
         inbox.put(["c"], None).await.unwrap();
         assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
+        inbox.put([""; 0], mark("2")).await.unwrap();
+        let ends = || inbox.lines_end().load(Ordering::Relaxed);
+        assert!(ends() > 6 && ends() < inbox.durable().length());
+        let ended = ends();
         for line in ["d\ne", r#"{"mark":{"source":"queue","at":"9"}}"#] {
             let refused = inbox.put([line], None).await;
             assert!(matches!(refused, Err(InboxError::NoLine)));
@@ -305,10 +337,12 @@ mod tests {
         drop(inbox);
         writer.join();
         let path = inbox_path(folder.path());
-        let expected = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let mark_line = "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\n";
+        let expected = format!("a\nb\n{mark_line}c\n{mark_line}");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         std::fs::write(&path, format!("{expected}torn")).unwrap();
         let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
+        assert_eq!(inbox.lines_end().load(Ordering::Relaxed), ended);
         assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
         inbox.put(["d"], mark("3")).await.unwrap();
         drop(inbox);

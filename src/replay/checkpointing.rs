@@ -263,7 +263,11 @@ impl Replay<'_> {
         let mut last = Instant::now();
         let mut reached = self.engine.reached();
         while !self.stop.is_stopped() {
-            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            // A live run may be idle for hours: no cut is due before something happens.
+            let left = match self.is_idle(&reached) {
+                true => LOOK,
+                false => wait.saturating_sub(last.elapsed()).min(LOOK),
+            };
             if !reached.ended {
                 reached = self.engine.run(left);
             }
