@@ -39,6 +39,14 @@ pub struct Mark {
 #[derive(Serialize, Deserialize)]
 struct MarkLine {
     mark: Mark,
+    /// Bytes of the lines behind it that were put with it: while one is missing, none of them counts, nor does the mark.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    bytes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// How it begins.
@@ -185,7 +193,7 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     let mut line = Vec::new();
     while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
         if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && let Ok(MarkLine { mark, .. }) = serde_json::from_slice(&line)
             && mark.source == source
         {
             take(&mark.at);
@@ -195,27 +203,35 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     Ok(())
 }
 
-/// Opens it at its end, and reads the last marks; with its length.
+/// Opens it at its end, and reads the last marks; with its length. What was put with a mark and is not there whole goes.
 fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>, u64)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
     let (mut line, mut whole) = (Vec::new(), 0);
+    // A mark whose lines are not all read: where it begins, and where they end.
+    let mut open: Option<(Mark, u64, u64)> = None;
     loop {
         line.clear();
         let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             break;
         }
+        let begins = whole;
         whole += read as u64;
         if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && let Ok(MarkLine { mark, bytes }) = serde_json::from_slice(&line)
         {
+            open = Some((mark, begins, whole + bytes));
+        }
+        if let Some((mark, ..)) = open.take_if(|(_, _, ends)| whole >= *ends) {
             marks.insert(mark.source, mark.at);
         }
     }
-    drop(reader);
-    if !line.is_empty() {
+    if let Some((_, begins, _)) = open {
+        whole = begins;
+    }
+    if file.length()? > whole {
         file.set_length(whole)?;
     }
     file.seek(SeekFrom::End(0))?;
@@ -238,13 +254,18 @@ fn write(
         let mut puts = Vec::new();
         let waiting = std::iter::once(first).chain(receiver.try_iter());
         for mut put in waiting {
-            bytes.append(&mut put.lines);
-            if let Some(mark) = &put.mark
-                && let Ok(line) = serde_json::to_vec(&MarkLine { mark: mark.clone() })
-            {
-                bytes.extend_from_slice(&line);
-                bytes.push(b'\n');
+            if let Some(mark) = put.mark.clone() {
+                let behind = put.lines.len() as u64;
+                let line = MarkLine {
+                    mark,
+                    bytes: behind,
+                };
+                if let Ok(line) = serde_json::to_vec(&line) {
+                    bytes.extend_from_slice(&line);
+                    bytes.push(b'\n');
+                }
             }
+            bytes.append(&mut put.lines);
             puts.push(put);
             if bytes.len() >= TOGETHER {
                 break;
@@ -305,7 +326,7 @@ mod tests {
         drop(inbox);
         writer.join();
         let path = inbox_path(folder.path());
-        let expected = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let expected = "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"},\"bytes\":4}\na\nb\nc\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         std::fs::write(&path, format!("{expected}torn")).unwrap();
         let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
@@ -314,6 +335,46 @@ mod tests {
         drop(inbox);
         writer.join();
         let read = std::fs::read_to_string(&path).unwrap();
-        assert!(read.starts_with(&format!("{expected}d\n")), "{read}");
+        let behind = "{\"mark\":{\"source\":\"queue\",\"at\":\"3\"},\"bytes\":2}\nd\n";
+        assert_eq!(read, format!("{expected}{behind}"));
+    }
+
+    /// The inbox as it is when so many of these bytes outlived a failure: its last mark, and its lines without marks.
+    fn outlived(text: &str, bytes: usize) -> (Option<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = inbox_path(folder.path());
+        std::fs::write(&path, &text[..bytes]).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        let at = inbox.mark("queue");
+        drop(inbox);
+        writer.join();
+        let left = std::fs::read_to_string(&path).unwrap();
+        let lines = left.lines().filter(|line| !line.starts_with("{\"mark\""));
+        (at, lines.map(str::to_owned).collect())
+    }
+
+    #[tokio::test]
+    async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        inbox.put(["a", "b"], mark("2")).await.unwrap();
+        inbox.put(["c", "d"], mark("4")).await.unwrap();
+        inbox.put(Vec::<String>::new(), mark("5")).await.unwrap();
+        drop(inbox);
+        writer.join();
+        let text = std::fs::read_to_string(inbox_path(folder.path())).unwrap();
+        for bytes in 0..=text.len() {
+            let (at, lines) = outlived(&text, bytes);
+            let expected: &[&str] = match at.as_deref() {
+                None => &[],
+                Some("2") => &["a", "b"],
+                _ => &["a", "b", "c", "d"],
+            };
+            assert_eq!(lines, expected, "{at:?} at byte {bytes}");
+        }
+        // As versions before wrote it: the mark behind its lines.
+        let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let (at, lines) = outlived(old, old.len());
+        assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
     }
 }
