@@ -1,62 +1,69 @@
-//! What is said, and how long is waited, while a broker cannot be reached.
+//! What is said, and how long is waited, while a server cannot be reached.
 
 use std::time::{Duration, Instant};
 
-use crate::config::Broker;
+use backon::{BackoffBuilder, ExponentialBackoff, ExponentialBuilder};
 
-/// The first wait; each is twice the one before.
-const FIRST: Duration = Duration::from_millis(500);
+/// The first wait; each is twice the one before, and up to once more, so that not all who lost a server come back at the same
+/// instant.
+const FIRST: Duration = Duration::from_millis(250);
 
-/// The longest wait.
-const LONGEST: Duration = Duration::from_secs(30);
+/// The longest wait, before that.
+const LONGEST: Duration = Duration::from_secs(15);
 
 /// How often the same trouble is told.
 const AGAIN: Duration = Duration::from_secs(300);
 
 /// How a connection fares.
 pub(crate) struct Trouble {
-    broker: Broker,
-    /// What the connection is for.
+    server: String,
+    /// What the connection is for, such as `MQTT in`.
     role: &'static str,
-    failures: u32,
+    waits: ExponentialBackoff,
     told: Option<Instant>,
 }
 
 impl Trouble {
     /// None yet.
-    pub fn new(broker: Broker, role: &'static str) -> Self {
+    pub fn new(server: &impl ToString, role: &'static str) -> Self {
         Trouble {
-            broker,
+            server: server.to_string(),
             role,
-            failures: 0,
+            waits: waits(),
             told: None,
         }
     }
 
     /// The connection stands.
     pub fn over(&mut self) {
-        let known = self.told.is_some();
-        (self.failures, self.told) = (0, None);
-        if known {
-            eprintln!("hearth: MQTT {}: {} again", self.role, self.broker);
+        self.waits = waits();
+        if self.told.take().is_some() {
+            tracing::info!("{}: {} again", self.role, self.server);
         }
     }
 
     /// It broke, or could not be made. Says how long to wait before it is tried again.
     pub fn pause(&mut self, error: &dyn std::fmt::Display) -> Duration {
         if self.told.is_none_or(|told| told.elapsed() > AGAIN) {
-            eprintln!(
-                "hearth: MQTT {}: no connection to {}: {error}; it is tried again",
-                self.role, self.broker
+            tracing::warn!(
+                "{}: no connection to {}: {error}; it is tried again",
+                self.role,
+                self.server
             );
             self.told = Some(Instant::now());
         }
-        let wait = FIRST * 2_u32.pow(self.failures.min(10));
-        self.failures += 1;
-        let wait = wait.min(LONGEST);
-        // So that not all who lost a broker come back at the same instant.
-        wait.mul_f64(rand::random_range(0.75..1.0))
+        self.waits.next().unwrap_or(LONGEST)
     }
+}
+
+/// Waits that grow.
+fn waits() -> ExponentialBackoff {
+    ExponentialBuilder::new()
+        .with_min_delay(FIRST)
+        .with_max_delay(LONGEST)
+        .without_max_times()
+        .with_jitter()
+        .build()
 }
 
 #[cfg(test)]
@@ -65,11 +72,11 @@ mod tests {
 
     #[test]
     fn waits_grow_to_a_bound_and_begin_anew() {
-        let mut trouble = Trouble::new("mqtt://b".parse().unwrap(), "in");
-        let waits: Vec<Duration> = (0..12).map(|_| trouble.pause(&"gone")).collect();
-        assert!(waits[0] <= FIRST && waits[0] >= FIRST.mul_f64(0.74));
-        assert!(waits[3] > waits[1] && waits[11] <= LONGEST && waits[11] > LONGEST / 2);
+        let mut trouble = Trouble::new(&"mqtt://b", "MQTT in");
+        let waits: Vec<Duration> = (0..100).map(|_| trouble.pause(&"gone")).collect();
+        assert!(waits[0] >= FIRST && waits[0] <= FIRST * 2);
+        assert!(waits[3] > waits[1] && waits[99] >= LONGEST && waits[99] <= LONGEST * 2);
         trouble.over();
-        assert!(trouble.pause(&"gone") <= FIRST);
+        assert!(trouble.pause(&"gone") <= FIRST * 2);
     }
 }
