@@ -12,7 +12,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{
-    Config, File, MqttOptions, UsageError, check_environment, describe, unknown_variables,
+    Config, File, KafkaOptions, MqttOptions, UsageError, WebhookOptions, check_environment,
+    describe, unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
@@ -104,6 +105,14 @@ pub struct ConfigArgs {
     /// MQTT.
     #[command(flatten, next_help_heading = "MQTT")]
     pub mqtt: MqttOptions,
+
+    /// Kafka.
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub kafka: KafkaOptions,
+
+    /// Webhook.
+    #[command(flatten, next_help_heading = "Webhook")]
+    pub webhook: WebhookOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -40,6 +41,14 @@ pub struct Mark {
 #[derive(Serialize, Deserialize)]
 struct MarkLine {
     mark: Mark,
+    /// Bytes of the lines behind it that were put with it: while one is missing, none of them counts, nor does the mark.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    bytes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// How it begins.
@@ -194,7 +203,7 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     let mut line = Vec::new();
     while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
         if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && let Ok(MarkLine { mark, .. }) = serde_json::from_slice(&line)
             && mark.source == source
         {
             take(&mark.at);
@@ -211,27 +220,42 @@ struct Was {
     lines_end: u64,
 }
 
-/// Opens it at its end, and reads the last marks.
+/// Opens it at its end, and reads the last marks. What was put with a mark and is not there whole goes.
 fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
     let (mut line, mut whole, mut lines_end) = (Vec::new(), 0, 0);
+    // A mark whose lines are not all read: where it begins, where they begin and where they end.
+    let mut open: Option<(Mark, u64, Range<u64>)> = None;
     loop {
         line.clear();
         let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             break;
         }
+        let begins = whole;
         whole += read as u64;
-        if !line.starts_with(MARK) {
+        let mark = line
+            .starts_with(MARK)
+            .then(|| serde_json::from_slice(&line));
+        if let Some(Ok(MarkLine { mark, bytes })) = mark {
+            open = Some((mark, begins, whole..whole + bytes));
+        } else if open.is_none() {
             lines_end = whole;
-        } else if let Ok(MarkLine { mark }) = serde_json::from_slice(&line) {
+        }
+        if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole >= lines.end) {
             marks.insert(mark.source, mark.at);
+            if !lines.is_empty() {
+                lines_end = whole;
+            }
         }
     }
     drop(reader);
-    if !line.is_empty() {
+    if let Some((_, begins, _)) = open {
+        whole = begins;
+    }
+    if file.length()? > whole {
         file.set_length(whole)?;
     }
     file.seek(SeekFrom::End(0))?;
@@ -259,15 +283,20 @@ fn write(
         let (mut puts, mut lines) = (Vec::new(), None);
         let waiting = std::iter::once(first).chain(receiver.try_iter());
         for mut put in waiting {
+            if let Some(mark) = put.mark.clone() {
+                let behind = put.lines.len() as u64;
+                let line = MarkLine {
+                    mark,
+                    bytes: behind,
+                };
+                if let Ok(line) = serde_json::to_vec(&line) {
+                    bytes.extend_from_slice(&line);
+                    bytes.push(b'\n');
+                }
+            }
             if !put.lines.is_empty() {
                 bytes.append(&mut put.lines);
                 lines = Some(bytes.len() as u64);
-            }
-            if let Some(mark) = &put.mark
-                && let Ok(line) = serde_json::to_vec(&MarkLine { mark: mark.clone() })
-            {
-                bytes.extend_from_slice(&line);
-                bytes.push(b'\n');
             }
             puts.push(put);
             if bytes.len() >= TOGETHER {
@@ -337,8 +366,8 @@ mod tests {
         drop(inbox);
         writer.join();
         let path = inbox_path(folder.path());
-        let mark_line = "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\n";
-        let expected = format!("a\nb\n{mark_line}c\n{mark_line}");
+        let mark_line = r#"{"mark":{"source":"queue","at":"2"}"#;
+        let expected = format!("{mark_line},\"bytes\":4}}\na\nb\nc\n{mark_line}}}\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         std::fs::write(&path, format!("{expected}torn")).unwrap();
         let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
@@ -348,6 +377,46 @@ mod tests {
         drop(inbox);
         writer.join();
         let read = std::fs::read_to_string(&path).unwrap();
-        assert!(read.starts_with(&format!("{expected}d\n")), "{read}");
+        let behind = "{\"mark\":{\"source\":\"queue\",\"at\":\"3\"},\"bytes\":2}\nd\n";
+        assert_eq!(read, format!("{expected}{behind}"));
+    }
+
+    /// The inbox as it is when so many of these bytes outlived a failure: its last mark, and its lines without marks.
+    fn outlived(text: &str, bytes: usize) -> (Option<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = inbox_path(folder.path());
+        std::fs::write(&path, &text[..bytes]).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        let at = inbox.mark("queue");
+        drop(inbox);
+        writer.join();
+        let left = std::fs::read_to_string(&path).unwrap();
+        let lines = left.lines().filter(|line| !line.starts_with("{\"mark\""));
+        (at, lines.map(str::to_owned).collect())
+    }
+
+    #[tokio::test]
+    async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        inbox.put(["a", "b"], mark("2")).await.unwrap();
+        inbox.put(["c", "d"], mark("4")).await.unwrap();
+        inbox.put(Vec::<String>::new(), mark("5")).await.unwrap();
+        drop(inbox);
+        writer.join();
+        let text = std::fs::read_to_string(inbox_path(folder.path())).unwrap();
+        for bytes in 0..=text.len() {
+            let (at, lines) = outlived(&text, bytes);
+            let expected: &[&str] = match at.as_deref() {
+                None => &[],
+                Some("2") => &["a", "b"],
+                _ => &["a", "b", "c", "d"],
+            };
+            assert_eq!(lines, expected, "{at:?} at byte {bytes}");
+        }
+        // As versions before wrote it: the mark behind its lines.
+        let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let (at, lines) = outlived(old, old.len());
+        assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
     }
 }

@@ -82,7 +82,9 @@ pub mod desk;
 pub mod disk;
 pub mod growing;
 pub mod inbox;
+mod kafka;
 mod mqtt;
+mod remote;
 
 pub mod memory;
 pub mod notes;

@@ -363,7 +363,10 @@ impl Replay<'_> {
             Err(error @ CheckpointError::Unusable { .. }) => {
                 tracing::warn!("{error}; a new one is made");
             }
-            ended => self.kept_bytes += ended?,
+            ended => {
+                self.kept_bytes += ended?;
+                self.cut_live(&moment.written.positions);
+            }
         }
         self.kept_live(reached.epochs);
         Ok(Kept::Whole(began.elapsed()))
@@ -404,6 +407,9 @@ impl Begin {
         live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
+            if let Some(live) = live {
+                live.feed.begin(&Default::default());
+            }
             let sink = sink(Files::create(folder, packing)?, live);
             let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
@@ -438,6 +444,9 @@ impl Begin {
         }
         let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
+        if let Some(live) = live {
+            live.feed.begin(&written.positions);
+        }
         let sink = self::sink(sink, live);
         let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
         Ok(Begin {

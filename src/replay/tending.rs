@@ -12,8 +12,8 @@ use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
 use crate::growing::Growing;
 use crate::outputs::Counts;
-use crate::sinks::Shown;
 use crate::sinks::feed::Feed;
+use crate::sinks::{Positions, Shown};
 use crate::sources::Learnt;
 use crate::stop::Stop;
 
@@ -195,6 +195,13 @@ impl Replay<'_> {
             gauges.spent.set(spent.spent.number());
         }
         gauges.catch_up(gauges.is_caught_up() || out && fed >= live.waited);
+    }
+
+    /// Others may rest on what a cut has of the streams.
+    pub(super) fn cut_live(&self, positions: &Positions) {
+        if let Some(tending) = &self.live {
+            tending.live.feed.cut(positions);
+        }
     }
 
     /// A cut was taken.

