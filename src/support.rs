@@ -9,8 +9,9 @@ use clap::Args;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
-use crate::checkpoint::{Checkpoints, Shown, ShownOperator};
+use crate::checkpoint::{CheckpointError, Checkpoints, Place, Shown, ShownOperator};
 use crate::config::UsageError;
+use crate::disk::Disk;
 use crate::machine::{Machine, versions};
 use crate::outputs::{Stream, inbox_path, summary_path};
 
@@ -176,14 +177,18 @@ fn kind(path: &Path) -> String {
 }
 
 fn kept(out: &Path) -> (Option<Kept>, Option<String>) {
-    let checkpoints = Checkpoints::found_at(out);
-    if !checkpoints.exist() {
-        return (None, None);
-    }
-    let Shown {
-        cuts, operators, ..
-    } = match checkpoints.show() {
-        Ok(shown) => shown,
+    let shown = || -> Result<Option<Shown>, CheckpointError> {
+        let disk = Disk::real();
+        let checkpoints = Checkpoints::at_place(&disk, &Place::left_in(&disk, out)?)?;
+        Ok(match checkpoints.exist()? {
+            true => Some(checkpoints.show()?),
+            false => None,
+        })
+    };
+    let (cuts, operators) = match shown() {
+        Ok(Some(shown)) => (shown.cuts, shown.operators),
+        Ok(None) => return (None, None),
+        // The error names files.
         Err(_) => return (None, Some("see hearth state verify".to_owned())),
     };
     let newest = cuts.last();

@@ -244,9 +244,10 @@ pub struct Config {
     #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
     pub max_memory: Option<Size>,
 
-    /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
-    #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
-    pub state: Option<PathBuf>,
+    /// Where it keeps that, one run at a time: a folder, or s3://bucket/prefix, which the variables AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_REGION and, for others than Amazon, AWS_ENDPOINT say how to reach; none: `state` in the output folder
+    #[arg(long, env = "HEARTH_STATE", value_name = "DIR|URL")]
+    pub state: Option<String>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]

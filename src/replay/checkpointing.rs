@@ -11,7 +11,7 @@ use super::pause::Past;
 use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
+use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment, Place};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
@@ -25,6 +25,7 @@ use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
+    place: Place,
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
@@ -80,9 +81,11 @@ impl Keeping {
             Checkpointing::Off => Default::default(),
             Checkpointing::Every(_) => (identity(args)?, stood(&files, live)?),
         };
-        let place = args.config.state.as_deref();
+        let place = Place::of_run(folder.path(), args.config.state.as_deref());
+        let checkpoints = Checkpoints::at_place(folder.disk(), &place);
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
+            place,
+            checkpoints: checkpoints.map_err(|error| refused(&error))?,
             identity,
             every,
             workers: args.config.workers.get(),
@@ -176,7 +179,7 @@ impl Keeping {
             if self.homes.intern(name).0 as usize != id {
                 let difference = format!("the homes (`{name}` is not where it was)");
                 return Err(refused(&CheckpointError::Another {
-                    path: self.out.join("state").display().to_string(),
+                    path: self.checkpoints.place(),
                     differences: vec![difference],
                 }));
             }
@@ -207,11 +210,13 @@ impl Keeping {
         }))
     }
 
-    /// Keeps the first pass over the log, if one was made, so that it is not made again.
+    /// The run begins: where it keeps what it can go on from is noted, and the first pass over the log kept, if one was made, so that it
+    /// is not made again.
     ///
     /// # Errors
     /// What the system says.
-    pub fn keep_first_pass(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+    pub fn begin(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+        self.place.note(&self.disk, &self.out)?;
         match pass {
             Some(pass) if self.every != Checkpointing::Off => {
                 Ok(first_pass::write(&self.disk, &self.out, pass)?)
@@ -230,7 +235,7 @@ impl Keeping {
 
     /// Whether a run that is stopped can be gone on with.
     pub fn any(&self) -> bool {
-        self.every != Checkpointing::Off && self.checkpoints.exist()
+        self.every != Checkpointing::Off && self.checkpoints.exist().is_ok_and(|any| any)
     }
 }
 
@@ -362,6 +367,12 @@ impl Replay<'_> {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
                 tracing::warn!("{error}; a new one is made");
+            }
+            // It may come back, and the one before is still there.
+            Err(error @ CheckpointError::File { .. })
+                if !ends && keeping.checkpoints.are_remote() =>
+            {
+                tracing::warn!("{error}; the run goes on without this checkpoint");
             }
             ended => {
                 self.kept_bytes += ended?;

@@ -189,7 +189,7 @@ fn through(
     };
     let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
-    keeping.keep_first_pass(first_pass.as_ref())?;
+    keeping.begin(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }

@@ -5,6 +5,7 @@
 
 mod accounting;
 mod bad_input;
+mod bucket;
 mod budget;
 mod contexts;
 mod fleet;
