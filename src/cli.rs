@@ -12,7 +12,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{
-    Config, File, MqttOptions, UsageError, check_environment, describe, unknown_variables,
+    Config, File, HomeAssistantOptions, MqttOptions, UsageError, check_environment, describe,
+    unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
@@ -101,6 +102,10 @@ pub struct ConfigArgs {
     /// MQTT.
     #[command(flatten, next_help_heading = "MQTT")]
     pub mqtt: MqttOptions,
+
+    /// Home Assistant.
+    #[command(flatten, next_help_heading = "Home Assistant")]
+    pub home_assistant: HomeAssistantOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back

@@ -81,6 +81,8 @@ pub mod disk;
 pub mod growing;
 pub mod inbox;
 mod mqtt;
+mod tls;
+mod trouble;
 
 pub mod memory;
 pub mod notes;

@@ -11,6 +11,7 @@ mod choices;
 mod describe;
 mod error;
 mod file;
+mod home_assistant;
 mod interval;
 mod keys;
 mod llm;
@@ -35,6 +36,7 @@ pub use choices::{
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
+pub use home_assistant::{ContextEntities, HomeAssistantOptions, Hub};
 pub use interval::Interval;
 pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
@@ -307,7 +309,8 @@ fn cores() -> NonZeroUsize {
 
 /// The options alone.
 fn all_options() -> clap::Command {
-    MqttOptions::augment_args(Config::augment_args(clap::Command::new("hearth")))
+    let options = Config::augment_args(clap::Command::new("hearth"));
+    HomeAssistantOptions::augment_args(MqttOptions::augment_args(options))
 }
 
 /// The options alone, as a command that looks at no environment.
@@ -320,6 +323,13 @@ fn options() -> clap::Command {
 pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
     let matches = options().get_matches_from([&["hearth"], arguments].concat());
     MqttOptions::from_arg_matches(&matches).unwrap()
+}
+
+/// The options of Home Assistant that a command line gives.
+#[cfg(test)]
+pub(crate) fn home_assistant_options(arguments: &[&str]) -> HomeAssistantOptions {
+    let matches = options().get_matches_from([&["hearth"], arguments].concat());
+    HomeAssistantOptions::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.

@@ -1,5 +1,6 @@
 //! The measures of a live run, as Prometheus reads them. Each is declared once, with its meaning beside it.
 
+use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,6 +55,7 @@ macro_rules! gauges {
         pub struct Gauges {
             registry: Mutex<Registry>,
             caught_up: AtomicBool,
+            behind: Mutex<BTreeSet<&'static str>>,
             $(#[doc = $help] pub $name: $type,)*
         }
 
@@ -61,7 +63,7 @@ macro_rules! gauges {
             fn default() -> Self {
                 let mut registry = Registry::with_prefix("hearth");
                 $(let $name = <$type>::default(); registry.register($key, $help, $name.clone());)*
-                Gauges { registry: Mutex::new(registry), caught_up: AtomicBool::new(false), $($name,)* }
+                Gauges { registry: Mutex::new(registry), caught_up: AtomicBool::new(false), behind: Mutex::default(), $($name,)* }
             }
         }
     };
@@ -120,6 +122,21 @@ impl Gauges {
     /// It is, or not yet.
     pub fn catch_up(&self, caught_up: bool) {
         self.caught_up.store(caught_up, Ordering::Relaxed);
+    }
+
+    /// A source has not read what is there for it to read; or it has.
+    pub fn behind(&self, source: &'static str, is: bool) {
+        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        match is {
+            true => behind.insert(source),
+            false => behind.remove(source),
+        };
+    }
+
+    /// A source that has not read what is there for it to read.
+    pub fn waits_for(&self) -> Option<&'static str> {
+        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
+        behind.first().copied()
     }
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {

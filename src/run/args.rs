@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use crate::config::{Checkpointing, Config, MqttOptions, UsageError};
+use crate::config::{Checkpointing, Config, HomeAssistantOptions, MqttOptions, UsageError};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
 use crate::serve::ServeArgs;
@@ -24,6 +24,7 @@ use crate::serve::ServeArgs;
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
   hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
+  hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
   hearth replay live/inbox.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -73,6 +74,10 @@ pub struct RunArgs {
     /// What comes and goes by an MQTT broker.
     #[command(flatten, next_help_heading = "MQTT")]
     pub mqtt: MqttOptions,
+
+    /// What comes from Home Assistant's websocket.
+    #[command(flatten, next_help_heading = "Home Assistant")]
+    pub home_assistant: HomeAssistantOptions,
 }
 
 impl RunArgs {

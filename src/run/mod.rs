@@ -22,7 +22,7 @@ use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
 use crate::stop::Stop;
-use crate::{serve, sinks, sources};
+use crate::{serve, sinks, sources, tls};
 pub use args::RunArgs;
 
 /// So long sources and servers may take to end.
@@ -82,6 +82,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
 
 /// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
 fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
+    tls::choose_provider();
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
@@ -99,6 +100,10 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }
+    let hub = args.home_assistant.clone();
+    tasks.push(begin(
+        sources::home_assistant::run(hub, desk.clone()).boxed(),
+    ));
     let mqtt = args.mqtt.clone();
     tasks.push(begin(
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),

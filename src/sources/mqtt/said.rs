@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hearth_operators::words::Time;
 use serde_json::Value;
 
+use crate::sources::is_measured;
+
 /// Something that a message says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said<'a> {
@@ -56,11 +58,6 @@ pub(super) fn word(text: &str) -> Cow<'_, str> {
         true => serde_json::from_str(text).map_or(Cow::Borrowed(text), Cow::Owned),
         false => Cow::Borrowed(text),
     }
-}
-
-/// Whether a state is a measured value.
-pub(super) fn is_measured(state: &str) -> bool {
-    state.parse::<f64>().is_ok()
 }
 
 /// A JSON value as a state: words and truth values are, and whole numbers where `numbers` are.

@@ -8,22 +8,33 @@ const NAMED: u32 = 3;
 /// For how long that holds.
 const WHILE: Duration = Duration::from_secs(60);
 
-/// The longest part of a topic or reason that is said.
+/// The longest part of a name or reason that is said.
 const SHOWN: usize = 200;
 
 /// Complaints of late.
-#[derive(Default)]
 pub(super) struct Complaints {
+    /// Of whose messages.
+    source: &'static str,
     since: Option<Instant>,
     named: u32,
     unnamed: u64,
 }
 
 impl Complaints {
-    /// A message of a topic cannot be read.
+    /// None yet.
+    pub fn new(source: &'static str) -> Self {
+        Complaints {
+            source,
+            since: None,
+            named: 0,
+            unnamed: 0,
+        }
+    }
+
+    /// A message of a topic or a device cannot be read.
     pub fn say(&mut self, topic: &str, reason: &str) {
         for line in self.lines(topic, reason, Instant::now()) {
-            eprintln!("hearth: MQTT in: {line}");
+            eprintln!("hearth: {}: {line}", self.source);
         }
     }
 
@@ -65,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_few_a_minute_are_named_and_the_rest_counted() {
-        let mut complaints = Complaints::default();
+        let mut complaints = Complaints::new("MQTT in");
         let start = Instant::now();
         let mut said = Vec::new();
         for n in 0..10_000 {
