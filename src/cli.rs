@@ -12,8 +12,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{
-    Config, File, KafkaOptions, MqttOptions, UsageError, WebhookOptions, check_environment,
-    describe, unknown_variables,
+    Config, File, HomeAssistantOptions, KafkaOptions, MqttOptions, UsageError, WebhookOptions,
+    check_environment, describe, unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
@@ -105,6 +105,10 @@ pub struct ConfigArgs {
     /// MQTT.
     #[command(flatten, next_help_heading = "MQTT")]
     pub mqtt: MqttOptions,
+
+    /// Home Assistant.
+    #[command(flatten, next_help_heading = "Home Assistant")]
+    pub home_assistant: HomeAssistantOptions,
 
     /// Kafka.
     #[command(flatten, next_help_heading = "Kafka")]

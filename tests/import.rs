@@ -270,6 +270,23 @@ fn a_recorder_of_old_has_times_as_texts() {
 }
 
 #[test]
+fn what_a_device_says_of_itself_is_no_behaviour() {
+    let imported = recorded(
+        r#"create table states (state_id integer, entity_id text, state text, last_updated_ts float, attributes text);
+         insert into states values
+             (1, 'binary_sensor.door', 'off', 1700000000.0, '{"device_class":"door"}'),
+             (2, 'binary_sensor.door_battery', 'off', 1700000000.0, '{"device_class":"battery"}'),
+             (3, 'binary_sensor.door_battery', 'unavailable', 1700000100.0, '{}'),
+             (4, 'binary_sensor.door', 'on', 1700000200.0, '{"device_class":"door"}'),
+             (5, 'binary_sensor.door_battery', 'on', 1700000200.0, '{"device_class":"battery"}');"#,
+    );
+    assert_eq!(
+        imported.lines(),
+        ["home binary_sensor.door:on 2023-11-14T22:16:40+00:00"]
+    );
+}
+
+#[test]
 fn an_id_of_several_entities_is_nobodys() {
     let imported = recorded(
         "create table states_meta (metadata_id integer, entity_id text);

@@ -11,6 +11,7 @@ mod choices;
 mod describe;
 mod error;
 mod file;
+mod home_assistant;
 mod interval;
 mod kafka;
 mod keys;
@@ -39,6 +40,7 @@ pub use choices::{
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
+pub use home_assistant::{ContextEntities, HomeAssistantOptions, Hub};
 pub use interval::Interval;
 pub use kafka::{Cluster, KafkaFrom, KafkaOptions, Sasl, TopicUrl, Topics};
 pub use keys::{Key, Keys};
@@ -325,7 +327,8 @@ fn cores() -> NonZeroUsize {
 fn all_options() -> clap::Command {
     let replay = Config::augment_args(clap::Command::new("hearth"));
     let mqtt = MqttOptions::augment_args(replay);
-    WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt))
+    let hub = HomeAssistantOptions::augment_args(mqtt);
+    WebhookOptions::augment_args(KafkaOptions::augment_args(hub))
 }
 
 /// The options alone, as a command that looks at no environment.

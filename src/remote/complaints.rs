@@ -8,7 +8,7 @@ const NAMED: u32 = 3;
 /// For how long that holds.
 const WHILE: Duration = Duration::from_secs(60);
 
-/// The longest part of a topic or reason that is said.
+/// The longest part of a name or reason that is said.
 const SHOWN: usize = 200;
 
 /// Complaints of late.

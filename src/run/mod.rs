@@ -100,6 +100,10 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }
+    let hub = args.home_assistant.clone();
+    tasks.push(begin(
+        sources::home_assistant::run(hub, desk.clone()).boxed(),
+    ));
     let mqtt = args.mqtt.clone();
     tasks.push(begin(
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),

@@ -9,6 +9,26 @@ pub(crate) fn is_household(domain: &str) -> bool {
     HOUSEHOLD.split(',').any(|known| known == domain)
 }
 
+/// Kinds of sensors (`device_class`) that say something of the device itself, not of the house.
+const OF_ITSELF: [&str; 6] = [
+    "battery",
+    "battery_charging",
+    "connectivity",
+    "problem",
+    "tamper",
+    "update",
+];
+
+/// Whether a sensor of this kind says something of the device itself.
+pub(crate) fn says_of_itself(class: &str) -> bool {
+    OF_ITSELF.contains(&class)
+}
+
+/// Whether a state is a measured value.
+pub(crate) fn is_measured(state: &str) -> bool {
+    state.parse::<f64>().is_ok()
+}
+
 /// Properties of Zigbee2MQTT's messages that say something of the device itself, not of the house.
 pub(crate) const OF_THE_DEVICE: [&str; 12] = [
     "last_seen",

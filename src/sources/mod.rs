@@ -7,6 +7,7 @@ mod error;
 pub mod files;
 mod folders;
 pub mod follow;
+pub mod home_assistant;
 mod household;
 pub mod kafka;
 mod messages;
@@ -23,7 +24,9 @@ pub use files::{
     format_name, read_contexts, read_told, spool,
 };
 pub use folders::expand;
-pub(crate) use household::{HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household};
+pub(crate) use household::{
+    HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household, is_measured, says_of_itself,
+};
 pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
 pub(crate) use states::At;

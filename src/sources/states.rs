@@ -135,7 +135,12 @@ impl States {
 
     /// A device is out of reach.
     pub fn away(&mut self, device: &str, at: At) {
-        let Some(before) = self.devices.get(device).cloned() else {
+        // Of one whose state nobody knows there is nothing to come back to.
+        let known = self
+            .devices
+            .get(device)
+            .filter(|known| known.state.is_some());
+        let Some(before) = known.cloned() else {
             return;
         };
         let mut known = before.clone();
@@ -371,6 +376,16 @@ mod tests {
         assert!(!states.is_stale("a", Time(5)));
         assert!(states.is_stale("a", Time(4)));
         assert!(!states.is_stale("b", Time(4)));
+    }
+
+    #[test]
+    fn a_device_that_was_out_of_reach_before_it_was_heard_is_believed_at_once() {
+        let mut states = States::default();
+        assert!(!states.is_stale("a", Time(0)));
+        states.away("a", at(0));
+        states.report("a", at(5), "off");
+        states.report("a", at(9), "on");
+        assert_eq!(told(&mut states), [(9, "a on".into())]);
     }
 
     #[test]

@@ -15,8 +15,8 @@ use jiff::tz::TimeZone;
 
 use super::options::time_zone;
 use super::output::{Destination, Output};
-use crate::sources::HOUSEHOLD;
 use crate::sources::states::{Change, States};
+use crate::sources::{HOUSEHOLD, says_of_itself};
 use recorder::Recorder;
 
 use crate::time;
@@ -26,7 +26,7 @@ use crate::time;
 #[command(
     after_help = "A state is a behaviour where it differs from the entity's last one. The first state of an entity, `unknown`,
 `unavailable` and states that are numbers are none; nor is what only comes back within a minute after an entity was unavailable,
-or Home Assistant was started.
+or Home Assistant was started; nor what devices say of their own batteries and connections.
 
 Of MariaDB or PostgreSQL, export the states as CSV with the columns entity_id, state, last_updated_ts:
   select m.entity_id, s.state, s.last_updated_ts from states s join states_meta m using (metadata_id) order by 3
@@ -92,6 +92,7 @@ pub(super) fn run(args: &Args) -> Result<()> {
     let mut import = Import {
         args,
         states: States::new(args.repeats),
+        aside: HashMap::new(),
         attributes: HashMap::new(),
         output: Output::create(&args.destination)?,
     };
@@ -136,6 +137,8 @@ fn is_database(file: &Path) -> Result<bool> {
 struct Import<'a> {
     args: &'a Args,
     states: States,
+    /// By entity: whether it says something of the device itself.
+    aside: HashMap<String, bool>,
     /// By entity and position in the chosen attributes: the last value.
     attributes: HashMap<(String, usize), serde_json::Value>,
     output: Output,
@@ -179,6 +182,11 @@ impl Import<'_> {
             self.output.skip(reason);
             return Ok(());
         }
+        if self.says_of_itself(row) {
+            self.output
+                .skip("states of devices themselves: their batteries, connections, updates");
+            return Ok(());
+        }
         let (Some(updated), Some(changed)) = (row.updated, row.changed) else {
             self.output.skip("rows without a possible time");
             return Ok(());
@@ -203,6 +211,27 @@ impl Import<'_> {
             write(self.args, &change, &mut self.output)?;
         }
         Ok(())
+    }
+
+    /// Whether a row says something of the device itself, not of the house.
+    fn says_of_itself(&mut self, row: &Row) -> bool {
+        if !row.entity.starts_with("binary_sensor.") {
+            return false;
+        }
+        if let Some(known) = self.aside.get(&row.entity) {
+            return *known;
+        }
+        let Some(text) = &row.attributes else {
+            return false;
+        };
+        let attributes: serde_json::Value = serde_json::from_str(text).unwrap_or_default();
+        // Of what is unavailable little is told.
+        let Some(class) = attributes["device_class"].as_str() else {
+            return false;
+        };
+        let aside = says_of_itself(class);
+        self.aside.insert(row.entity.clone(), aside);
+        aside
     }
 
     /// Writes the behaviours of chosen attributes, and says whether there were any.

@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use hearth_operators::words::Time;
 use serde_json::Value;
 
+use crate::sources::is_measured;
 pub(super) use crate::sources::messages::text;
 
 /// Something that a message says.
@@ -53,11 +54,6 @@ pub(super) fn word(text: &str) -> Cow<'_, str> {
         true => serde_json::from_str(text).map_or(Cow::Borrowed(text), Cow::Owned),
         false => Cow::Borrowed(text),
     }
-}
-
-/// Whether a state is a measured value.
-pub(super) fn is_measured(state: &str) -> bool {
-    state.parse::<f64>().is_ok()
 }
 
 /// A JSON value as a state: words and truth values are, and whole numbers where `numbers` are.

@@ -1,7 +1,7 @@
 //! Home Assistant's `mqtt_statestream`: below its base a topic a domain, entity and attribute.
 
-use super::said::{Message, Said, is_measured, text, word};
-use crate::sources::is_household;
+use super::said::{Message, Said, text, word};
+use crate::sources::{is_household, is_measured};
 
 /// Reads a message; `topic` is what follows the base.
 ///
