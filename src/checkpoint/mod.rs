@@ -25,7 +25,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
 pub use error::CheckpointError;
-pub use look::{Compacted, Shown, Verified};
+pub use look::{Compacted, Shown, ShownOperator, Verified};
 pub use moment::{Identity, Moment};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};

@@ -12,12 +12,15 @@ mod describe;
 mod error;
 mod file;
 mod interval;
+mod kafka;
 mod keys;
 mod llm;
 mod money;
 mod mqtt;
 mod size;
 mod span;
+mod streams;
+mod webhook;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -30,18 +33,22 @@ pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
 pub use choices::{
-    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+    CassetteMode, Checker, Format, LogFormat, LogLevel, Naming, OnDrift, Packing, Scores,
+    Synthesizer, Writes,
 };
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
 pub use interval::Interval;
+pub use kafka::{Cluster, KafkaFrom, KafkaOptions, Sasl, TopicUrl, Topics};
 pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use size::Size;
 pub use span::Span;
+pub use streams::StreamNames;
+pub use webhook::{WebhookOptions, WebhookUrl};
 
 /// Every option of a replay that has a default.
 #[derive(Args, Clone, Debug)]
@@ -246,6 +253,14 @@ pub struct Config {
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
     pub output_packing: Packing,
 
+    /// How much is said on standard error while it runs
+    #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// As what: text for people, or JSON a line, with time and level
+    #[arg(long, env = "HEARTH_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+
     /// Fail at the first rejected line, instead of writing it to `rejected`
     #[arg(
         long,
@@ -308,7 +323,9 @@ fn cores() -> NonZeroUsize {
 
 /// The options alone.
 fn all_options() -> clap::Command {
-    MqttOptions::augment_args(Config::augment_args(clap::Command::new("hearth")))
+    let replay = Config::augment_args(clap::Command::new("hearth"));
+    let mqtt = MqttOptions::augment_args(replay);
+    WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt))
 }
 
 /// The options alone, as a command that looks at no environment.
@@ -316,11 +333,11 @@ fn options() -> clap::Command {
     all_options().mut_args(|option| option.env(Resettable::Reset))
 }
 
-/// The options of MQTT that a command line gives.
+/// Some of the options that a command line gives.
 #[cfg(test)]
-pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
+pub(crate) fn options_of<T: FromArgMatches>(arguments: &[&str]) -> T {
     let matches = options().get_matches_from([&["hearth"], arguments].concat());
-    MqttOptions::from_arg_matches(&matches).unwrap()
+    T::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.

@@ -1,5 +1,6 @@
 //! The measures of a live run, as Prometheus reads them. Each is declared once, with its meaning beside it.
 
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -54,6 +55,7 @@ macro_rules! gauges {
         pub struct Gauges {
             registry: Mutex<Registry>,
             caught_up: AtomicBool,
+            awaited: Mutex<BTreeMap<String, String>>,
             $(#[doc = $help] pub $name: $type,)*
         }
 
@@ -61,7 +63,12 @@ macro_rules! gauges {
             fn default() -> Self {
                 let mut registry = Registry::with_prefix("hearth");
                 $(let $name = <$type>::default(); registry.register($key, $help, $name.clone());)*
-                Gauges { registry: Mutex::new(registry), caught_up: AtomicBool::new(false), $($name,)* }
+                Gauges {
+                    registry: Mutex::new(registry),
+                    caught_up: AtomicBool::new(false),
+                    awaited: Mutex::default(),
+                    $($name,)*
+                }
             }
         }
     };
@@ -120,6 +127,22 @@ impl Gauges {
     /// It is, or not yet.
     pub fn catch_up(&self, caught_up: bool) {
         self.caught_up.store(caught_up, Ordering::Relaxed);
+    }
+
+    /// Whoever brings events waits for something, or no more: until then the run is not ready.
+    pub fn wait_for(&self, who: &str, why: Option<String>) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => awaited.insert(who.to_owned(), why),
+            None => awaited.remove(who),
+        };
+    }
+
+    /// Who waits, and for what.
+    pub fn awaited(&self) -> Vec<String> {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let awaited = awaited.iter();
+        awaited.map(|(who, why)| format!("{who}: {why}")).collect()
     }
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {

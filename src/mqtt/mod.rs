@@ -1,8 +1,5 @@
-//! The connection to an MQTT broker that the source and the sink each have: who Hearth is there, how it is trusted, and what is said
-//! when it breaks.
+//! The connection to an MQTT broker that the source and the sink each have: who Hearth is there, and whom it trusts.
 
 mod connection;
-mod trouble;
 
 pub(crate) use connection::connection;
-pub(crate) use trouble::Trouble;

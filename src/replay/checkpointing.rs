@@ -11,7 +11,7 @@ use super::pause::Past;
 use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment, Place};
+use crate::checkpoint::{CheckpointError, Checkpoints, Cut, Found, Identity, Moment, Place};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
@@ -135,7 +135,7 @@ impl Keeping {
             {
                 Ok(Some(found)) => {
                     for damaged in &found.damaged {
-                        eprintln!("hearth: {damaged}; the one before is used");
+                        tracing::warn!("{damaged}; the one before is used");
                     }
                     self.restore(&found.moment)?;
                     return Ok(Before::Found(Box::new(found)));
@@ -144,7 +144,7 @@ impl Keeping {
                 // It is done again.
                 Err(_) if finished.is_some() => {}
                 Err(CheckpointError::Another { differences, .. }) if differences == [GROWN] => {
-                    eprintln!("hearth: {GROWN}; the run begins anew");
+                    tracing::info!("{GROWN}; the run begins anew");
                 }
                 Err(error) => return Err(refused(&error)),
             }
@@ -268,7 +268,11 @@ impl Replay<'_> {
         let mut last = Instant::now();
         let mut reached = self.engine.reached();
         while !self.stop.is_stopped() {
-            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            // A live run may be idle for hours: no cut is due before something happens.
+            let left = match self.is_idle(&reached) {
+                true => LOOK,
+                false => wait.saturating_sub(last.elapsed()).min(LOOK),
+            };
             if !reached.ended {
                 reached = self.engine.run(left);
             }
@@ -359,21 +363,37 @@ impl Replay<'_> {
             catalogs: keeping.sums.last().copied().unwrap_or(0),
             written,
         };
-        match keeping.checkpoints.end(&cut, &moment) {
+        self.end_cut(keeping, &cut, &moment, ends)?;
+        Ok(Kept::Whole(began.elapsed()))
+    }
+
+    /// Brings a cut to where it stays.
+    fn end_cut(
+        &mut self,
+        keeping: &Keeping,
+        cut: &Cut,
+        moment: &Moment,
+        ends: bool,
+    ) -> anyhow::Result<()> {
+        match keeping.checkpoints.end(cut, moment) {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
-                eprintln!("hearth: {error}; a new one is made");
+                tracing::warn!("{error}; a new one is made");
             }
             // It may come back, and the one before is still there.
             Err(error @ CheckpointError::File { .. })
                 if !ends && keeping.checkpoints.are_remote() =>
             {
-                eprintln!("hearth: {error}; the run goes on without this checkpoint");
+                tracing::warn!("{error}; the run goes on without this checkpoint");
+                return Ok(());
             }
-            ended => self.kept_bytes += ended?,
+            ended => {
+                self.kept_bytes += ended?;
+                self.cut_live(&moment.written.positions);
+            }
         }
-        self.kept_live(reached.epochs);
-        Ok(Kept::Whole(began.elapsed()))
+        self.kept_live(moment.epochs);
+        Ok(())
     }
 }
 
@@ -411,6 +431,9 @@ impl Begin {
         live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
+            if let Some(live) = live {
+                live.feed.begin(&Default::default());
+            }
             let sink = sink(Files::create(folder, packing)?, live);
             let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
@@ -437,13 +460,17 @@ impl Begin {
             .bytes_total()
             .map(|all| 100 * position.bytes / all.max(1));
         let share = share.map(|share| format!(", {share} % of the input"));
-        eprintln!(
-            "hearth: goes on at epoch {}{}",
-            grouped(epochs),
-            share.unwrap_or_default()
-        );
+        let (at, share) = (grouped(epochs), share.unwrap_or_default());
+        match live.is_some_and(Live::has_begun) {
+            // In the same process, for something was learnt.
+            true => tracing::debug!("goes on at epoch {at}"),
+            false => tracing::info!("goes on at epoch {at}{share}"),
+        }
         let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
+        if let Some(live) = live {
+            live.feed.begin(&written.positions);
+        }
         let sink = self::sink(sink, live);
         let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
         Ok(Begin {
@@ -508,6 +535,8 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_memory: _,
         state: _,
         output_packing: _,
+        log_level: _,
+        log_format: _,
         model_memory: _,
         knowledge: _,
         lateness,

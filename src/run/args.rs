@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use crate::config::{Checkpointing, Config, MqttOptions, UsageError};
+use crate::config::{Checkpointing, Config, KafkaOptions, MqttOptions, UsageError, WebhookOptions};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
 use crate::serve::ServeArgs;
@@ -24,6 +24,8 @@ use crate::serve::ServeArgs;
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
   hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
+  hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
+  hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
   hearth replay live/inbox.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -73,6 +75,14 @@ pub struct RunArgs {
     /// What comes and goes by an MQTT broker.
     #[command(flatten, next_help_heading = "MQTT")]
     pub mqtt: MqttOptions,
+
+    /// What comes and goes by Kafka.
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub kafka: KafkaOptions,
+
+    /// Whom a message is posted to.
+    #[command(flatten, next_help_heading = "Webhook")]
+    pub webhook: WebhookOptions,
 }
 
 impl RunArgs {

@@ -66,6 +66,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     };
     // Whatever the end is, sources and servers end with it.
     stop.interrupt();
+    desk.feed.end();
     leave(runtime, tasks);
     drop(desk);
     writer.join();
@@ -95,7 +96,7 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
     if let Some((listener, access)) = opened {
-        eprintln!("hearth: http://{}", listener.local_addr()?);
+        tracing::info!("http://{}", listener.local_addr()?);
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }
@@ -104,6 +105,11 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
     ));
     tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
+    let kafka = args.kafka.clone();
+    tasks.push(begin(sources::kafka::run(&kafka, desk).boxed()));
+    tasks.push(begin(sinks::kafka::run(kafka, desk.clone()).boxed()));
+    let webhook = args.webhook.clone();
+    tasks.push(begin(sinks::webhook::run(webhook, desk.clone()).boxed()));
     Ok((runtime, tasks))
 }
 

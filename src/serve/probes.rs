@@ -14,14 +14,22 @@ pub(super) async fn lives() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: what was in the inbox when the run began is accounted for, and it is not ending.
+/// `GET /readyz`: what was in the inbox when the run began is accounted for, whoever brings events is at work, and it is not ending.
 pub(super) async fn ready(State(server): State<Arc<Server>>) -> Response {
     if server.desk.is_ending() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
     }
-    match server.desk.gauges.is_caught_up() {
+    let gauges = &server.desk.gauges;
+    let lacks = match gauges.is_caught_up() {
+        true => gauges.awaited(),
+        false => vec!["catching up".to_owned()],
+    };
+    match lacks.is_empty() {
         true => "ready\n".into_response(),
-        false => (StatusCode::SERVICE_UNAVAILABLE, "catching up\n").into_response(),
+        false => {
+            let lacks = format!("{}\n", lacks.join("\n"));
+            (StatusCode::SERVICE_UNAVAILABLE, lacks).into_response()
+        }
     }
 }
 

@@ -8,6 +8,8 @@ pub mod files;
 mod folders;
 pub mod follow;
 mod household;
+pub mod kafka;
+mod messages;
 pub mod mqtt;
 mod sorter;
 mod source;

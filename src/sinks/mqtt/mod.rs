@@ -26,8 +26,9 @@ use super::feed::Told;
 use crate::config::MqttOptions;
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark, each_mark};
-use crate::mqtt::{Trouble, connection};
+use crate::mqtt::connection;
 use crate::outputs::{Stream, read};
+use crate::remote::Trouble;
 use courier::{Courier, NUMBERS, Parcel};
 use homes::Homes;
 use topics::Topics;
@@ -93,7 +94,7 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
         topics,
         homes: recalled.await??,
         courier: Courier::default(),
-        trouble: Trouble::new(broker, "out"),
+        trouble: Trouble::new(&broker, "MQTT out"),
         feed,
         online: false,
         knows_all: false,

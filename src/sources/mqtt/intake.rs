@@ -13,10 +13,10 @@ use rumqttc::v5::mqttbytes::v5::Publish;
 use tokio::task::JoinHandle;
 
 use super::SOURCE;
-use super::complaints::Complaints;
 use super::reader::{Fate, Given, Reader};
 use crate::desk::Desk;
 use crate::inbox::{Inbox, InboxError, Mark};
+use crate::remote::Complaints;
 use crate::sources::At;
 use crate::time::offset_at;
 
@@ -57,7 +57,7 @@ impl Intake {
             putting: Vec::new(),
             done: Vec::new(),
             zone: TimeZone::system(),
-            complaints: Complaints::default(),
+            complaints: Complaints::new("MQTT in"),
             messages: Arc::new(messages),
         }
     }

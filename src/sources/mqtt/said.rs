@@ -5,6 +5,8 @@ use std::borrow::Cow;
 use hearth_operators::words::Time;
 use serde_json::Value;
 
+pub(super) use crate::sources::messages::text;
+
 /// Something that a message says.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said<'a> {
@@ -42,11 +44,6 @@ impl<'a> From<Said<'a>> for Message<'a> {
             time: None,
         }
     }
-}
-
-/// A payload as text.
-pub(super) fn text(payload: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(payload).map_err(|_| "the payload is no UTF-8".to_owned())
 }
 
 /// A word that may be written as a JSON string.

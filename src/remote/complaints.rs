@@ -12,18 +12,29 @@ const WHILE: Duration = Duration::from_secs(60);
 const SHOWN: usize = 200;
 
 /// Complaints of late.
-#[derive(Default)]
-pub(super) struct Complaints {
+pub(crate) struct Complaints {
+    /// Of what they are, such as `MQTT in`.
+    role: &'static str,
     since: Option<Instant>,
     named: u32,
     unnamed: u64,
 }
 
 impl Complaints {
+    /// None yet.
+    pub fn new(role: &'static str) -> Self {
+        Complaints {
+            role,
+            since: None,
+            named: 0,
+            unnamed: 0,
+        }
+    }
+
     /// A message of a topic cannot be read.
     pub fn say(&mut self, topic: &str, reason: &str) {
         for line in self.lines(topic, reason, Instant::now()) {
-            eprintln!("hearth: MQTT in: {line}");
+            tracing::warn!("{}: {line}", self.role);
         }
     }
 
@@ -65,7 +76,7 @@ mod tests {
 
     #[test]
     fn a_few_a_minute_are_named_and_the_rest_counted() {
-        let mut complaints = Complaints::default();
+        let mut complaints = Complaints::new("MQTT in");
         let start = Instant::now();
         let mut said = Vec::new();
         for n in 0..10_000 {
