@@ -177,19 +177,18 @@ fn kind(path: &Path) -> String {
 }
 
 fn kept(out: &Path) -> (Option<Kept>, Option<String>) {
-    let shown = || -> Result<Option<Shown>, CheckpointError> {
-        let disk = Disk::real();
-        let checkpoints = Checkpoints::at_place(&disk, &Place::left_in(&disk, out)?)?;
-        Ok(match checkpoints.exist()? {
-            true => Some(checkpoints.show()?),
-            false => None,
-        })
+    let shown = || {
+        let place = Place::left_in(&Disk::real(), out)?;
+        let checkpoints = Checkpoints::at_place(&Disk::real(), &place)?;
+        let any = checkpoints.exist()?;
+        any.then(|| checkpoints.show()).transpose()
     };
-    let (cuts, operators) = match shown() {
-        Ok(Some(shown)) => (shown.cuts, shown.operators),
+    let Shown {
+        cuts, operators, ..
+    } = match shown() {
+        Ok(Some(shown)) => shown,
         Ok(None) => return (None, None),
-        // The error names files.
-        Err(_) => return (None, Some("see hearth state verify".to_owned())),
+        Err::<_, CheckpointError>(_) => return (None, Some("see hearth state verify".to_owned())),
     };
     let newest = cuts.last();
     let kept = newest.map(|cut| Kept {

@@ -11,16 +11,19 @@ use anyhow::{Context, bail};
 use super::values::{Input, count, homes, median};
 use super::workload::{self, Workload};
 use crate::catalog;
+use crate::checkpoint::{Checkpoints, Place};
+use crate::disk::Disk;
 use crate::replay::BACK_AFTER;
 
 /// Measure how long a run that was stopped takes until it goes on
 ///
 /// A replay is stopped near the end of its log, by Ctrl-C, so that it leaves a cut of where it is. Then it is started again and
 /// again, each time from that cut; what counts is the time until its first new epoch is out. The more events a home has, the
-/// more its models hold; with a few, homes are as good as idle.
+/// more its models hold; with some ten, homes are as good as idle. How many homes were met by then, and how many have ended a
+/// segment, is told, for a log that is short of events begins few of its homes.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  hearth bench restart --homes 1M --events 2M --epoch-events 10k
+  hearth bench restart --homes 1M --events 12M --epoch-events 10k
   hearth bench restart --homes 10k --events 1M --workers 2")]
 pub struct RestartArgs {
     /// Homes
@@ -70,6 +73,7 @@ pub fn run(args: &RestartArgs) -> anyhow::Result<()> {
     stopped(args, dir)?;
     let (out, kept) = (dir.join("out"), dir.join("kept"));
     fs::rename(&out, &kept)?;
+    let [met, lived] = held(&kept.join("state"))?;
     let mut took = Vec::new();
     for _ in 0..args.runs {
         copied(&kept, &out)?;
@@ -78,7 +82,7 @@ pub fn run(args: &RestartArgs) -> anyhow::Result<()> {
     }
     let worst = took.iter().copied().fold(0.0, f64::max);
     println!(
-        "{} homes, {} events, {} starts: goes on after {:.2} s (median), {worst:.2} s (worst); the state is {} MiB",
+        "{} homes, {met} of them met and {lived} with a past, {} events, {} starts: goes on after {:.2} s (median), {worst:.2} s (worst); the state is {} MiB",
         args.homes,
         args.events,
         args.runs,
@@ -86,6 +90,17 @@ pub fn run(args: &RestartArgs) -> anyhow::Result<()> {
         bytes(&kept.join("state"))? >> 20
     );
     Ok(())
+}
+
+/// How many homes a cut holds: of which anything is known, and of which a segment is.
+fn held(state: &Path) -> anyhow::Result<[u64; 2]> {
+    let place = Place::Folder(state.to_owned());
+    let shown = Checkpoints::at_place(&Disk::real(), &place)?.show()?;
+    Ok(["split", "past"].map(|name| {
+        let mut operators = shown.operators.iter();
+        let found = operators.find(|of| of.operator == name);
+        found.map_or(0, |of| of.homes)
+    }))
 }
 
 fn replay(args: &RestartArgs, dir: &Path) -> anyhow::Result<Child> {

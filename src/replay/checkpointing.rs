@@ -11,7 +11,7 @@ use super::pause::Past;
 use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment, Place};
+use crate::checkpoint::{CheckpointError, Checkpoints, Cut, Found, Identity, Moment, Place};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
@@ -363,7 +363,19 @@ impl Replay<'_> {
             catalogs: keeping.sums.last().copied().unwrap_or(0),
             written,
         };
-        match keeping.checkpoints.end(&cut, &moment) {
+        self.end_cut(keeping, &cut, &moment, ends)?;
+        Ok(Kept::Whole(began.elapsed()))
+    }
+
+    /// Brings a cut to where it stays.
+    fn end_cut(
+        &mut self,
+        keeping: &Keeping,
+        cut: &Cut,
+        moment: &Moment,
+        ends: bool,
+    ) -> anyhow::Result<()> {
+        match keeping.checkpoints.end(cut, moment) {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
                 tracing::warn!("{error}; a new one is made");
@@ -373,14 +385,15 @@ impl Replay<'_> {
                 if !ends && keeping.checkpoints.are_remote() =>
             {
                 tracing::warn!("{error}; the run goes on without this checkpoint");
+                return Ok(());
             }
             ended => {
                 self.kept_bytes += ended?;
                 self.cut_live(&moment.written.positions);
             }
         }
-        self.kept_live(reached.epochs);
-        Ok(Kept::Whole(began.elapsed()))
+        self.kept_live(moment.epochs);
+        Ok(())
     }
 }
 

@@ -4,12 +4,12 @@
     tests/llm/serve.py llama    llama.cpp's server with SmolLM2-135M-Instruct, on the CPU
     tests/llm/serve.py llmock   llmock, which breaks on demand and judges its client
     tests/llm/serve.py s3       moto's server, which speaks S3
-    tests/llm/serve.py tansu    says where Tansu is, a broker that speaks Kafka: whoever asked starts and kills it
     tests/llm/serve.py rclone   rclone's server, which speaks S3, keeps what it has in a folder, and checks signatures
+    tests/llm/serve.py tansu    says where Tansu is, a broker that speaks Kafka: whoever asked starts and kills it
 
 Options after the name go to the server. The first line on standard output is its address; it serves until standard input
-ends. For a line there it is killed and begins anew, and says its address again. The packages come from PyPI and are kept in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they
-cannot be had.
+ends. For a line there it is killed and begins anew, and says its address again. The packages come from PyPI and are kept
+in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they cannot be had.
 """
 
 import fcntl
