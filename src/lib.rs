@@ -71,6 +71,8 @@ pub mod trainer;
 
 // What comes out.
 pub mod kept;
+pub mod logging;
+pub mod machine;
 pub mod outputs;
 pub mod sinks;
 
@@ -105,6 +107,7 @@ pub mod erase;
 pub mod model;
 pub mod show;
 pub mod state;
+pub mod support;
 
 pub mod evaluate;
 

@@ -26,7 +26,7 @@ use crate::disk::Disk;
 use crate::outputs::state_path;
 use crate::sinks::Written;
 use crate::sources::{Manner, Stood};
-pub use look::{Compacted, Shown, Verified};
+pub use look::{Compacted, Shown, ShownOperator, Verified};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
 use store::{Folder, Store};

@@ -33,7 +33,8 @@ pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
 pub use choices::{
-    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+    CassetteMode, Checker, Format, LogFormat, LogLevel, Naming, OnDrift, Packing, Scores,
+    Synthesizer, Writes,
 };
 pub use describe::describe;
 pub use error::UsageError;
@@ -250,6 +251,14 @@ pub struct Config {
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
     pub output_packing: Packing,
+
+    /// How much is said on standard error while it runs
+    #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// As what: text for people, or JSON a line, with time and level
+    #[arg(long, env = "HEARTH_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// Fail at the first rejected line, instead of writing it to `rejected`
     #[arg(

@@ -132,7 +132,7 @@ impl Keeping {
             {
                 Ok(Some(found)) => {
                     for damaged in &found.damaged {
-                        eprintln!("hearth: {damaged}; the one before is used");
+                        tracing::warn!("{damaged}; the one before is used");
                     }
                     self.restore(&found.moment)?;
                     return Ok(Before::Found(Box::new(found)));
@@ -141,7 +141,7 @@ impl Keeping {
                 // It is done again.
                 Err(_) if finished.is_some() => {}
                 Err(CheckpointError::Another { differences, .. }) if differences == [GROWN] => {
-                    eprintln!("hearth: {GROWN}; the run begins anew");
+                    tracing::info!("{GROWN}; the run begins anew");
                 }
                 Err(error) => return Err(refused(&error)),
             }
@@ -357,7 +357,7 @@ impl Replay<'_> {
         match keeping.checkpoints.end(&cut, &moment) {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
-                eprintln!("hearth: {error}; a new one is made");
+                tracing::warn!("{error}; a new one is made");
             }
             ended => {
                 self.kept_bytes += ended?;
@@ -432,11 +432,12 @@ impl Begin {
             .bytes_total()
             .map(|all| 100 * position.bytes / all.max(1));
         let share = share.map(|share| format!(", {share} % of the input"));
-        eprintln!(
-            "hearth: goes on at epoch {}{}",
-            grouped(epochs),
-            share.unwrap_or_default()
-        );
+        let (at, share) = (grouped(epochs), share.unwrap_or_default());
+        match live.is_some_and(Live::has_begun) {
+            // In the same process, for something was learnt.
+            true => tracing::debug!("goes on at epoch {at}"),
+            false => tracing::info!("goes on at epoch {at}{share}"),
+        }
         let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
         if let Some(live) = live {
@@ -506,6 +507,8 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_memory: _,
         state: _,
         output_packing: _,
+        log_level: _,
+        log_format: _,
         model_memory: _,
         knowledge: _,
         lateness,

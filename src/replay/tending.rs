@@ -95,6 +95,11 @@ impl Live {
         }
     }
 
+    /// Whether one of its replays has come before, in this process.
+    pub fn has_begun(&self) -> bool {
+        self.gauges.vocabularies.get() > 0
+    }
+
     /// Whether the run is to end.
     pub fn is_ending(&self) -> bool {
         self.stop.is_interrupted() || self.stop.is_stopped()

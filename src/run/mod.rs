@@ -96,7 +96,7 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
     if let Some((listener, access)) = opened {
-        eprintln!("hearth: http://{}", listener.local_addr()?);
+        tracing::info!("http://{}", listener.local_addr()?);
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }

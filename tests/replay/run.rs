@@ -113,7 +113,16 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
     let epochs_fed = counted / EPOCH;
     let last = epochs_fed as u64 - 1;
-    let ended = interrupted(&command, "live", |out| reaches(out, "scores", last)).fine();
+    let logged = format!("{command} --log-format json");
+    let ended = interrupted(&logged, "live", |out| reaches(out, "scores", last)).fine();
+    assert!(ended.stderr.lines().count() > 1, "{}", ended.stderr);
+    for line in ended.stderr.lines() {
+        let said: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(
+            said["level"] == "INFO" && said["message"].is_string(),
+            "{line}"
+        );
+    }
     let live = Folder(dir().join("live"));
     let [read, ..] = live.accounting();
     assert_eq!(read as usize, epochs_fed * EPOCH, "{}", ended.stdout);

@@ -134,7 +134,7 @@ impl Source {
             Incoming::SubAck(answer) => {
                 for (code, filter) in answer.return_codes.iter().zip(&self.filters) {
                     if !matches!(code, SubscribeReasonCode::Success(_)) {
-                        eprintln!("hearth: MQTT in: the broker does not give {filter}: {code:?}");
+                        tracing::warn!("MQTT in: the broker does not give {filter}: {code:?}");
                     }
                 }
             }
