@@ -17,6 +17,9 @@ use crate::run::{self, RunArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::stop::Stop;
 
+/// Homes whose events there are.
+const HOMES: usize = 3;
+
 /// How long it may take until all is fed.
 const PATIENCE: Duration = Duration::from_secs(60);
 
@@ -75,48 +78,28 @@ fn read_in(out: &Path) -> usize {
     summary["events"]["in"].as_u64().unwrap() as usize
 }
 
-#[tokio::test(flavor = "multi_thread")]
-async fn a_run_between_topics_whose_broker_dies_leaves_what_a_replay_of_the_same_events_does() {
-    let (Some(program), Some(store)) = (installed(), Store::start().await) else {
-        return;
-    };
-    let port = free_port();
-    let mut broker = Tansu::with(program, port, port, Some(store));
-    let folder = tempfile::tempdir().unwrap();
-    let path = |name: &str| folder.path().join(name);
-    let option = |name: &str, file: &str| format!("--{name}={}", path(file).display());
-    let homes = ["--homes=3", "--days=4", "--ids"].map(str::to_owned);
-    let simulated = [&homes[..], &[option("out", "sim")]].concat();
-    simulate::write(&arguments::<SimulateArgs>(|command| command, &simulated)).unwrap();
-    let peer = Peer::at(port).await;
-    peer.create("events", 3).await;
-    peer.create("hearth.segments", 1).await;
-    let short = SHORT.map(str::to_owned);
-    let catalog = option("catalog", "sim/catalog.json");
-    let given = [
-        &short[..],
-        &[
-            option("out", "live"),
-            catalog.clone(),
-            "--listen=off".to_owned(),
-            "--checkpoint-every=100ms".to_owned(),
-            format!("--kafka-in=kafka://127.0.0.1:{port}/events"),
-            format!("--kafka-out=kafka://127.0.0.1:{port}/hearth.{{stream}}"),
-            "--kafka-streams=segments".to_owned(),
-        ],
-    ]
-    .concat();
-    let run = Run::begin(&given);
-    let log = std::fs::read_to_string(path("sim/events.jsonl")).unwrap();
-    let lines: Vec<&str> = log.lines().collect();
+/// What the run is told: to read one topic, and to tell another.
+fn given(folder: &Path, port: u16) -> Vec<String> {
+    let own = [
+        format!("--out={}", folder.join("live").display()),
+        format!("--catalog={}", folder.join("sim/catalog.json").display()),
+        "--listen=off".to_owned(),
+        "--checkpoint-every=100ms".to_owned(),
+        format!("--kafka-in=kafka://127.0.0.1:{port}/events"),
+        format!("--kafka-out=kafka://127.0.0.1:{port}/hearth.{{stream}}"),
+        "--kafka-streams=segments".to_owned(),
+    ];
+    SHORT.map(str::to_owned).into_iter().chain(own).collect()
+}
+
+/// Says all events, those of a home in a partition of its own, and kills the broker on the way.
+async fn say(peer: &Peer, broker: &mut Tansu, lines: &[&str]) {
     for (n, piece) in lines.chunks(lines.len().div_ceil(6)).enumerate() {
         let mut homes: BTreeMap<usize, Vec<(&str, String)>> = BTreeMap::new();
         for line in piece {
-            let home = (0..3).find(|n| line.contains(&format!("\"h-{}\"", n + 1)));
-            homes
-                .entry(home.unwrap())
-                .or_default()
-                .push(("", (*line).to_owned()));
+            let home = (0..HOMES).find(|n| line.contains(&format!("\"h-{}\"", n + 1)));
+            let said = ("", (*line).to_owned());
+            homes.entry(home.unwrap()).or_default().push(said);
         }
         for (home, messages) in homes {
             peer.say("events", home as i32, &messages, n).await;
@@ -127,20 +110,51 @@ async fn a_run_between_topics_whose_broker_dies_leaves_what_a_replay_of_the_same
             broker.begin();
         }
     }
-    let live = path("live");
+}
+
+/// Lets the run go on until it has fed all.
+async fn feed(given: &[String], live: &Path, lines: usize) {
+    let start = Instant::now();
+    while read_in(live) < lines {
+        assert!(start.elapsed() < PATIENCE, "not all is fed");
+        let run = Run::begin(given);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        run.end();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_run_between_topics_whose_broker_dies_leaves_what_a_replay_of_the_same_events_does() {
+    let (Some(program), Some(store)) = (installed(), Store::start().await) else {
+        return;
+    };
+    let port = free_port();
+    let mut broker = Tansu::with(program, port, port, Some(store));
+    let folder = tempfile::tempdir().unwrap();
+    let path = |name: &str| folder.path().join(name);
+    let option = |name: &str, file: &str| format!("--{name}={}", path(file).display());
+    let homes = [
+        format!("--homes={HOMES}"),
+        "--days=4".into(),
+        "--ids".into(),
+    ];
+    let simulated = [&homes[..], &[option("out", "sim")]].concat();
+    simulate::write(&arguments::<SimulateArgs>(|command| command, &simulated)).unwrap();
+    let peer = Peer::at(port).await;
+    peer.create("events", HOMES as i32).await;
+    peer.create("hearth.segments", 1).await;
+    let (given, live) = (given(folder.path(), port), path("live"));
+    let run = Run::begin(&given);
+    let log = std::fs::read_to_string(path("sim/events.jsonl")).unwrap();
+    let lines: Vec<&str> = log.lines().collect();
+    say(&peer, &mut broker, &lines).await;
     until("all have come", || {
         inbox_path(&live).is_file() && events(&live).len() >= lines.len()
     })
     .await;
     run.end();
     assert_eq!(events(&live).len(), lines.len());
-    let start = Instant::now();
-    while read_in(&live) < lines.len() {
-        assert!(start.elapsed() < PATIENCE, "not all is fed");
-        let run = Run::begin(&given);
-        tokio::time::sleep(Duration::from_millis(500)).await;
-        run.end();
-    }
+    feed(&given, &live, lines.len()).await;
     // Its last cut may have what there was no time to tell: the next run does.
     let run = Run::begin(&given);
     let mut written = BTreeSet::new();
@@ -153,15 +167,13 @@ async fn a_run_between_topics_whose_broker_dies_leaves_what_a_replay_of_the_same
     run.end();
     let told: BTreeSet<String> = told.iter().map(text).collect();
     assert_eq!(told, written);
-    let replayed = [
-        &short[..],
-        &[
-            path("sim/events.jsonl").display().to_string(),
-            option("out", "again"),
-            catalog,
-        ],
-    ]
-    .concat();
+    let replayed = SHORT.map(str::to_owned).into_iter();
+    let replayed = replayed.chain([path("sim/events.jsonl").display().to_string()]);
+    let files = [
+        option("out", "again"),
+        option("catalog", "sim/catalog.json"),
+    ];
+    let replayed: Vec<String> = replayed.chain(files).collect();
     let args: ReplayArgs = arguments(|command| command, &replayed);
     replay::run(&args, &Stop::default()).unwrap();
     let (live, again) = (segments(&live), segments(&path("again")));
@@ -169,7 +181,7 @@ async fn a_run_between_topics_whose_broker_dies_leaves_what_a_replay_of_the_same
     assert!(live.keys().all(|segment| again.contains_key(segment)));
     // The last one of a home stays open in a run.
     assert!(
-        again.len() <= live.len() + 4,
+        again.len() <= live.len() + HOMES,
         "{} and {}",
         again.len(),
         live.len()
