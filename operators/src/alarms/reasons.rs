@@ -271,9 +271,9 @@ mod tests {
         let words = Vocabulary::new(&catalogs, HomeId(0));
         let mut detector = Detector::default();
         for segment in known {
-            detector.learn(&words, segment);
+            detector.learn(&words, segment, 0);
         }
-        let surprises = detector.judge(&words, &Counts::default(), odd);
+        let surprises = detector.judge(&words, &Counts::default(), odd, 0);
         let all: Vec<usize> = (0..odd.moments.len()).collect();
         reasons(&words, &detector, odd, &surprises, &all)
     }

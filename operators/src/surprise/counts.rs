@@ -356,6 +356,11 @@ impl Counts {
         self.all.share(of, bin)
     }
 
+    /// How often any was met in each bin of a trait.
+    pub(super) fn bins_of_all(&self, of: Trait) -> &[u32] {
+        self.all.of(of)
+    }
+
     /// How often an action was met in each bin of a trait.
     pub fn bins(&self, action: ActionId, of: Trait) -> &[u32] {
         self.bins.get(&action).map_or(&[], |bins| bins.of(of))
