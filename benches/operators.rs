@@ -100,7 +100,7 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
                 let transitions = split.segments.clone().transitions();
                 let shifts = {
                     let of = (split.settled, split.revised);
-                    split.segments.shifts(of, told, Held::default(), past)
+                    split.segments.shifts(of, told, None, Held::default(), past)
                 };
                 shifts.placed.probe_with(&probe);
                 shifts.ended.hints(5).probe_with(&probe);

@@ -21,6 +21,7 @@ use crate::replay::{self, ReplayArgs};
 use crate::show::{self, AlarmsArgs, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
+use crate::state::{self, StateArgs};
 use crate::stop::Stop;
 use crate::synthesizers::llm::Templates;
 
@@ -63,6 +64,7 @@ pub enum Command {
     Show(ShowArgs),
     Alarms(AlarmsArgs),
     Model(ModelArgs),
+    State(StateArgs),
     Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
@@ -144,11 +146,12 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Replay(arguments) => replay::run(&arguments, stop),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
-        Command::Bench(arguments) => bench::run(&arguments),
+        Command::Bench(arguments) => bench::run(&arguments, stop),
         Command::Pack(arguments) => pack::run(&arguments),
         Command::Show(arguments) => show::run(&arguments),
         Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Model(arguments) => model::run(&arguments, stop),
+        Command::State(arguments) => state::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {

@@ -46,6 +46,13 @@ impl HomeNames {
         self.read().names[home.0 as usize].clone()
     }
 
+    /// The names that were met behind the first so many, in the order of their ids.
+    pub fn behind(&self, first: usize) -> Vec<String> {
+        let table = self.read();
+        let names = table.names.get(first..).unwrap_or_default();
+        names.iter().map(|name| (**name).to_owned()).collect()
+    }
+
     /// How many homes were met.
     pub fn len(&self) -> usize {
         self.read().names.len()

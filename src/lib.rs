@@ -26,6 +26,8 @@ pub(crate) mod phrases;
 pub mod synthesizers;
 
 pub mod filter;
+pub mod finished;
+pub mod first_pass;
 pub mod models;
 pub mod trainer;
 
@@ -35,6 +37,9 @@ pub mod outputs;
 pub mod sinks;
 
 pub mod checkpoint;
+pub mod codec;
+pub mod disk;
+pub mod inbox;
 
 pub mod memory;
 pub mod notes;
@@ -52,6 +57,7 @@ pub mod replay;
 pub mod erase;
 pub mod model;
 pub mod show;
+pub mod state;
 
 pub mod evaluate;
 
@@ -61,3 +67,7 @@ pub mod simulate;
 
 pub mod bench;
 pub mod experiment;
+
+// What outlives a failure of the disk, at each of its operations.
+#[cfg(test)]
+mod crashes;

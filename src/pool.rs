@@ -185,6 +185,15 @@ fn work(soon: &Receiver<Job>, patient: &Receiver<Job>) {
 
 /// CPU time of this thread so far.
 pub(crate) fn cpu_micros() -> u64 {
-    let time = clock_gettime(ClockId::ThreadCPUTime);
+    micros(ClockId::ThreadCPUTime)
+}
+
+/// CPU time of this process so far.
+pub(crate) fn cpu_micros_of_process() -> u64 {
+    micros(ClockId::ProcessCPUTime)
+}
+
+fn micros(clock: ClockId) -> u64 {
+    let time = clock_gettime(clock);
     time.tv_sec.unsigned_abs() * 1_000_000 + time.tv_nsec.unsigned_abs() / 1_000
 }

@@ -51,10 +51,12 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             alarms: config.alarm_budget.alarms.get(),
             per: config.alarm_budget.per.micros(),
         },
+        model_memory: usize::try_from(config.model_memory.bytes()).unwrap_or(usize::MAX),
         drift: match config.on_drift {
             OnDrift::Ignore => None,
-            OnDrift::Note => Some(Strictness::default()),
+            OnDrift::Note | OnDrift::Adapt => Some(Strictness::default()),
         },
+        adapts: config.on_drift == OnDrift::Adapt,
         limit: config.threads.get() * QUESTIONS,
         requests: (config.threads.get() * QUESTIONS).max(config.llm.llm_concurrency.get() * 2),
     }

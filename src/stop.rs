@@ -12,6 +12,7 @@ struct State {
     stopped: AtomicBool,
     interrupted: AtomicBool,
     heeded: AtomicUsize,
+    keeping: AtomicUsize,
     failure: Mutex<Option<String>>,
 }
 
@@ -22,10 +23,13 @@ impl Stop {
     }
 
     /// A person, or the system, wants the run to end. Says whether somebody will see to that: false where nobody
-    /// [heeds](Stop::heed) it, or it was said before.
+    /// [heeds](Stop::heed) it, or it was said before. The run is stopped by it, unless somebody has something to
+    /// [keep](Stop::keep) first.
     pub fn interrupt(&self) -> bool {
         let again = self.0.interrupted.swap(true, Ordering::SeqCst);
-        self.stop();
+        if self.0.keeping.load(Ordering::SeqCst) == 0 {
+            self.stop();
+        }
         !again && self.0.heeded.load(Ordering::SeqCst) > 0
     }
 
@@ -38,6 +42,12 @@ impl Stop {
     pub fn heed(&self) -> Heeded {
         self.0.heeded.fetch_add(1, Ordering::SeqCst);
         Heeded(self.clone())
+    }
+
+    /// Promises to look, often, whether the run was interrupted: for as long as what is returned lives, that does not stop it.
+    pub fn keep(&self) -> Keeps {
+        self.0.keeping.fetch_add(1, Ordering::SeqCst);
+        Keeps(self.clone())
     }
 
     /// The run has failed. The first reason is kept.
@@ -77,6 +87,19 @@ impl Drop for Heeded {
     }
 }
 
+/// Something that is to be done between an interruption and the stop.
+#[derive(Debug)]
+pub struct Keeps(Stop);
+
+impl Drop for Keeps {
+    fn drop(&mut self) {
+        self.0.0.keeping.fetch_sub(1, Ordering::SeqCst);
+        if self.0.is_interrupted() {
+            self.0.stop();
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -93,6 +116,18 @@ mod tests {
         let stop = Stop::default();
         drop(stop.heed());
         assert!(!stop.interrupt(), "nobody heeds it any more");
+    }
+
+    #[test]
+    fn what_is_to_be_kept_comes_before_the_stop() {
+        let stop = Stop::default();
+        let (_heeded, keeps) = (stop.heed(), stop.keep());
+        assert!(stop.interrupt() && stop.is_interrupted() && !stop.is_stopped());
+        drop(keeps);
+        assert!(stop.is_stopped());
+        let stop = Stop::default();
+        drop(stop.keep());
+        assert!(!stop.is_stopped(), "nobody interrupted it");
     }
 
     #[test]

@@ -5,10 +5,11 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::finished::Finished;
 use crate::memory::peak_rss;
 use crate::outputs::{Counts, LlmSummary, Sayings, Stream, Undone, grouped, summary_path};
 use crate::sinks::SinkError;
-use crate::sinks::files::{self, Folder};
+use crate::sinks::files::Folder;
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -38,6 +39,35 @@ pub struct Timings {
     pub events_during_adaptation: u64,
     /// Jobs beside the dataflow, by kind.
     pub work: std::collections::BTreeMap<&'static str, Jobs>,
+    /// What was kept to go on from; not there, where nothing was.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub checkpoints: Option<Cuts>,
+}
+
+/// Checkpoints that this run took.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct Cuts {
+    /// How many.
+    pub taken: u64,
+    /// Bytes that were written for them, when packed.
+    pub bytes: u64,
+    /// Seconds from when the first worker had done all that was fed until all went on: half of them took no longer.
+    pub still_seconds_median: f64,
+    /// The longest.
+    pub still_seconds_most: f64,
+}
+
+impl Cuts {
+    /// From how long each stood still.
+    pub fn of(mut still: Vec<std::time::Duration>, bytes: u64) -> Option<Self> {
+        still.sort_unstable();
+        Some(Cuts {
+            taken: still.len() as u64,
+            bytes,
+            still_seconds_median: still.get(still.len() / 2)?.as_secs_f64(),
+            still_seconds_most: still.last()?.as_secs_f64(),
+        })
+    }
 }
 
 /// Jobs of one kind.
@@ -127,6 +157,8 @@ pub struct Summary {
     pub alarms: i64,
     /// Shifts found that nobody declared.
     pub drifts: u64,
+    /// Those of them that ended a regime.
+    pub drifts_adapted: u64,
     /// What a language model was asked, and for how much.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub llm: Option<LlmSummary>,
@@ -145,6 +177,9 @@ pub struct Summary {
     pub events_per_second: f64,
     /// Most memory that the process held, in bytes, where the system tells.
     pub peak_rss_bytes: Option<u64>,
+    /// Of which run this is the whole; missing where it is not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub run: Option<Finished>,
     /// Lines of each output file.
     pub lines: std::collections::BTreeMap<Stream, u64>,
 }
@@ -222,6 +257,7 @@ impl Summary {
             },
             alarms: counts.alarms,
             drifts: counts.drifts,
+            drifts_adapted: counts.drifts_adapted,
             llm,
             notes: Vec::new(),
             interrupted: run.interrupted,
@@ -234,6 +270,7 @@ impl Summary {
                 0.0
             },
             peak_rss_bytes: peak_rss(),
+            run: None,
             lines: counts.lines.clone(),
         }
     }
@@ -260,7 +297,7 @@ impl Summary {
     pub fn write(&self, folder: &Folder) -> Result<(), SinkError> {
         let path = summary_path(folder.path());
         let text = serde_json::to_string_pretty(self).map_err(std::io::Error::from);
-        text.and_then(|text| files::replace(&path, (text + "\n").as_bytes()))
+        text.and_then(|text| folder.disk().replace(&path, (text + "\n").as_bytes()))
             .map_err(|source| SinkError::Write { path, source })
     }
 }
@@ -383,10 +420,15 @@ impl Summary {
         );
         row(f, "adapted homes", homes, &versions)?;
         let anomalies = grouped(self.scores.anomalies);
-        let drifts = grouped(self.drifts);
+        let drifts = match self.drifts_adapted {
+            0 => format!("{} drifts", grouped(self.drifts)),
+            adapted => {
+                let adapted = grouped(adapted);
+                format!("{} drifts, {adapted} adapted to", grouped(self.drifts))
+            }
+        };
         let alarms = grouped(self.alarms.unsigned_abs());
-        let note =
-            format!("of which {anomalies} call an anomaly; {alarms} alarms, {drifts} drifts");
+        let note = format!("of which {anomalies} call an anomaly; {alarms} alarms, {drifts}");
         row(f, "scores", self.scores.written, &note)?;
         let during = self.timings.events_during_adaptation;
         if during > 0 {

@@ -12,6 +12,7 @@ use std::sync::{Arc, Mutex};
 use std::thread;
 use std::time::Duration;
 
+use hearth::disk::Disk;
 use hearth::synthesizers::llm::ledger::{Budget, Ledger, Money, Prices};
 use hearth::synthesizers::llm::{Purse, Usage};
 use rand::{Rng, SeedableRng};
@@ -36,7 +37,9 @@ fn open(journal: &Path) -> Ledger {
         run: Some(units(RUN)),
         home: Some(units(HOME)),
     };
-    Ledger::open(journal, prices, budget).unwrap().0
+    Ledger::open(&Disk::real(), journal, prices, budget)
+        .unwrap()
+        .0
 }
 
 fn units(units: u64) -> Money {

@@ -13,7 +13,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::embed::Embedded;
-use crate::state::{Buffered, EpochBuffer, Held, History, HomeState, Homes, give};
+use crate::state::{Buffered, EpochBuffer, Held, History, HomeState, Homes, Stateful, Visit, give};
 use crate::words::{Embedding, Epoch, Segment, ShiftKey, Weekday};
 
 /// The streams that [`Compress::compress`] maintains.
@@ -187,6 +187,12 @@ impl HomeBuckets {
 pub struct CompressState {
     homes: Homes<HomeBuckets>,
     open: Buffered<Arrived>,
+}
+
+impl Stateful for CompressState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl CompressState {

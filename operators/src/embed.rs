@@ -12,7 +12,7 @@ use timely::dataflow::operators::generic::Operator;
 use timely::progress::frontier::MutableAntichain;
 
 use crate::outside::{Inquiries, Outside};
-use crate::state::{Buffered, EpochBuffer, Held};
+use crate::state::{Buffered, EpochBuffer, Held, Stateful};
 use crate::words::{
     Catalogs, CohortId, Embedding, Epoch, Foundation, Segment, Sequence, ShiftKey, Weights,
 };
@@ -52,6 +52,8 @@ pub struct EmbedState {
     /// By cohort.
     encoders: BTreeMap<CohortId, Weights>,
 }
+
+impl Stateful for EmbedState {}
 
 impl EmbedState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {

@@ -9,7 +9,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
-use crate::state::Held;
+use crate::state::{Held, Stateful};
 use crate::validate::Answered;
 use crate::words::{Candidates, Catalogs, CohortId, Epoch, Foundation, ShiftKey};
 
@@ -92,6 +92,8 @@ pub struct GatherState {
     open: BTreeMap<ShiftKey, Shift>,
     foundations: BTreeMap<CohortId, Arc<Foundation>>,
 }
+
+impl Stateful for GatherState {}
 
 impl GatherState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {

@@ -183,3 +183,46 @@ impl HomeModel {
         self.models.began_by().map(Arc::as_ref)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::habits::{Context, Contribution, Judged};
+    use crate::words::{Action, ActionId, Catalog, Catalogs, Device, Moment, Segment};
+
+    /// A home that fills its history, with sixty actions and days of some thirty behaviours: 64 KiB with its detector, 24 packed.
+    #[test]
+    fn a_full_history_is_small() {
+        let actions = (0..60).map(|n| Action::new(format!("{n}")));
+        let catalog = Catalog::new(vec![Device::new("All", actions.collect())]).unwrap();
+        let catalogs = Catalogs::shared(Arc::new(catalog));
+        let words = Vocabulary::new(&catalogs, HomeId(0));
+        let (mut habits, mut detector) = (Habits::default(), Detector::default());
+        for day in 0..300 {
+            let action = |n: u16| (n * (1 + day as u16 % 7)) % 60;
+            let moment = |n: u16| Moment {
+                time: Time(day * Time::DAY + i64::from(n) * 97 * Time::SECOND),
+                action: ActionId(action(n)),
+                offset: 60,
+            };
+            let segment = Segment {
+                home: HomeId(0),
+                moments: (0..33).map(moment).collect(),
+            };
+            let judged = Judged {
+                steps: Vec::new(),
+                contribution: Contribution::default(),
+                context: Context::default(),
+            };
+            habits.learn(&words, &segment, &judged);
+            habits.settle(segment.start());
+            detector.learn(&words, &segment, 1);
+            detector.settle(&words, segment.start());
+        }
+        assert!(habits.behaviors() > 8_000);
+        let open = habits.bytes() + detector.bytes();
+        assert!(open <= 64 << 10, "{open} of which {}", habits.bytes());
+        let packed = bincode::serialize(&(&habits, &detector)).unwrap().len();
+        assert!(packed <= 24 << 10, "{packed}");
+    }
+}

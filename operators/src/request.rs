@@ -9,7 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::state::{Buffered, EpochBuffer, Held};
+use crate::state::{Buffered, EpochBuffer, Held, Stateful};
 use crate::words::{
     Epoch, Hints, Regime, Request, RequestKey, Segment, Sequence, ShiftKey, Weekday,
 };
@@ -75,6 +75,8 @@ type Arrived = BTreeMap<ShiftKey, Ended>;
 pub struct RequestState {
     open: Buffered<Arrived>,
 }
+
+impl Stateful for RequestState {}
 
 impl RequestState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {

@@ -1,5 +1,6 @@
 //! Shifts: which regime each segment belongs to, and the regimes that have ended.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
@@ -10,10 +11,15 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::dataflow::operators::generic::{Operator, OutputBuilder};
 
+use crate::drift::{Alertness, Drift, DriftState};
 use crate::habits::Context;
 use crate::split::{Notice, Settled};
-use crate::state::{EpochBuffer, Held, History, Homes, Past, first_open, give, prefetch};
-use crate::words::{Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, Time};
+use crate::state::{
+    EpochBuffer, Held, History, Homes, Past, Stateful, Visit, first_open, give, prefetch,
+};
+use crate::words::{
+    Epoch, HomeId, Moment, Regime, Segment, Sequence, Shift, ShiftKey, ShiftKind, Time,
+};
 
 /// The streams that [`Shifts::shifts`] maintains.
 pub struct ShiftStreams<'s> {
@@ -22,8 +28,10 @@ pub struct ShiftStreams<'s> {
     /// Regimes that have ended and are final, once each, with the shift that ended them. An empty one is left out:
     /// it has nothing to adapt from.
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
-    /// Shifts declared too late: a later shift of that home was answered already.
+    /// Shifts declared too late: a later shift of that home was answered already, or the same one was found.
     pub refused: StreamVec<'s, Epoch, Shift>,
+    /// Shifts that nobody declared, where they are looked for.
+    pub found: StreamVec<'s, Epoch, Drift>,
     /// What stands of the homes whose segments an erasure changed.
     pub standing: StreamVec<'s, Epoch, Arc<Standing>>,
 }
@@ -67,6 +75,12 @@ pub trait Shifts<'s> {
     /// behaviour. Cost per segment: a search among the home's shifts; writing it down, and for one that comes late or is
     /// revised the way back to its place. For a home that comes in `revised` all its segments are read.
     ///
+    /// With a `lookout`, shifts that nobody declared are looked for ([`drift`](crate::drift)). Where these end regimes
+    /// ([`Alertness::adapts`]), one that is found does what a declared one does, from the day on that it names and in the epoch in which
+    /// it is found; but one that lies as near to a declared shift as a home is learnt in silence is the same shift, and the first of the
+    /// two counts. A regime then ends once all days before its shift are judged, so that which of two comes first does not
+    /// depend on batches.
+    ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
@@ -89,7 +103,7 @@ pub trait Shifts<'s> {
     ///     let notices = vec![Notice::Shift(shift)].to_stream(scope);
     ///     let settled = vec![Settled { home, until: Time(26 * Time::HOUR) }].to_stream(scope);
     ///     let revised = Vec::<HomeId>::new().to_stream(scope);
-    ///     segments.shifts((settled, revised), notices, Held::default(), Held::default()).ended.capture()
+    ///     segments.shifts((settled, revised), notices, None, Held::default(), Held::default()).ended.capture()
     /// });
     /// let (key, regime) = ended.extract().remove(0).1.remove(0);
     /// assert_eq!((key.regime, regime.source.len(), regime.target.len()), (0, 1, 1));
@@ -98,9 +112,18 @@ pub trait Shifts<'s> {
         self,
         settled_revised: (StreamVec<'s, Epoch, Settled>, StreamVec<'s, Epoch, HomeId>),
         notices: StreamVec<'s, Epoch, Notice>,
+        lookout: Option<Lookout>,
         state: Held<ShiftState>,
         past: Held<Past>,
     ) -> ShiftStreams<'s>;
+}
+
+/// What looks for shifts that nobody declared: how, and what it holds.
+pub struct Lookout {
+    /// How.
+    pub alertness: Alertness,
+    /// The days of homes.
+    pub state: Held<DriftState>,
 }
 
 /// What the placing of segments in regimes holds.
@@ -143,6 +166,19 @@ impl HomeShifts {
     fn declared(&mut self) -> &mut Declared {
         self.declared
             .get_or_insert_with(|| Box::new(Declared::new()))
+    }
+
+    fn shifts(&self) -> &[Arc<Shift>] {
+        self.declared.as_ref().map_or(&[], |d| &d.shifts)
+    }
+
+    /// Whether a shift, found or declared, lies nearer to a time than `near`.
+    fn is_near(&self, time: Time, near: i64, found: bool) -> bool {
+        let mut shifts = self.shifts().iter();
+        shifts.any(|shift| {
+            let apart = shift.time.0.saturating_sub(time.0).saturating_abs();
+            (shift.kind == ShiftKind::Drift) == found && apart < near
+        })
     }
 
     fn regime(&self, start: Time) -> u32 {
@@ -197,18 +233,19 @@ impl HomeShifts {
         ((ShiftKey { home, regime }, began, segment), diff)
     }
 
-    /// The home is final up to `until`: the regimes whose shift is settled now.
+    /// The regimes whose shift is settled now, and of which `is_judged` says that nothing more will be found in them.
     fn settle(
         &mut self,
         home: HomeId,
-        until: Time,
+        is_judged: impl Fn(Time) -> bool,
         history: Option<&History>,
     ) -> Vec<(ShiftKey, Arc<Regime>)> {
-        let declared = self.declared();
-        declared.until = declared.until.max(until);
         let mut result = Vec::new();
-        while let Some((regime, begin, shift)) = self.declared().next_settled() {
-            let next = self.declared().shifts.get(regime as usize + 1);
+        let Some(declared) = &mut self.declared else {
+            return result;
+        };
+        while let Some((regime, begin, shift)) = declared.next_settled(&is_judged) {
+            let next = declared.shifts.get(regime as usize + 1);
             let next = next.map_or(Time(i64::MAX), |next| next.time);
             let within = |from, until| {
                 let segments = history.map(|history| history.between(from, until));
@@ -246,11 +283,21 @@ impl Declared {
         self.shifts.partition_point(|s| s.time <= start) as u32
     }
 
+    /// Whether a shift has not ended its regime yet.
+    fn has_open(&self) -> bool {
+        (self.ended as usize) < self.shifts.len()
+    }
+
     /// Takes the first regime that has not ended and the shift of which is settled: its number, when it began, the shift.
-    fn next_settled(&mut self) -> Option<(u32, Time, Arc<Shift>)> {
+    fn next_settled(
+        &mut self,
+        is_judged: impl Fn(Time) -> bool,
+    ) -> Option<(u32, Time, Arc<Shift>)> {
         let regime = self.ended;
         let shift = self.shifts.get(regime as usize)?;
-        if shift.time > self.until {
+        // What is found is final then.
+        let is_found = shift.kind == ShiftKind::Drift;
+        if !(is_found || shift.time <= self.until && is_judged(shift.time)) {
             return None;
         }
         self.ended += 1;
@@ -279,12 +326,30 @@ fn placed(((key, began, segment), diff): (Label, i64)) -> Placed {
     }
 }
 
+/// What leaves at the end of an epoch.
+#[derive(Default)]
+struct Leaving {
+    changes: Changes,
+    /// Whether any of them are of segments that were there already.
+    relabelled: bool,
+    ended: Vec<(ShiftKey, Arc<Regime>)>,
+    refused: Vec<Shift>,
+    standing: Vec<Arc<Standing>>,
+    found: Vec<Drift>,
+}
+
 #[derive(Default)]
 struct Arrived {
     segments: Vec<(Arc<Segment>, i64)>,
     settled: Vec<Settled>,
     revised: Vec<HomeId>,
     notices: Vec<Notice>,
+}
+
+impl Stateful for ShiftState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl ShiftState {
@@ -311,35 +376,143 @@ impl ShiftState {
         homes.of(home).get_or_insert_with(|| HomeShifts::new(all))
     }
 
-    /// Takes in a declared shift. Those that come too late for their homes go to `late`.
+    /// Takes in a declared shift. Those that come too late for their homes, or `near` to one that was found, are refused.
     fn declare(
         &mut self,
         shift: Shift,
+        near: i64,
         past: &Past,
         is_here: impl Fn(HomeId) -> bool,
-        changes: &mut Changes,
-        late: &mut Vec<Shift>,
+        leaving: &mut Leaving,
     ) {
         let shift = Arc::new(shift);
-        match shift.home {
-            Some(home) if is_here(home) => {
-                if !self.of(home).declare(home, &shift, past.of(home), changes) {
-                    late.push(Arc::unwrap_or_clone(shift));
-                }
+        let Leaving {
+            changes, refused, ..
+        } = leaving;
+        let mut declare = |home, state: &mut HomeShifts| {
+            let is_new = !state.is_near(shift.time, near, true);
+            if !(is_new && state.declare(home, &shift, past.of(home), changes)) {
+                let home = Some(home);
+                let shift = Shift::clone(&shift);
+                refused.push(Shift { home, ..shift });
             }
+        };
+        match shift.home {
+            Some(home) if is_here(home) => declare(home, self.of(home)),
             Some(_) => {}
             None => {
                 for (home, state) in self.homes.iter_mut() {
                     let Some(state) = state else { continue };
-                    if !state.declare(home, &shift, past.of(home), changes) {
-                        let home = Some(home);
-                        let shift = Shift::clone(&shift);
-                        late.push(Shift { home, ..shift });
-                    }
+                    declare(home, state);
                 }
                 self.remember(&shift);
             }
         }
+    }
+
+    /// Looks for shifts that nobody declared in what came and went; those that are found end regimes, if so wished.
+    fn look_out(
+        &mut self,
+        updates: Vec<(Arc<Segment>, i64)>,
+        lookout: &Lookout,
+        past: &Past,
+        leaving: &mut Leaving,
+    ) {
+        let alertness = &lookout.alertness;
+        let shifts = |home| {
+            let state = self.homes.get(home).and_then(Option::as_ref);
+            let shifts = state.map_or(&[][..], HomeShifts::shifts).iter();
+            let declared = shifts.filter(|shift| shift.kind != ShiftKind::Drift);
+            declared.map(|shift| shift.time)
+        };
+        let mut found = lookout
+            .state
+            .borrow_mut()
+            .update(updates, shifts, alertness);
+        for drift in found.iter_mut().filter(|_| alertness.adapts) {
+            let (home, near) = (drift.home, alertness.strictness.near());
+            let state = self.of(home);
+            if state.is_near(drift.since, near, false) {
+                continue;
+            }
+            let shift = Arc::new(drift.shift(alertness.catalogs.of(home)));
+            drift.adapted = state.declare(home, &shift, past.of(home), &mut leaving.changes);
+            leaving.relabelled |= drift.adapted;
+        }
+        leaving.found = found;
+    }
+
+    /// Ends the regimes whose shift is settled now, and whose days are judged as far as that is asked for.
+    fn end(
+        &mut self,
+        settled: impl Iterator<Item = Settled>,
+        maybe_judged: BTreeSet<HomeId>,
+        lookout: Option<&Lookout>,
+        past: &Past,
+        ended: &mut Vec<(ShiftKey, Arc<Regime>)>,
+    ) {
+        let mut homes = maybe_judged;
+        for Settled { home, until } in settled {
+            let declared = self.of(home).declared();
+            declared.until = declared.until.max(until);
+            homes.insert(home);
+        }
+        let days = lookout.map(|lookout| lookout.state.borrow_mut());
+        for home in homes {
+            // Most have nothing to settle, and are not to count as changed.
+            let has_open =
+                |state: &HomeShifts| state.declared.as_ref().is_some_and(|d| d.has_open());
+            let state = self.homes.get(home).and_then(Option::as_ref);
+            if !state.is_some_and(has_open) {
+                continue;
+            }
+            let is_judged = |time| days.as_ref().is_none_or(|days| days.is_judged(home, time));
+            ended.extend(self.of(home).settle(home, is_judged, past.of(home)));
+        }
+    }
+
+    /// Takes in a complete epoch.
+    fn take_in(
+        &mut self,
+        arrived: &mut Arrived,
+        lookout: Option<&Lookout>,
+        past: &mut Past,
+        is_here: impl Fn(HomeId) -> bool + Copy,
+        leaving: &mut Leaving,
+    ) {
+        let adapting = lookout.filter(|lookout| lookout.alertness.adapts);
+        let near = adapting.map_or(0, |lookout| lookout.alertness.strictness.near());
+        let log_ended = arrived.notices.contains(&Notice::LogEnd);
+        for notice in arrived.notices.drain(..) {
+            if let Notice::Shift(shift) = notice {
+                leaving.relabelled = true;
+                self.declare(shift, near, past, is_here, leaving);
+            }
+        }
+        let came = lookout.map(|_| arrived.segments.clone());
+        self.update(&mut arrived.segments, past, &mut leaving.changes);
+        let mut maybe_judged = BTreeSet::new();
+        if let (Some(lookout), Some(came)) = (lookout, came) {
+            if adapting.is_some() {
+                maybe_judged.extend(came.iter().map(|(segment, _)| segment.home));
+            }
+            self.look_out(came, lookout, past, leaving);
+        }
+        if adapting.is_some() && log_ended {
+            maybe_judged.extend(self.homes.iter().map(|(home, _)| home));
+        }
+        // Once the log has ended, nothing more is judged.
+        let days = adapting.filter(|_| !log_ended);
+        let settled = arrived.settled.drain(..);
+        self.end(settled, maybe_judged, days, past, &mut leaving.ended);
+        // Segments come consolidated; only with what is relabelled can they cancel.
+        if std::mem::take(&mut leaving.relabelled) {
+            consolidate(&mut leaving.changes);
+        }
+        let revised = arrived.revised.drain(..);
+        leaving
+            .standing
+            .extend(revised.map(|home| Arc::new(self.standing(home, past))));
     }
 
     fn update(
@@ -388,6 +561,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         self,
         (settled, revised): (StreamVec<'s, Epoch, Settled>, StreamVec<'s, Epoch, HomeId>),
         notices: StreamVec<'s, Epoch, Notice>,
+        lookout: Option<Lookout>,
         state: Held<ShiftState>,
         past: Held<Past>,
     ) -> ShiftStreams<'s> {
@@ -405,15 +579,20 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
         let mut refused_out = OutputBuilder::from(output);
         let (output, standing) = builder.new_output::<Vec<_>>();
         let mut standing_out = OutputBuilder::from(output);
+        let (output, found) = builder.new_output::<Vec<_>>();
+        let mut found_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
             past.borrow_mut().homes.settle(index, peers);
+            if let Some(lookout) = &lookout {
+                lookout.state.borrow_mut().settle(index, peers);
+            }
             // What was known before a suspension is not known of this dataflow's epochs.
             past.borrow_mut().known = 0;
             let is_here = move |home: HomeId| home.worker(peers) == index;
-            let mut buffer = EpochBuffer::<Arrived>::new(4);
-            let mut changes = Changes::new();
+            let mut buffer = EpochBuffer::<Arrived>::new(5);
+            let mut leaving = Leaving::default();
             move |frontiers| {
                 buffer.gather(&mut segments, |arrived, came| {
                     arrived.segments.extend(came.map(|(s, _, diff)| (s, diff)));
@@ -422,35 +601,15 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 buffer.gather(&mut revised, |arrived, came| arrived.revised.extend(came));
                 buffer.gather(&mut notices, |arrived, came| arrived.notices.extend(came));
                 let (mut state, mut past) = (state.borrow_mut(), past.borrow_mut());
-                while let Some((capabilities, mut arrived)) = buffer.next(frontiers) {
-                    let mut late = Vec::new();
-                    let mut declared = false;
-                    for notice in arrived.notices.drain(..) {
-                        if let Notice::Shift(shift) = notice {
-                            declared = true;
-                            state.declare(shift, &past, is_here, &mut changes, &mut late);
-                        }
-                    }
-                    state.update(&mut arrived.segments, &mut past, &mut changes);
-                    let mut ended = ended_out.activate();
-                    let mut session = ended.session(&capabilities[1]);
-                    for Settled { home, until } in arrived.settled.drain(..) {
-                        let ended = state.of(home).settle(home, until, past.of(home));
-                        session.give_iterator(ended.into_iter());
-                    }
-                    // Segments come consolidated; only with what is relabelled can they cancel.
-                    if declared {
-                        consolidate(&mut changes);
-                    }
-                    give(
-                        &mut placed_out,
-                        &capabilities[0],
-                        changes.drain(..).map(placed),
-                    );
-                    let revised = arrived.revised.drain(..);
-                    let standing = revised.map(|home| Arc::new(state.standing(home, &past)));
-                    give(&mut standing_out, &capabilities[3], standing);
-                    give(&mut refused_out, &capabilities[2], late);
+                while let Some((at, mut arrived)) = buffer.next(frontiers) {
+                    let lookout = lookout.as_ref();
+                    state.take_in(&mut arrived, lookout, &mut past, is_here, &mut leaving);
+                    let changes = leaving.changes.drain(..).map(placed);
+                    give(&mut placed_out, &at[0], changes);
+                    give(&mut ended_out, &at[1], leaving.ended.drain(..));
+                    give(&mut refused_out, &at[2], leaving.refused.drain(..));
+                    give(&mut standing_out, &at[3], leaving.standing.drain(..));
+                    give(&mut found_out, &at[4], leaving.found.drain(..));
                     buffer.reuse(arrived);
                 }
                 let known = frontiers.iter().map(first_open).min();
@@ -462,6 +621,7 @@ impl<'s> Shifts<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
             ended,
             refused,
             standing,
+            found,
         }
     }
 }

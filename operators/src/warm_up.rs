@@ -10,7 +10,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::Operator;
 
 use crate::split::Notice;
-use crate::state::{EpochBuffer, Held};
+use crate::state::{EpochBuffer, Held, Stateful};
 use crate::words::{Catalogs, CohortId, Epoch, Segment, Sequence, Time};
 
 /// When a warm-up has seen enough. A count alone would not do: many homes bring it together within hours.
@@ -42,6 +42,8 @@ struct Cohort {
     starts: BTreeMap<Time, i64>,
     done: bool,
 }
+
+impl Stateful for WarmUpState {}
 
 impl WarmUpState {
     pub(crate) fn deal(self, to: &mut [&mut Self]) {

@@ -16,6 +16,7 @@ use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
 use crate::config::Packing;
+use crate::disk::Disk;
 use crate::home_names::HomeNames;
 use crate::memory::peak_rss;
 use crate::models::Preset;
@@ -189,7 +190,8 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                     counter.totals()
                 }
                 Some(folder) => {
-                    let folder = Folder::claim(folder, [args.log.as_path(), &args.catalog])?;
+                    let folder =
+                        Folder::claim(&Disk::real(), folder, [args.log.as_path(), &args.catalog])?;
                     let (writer, rows) = writer(&folder, &args.log, &homes, &catalogs)?;
                     path.run(source, Arc::new(rows))?;
                     Totals::written(&writer.finish()?)

@@ -12,12 +12,15 @@ mod measure;
 mod plain;
 mod plot;
 mod report;
+mod restart;
 mod scale;
+mod soak;
 mod throughput;
 mod totals;
 mod values;
 mod workload;
 
+use crate::stop::Stop;
 pub use adapt::AdaptArgs;
 pub use adaptations::{Adaptation, Share};
 pub use latencies::Latency;
@@ -25,7 +28,9 @@ pub use latency::LatencyArgs;
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
 pub use report::{Machine, Report, Run};
+pub use restart::RestartArgs;
 pub use scale::ScaleArgs;
+pub use soak::SoakArgs;
 pub use throughput::ThroughputArgs;
 pub use totals::{Digest, Totals};
 pub use values::Input;
@@ -33,7 +38,8 @@ pub use workload::{Workload, catalog};
 
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
-/// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes. The path is: read,
+/// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes,
+/// `restart` how soon a stopped run goes on, `soak` whether memory grows with time. The path is: read,
 /// split with revisions, duplicates and horizon, shifts, transition counts, all changes handed over and counted. Each run is a
 /// process of its own; programs alternate; figures are medians. The load of the machine is said, and CPU seconds beside those of
 /// the clock: on a busy machine only the former tell anything.
@@ -44,7 +50,9 @@ pub use workload::{Workload, catalog};
   hearth bench throughput my-log.jsonl.gz --workers 1,2
   hearth bench latency --rates 50000,100000,200000
   hearth bench scale --homes 10000,1000000
-  hearth bench adapt --homes 200")]
+  hearth bench adapt --homes 200
+  hearth bench restart --homes 10k
+  hearth bench soak --duration 1h")]
 pub struct BenchArgs {
     /// What to measure.
     #[command(subcommand)]
@@ -62,6 +70,8 @@ pub enum Measurement {
     Latency(LatencyArgs),
     Scale(ScaleArgs),
     Adapt(AdaptArgs),
+    Restart(RestartArgs),
+    Soak(SoakArgs),
     #[command(hide = true)]
     Measure(MeasureArgs),
 }
@@ -70,12 +80,14 @@ pub enum Measurement {
 ///
 /// # Errors
 /// A log cannot be made or read, a run fails, the programs do not agree, or the report cannot be written.
-pub fn run(args: &BenchArgs) -> anyhow::Result<()> {
+pub fn run(args: &BenchArgs, stop: &Stop) -> anyhow::Result<()> {
     match &args.measurement {
         Measurement::Throughput(args) => throughput::run(args),
         Measurement::Latency(args) => latency::run(args),
         Measurement::Scale(args) => scale::run(args),
         Measurement::Adapt(args) => adapt::run(args),
+        Measurement::Restart(args) => restart::run(args),
+        Measurement::Soak(args) => soak::run(args, stop),
         Measurement::Measure(args) => measure::run(args),
     }
 }

@@ -41,7 +41,7 @@ const ZIPF: f64 = 1.1;
 /// Chance that an event is the last of its segment.
 const LAST: f64 = 1.0 / 8.26;
 /// 2024-01-01T00:00:00Z.
-const BEGIN: i64 = 1_704_067_200 * Time::SECOND;
+pub(super) const BEGIN: i64 = 1_704_067_200 * Time::SECOND;
 /// The least active home waits at most so many times as long as the most active one: thirty days are a broken clock.
 const SLOWEST: f64 = 25.0;
 const MINUTE: i64 = 60 * Time::SECOND;
@@ -153,13 +153,13 @@ impl Workload {
 }
 
 /// Draws actions by Zipf's law.
-struct Choice {
+pub(super) struct Choice {
     /// By rank: the sum of the frequencies up to it.
     sums: Vec<f64>,
 }
 
 impl Choice {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let mut sum = 0.0;
         let frequencies = (1..=ACTIONS).map(|rank| {
             sum += (rank as f64).powf(-ZIPF);
@@ -170,7 +170,7 @@ impl Choice {
         }
     }
 
-    fn action(&self, chance: &mut ChaCha8Rng) -> ActionId {
+    pub(super) fn action(&self, chance: &mut ChaCha8Rng) -> ActionId {
         let all = self.sums.last().copied().unwrap_or(0.0);
         let drawn = chance.random::<f64>() * all;
         let rank = self

@@ -6,10 +6,11 @@ use std::sync::Arc;
 
 use foldhash::fast::RandomState;
 use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
+use serde::{Deserialize, Serialize};
 
 use super::vocabulary::{Vocabulary, device};
 use crate::home_names::HomeNames;
-use crate::sources::{Event, Events, SourceError};
+use crate::sources::{Event, Events, SourceError, Stood};
 use crate::zones::Zones;
 
 /// The most actions of a home.
@@ -46,8 +47,8 @@ pub enum InferenceError {
 /// The log cannot be read, or names more than a catalog can hold.
 pub fn infer(files: &[PathBuf], zones: &Zones) -> Result<Catalog, InferenceError> {
     let mut vocabulary = Vocabulary::default();
-    each_event(files, zones, |event, device, action| {
-        let _ = event;
+    let mut events = Events::open(files)?;
+    each_event(&mut events, zones, |_, device, action| {
         vocabulary.add(device, action);
         Ok(())
     })?;
@@ -63,40 +64,104 @@ pub struct Inferred {
     pub homes: Vec<(HomeId, usize)>,
 }
 
-/// Reads a whole log for the vocabulary of each home.
-///
-/// # Errors
-/// The log cannot be read, or a home has more actions than a catalog can hold.
-pub fn infer_homes(
-    files: &[PathBuf],
-    homes: &HomeNames,
-    zones: &Zones,
-) -> Result<Inferred, InferenceError> {
-    let mut names = Names::default();
-    let mut met = Met::default();
-    each_event(files, zones, |event, device, action| {
-        let home = homes.intern(&event.home);
-        let (device, action) = (names.intern(device), names.intern(action));
-        if met.add(home, device, action) {
-            return Ok(());
+/// What a first pass over a log has found, stage by stage: what it named when it was read first, and what it named beyond that
+/// when it was read on, for it had grown.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub struct FirstPass {
+    /// What else it follows from.
+    of: String,
+    /// The log, and up to where it was read.
+    log: Stood,
+    names: Vec<Arc<str>>,
+    stages: Vec<Stage>,
+}
+
+/// Homes in the order in which the log names them, each with its devices and their actions, by name.
+type Stage = Vec<(String, Vec<(u32, u32)>)>;
+
+impl FirstPass {
+    /// Reads a log for the vocabulary of each home; of one that was read before, and of which `before` is the pass, only what is
+    /// new. Whether there was anything to be read.
+    ///
+    /// # Errors
+    /// The log cannot be read, or a home has more actions than a catalog can hold.
+    pub fn over(
+        files: &[PathBuf],
+        of: &str,
+        zones: &Zones,
+        before: Option<Self>,
+    ) -> Result<(Self, bool), InferenceError> {
+        let here = files.iter().all(|file| file.is_file());
+        let log = here.then(|| Stood::at_its_beginning(files));
+        let before = before.filter(|pass| pass.of == of);
+        let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
+        let mut pass = match (before, grown) {
+            (Some(pass), Some(Ok(false))) => return Ok((pass, false)),
+            (Some(pass), Some(Ok(true))) => pass,
+            _ => FirstPass::default(),
+        };
+        let mut events = Events::open(files)?;
+        events.go_to(pass.log.position)?;
+        let (mut names, mut met) = pass.met();
+        each_event(&mut events, zones, |event, device, action| {
+            let home = met.home(&event.home);
+            let (device, action) = (names.intern(device), names.intern(action));
+            match met.add(home, device, action) {
+                true => Ok(()),
+                false => Err(met.too_many(home, &names)),
+            }
+        })?;
+        let stage = met.newest();
+        if !stage.is_empty() || pass.stages.is_empty() {
+            pass.stages.push(stage);
         }
-        let (device, actions) = met.largest(home);
-        Err(InferenceError::Home {
-            home: homes.name(home).to_string(),
-            device: names.names[device as usize].to_string(),
-            actions,
-        })
-    })?;
-    Ok(met.inferred(&names))
+        pass.of = of.to_owned();
+        pass.names = names.names;
+        // What cannot be read again is no log that a pass goes on with.
+        pass.log = log.and_then(Result::ok).unwrap_or_default();
+        pass.log.position = events.end();
+        Ok((pass, true))
+    }
+
+    /// What was met, all of it old.
+    fn met(&self) -> (Names, Met) {
+        let (mut names, mut met) = (Names::default(), Met::default());
+        self.names.iter().for_each(|name| {
+            names.intern(name);
+        });
+        for (home, actions) in self.stages.iter().flatten() {
+            let home = met.home(home);
+            for &(device, action) in actions {
+                met.add(home, device, action);
+            }
+        }
+        met.new.clear();
+        (names, met)
+    }
+
+    /// What was known after each stage. Homes get their ids as they come.
+    pub fn inferred(&self, homes: &HomeNames) -> Vec<Inferred> {
+        let (names, mut met) = (&self.names, Met::default());
+        let stages = self.stages.iter().map(|stage| {
+            for (name, actions) in stage {
+                let home = met.home(name);
+                homes.intern(name);
+                for &(device, action) in actions {
+                    met.add(home, device, action);
+                }
+            }
+            met.inferred(names, homes)
+        });
+        stages.collect()
+    }
 }
 
 /// Reads each event of a log that names a device and an action.
 fn each_event(
-    files: &[PathBuf],
+    events: &mut Events,
     zones: &Zones,
     mut take: impl FnMut(&Event<'_>, &str, &str) -> Result<(), InferenceError>,
 ) -> Result<(), InferenceError> {
-    let mut events = Events::open(files)?;
     let mut more = true;
     let mut taken = Ok(());
     while more && taken.is_ok() {
@@ -140,46 +205,72 @@ impl Names {
 /// The actions of devices of homes that were met.
 #[derive(Default)]
 struct Met {
-    all: HashSet<(HomeId, u32, u32), RandomState>,
-    /// By home, in the order of their first events: how many actions.
-    counts: HashMap<HomeId, usize, RandomState>,
-    order: Vec<HomeId>,
+    /// Homes by name, in the order of their first events.
+    homes: Names,
+    all: HashSet<(u32, u32, u32), RandomState>,
+    /// By home: how many actions.
+    counts: Vec<usize>,
+    /// What was added and not taken yet.
+    new: Vec<(u32, u32, u32)>,
 }
 
 impl Met {
+    fn home(&mut self, name: &str) -> u32 {
+        let home = self.homes.intern(name);
+        self.counts.resize(self.homes.names.len(), 0);
+        home
+    }
+
     /// Whether there is room for it.
-    fn add(&mut self, home: HomeId, device: u32, action: u32) -> bool {
+    fn add(&mut self, home: u32, device: u32, action: u32) -> bool {
         if !self.all.insert((home, device, action)) {
             return true;
         }
-        let count = self.counts.entry(home).or_insert_with(|| {
-            self.order.push(home);
-            0
-        });
+        self.new.push((home, device, action));
+        let count = &mut self.counts[home as usize];
         *count += 1;
         *count <= MOST
     }
 
-    /// The device of a home that has the most actions, and how many.
-    fn largest(&self, home: HomeId) -> (u32, usize) {
+    /// Why there is no room: the device that has the most actions.
+    fn too_many(&self, home: u32, names: &Names) -> InferenceError {
         let mut counts = BTreeMap::<u32, usize>::new();
         for (_, device, _) in self.all.iter().filter(|(of, _, _)| *of == home) {
             *counts.entry(*device).or_default() += 1;
         }
         let largest = counts.into_iter().max_by_key(|(_, count)| *count);
-        largest.unwrap_or_default()
+        let (device, actions) = largest.unwrap_or_default();
+        InferenceError::Home {
+            home: self.homes.names[home as usize].to_string(),
+            device: names.names[device as usize].to_string(),
+            actions,
+        }
     }
 
-    fn inferred(self, names: &Names) -> Inferred {
-        let mut own: HashMap<HomeId, Vec<(u32, u32)>> = HashMap::new();
-        for (home, device, action) in self.all {
-            own.entry(home).or_default().push((device, action));
+    /// Takes what was added, by home.
+    fn newest(&mut self) -> Stage {
+        let mut stage = Stage::new();
+        let mut places = HashMap::new();
+        for (home, device, action) in self.new.drain(..) {
+            let place = *places.entry(home).or_insert_with(|| {
+                let name = self.homes.names[home as usize].to_string();
+                stage.push((name, Vec::new()));
+                stage.len() - 1
+            });
+            stage[place].1.push((device, action));
+        }
+        stage
+    }
+
+    fn inferred(&self, names: &[Arc<str>], homes: &HomeNames) -> Inferred {
+        let mut own: Vec<Vec<(u32, u32)>> = vec![Vec::new(); self.counts.len()];
+        for &(home, device, action) in &self.all {
+            own[home as usize].push((device, action));
         }
         let mut inferred = Inferred::default();
         let mut known: HashMap<Vec<(u32, u32)>, usize> = HashMap::new();
-        for home in self.order {
-            let mut actions = own.remove(&home).unwrap_or_default();
-            let name = |id: u32| &names.names[id as usize];
+        for (home, mut actions) in self.homes.names.iter().zip(own) {
+            let name = |id: u32| &names[id as usize];
             actions.sort_unstable_by_key(|(device, action)| (name(*device), name(*action)));
             let next = inferred.devices.len();
             let place = *known.entry(actions).or_insert_with_key(|actions| {
@@ -190,7 +281,7 @@ impl Met {
                 inferred.devices.push(devices.collect());
                 next
             });
-            inferred.homes.push((home, place));
+            inferred.homes.push((homes.intern(home), place));
         }
         inferred
     }
@@ -225,5 +316,56 @@ mod tests {
         assert_eq!(catalog.closes(off), [on]);
         assert_eq!(catalog.actions(), 2);
         assert_eq!(infer(&[empty], &Zones::new(None)).unwrap().actions(), 0);
+    }
+
+    fn event(home: &str, action: &str) -> String {
+        format!(
+            "{{\"home\":\"{home}\",\"time\":\"2022-08-04T18:30:00Z\",\"action\":\"{action}\"}}\n"
+        )
+    }
+
+    /// A log that has grown is read on from where it ended, and gives what one pass over all of it gives.
+    #[test]
+    fn a_pass_goes_on_where_the_log_ended() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let files = [log.clone()];
+        let zones = Zones::new(None);
+        let first = event("h-1", "Light:on") + &event("h-2", "Light:on");
+        fs::write(&log, &first).unwrap();
+        let over = |before| FirstPass::over(&files, "of", &zones, before).unwrap();
+        let (pass, read) = over(None);
+        assert!(read);
+        let (pass, read) = over(Some(pass));
+        assert!(!read, "nothing is new");
+        let more = event("h-3", "Fan:on") + &event("h-1", "Light:off") + &event("h-1", "Light:on");
+        fs::write(&log, first.clone() + &more).unwrap();
+        let kept: FirstPass = serde_json::from_slice(&serde_json::to_vec(&pass).unwrap()).unwrap();
+        let (grown, read) = over(Some(kept));
+        assert!(read);
+        assert_eq!(grown.stages.len(), 2);
+        assert_eq!(
+            grown.stages[1]
+                .iter()
+                .map(|(_, new)| new.len())
+                .sum::<usize>(),
+            2
+        );
+        let (at_once, homes) = (over(None).0, HomeNames::default());
+        let [whole] = &at_once.inferred(&homes)[..] else {
+            panic!("one stage");
+        };
+        let (stages, others) = (grown.inferred(&HomeNames::default()), HomeNames::default());
+        assert_eq!(format!("{:?}", stages[1]), format!("{whole:?}"));
+        assert_eq!(stages[0].homes, pass.inferred(&others)[0].homes);
+        // Of another log, or where something else differs, it is made anew.
+        fs::write(&log, event("x", "Light:on")).unwrap();
+        let (anew, read) = over(Some(grown));
+        assert!(read && anew.stages.len() == 1 && anew.stages[0].len() == 1);
+        assert!(
+            FirstPass::over(&files, "other", &zones, Some(anew))
+                .unwrap()
+                .1
+        );
     }
 }

@@ -8,7 +8,7 @@ mod vocabulary;
 
 pub use closings::closings;
 pub use file::{CatalogFileError, load, save};
-pub use infer::{InferenceError, Inferred, infer, infer_homes};
+pub use infer::{FirstPass, InferenceError, Inferred, infer};
 pub use kinds::{Group, describe};
 #[cfg(test)]
 pub(crate) use vocabulary::catalog_of;

@@ -1,27 +1,44 @@
 //! Checkpoints: what a run that is killed goes on from.
 //!
 //! A cut is of an epoch: what every operator holds once it has taken in all before it, where the source stands behind these
-//! lines, and how far the outputs are written. It is a folder of [parts](part), written under another name and renamed when all
-//! of it is on the disk; so what bears its name is whole. The last few stay, should the newest be damaged.
+//! lines, and how far the outputs are written. It rests on [parts](part): one that holds everything, and those that hold what
+//! changed from cut to cut since. A part is written first, then the cut that names it and those before it, each under another name
+//! and renamed when all of it is on the disk; so what bears its name is whole. The last few stay, should the newest be damaged,
+//! and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
 
+mod look;
 mod part;
+mod pieces;
+mod store;
 
-use std::fs;
+use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
+use std::time::{Duration, Instant};
 
 use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
+use crate::disk::Disk;
+use crate::outputs::state_path;
 use crate::sinks::Written;
+use crate::sources::{Stood, UtcOnly};
+pub use look::{Compacted, Shown, Verified};
+use part::Stored;
+use pieces::{Of, Section, Sections, Which};
+use store::{Folder, Store};
 
 /// Whole cuts that stay.
 const KEPT: usize = 3;
 
+/// Parts that a cut rests on at most: with more, they become one.
+const PARTS: usize = 8;
+
 /// What a run is of. A cut serves no run that is of something else.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Identity {
     /// What is told apart, each with a name that a person understands.
     pub traits: Vec<(String, String)>,
@@ -47,28 +64,60 @@ pub struct Moment {
     pub identity: Identity,
     /// Epochs that were fed.
     pub epochs: Epoch,
+    /// Whether the dataflow was told that the log has ended; then nothing is read any more.
+    pub closed: bool,
     /// Lines of the source that were fed.
     pub lines: u64,
     /// Of these, what people say.
     pub told: u64,
-    /// Bytes of the source that these took.
-    pub bytes: u64,
-    /// Parts of the dataflow's state.
-    pub workers: usize,
+    /// Where the source stood behind them.
+    pub source: Stood,
+    /// Whether all times until then were of UTC.
+    pub utc: UtcOnly,
+    /// Homes that were known before any line was read.
+    pub known: usize,
+    /// The names of those that were met since, in the order of their ids.
+    pub homes: Vec<String>,
+    /// A sum of the catalogs of homes.
+    pub catalogs: u32,
     /// How far outputs are written.
     pub written: Written,
+}
+
+/// A part that a cut rests on.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+struct Rests {
+    name: String,
+    seal: Seal,
+}
+
+/// What a cut's own file holds.
+#[derive(Serialize, Deserialize)]
+struct Manifest<M> {
+    /// Where the run was.
+    moment: M,
+    /// What it rests on, the newest last.
+    parts: Vec<Rests>,
 }
 
 /// Why checkpoints cannot be used.
 #[derive(Debug, thiserror::Error)]
 pub enum CheckpointError {
-    /// A file of them.
+    /// Their place cannot be read or written.
     #[error("checkpoint {path}: {source}")]
     File {
-        /// Which.
-        path: PathBuf,
+        /// Where.
+        path: String,
         /// Why.
         source: io::Error,
+    },
+    /// One of them, or what it rests on, is not sound.
+    #[error("checkpoint {path} {why}")]
+    Unusable {
+        /// Which.
+        path: String,
+        /// Why.
+        why: Unusable,
     },
     /// It is of another run.
     #[error(
@@ -77,16 +126,30 @@ pub enum CheckpointError {
     )]
     Another {
         /// Where.
-        path: PathBuf,
+        path: String,
         /// In what.
         differences: Vec<String>,
     },
 }
 
-/// The checkpoints of an output folder.
+/// The checkpoints of a run.
 #[derive(Debug)]
 pub struct Checkpoints {
-    folder: PathBuf,
+    store: Box<dyn Store>,
+    line: Mutex<Line>,
+}
+
+/// What the next cut follows on.
+#[derive(Debug, Default)]
+struct Line {
+    /// What the newest cut rests on; nothing, where the next one must hold everything.
+    parts: Vec<Rests>,
+    /// What changed since then of homes, as far as it was taken out for a cut that came to nothing.
+    changed: Vec<Section>,
+    /// Cuts that were found to be damaged: they go when there is a newer one.
+    damaged: Vec<u64>,
+    /// What the cuts that stay rest on, as far as that is known.
+    kept: BTreeMap<u64, Vec<String>>,
 }
 
 /// What was found.
@@ -99,17 +162,107 @@ pub struct Found {
     pub damaged: Vec<CheckpointError>,
 }
 
-impl Checkpoints {
-    /// Those of an output folder.
-    pub fn of(out: &Path) -> Self {
-        Checkpoints {
-            folder: out.join("state"),
+/// A cut that is being taken: what changed, in memory.
+pub struct Cut {
+    /// What the one before rests on, of which a run that does not come to [`Checkpoints::end`] knows nothing any more.
+    parts: Vec<Rests>,
+    sections: Mutex<bincode::Result<Vec<Section>>>,
+    /// When the first worker came with what it has.
+    began: OnceLock<Instant>,
+}
+
+impl Cut {
+    /// How long ago the first worker, all of its work done, came with what it has.
+    pub fn since(&self) -> Duration {
+        self.began.get().map_or(Duration::ZERO, Instant::elapsed)
+    }
+
+    /// What was taken in; nothing of it stays.
+    fn take(&self) -> bincode::Result<Vec<Section>> {
+        let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        std::mem::replace(&mut *all, Ok(Vec::new()))
+    }
+
+    /// Takes in what a worker's operators hold, as far as it changed since the cut before. What goes wrong is said when the cut
+    /// ends.
+    pub fn keep(&self, worker: usize, state: &mut State) {
+        self.began.get_or_init(Instant::now);
+        let which = match self.parts.is_empty() {
+            true => Which::All,
+            false => Which::Changed,
+        };
+        let written = pieces::write(worker, state, which);
+        let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
+        match (&mut *all, written) {
+            (Ok(all), Ok(sections)) => all.extend(sections),
+            (Err(_), _) => {}
+            (all, Err(error)) => *all = Err(error),
         }
+    }
+}
+
+/// What the names of whole cuts begin with; a number follows.
+const CUTS: &str = "cut-";
+
+/// What the names of parts begin with; the number of the cut follows that they were written with.
+const PARTS_OF: &str = "part-";
+
+fn cut_name(number: u64) -> String {
+    format!("{CUTS}{number:012}")
+}
+
+fn part_name(number: u64) -> String {
+    format!("{PARTS_OF}{number:012}")
+}
+
+/// What is said of a part that is whole, and in the place of another.
+const ANOTHER: &str = "it is not the one that the checkpoint rests on";
+
+/// Which cut it is, if it is a whole one.
+fn number(name: &str) -> Option<u64> {
+    name.strip_prefix(CUTS)?.parse().ok()
+}
+
+/// Whether it is part of any checkpoint, whole or not.
+fn is_ours(name: &str) -> bool {
+    name.starts_with(CUTS) || name.starts_with(PARTS_OF)
+}
+
+fn names(parts: &[Rests]) -> Vec<String> {
+    parts.iter().map(|rests| rests.name.clone()).collect()
+}
+
+/// Whether what a cut would rest on is to become one part: it is many, or what changed is more than what it changed.
+fn is_due(parts: &[Rests]) -> bool {
+    let Some((first, changes)) = parts.split_first() else {
+        return false;
+    };
+    let changed: u64 = changes.iter().map(|part| part.seal.bytes).sum();
+    parts.len() >= PARTS || changed > first.seal.bytes
+}
+
+impl Checkpoints {
+    /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
+    pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
+        let inside = || state_path(out);
+        let folder = place.map_or_else(inside, Path::to_owned);
+        Checkpoints {
+            store: Box::new(Folder::new(disk, folder)),
+            line: Mutex::default(),
+        }
+    }
+
+    /// Those of a folder that is named: an output folder, or where checkpoints lie themselves.
+    pub fn found_at(place: &Path) -> Self {
+        let inside = place.join("state").is_dir();
+        Self::of(&Disk::real(), place, (!inside).then_some(place))
     }
 
     /// Whether there are any, whole or not.
     pub fn exist(&self) -> bool {
-        self.folder.symlink_metadata().is_ok()
+        self.store
+            .list()
+            .is_ok_and(|names| names.iter().any(|name| is_ours(name)))
     }
 
     /// Removes all.
@@ -117,150 +270,281 @@ impl Checkpoints {
     /// # Errors
     /// What the system says.
     pub fn clear(&self) -> io::Result<()> {
-        match fs::remove_dir_all(&self.folder) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => Ok(()),
-        }
+        *self.line() = Line::default();
+        let names = self.store.list()?;
+        let (cuts, others): (Vec<_>, Vec<_>) = names
+            .into_iter()
+            .filter(|name| is_ours(name))
+            .partition(|name| name.starts_with(CUTS));
+        // What is left when it is killed on the way rests on nothing that is gone.
+        let all = cuts.into_iter().rev().chain(others);
+        all.into_iter()
+            .try_for_each(|name| self.store.remove(&name))?;
+        self.store.leave()
     }
 
-    /// The newest cut that is sound.
+    /// The newest cut that is sound and of a run that does not differ, for so many workers.
     ///
     /// # Errors
-    /// It is of another run, or none can be read.
-    pub fn newest(&self, identity: &Identity) -> Result<Option<Found>, CheckpointError> {
-        let mut damaged = Vec::new();
-        for path in self.whole()?.into_iter().rev() {
-            match read(&path) {
-                Ok((moment, states)) => {
-                    let differences = moment.identity.differences(identity);
-                    if !differences.is_empty() {
-                        let path = self.folder.clone();
-                        return Err(CheckpointError::Another { path, differences });
-                    }
+    /// All are of other runs, or none can be read.
+    pub fn newest(
+        &self,
+        differences: impl Fn(&Moment) -> Vec<String>,
+        workers: usize,
+    ) -> Result<Option<Found>, CheckpointError> {
+        let (mut damaged, mut passed, mut another) = (Vec::new(), Vec::new(), None);
+        for number in self.whole()?.into_iter().rev() {
+            let read = self.manifest::<Moment>(number).and_then(|manifest| {
+                let differences = differences(&manifest.moment);
+                if differences.is_empty() {
+                    let states = self.states(&manifest.parts, workers)?;
+                    return Ok((manifest, states));
+                }
+                let path = self.store.path("");
+                Err(CheckpointError::Another { path, differences })
+            });
+            match read {
+                Ok((Manifest { moment, parts }, states)) => {
+                    let mut line = self.line();
+                    line.kept.insert(number, names(&parts));
+                    line.parts = parts;
+                    // Of a shorter log's end: they go when there is a newer one, too.
+                    line.damaged.append(&mut passed);
                     return Ok(Some(Found {
                         moment,
                         states,
                         damaged,
                     }));
                 }
-                Err(error) => damaged.push(error),
+                Err(error @ CheckpointError::Another { .. }) => {
+                    passed.push(number);
+                    another.get_or_insert(error);
+                }
+                Err(error) => {
+                    self.line().damaged.push(number);
+                    damaged.push(error);
+                }
             }
         }
         // Nothing to go on from, though there was something: a person should know before it is written over.
-        damaged.into_iter().next().map_or(Ok(None), Err)
+        let in_the_way = another.or(damaged.into_iter().next());
+        in_the_way.map_or(Ok(None), Err)
     }
 
-    /// Begins a cut: its parts are written first, each by whoever has it.
+    /// Of a run that is complete: leaves the newest cut that a longer log can go on from.
     ///
     /// # Errors
-    /// Its folder cannot be made.
-    pub fn begin(&self) -> Result<Cut, CheckpointError> {
-        let partial = self.folder.join("partial");
-        let made = match fs::remove_dir_all(&partial) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-            _ => fs::create_dir_all(&partial),
+    /// What the system says, or a cut cannot be read.
+    pub fn trim(&self) -> Result<(), CheckpointError> {
+        let open = self
+            .whole()?
+            .into_iter()
+            .rposition(|number| self.is_open(number));
+        let Some(open) = open else {
+            return self.clear().map_err(self.at(""));
         };
-        made.map_err(at(&partial))?;
-        Ok(Cut {
-            partial,
-            failed: Mutex::new(None),
-        })
+        let mut others = self.whole()?;
+        others.remove(open);
+        self.line().damaged = others;
+        self.tidy(true)
     }
 
-    /// Ends a cut: from now on it is one. Older ones go.
+    /// Begins a cut: what each worker has goes into it.
+    pub fn begin(&self) -> Cut {
+        let mut line = self.line();
+        let changed = std::mem::take(&mut line.changed);
+        let parts = std::mem::take(&mut line.parts);
+        // One that holds everything needs nothing of what came before.
+        let changed = changed.into_iter().filter(|_| !parts.is_empty());
+        let sections = Mutex::new(Ok(changed.collect()));
+        Cut {
+            parts,
+            sections,
+            began: OnceLock::new(),
+        }
+    }
+
+    /// Gives up a cut: the next one follows on the one before.
+    pub fn put_back(&self, cut: &Cut) {
+        if let Ok(sections) = cut.take() {
+            let by_home = |section: &Section| matches!(section.of, Of::Homes(_));
+            let mut line = self.line();
+            line.parts.clone_from(&cut.parts);
+            line.changed = sections.into_iter().filter(by_home).collect();
+        }
+    }
+
+    /// Ends a cut: what changed is written, and from then on it is one. Older ones go. The bytes that were written.
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.
-    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<(), CheckpointError> {
-        let failed = cut.failed.lock();
-        if let Some(error) = failed.unwrap_or_else(PoisonError::into_inner).take() {
-            return Err(error);
-        }
-        let path = cut.partial.join(MOMENT);
-        part::write(&path, moment).map_err(at(&path))?;
-        let workers = (0..moment.workers).map(|worker| worker_path(&cut.partial, worker));
-        for part in workers.chain([path]) {
-            part::sync(&part).map_err(at(&part))?;
-        }
-        part::sync(&cut.partial).map_err(at(&cut.partial))?;
-        let before = self.whole()?.last().and_then(|path| number(path));
-        let number = before.map_or(0, |before| before + 1);
-        let path = self.folder.join(format!("{CUT}{number:012}"));
-        fs::rename(&cut.partial, &path).map_err(at(&path))?;
-        part::sync(&self.folder).map_err(at(&self.folder))?;
-        let whole = self.whole()?;
-        let old = whole.len().saturating_sub(KEPT);
-        whole[..old]
-            .iter()
-            .try_for_each(|path| fs::remove_dir_all(path).map_err(at(path)))
+    pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<u64, CheckpointError> {
+        let mut parts = cut.parts.clone();
+        let sections = cut.take();
+        let number = self.whole()?.last().map_or(0, |before| before + 1);
+        let name = part_name(number);
+        let sections = sections.map_err(io::Error::other).map_err(self.at(&name))?;
+        let seal = if is_due(&parts) {
+            let old = self.open(&parts)?;
+            parts.clear();
+            self.put(&name, |out| part::merge(out, &old, &sections))?
+        } else {
+            self.put(&name, |out| Ok(part::write(out, &sections)?))?
+        };
+        drop(sections);
+        parts.push(Rests { name, seal });
+        let bytes = seal.bytes + self.put_cut(number, moment, &parts)?.bytes;
+        let mut line = self.line();
+        line.kept.insert(number, names(&parts));
+        line.parts = parts;
+        drop(line);
+        self.tidy(moment.closed)?;
+        Ok(bytes)
     }
 
-    /// The whole cuts, oldest first.
-    fn whole(&self) -> Result<Vec<PathBuf>, CheckpointError> {
-        let entries = match fs::read_dir(&self.folder) {
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-            entries => entries.map_err(at(&self.folder))?,
-        };
-        let mut whole = Vec::new();
-        for entry in entries {
-            let path = entry.map_err(at(&self.folder))?.path();
-            if number(&path).is_some() {
-                whole.push(path);
+    /// Writes a cut that rests on these parts.
+    fn put_cut(
+        &self,
+        number: u64,
+        moment: &Moment,
+        parts: &[Rests],
+    ) -> Result<Seal, CheckpointError> {
+        let parts = parts.to_vec();
+        let manifest = Manifest { moment, parts };
+        self.put(&cut_name(number), |out| {
+            Ok(Writer::new(out, &CUT)?.finish(&manifest)?.1)
+        })
+    }
+
+    /// Removes cuts that are old or damaged, and what no cut rests on.
+    ///
+    /// `closed`: the newest one is of no use to a longer log.
+    fn tidy(&self, closed: bool) -> Result<(), CheckpointError> {
+        let mut line = self.line();
+        let mut whole = self.whole()?;
+        whole.retain(|number| !line.damaged.contains(number));
+        let mut kept = whole.split_off(whole.len().saturating_sub(KEPT));
+        if closed && !kept.iter().any(|number| self.is_open(*number)) {
+            // What a longer log can go on from.
+            let open = whole.iter().rposition(|number| self.is_open(*number));
+            kept.extend(open.map(|open| whole.remove(open)));
+        }
+        let Line {
+            kept: known,
+            damaged,
+            ..
+        } = &mut *line;
+        for old in whole.into_iter().chain(damaged.drain(..)) {
+            let name = cut_name(old);
+            self.store.remove(&name).map_err(self.at(&name))?;
+        }
+        known.retain(|number, _| kept.contains(number));
+        for number in kept {
+            if let std::collections::btree_map::Entry::Vacant(place) = known.entry(number) {
+                // One that cannot be read is as good as gone.
+                let manifest = self.manifest::<Moment>(number);
+                place.insert(manifest.map_or_else(|_| Vec::new(), |m| names(&m.parts)));
             }
         }
-        whole.sort();
-        Ok(whole)
+        let names = self.store.list().map_err(self.at(""))?;
+        let rested = |name: &String| known.values().any(|parts| parts.contains(name));
+        let idle = |name: &&String| is_ours(name) && number(name).is_none() && !rested(name);
+        let mut idle = names.iter().filter(idle);
+        idle.try_for_each(|name| self.store.remove(name).map_err(self.at(name)))
     }
-}
 
-/// What the names of whole cuts begin with; a number follows.
-const CUT: &str = "cut-";
+    /// Whether a longer log can go on from a cut.
+    fn is_open(&self, number: u64) -> bool {
+        let manifest = self.manifest::<Moment>(number);
+        manifest.is_ok_and(|manifest| !manifest.moment.closed)
+    }
 
-/// The part that is written last.
-const MOMENT: &str = "moment";
+    /// The numbers of the whole cuts, oldest first.
+    fn whole(&self) -> Result<Vec<u64>, CheckpointError> {
+        let names = self.store.list().map_err(self.at(""))?;
+        Ok(names.iter().filter_map(|name| number(name)).collect())
+    }
 
-/// Which cut it is, if it is a whole one.
-fn number(path: &Path) -> Option<u64> {
-    path.file_name()?.to_str()?.strip_prefix(CUT)?.parse().ok()
-}
+    fn manifest<M: for<'de> Deserialize<'de>>(
+        &self,
+        number: u64,
+    ) -> Result<Manifest<M>, CheckpointError> {
+        let name = cut_name(number);
+        let opened = self.store.open(&name).map_err(Unusable::from);
+        let read = opened.and_then(|source| Reader::open(source, &CUT));
+        let (_, manifest) = read.map_err(self.not_sound(&name))?;
+        Ok(manifest)
+    }
 
-/// A cut that is being taken.
-#[derive(Debug)]
-pub struct Cut {
-    partial: PathBuf,
-    failed: Mutex<Option<CheckpointError>>,
-}
+    /// Opens what a cut rests on.
+    fn open(&self, parts: &[Rests]) -> Result<Vec<Stored>, CheckpointError> {
+        let open = |rests: &Rests| {
+            let stored = Stored::open(&*self.store, &rests.name);
+            let stored = stored.and_then(|stored| match stored.seal() == rests.seal {
+                true => Ok(stored),
+                false => Err(Unusable::Damaged(ANOTHER)),
+            });
+            stored.map_err(self.not_sound(&rests.name))
+        };
+        parts.iter().map(open).collect()
+    }
 
-impl Cut {
-    /// Writes what a worker's operators hold. What goes wrong is said when the cut ends.
-    pub fn keep(&self, worker: usize, state: &State) {
-        let path = worker_path(&self.partial, worker);
-        if let Err(error) = part::write(&path, state).map_err(at(&path)) {
-            let mut failed = self.failed.lock().unwrap_or_else(PoisonError::into_inner);
-            failed.get_or_insert(error);
+    fn states(&self, parts: &[Rests], workers: usize) -> Result<Vec<State>, CheckpointError> {
+        let newest = parts.last().map_or("", |rests| &rests.name);
+        let sections = self.sections(parts)?;
+        pieces::read(&sections, workers).map_err(self.not_sound(newest))
+    }
+
+    fn sections(&self, parts: &[Rests]) -> Result<Sections, CheckpointError> {
+        let mut sections = Sections::new();
+        for (stored, rests) in self.open(parts)?.iter().zip(parts) {
+            let read = stored.read(&mut sections);
+            read.map_err(self.not_sound(&rests.name))?;
+        }
+        Ok(sections)
+    }
+
+    fn put(
+        &self,
+        name: &str,
+        fill: impl Fn(&mut dyn io::Write) -> Result<Seal, Unusable>,
+    ) -> Result<Seal, CheckpointError> {
+        let mut filled = Err(Unusable::Damaged("nothing was written"));
+        let put = self.store.put(name, &mut |out| {
+            filled = fill(out);
+            match &mut filled {
+                Ok(_) => Ok(()),
+                // That of the disk is told as it is.
+                Err(Unusable::Read(error)) => {
+                    Err(std::mem::replace(error, io::ErrorKind::Other.into()))
+                }
+                Err(why) => Err(io::Error::other(why.to_string())),
+            }
+        });
+        match (put, filled) {
+            (Ok(()), filled) => filled.map_err(self.not_sound(name)),
+            (Err(source), Ok(_) | Err(Unusable::Read(_))) => Err(self.at(name)(source)),
+            (Err(_), Err(why)) => Err(self.not_sound(name)(why)),
         }
     }
-}
 
-fn read(cut: &Path) -> Result<(Moment, Vec<State>), CheckpointError> {
-    let path = cut.join(MOMENT);
-    let moment: Moment = part::read(&path).map_err(at(&path))?;
-    let state = |worker| {
-        let path = worker_path(cut, worker);
-        part::read(&path).map_err(at(&path))
-    };
-    let states: Result<_, _> = (0..moment.workers).map(state).collect();
-    Ok((moment, states?))
-}
+    fn line(&self) -> MutexGuard<'_, Line> {
+        self.line.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 
-fn worker_path(cut: &Path, worker: usize) -> PathBuf {
-    cut.join(format!("worker-{worker}"))
-}
+    fn at(&self, name: &str) -> impl Fn(io::Error) -> CheckpointError {
+        let path = self.store.path(name);
+        move |source| CheckpointError::File {
+            path: path.clone(),
+            source,
+        }
+    }
 
-fn at(path: &Path) -> impl Fn(io::Error) -> CheckpointError {
-    let path = path.to_owned();
-    move |source| CheckpointError::File {
-        path: path.clone(),
-        source,
+    fn not_sound(&self, name: &str) -> impl Fn(Unusable) -> CheckpointError {
+        let path = self.store.path(name);
+        move |why| CheckpointError::Unusable {
+            path: path.clone(),
+            why,
+        }
     }
 }

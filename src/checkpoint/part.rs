@@ -1,119 +1,267 @@
-//! A file of a cut: a value, and enough around it that a damaged one is known.
-//!
-//! ```text
-//! HEARTHCK, form (u32) │ bincode of the value │ its length (u64), CRC-32 (u32)
-//! ```
+//! A part of a checkpoint: sections of what operators held, as far as they changed, or all.
 
-use std::fs::File;
-use std::io::{self, BufWriter, Write};
-use std::path::Path;
+use std::collections::BTreeMap;
+use std::io::{self, Write};
 
-use serde::Serialize;
-use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
 
-const MAGIC: &[u8; 8] = b"HEARTHCK";
+use super::pieces::{self, Of, Section, Sections};
+use super::store::{Opened, Store};
+use crate::codec::{Part, Reader, STATE, Seal, Unusable, Writer};
 
-/// The form of files that this version writes. An older one must be readable for ever.
-const FORM: u32 = 1;
+/// A section in a part.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Entry {
+    /// Whose it is.
+    pub operator: String,
+    /// What it is of.
+    pub of: Of,
+    /// Of how many homes.
+    pub homes: u32,
+    /// Where it lies.
+    pub part: Part,
+}
 
-const HEAD: usize = MAGIC.len() + 4;
-const TAIL: usize = 8 + 4;
+/// A part that can be read.
+pub struct Stored {
+    reader: Reader<Opened>,
+    entries: Vec<Entry>,
+}
 
-/// Writes a value into a new file; it is [sync]'s to have it outlive a power failure.
+impl Stored {
+    /// Opens one.
+    ///
+    /// # Errors
+    /// It is not there, something else, or damaged.
+    pub fn open(store: &dyn Store, name: &str) -> Result<Self, Unusable> {
+        let (reader, entries) = Reader::open(store.open(name)?, &STATE)?;
+        Ok(Stored { reader, entries })
+    }
+
+    /// What tells it from others.
+    pub fn seal(&self) -> Seal {
+        self.reader.seal()
+    }
+
+    /// Adds its sections to those of older parts. What is not by home is written whole each time, so that of the newest counts.
+    ///
+    /// # Errors
+    /// A section cannot be read, or is damaged.
+    pub fn read(&self, into: &mut Sections) -> Result<(), Unusable> {
+        into.retain(|(_, of), _| matches!(of, Of::Homes(_)));
+        for entry in &self.entries {
+            let key = (entry.operator.clone(), entry.of);
+            let bytes = self.reader.bytes(entry.part)?;
+            into.entry(key).or_default().push(bytes);
+        }
+        Ok(())
+    }
+
+    /// Whether every byte is sound.
+    ///
+    /// # Errors
+    /// What is not.
+    pub fn verify(&self) -> Result<(), Unusable> {
+        let parts = self.entries.iter().map(|entry| entry.part);
+        if !self.reader.is_covered(parts) {
+            return Err(Unusable::Damaged("some of it belongs to no section"));
+        }
+        self.entries
+            .iter()
+            .try_for_each(|entry| self.reader.bytes(entry.part).map(drop))
+    }
+}
+
+/// Writes sections as a part.
 ///
 /// # Errors
 /// It cannot be written.
-pub fn write(path: &Path, value: &impl Serialize) -> io::Result<()> {
-    let mut file = BufWriter::with_capacity(1 << 18, File::create(path)?);
-    file.write_all(MAGIC)?;
-    file.write_all(&FORM.to_le_bytes())?;
-    let mut sum = Summed {
-        file: &mut file,
-        length: 0,
-        sum: crc32fast::Hasher::new(),
-    };
-    bincode::serialize_into(&mut sum, value).map_err(io::Error::other)?;
-    let Summed { length, sum, .. } = sum;
-    file.write_all(&length.to_le_bytes())?;
-    file.write_all(&sum.finalize().to_le_bytes())?;
-    file.into_inner()?;
-    Ok(())
+pub fn write(out: &mut dyn Write, sections: &[Section]) -> io::Result<Seal> {
+    let mut file = Writer::new(out, &STATE)?;
+    let mut entries = Vec::new();
+    for section in sections {
+        entries.push(Entry {
+            operator: section.operator.to_owned(),
+            of: section.of,
+            homes: section.homes,
+            part: file.add_bytes(&section.bytes)?,
+        });
+    }
+    Ok(file.finish(&entries)?.1)
 }
 
-/// Has a file, or the names in a folder, outlive a power failure.
+/// Where a section is, until it is written.
+enum Place<'a> {
+    Old(&'a Stored, &'a Entry),
+    New(&'a Section),
+}
+
+impl Place<'_> {
+    fn bytes(&self) -> Result<std::borrow::Cow<'_, [u8]>, Unusable> {
+        Ok(match self {
+            Place::Old(stored, entry) => stored.reader.bytes(entry.part)?.into(),
+            Place::New(section) => (&section.bytes).into(),
+        })
+    }
+}
+
+/// Writes older parts, the newest last, and sections that are newer still, as one part that rests on no other. One bucket is in
+/// memory at a time, and what did not change is copied as it lies.
 ///
 /// # Errors
-/// What the system says.
-pub fn sync(path: &Path) -> io::Result<()> {
-    File::open(path)?.sync_all()
-}
-
-/// Reads a value that [`write`] wrote.
-///
-/// # Errors
-/// It cannot be read, is damaged, or was written by a version that this one does not know.
-pub fn read<T: DeserializeOwned>(path: &Path) -> io::Result<T> {
-    let bytes = std::fs::read(path)?;
-    let damaged = || io::Error::other("it is damaged");
-    if bytes.len() < HEAD + TAIL || !bytes.starts_with(MAGIC) {
-        return Err(damaged());
+/// It cannot be written, or an older part cannot be read.
+pub fn merge(out: &mut dyn Write, old: &[Stored], new: &[Section]) -> Result<Seal, Unusable> {
+    let mut places: BTreeMap<(&str, Of), Vec<Place<'_>>> = BTreeMap::new();
+    for (at, stored) in old.iter().enumerate() {
+        let stays = |entry: &&Entry| match entry.of {
+            Of::Rest(_) => new.is_empty() && at + 1 == old.len(),
+            Of::Homes(_) => true,
+        };
+        for entry in stored.entries.iter().filter(stays) {
+            let place = places.entry((&entry.operator, entry.of)).or_default();
+            place.push(Place::Old(stored, entry));
+        }
     }
-    let (head, rest) = bytes.split_at(HEAD);
-    let (body, tail) = rest.split_at(rest.len() - TAIL);
-    let form = u32::from_le_bytes(head[MAGIC.len()..].try_into().map_err(|_| damaged())?);
-    if form != FORM {
-        return Err(io::Error::other(format!(
-            "it is of form {form}, and this version of Hearth reads form {FORM}"
-        )));
+    for section in new {
+        let place = places.entry((section.operator, section.of)).or_default();
+        place.push(Place::New(section));
     }
-    let length = u64::from_le_bytes(tail[..8].try_into().map_err(|_| damaged())?);
-    let sum = u32::from_le_bytes(tail[8..].try_into().map_err(|_| damaged())?);
-    if length != body.len() as u64 || sum != crc32fast::hash(body) {
-        return Err(damaged());
+    let mut file = Writer::new(out, &STATE)?;
+    let mut entries = Vec::new();
+    for ((operator, of), places) in places {
+        let (homes, part) = match (of, &places[..]) {
+            (Of::Homes(_), [Place::Old(stored, entry)]) if std::ptr::eq(*stored, &old[0]) => {
+                (entry.homes, file.copy(&stored.reader, entry.part)?)
+            }
+            (Of::Homes(bucket), places) => {
+                let bytes: Vec<_> = places.iter().map(Place::bytes).collect::<Result<_, _>>()?;
+                let mut homes = pieces::newest(bucket, bytes.iter().map(AsRef::as_ref))?;
+                homes.retain(|_, state| !state.is_empty());
+                if homes.is_empty() {
+                    continue;
+                }
+                let count = homes.len() as u32;
+                (count, file.add_bytes(&pieces::join(homes))?)
+            }
+            (Of::Rest(_), places) => match places.last() {
+                Some(place) => (0, file.add_bytes(&place.bytes()?)?),
+                None => continue,
+            },
+        };
+        let operator = operator.to_owned();
+        entries.push(Entry {
+            operator,
+            of,
+            homes,
+            part,
+        });
     }
-    bincode::deserialize(body).map_err(|_| damaged())
-}
-
-/// Counts and sums what passes.
-struct Summed<W> {
-    file: W,
-    length: u64,
-    sum: crc32fast::Hasher,
-}
-
-impl<W: Write> Write for Summed<W> {
-    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        let written = self.file.write(bytes)?;
-        self.length += written as u64;
-        self.sum.update(&bytes[..written]);
-        Ok(written)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        self.file.flush()
-    }
+    Ok(file.finish(&entries)?.1)
 }
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use hearth_operators::words::HomeId;
+    use proptest::prelude::*;
 
-    /// Whatever happens to a byte, or to the end, is known.
-    #[test]
-    fn damage_is_known() {
-        let dir = tempfile::tempdir().unwrap();
-        let path = dir.path().join("part");
-        let value: Vec<(u32, String)> = (0..9).map(|n| (n, n.to_string())).collect();
-        write(&path, &value).unwrap();
-        assert_eq!(read::<Vec<(u32, String)>>(&path).unwrap(), value);
-        let whole = std::fs::read(&path).unwrap();
-        for at in 0..whole.len() {
-            let mut bytes = whole.clone();
-            bytes[at] ^= 1;
-            std::fs::write(&path, &bytes).unwrap();
-            assert!(read::<Vec<(u32, String)>>(&path).is_err(), "byte {at}");
-            std::fs::write(&path, &whole[..at]).unwrap();
-            assert!(read::<Vec<(u32, String)>>(&path).is_err(), "cut at {at}");
+    use super::*;
+    use crate::checkpoint::store::Folder;
+    use crate::disk::Disk;
+
+    /// What changed of an operator's homes: a state, or none any more; and the operator's rest.
+    type Change = (BTreeMap<u32, Option<Vec<u8>>>, Vec<u8>);
+
+    /// As two workers would write it.
+    fn sections(change: &Change) -> Vec<Section> {
+        let (homes, rest) = change;
+        let mut sections = Vec::new();
+        for worker in 0..2u32 {
+            let own = homes.iter().filter(|(home, _)| *home % 2 == worker);
+            let mut buckets: BTreeMap<u32, Vec<pieces::Record<'_>>> = BTreeMap::new();
+            for (home, state) in own {
+                let state = state.as_deref().unwrap_or_default();
+                buckets
+                    .entry(home / 1024)
+                    .or_default()
+                    .push((HomeId(*home), state));
+            }
+            for (bucket, homes) in buckets {
+                sections.push(Section {
+                    operator: "split",
+                    of: Of::Homes(bucket),
+                    homes: homes.len() as u32,
+                    bytes: pieces::join(homes),
+                });
+            }
+            sections.push(Section {
+                operator: "split",
+                of: Of::Rest(worker),
+                homes: 0,
+                bytes: rest.clone(),
+            });
+        }
+        sections
+    }
+
+    /// What a state of parts says: homes that are not blank, and the rests.
+    fn said(parts: &[Stored]) -> (BTreeMap<u32, Vec<u8>>, Vec<Vec<u8>>) {
+        let mut sections = Sections::new();
+        parts
+            .iter()
+            .for_each(|part| part.read(&mut sections).unwrap());
+        let (mut homes, mut rests) = (BTreeMap::new(), Vec::new());
+        for ((_, of), all) in &sections {
+            match *of {
+                Of::Rest(_) => rests.extend(all.clone()),
+                Of::Homes(bucket) => {
+                    let newest = pieces::newest(bucket, all.iter().map(Vec::as_slice)).unwrap();
+                    let there = newest.into_iter().filter(|(_, state)| !state.is_empty());
+                    homes.extend(there.map(|(home, state)| (home.0, state.to_vec())));
+                }
+            }
+        }
+        (homes, rests)
+    }
+
+    fn changes() -> impl Strategy<Value = Vec<Change>> {
+        let home = prop_oneof![0u32..9, 1020u32..1030, Just(70_000)];
+        let state = prop::option::of(prop::collection::vec(any::<u8>(), 1..40));
+        let homes = prop::collection::btree_map(home, state, 0..12);
+        prop::collection::vec((homes, prop::collection::vec(any::<u8>(), 0..9)), 1..6)
+    }
+
+    proptest! {
+        /// However many parts it lies in, and wherever they were made into one: a state is what was written last of each home.
+        #[test]
+        fn parts_say_what_was_written_last(changes in changes(), merged: [bool; 6]) {
+            let dir = tempfile::tempdir().unwrap();
+            let store = Folder::new(&Disk::real(), dir.path().join("state"));
+            let (mut parts, mut twin) = (Vec::new(), BTreeMap::new());
+            for (number, change) in changes.iter().enumerate() {
+                let (name, new) = (format!("part-{number}"), sections(change));
+                let merges = merged[number];
+                store.put(&name, &mut |out| {
+                    match merges {
+                        true => drop(merge(out, &parts, &new).unwrap()),
+                        false => drop(write(out, &new)?),
+                    }
+                    Ok(())
+                }).unwrap();
+                if merges {
+                    parts.clear();
+                }
+                parts.push(Stored::open(&store, &name).unwrap());
+                prop_assert!(parts.iter().all(|part| part.verify().is_ok()));
+                for (home, state) in &change.0 {
+                    match state {
+                        Some(state) => drop(twin.insert(*home, state.clone())),
+                        None => drop(twin.remove(home)),
+                    }
+                }
+                let (homes, rests) = said(&parts);
+                prop_assert_eq!(&homes, &twin);
+                prop_assert_eq!(&rests, &vec![change.1.clone(); 2]);
+            }
         }
     }
 }

@@ -23,6 +23,8 @@ pub enum OnDrift {
     Ignore,
     /// They are written to `drifts`, with what differs
     Note,
+    /// The same, and each ends its home's regime as one that is declared does
+    Adapt,
 }
 
 /// Who answers synthesis requests.

@@ -14,6 +14,7 @@ mod file;
 mod interval;
 mod llm;
 mod money;
+mod size;
 mod span;
 
 use std::num::NonZeroUsize;
@@ -33,6 +34,7 @@ pub use file::{File, check_environment};
 pub use interval::Interval;
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use size::Size;
 pub use span::Span;
 
 /// Every option of a replay that has a default.
@@ -176,6 +178,16 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
+    /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
+    /// Outputs do not depend on it
+    #[arg(
+        long,
+        env = "HEARTH_MODEL_MEMORY",
+        value_name = "SIZE",
+        default_value = "1GiB"
+    )]
+    pub model_memory: Size,
+
     /// What is done about shifts that nobody declared
     #[arg(long, env = "HEARTH_ON_DRIFT", default_value = "note")]
     pub on_drift: OnDrift,
@@ -189,7 +201,7 @@ pub struct Config {
     )]
     pub trial: NonZeroUsize,
 
-    /// How often a run keeps in its output folder what it goes on from when it was killed or stopped: the same command then goes on
+    /// How often a run keeps what it goes on from when it was killed or stopped: the same command then goes on
     /// there. Keeping takes a twentieth of the time at most; off: never
     #[arg(
         long,
@@ -198,6 +210,15 @@ pub struct Config {
         default_value = "10s"
     )]
     pub checkpoint_every: Checkpointing,
+
+    /// Memory of the whole process above which no more is read until there is less; a run that then waits for nothing ends, and
+    /// the same command with more goes on with it; none: as much as the system gives
+    #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
+    pub max_memory: Option<Size>,
+
+    /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
+    #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
+    pub state: Option<PathBuf>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]

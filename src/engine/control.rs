@@ -9,6 +9,7 @@ use hearth_operators::dataflow::{Gate, State as Held};
 use hearth_operators::words::Epoch;
 
 use super::{Reached, Resumed};
+use crate::sources::Position;
 use crate::stop::Stop;
 
 /// How long the workers of a stopped run go on, to bring to an end what was read.
@@ -23,7 +24,7 @@ pub enum Order {
     Suspend,
     /// Take the dataflow down, hand over what it holds, and build it again once told to.
     Cut,
-    /// Feed the rest, end the log, and run until everything is out.
+    /// Feed the rest, end the log, and run until everything is out. Behind the log's end a cut may still come.
     Finish,
 }
 
@@ -43,6 +44,10 @@ pub struct Control {
     dealt: Mutex<Vec<Option<Held>>>,
     /// Epochs that were fed before this engine.
     before: Epoch,
+    /// Whether the log's end was told before it.
+    closed: bool,
+    /// Where the source stood then.
+    position: Position,
     /// Whether the dataflow is being suspended.
     suspends: AtomicBool,
     /// Where the workers wait for each other then.
@@ -56,7 +61,7 @@ pub struct Control {
 }
 
 /// Sees what a worker's operators hold.
-pub type See = Arc<dyn Fn(usize, &Held) + Send + Sync>;
+pub type See = Arc<dyn Fn(usize, &mut Held) + Send + Sync>;
 
 /// A cut: workers hand over what they hold, then wait until they may go on.
 #[derive(Default)]
@@ -75,6 +80,8 @@ struct State {
     reached: Reached,
     /// The first worker comes no further.
     over: bool,
+    /// The first worker has seen everything out, so no cut is taken any more.
+    out: bool,
     ingested: Duration,
     /// Some worker saw everything out, the end of the log included.
     whole: bool,
@@ -90,6 +97,8 @@ impl Control {
             threads: vec![OnceLock::new(); workers.max(1)],
             dealt: Mutex::new(dealt.collect()),
             before: resumed.epochs,
+            closed: resumed.closed,
+            position: resumed.position,
             ..Control::default()
         };
         control.state().reached = control.begin();
@@ -101,6 +110,9 @@ impl Control {
         Reached {
             epochs: self.before,
             out: self.before,
+            ended: self.closed,
+            closed: self.closed,
+            position: self.position,
             ..Reached::default()
         }
     }
@@ -137,10 +149,10 @@ impl Control {
         self.order(Order::Cut);
     }
 
-    /// Waits until all workers have shown what they hold; false if one will not.
+    /// Waits until all workers have shown what they hold; false if one will not, for it has failed or everything is out.
     pub fn all_seen(&self) -> bool {
         let workers = self.threads.len();
-        let waits = |cut: &mut Cut| cut.seen < workers && !self.is_left();
+        let waits = |cut: &mut Cut| cut.seen < workers && !self.is_left() && !self.is_over();
         let cut = self.cuts.wait_while(self.cut(), waits);
         cut.unwrap_or_else(PoisonError::into_inner).seen == workers
     }
@@ -149,8 +161,11 @@ impl Control {
     pub fn end_cut(&self) {
         self.suspends.store(false, Ordering::SeqCst);
         self.gate.shut();
-        let epochs = self.reached().epochs;
-        self.state().order = Some(Order::Feed(epochs));
+        let reached = self.reached();
+        self.state().order = Some(match reached.closed {
+            true => Order::Finish,
+            false => Order::Feed(reached.epochs),
+        });
         let mut cut = self.cut();
         cut.see = None;
         cut.over += 1;
@@ -158,7 +173,7 @@ impl Control {
     }
 
     /// A worker shows what it holds, where a cut is being taken, and waits until it may go on; false if it may not.
-    pub fn show(&self, worker: usize, held: &Held) -> bool {
+    pub fn show(&self, worker: usize, held: &mut Held) -> bool {
         let Some(see) = self.cut().see.clone() else {
             return false;
         };
@@ -184,8 +199,11 @@ impl Control {
     /// What all held, where the dataflow was suspended.
     pub fn resumed(&self) -> Option<Resumed> {
         let mut taken = self.taken.lock().unwrap_or_else(PoisonError::into_inner);
+        let reached = self.reached();
         self.is_suspended().then(|| Resumed {
-            epochs: self.reached().epochs,
+            epochs: reached.epochs + Epoch::from(reached.closed),
+            closed: reached.closed,
+            position: reached.position,
             states: std::mem::take(&mut taken),
         })
     }
@@ -244,6 +262,25 @@ impl Control {
     pub fn over(&self) {
         self.state().over = true;
         self.news.notify_all();
+        // Whoever waits for a cut sees it: nobody is between its look and its sleep.
+        drop(self.cut());
+        self.cuts.notify_all();
+    }
+
+    /// Whether the first worker comes no further.
+    pub fn is_over(&self) -> bool {
+        self.state().over
+    }
+
+    /// The first worker has seen everything out: all may end.
+    pub fn all_out(&self) {
+        self.state().out = true;
+        self.wake_others();
+    }
+
+    /// Whether it has.
+    pub fn is_out(&self) -> bool {
+        self.state().out
     }
 
     /// Waits until enough is reached, or the first worker goes no further, or so long.

@@ -28,6 +28,8 @@ pub struct Dealt {
     pub position: Position,
     /// Whether nothing comes behind it.
     pub last: bool,
+    /// Whether its position lies behind the epoch that follows: the two were read at once.
+    pub torn: bool,
     /// By worker.
     pub(super) parts: Vec<Part>,
 }
@@ -59,7 +61,8 @@ impl Dealt {
     /// Takes the erasures out, where there is something before them, into an epoch of their own.
     pub(super) fn split_erasures(&mut self) -> Option<Dealt> {
         let before = self.events + self.rejected.len() > 0;
-        (before && self.told.erases()).then(|| Dealt {
+        self.torn = before && self.told.erases();
+        self.torn.then(|| Dealt {
             told: self.told.split_erasures(),
             position: self.position,
             ..Dealt::new(self.parts.len())

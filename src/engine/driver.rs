@@ -40,11 +40,16 @@ pub enum Place {
     First(Receiver<Dealt>, Vec<Sender<Part>>),
     /// Another's: its part of each epoch, until no more are fed.
     Other(Receiver<Part>),
+    /// From nowhere: the end of the log was told.
+    Closed,
 }
 
 impl Place {
     /// Of all workers.
-    pub fn all(decoded: Receiver<Dealt>, workers: usize) -> Mutex<Vec<Option<Self>>> {
+    pub fn all(decoded: Receiver<Dealt>, workers: usize, closed: bool) -> Mutex<Vec<Option<Self>>> {
+        if closed {
+            return Mutex::new((0..workers).map(|_| Some(Place::Closed)).collect());
+        }
         // What lies in these is bounded by what the first worker gives before it feeds.
         let (others, parts): (Vec<_>, Vec<_>) = (1..workers).map(|_| unbounded()).unzip();
         let first = std::iter::once(Place::First(decoded, others));
@@ -69,10 +74,10 @@ impl Driver {
         let mut reached = self.control.begin();
         while let Some(now) = place.take() {
             let (held, kept) = self.run(worker, state, now, reached);
-            let Some(held) = held else { return };
+            let Some(mut held) = held else { return };
             // Before any of them goes on, for then it is further.
             reached = self.control.reached();
-            if kept.is_none() || !self.control.show(worker.index(), &held) {
+            if kept.is_none() || !self.control.show(worker.index(), &mut held) {
                 self.control.keep(held);
                 return;
             }
@@ -100,10 +105,11 @@ impl Driver {
             let (inputs, streams) = build(scope, dataflow, services, &holds);
             (inputs, outlet.connect(streams))
         });
+        let began_closed = matches!(place, Place::Closed);
         let (kept, place) = self
             .feed(worker, inputs, &probes.ingested, place, reached)
             .unzip();
-        self.run_out(worker, &probes);
+        self.run_out(worker, &probes, began_closed);
         let complete = probes.complete();
         let mut held = None;
         if self.control.is_suspended() {
@@ -117,6 +123,7 @@ impl Driver {
         if held.is_none() || !self.control.is_cut() {
             self.control.complete(complete);
         }
+        let place = place.or(held.is_some().then_some(Place::Closed));
         (held, place)
     }
 
@@ -135,10 +142,12 @@ impl Driver {
             worker,
             inputs,
             ingested,
-            epoch: reached.epochs,
+            // The log's end had an epoch of its own.
+            epoch: reached.epochs + Epoch::from(reached.closed),
         };
         feed.advance();
         match place {
+            Place::Closed => None,
             Place::Other(parts) => {
                 let inputs = feed.follow(&parts)?;
                 Some((inputs, Place::Other(parts)))
@@ -156,16 +165,26 @@ impl Driver {
         }
     }
 
-    /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone.
-    fn run_out(&self, worker: &mut Worker, Probes { ingested, done }: &Probes) {
+    /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone. The first
+    /// worker says which of these it is, for all must agree.
+    fn run_out(&self, worker: &mut Worker, Probes { ingested, done }: &Probes, closed: bool) {
         let (control, stop) = (&self.control, &self.setup.stop);
+        let first = worker.index() == 0;
         let goes_on = || !control.is_suspended() && !control.is_left();
         while !ingested.done() && goes_on() && control.patient(stop) {
             worker.step_or_park(Some(NAP));
         }
-        control.ingested(self.began.elapsed());
-        while !done.done() && goes_on() && !stop.is_stopped() {
+        if !closed {
+            control.ingested(self.began.elapsed());
+        }
+        while goes_on() && !stop.is_stopped() && !(done.done() && (first || control.is_out())) {
+            if first && ingested.done() && control.ordered() == Order::Cut {
+                return control.suspend();
+            }
             worker.step_or_park(Some(NAP));
+        }
+        if first && done.done() {
+            control.all_out();
         }
     }
 }
@@ -253,6 +272,7 @@ impl Lead<'_> {
             return Some((self.feed.inputs, Place::First(self.decoded, self.others)));
         }
         self.feed.inputs.notices.send(Notice::LogEnd);
+        self.reached.closed = true;
         let Lead {
             feed,
             others,
@@ -273,6 +293,7 @@ impl Lead<'_> {
             worker.step_or_park(Some(NAP));
             out(driver, ingested, &mut reached);
         }
+        driver.control.publish(reached);
         None
     }
 
@@ -354,6 +375,7 @@ impl Lead<'_> {
         self.reached.told += dealt.told.lines as u64;
         self.reached.position = dealt.position;
         self.reached.ended |= dealt.last;
+        self.reached.torn = dealt.torn;
         self.reached.epochs += 1;
         let Dealt {
             rejected,

@@ -69,10 +69,15 @@ pub struct Epochs {
     pub interval: Option<Duration>,
 }
 
-/// Is told by the first worker, as it happens; it goes on when the call returns.
+/// Is told by the first worker, as it happens, and asked by the reader; they go on when the call returns.
 pub trait Watch: Send + Sync {
     /// An epoch is about to be fed.
     fn feeds(&self, _epoch: Epoch, _dealt: &Dealt) {}
+
+    /// Whether no more is to be read for the moment; asked by the reader, before each epoch and while it waits.
+    fn holds_back(&self) -> bool {
+        false
+    }
 
     /// All segments, transitions and accounts of an epoch are out. Epochs come in order.
     fn out(&self, _epoch: Epoch) {}
@@ -86,6 +91,10 @@ impl Watch for () {}
 pub struct Resumed {
     /// Epochs that were fed.
     pub epochs: Epoch,
+    /// Whether the dataflow was told that the log has ended: then nothing is read any more.
+    pub closed: bool,
+    /// Where the source stood.
+    pub position: Position,
     /// What the operators held, by worker.
     pub states: Vec<State>,
 }
@@ -105,6 +114,10 @@ pub struct Reached {
     pub position: Position,
     /// Whether the source has ended.
     pub ended: bool,
+    /// Whether that position lies behind an epoch that is still to be fed.
+    pub torn: bool,
+    /// Whether the dataflow was told that the log has ended.
+    pub closed: bool,
 }
 
 /// What an engine has done when it is no more.
@@ -144,6 +157,7 @@ pub struct Engine {
 /// # Errors
 /// The system gives no more threads.
 pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, StartError> {
+    let closed = setup.resumed.closed;
     let control = Arc::new(Control::new(
         std::mem::take(&mut setup.resumed),
         setup.workers,
@@ -156,6 +170,7 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         workers: setup.workers,
         stop: stop.clone(),
         control: control.clone(),
+        watch: setup.watch.clone(),
         give,
     };
     let reader = std::thread::Builder::new()
@@ -164,7 +179,7 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         .map_err(|error| StartError(error.to_string()))?;
     let workers = timely::Config::process(setup.workers);
     let driver = Driver {
-        places: Place::all(decoded, setup.workers),
+        places: Place::all(decoded, setup.workers, closed),
         setup,
         control: control.clone(),
         began: Instant::now(),
@@ -196,10 +211,21 @@ impl Engine {
         self.control.wait(time, |reached| reached.ended)
     }
 
+    /// Feeds the rest, tells the dataflow that the log has ended, and runs it for so long. Whether everything is out by then, or
+    /// it goes no further; else it goes on running afterwards.
+    pub fn end(&mut self, time: Duration) -> bool {
+        self.control.order(Order::Finish);
+        self.control.wait(time, |_| false);
+        self.control.is_over()
+    }
+
     /// Takes a cut: waits until what was fed is accounted for, shows to `see` what each worker's operators hold (all workers at
     /// the same time), and has them stand still until [`Engine::go_on`]. All rows of what was fed until then have been sent,
-    /// and no others. `None` if the run comes no further: a worker has failed.
-    pub fn cut(&mut self, see: impl Fn(usize, &State) + Send + Sync + 'static) -> Option<Reached> {
+    /// and no others. `None` if the run comes no further: a worker has failed, or everything is out.
+    pub fn cut(
+        &mut self,
+        see: impl Fn(usize, &mut State) + Send + Sync + 'static,
+    ) -> Option<Reached> {
         self.control.begin_cut(Arc::new(see));
         self.control.all_seen().then(|| self.control.reached())
     }
@@ -218,17 +244,21 @@ impl Engine {
     /// the dataflow the log has not ended: nothing is brought to an end that more of the log could change. What is open beside it
     /// is part of what the operators hold, and is asked again by the engine that goes on.
     pub fn suspend(mut self) -> Outcome {
-        self.end(Order::Suspend)
+        self.join(Order::Suspend)
     }
 
     /// Feeds what is left of the source, tells the dataflow that the log has ended, and waits until everything is out. If the run
     /// is stopped, what was read until then is brought to its end as if the log ended there, and what is open
     /// beside the dataflow is left.
     pub fn finish(mut self) -> Outcome {
-        self.end(Order::Finish)
+        self.join(Order::Finish)
     }
 
-    fn end(&mut self, order: Order) -> Outcome {
+    fn join(&mut self, order: Order) -> Outcome {
+        // Should a cut not have been ended, for something failed in between, the workers go on all the same.
+        if self.control.is_cut() {
+            self.control.end_cut();
+        }
         self.control.order(order);
         let workers = self.workers.take().into_iter();
         for worker in workers.flat_map(WorkerGuards::join) {
@@ -258,7 +288,7 @@ impl Engine {
 impl Drop for Engine {
     fn drop(&mut self) {
         if self.workers.is_some() {
-            self.end(Order::Suspend);
+            self.join(Order::Suspend);
         }
     }
 }

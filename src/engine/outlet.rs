@@ -91,9 +91,7 @@ impl Outlet for RowSender {
             out.write(alarms);
         }
         out.write(learnt.heard);
-        if let Some(drifts) = learnt.drifts {
-            out.write(drifts);
-        }
+        out.write(ingested.found);
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));
         probes

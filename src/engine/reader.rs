@@ -5,14 +5,17 @@ use std::time::{Duration, Instant};
 
 use crossbeam_channel::Sender;
 
-use super::Epochs;
 use super::control::Control;
 use super::deal::{Dealt, MESSAGE};
+use super::{Epochs, Watch};
 use crate::sources::{Batch, Flow, Source, SourceError};
 use crate::stop::Stop;
 
 /// How often a reader that waits looks whether it should stop.
 const LOOK: Duration = Duration::from_millis(100);
+
+/// How often a reader that is held back asks whether it still is.
+const HELD_BACK: Duration = Duration::from_millis(20);
 
 pub struct Reader<S> {
     pub source: S,
@@ -21,6 +24,7 @@ pub struct Reader<S> {
     pub workers: usize,
     pub stop: Stop,
     pub control: Arc<Control>,
+    pub watch: Arc<dyn Watch>,
     pub give: Sender<Dealt>,
 }
 
@@ -31,6 +35,10 @@ impl<S: Source> Reader<S> {
         let mut flow = Flow::Open;
         let mut batch = Batch::default();
         while flow == Flow::Open && self.goes_on() {
+            if self.watch.holds_back() {
+                std::thread::sleep(HELD_BACK);
+                continue;
+            }
             let mut epoch = Dealt::new(self.workers);
             match self.fill(&mut epoch, &mut batch) {
                 Ok(next) => flow = next,

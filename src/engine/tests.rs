@@ -246,6 +246,8 @@ fn an_engine_goes_on_after_cuts_and_another_one_from_them() {
         .map(|bytes| bincode::deserialize(bytes).unwrap());
     let resumed = Resumed {
         epochs,
+        closed: false,
+        position: Position::default(),
         states: states.collect(),
     };
     let mut rest = Script::homes(5, 90);
@@ -254,6 +256,40 @@ fn an_engine_goes_on_after_cuts_and_another_one_from_them() {
     let (engine, _stop, after) = resume(rest, THREE, Arc::new(()), resumed, 3);
     engine.finish();
     assert_eq!(add(before, held(&after)), whole);
+}
+
+/// Holds the reader back now and then.
+struct Hesitant(std::sync::atomic::AtomicU64);
+
+impl Watch for Hesitant {
+    fn holds_back(&self) -> bool {
+        !self
+            .0
+            .fetch_add(1, std::sync::atomic::Ordering::SeqCst)
+            .is_multiple_of(3)
+    }
+}
+
+#[test]
+fn a_reader_that_is_held_back_loses_nothing() {
+    let asked = Arc::new(Hesitant(0.into()));
+    let (engine, _stop, seen) = begin(Script::lines(20), THREE, asked.clone());
+    let outcome = engine.finish();
+    assert_eq!((outcome.reached.lines, outcome.complete), (20, None));
+    assert_eq!(seen.0.lock().unwrap().applied, 20);
+    assert!(asked.0.load(std::sync::atomic::Ordering::SeqCst) > 7);
+    // One that is held back for ever ends with the run.
+    let (engine, stop, _) = begin(Script::lines(20), THREE, Arc::new(Never));
+    stop.interrupt();
+    assert_eq!(engine.finish().reached.lines, 0);
+}
+
+struct Never;
+
+impl Watch for Never {
+    fn holds_back(&self) -> bool {
+        true
+    }
 }
 
 #[test]

@@ -12,10 +12,13 @@ use anyhow::Context;
 use clap::Args;
 use hearth_operators::words::Time;
 
+use crate::checkpoint::Checkpoints;
 use crate::config::UsageError;
+use crate::disk::Disk;
+use crate::first_pass;
 use crate::kept;
 use crate::outputs::{self, Stream, grouped, summary_path};
-use crate::sinks::files::{self, Folder, FolderError, Models};
+use crate::sinks::files::{Folder, FolderError, Models};
 use crate::time;
 pub use compact::compact;
 use lines::Lines;
@@ -90,11 +93,15 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     if what.from.zip(what.to).is_some_and(|(from, to)| from >= to) {
         return Err(UsageError("--from is not before --to".to_owned()).into());
     }
-    let folder = Folder::claim(&args.dir, std::iter::empty()).map_err(|error| in_use(&error))?;
+    let folder = Folder::claim(&Disk::real(), &args.dir, std::iter::empty())
+        .map_err(|error| in_use(&error))?;
     let gone = erase(folder.path(), &what)?;
     let lines: u64 = gone.values().sum();
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
     let kept = kept::remove(&args.dir, &args.home)?;
+    // Nor is it known what a run could go on from that never had it.
+    Checkpoints::of(folder.disk(), &args.dir, None).clear()?;
+    first_pass::remove(folder.disk(), &args.dir)?;
     let models = what.is_whole() && remove_models(&args.dir, &args.home)? || kept;
     if lines == 0 && !models {
         anyhow::bail!(
@@ -138,7 +145,7 @@ pub(crate) fn erase(dir: &Path, what: &What) -> anyhow::Result<BTreeMap<Stream, 
 
 /// Removes the models of a home that are files. Whether there were any.
 fn remove_models(dir: &Path, home: &str) -> anyhow::Result<bool> {
-    let removed = Models::of(dir).remove_home(home);
+    let removed = Models::of(&Disk::real(), dir).remove_home(home);
     removed.with_context(|| format!("cannot remove the models of {home} in {}", dir.display()))
 }
 
@@ -156,7 +163,8 @@ fn count_lines(dir: &Path) -> anyhow::Result<()> {
         *lines = serde_json::to_value(lines_of(dir)?)?;
     }
     let text = serde_json::to_string_pretty(&summary)? + "\n";
-    files::replace(&path, text.as_bytes())
+    Disk::real()
+        .replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
 }
 

@@ -2,14 +2,14 @@
 
 mod file;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, Group, Inferred, describe, infer_homes};
+use crate::catalog::{self, FirstPass, Group, Inferred, describe};
 use crate::config::UsageError;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
@@ -25,6 +25,10 @@ pub struct Fleet {
     pub zones: Zones,
     /// The names of their cohorts, by id but for the first one.
     pub cohorts: Vec<String>,
+    /// Sums of the catalogs as they are, and of what they grew from.
+    pub sums: Vec<u32>,
+    /// The pass over the log in which catalogs were inferred, where one was made.
+    pub first_pass: Option<FirstPass>,
 }
 
 /// What a user says of a run's homes.
@@ -37,6 +41,8 @@ pub struct Given<'a> {
     pub homes: Option<&'a Path>,
     /// The zone of all homes that have none of their own.
     pub timezone: Option<TimeZone>,
+    /// A first pass over the log that was made before.
+    pub first_pass: Option<FirstPass>,
 }
 
 impl Fleet {
@@ -44,7 +50,7 @@ impl Fleet {
     ///
     /// # Errors
     /// A file cannot be used, or the log names more than catalogs can hold.
-    pub fn open(given: &Given) -> Result<Self, UsageError> {
+    pub fn open(given: Given) -> Result<Self, UsageError> {
         let homes = HomeNames::default();
         let listed = match given.homes {
             Some(file) => file::read(file, &homes)?,
@@ -60,27 +66,92 @@ impl Fleet {
         let default = given.catalog.map(catalog::load).transpose();
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
+        let (mut sums, mut first_pass) = (Vec::new(), None);
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
-                let inferred = infer_homes(given.logs, &homes, &zones);
-                let mut inferred = inferred.map_err(|error| refused(&error))?;
-                if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
-                    let only = Catalog::new(inferred.devices.remove(0));
-                    Catalogs::shared(Arc::new(only.map_err(|error| refused(&error))?))
-                } else {
-                    apart(&listed, &homes, &inferred, None)?
-                }
+                let of = format!("{:?} {}", given.timezone, text_of(given.homes));
+                let pass = FirstPass::over(given.logs, &of, &zones, given.first_pass);
+                let (pass, new) = pass.map_err(|error| refused(&error))?;
+                let grown = grown(&pass, &listed, &homes, &mut sums)?;
+                first_pass = new.then_some(pass);
+                grown
             }
         };
+        if sums.is_empty() {
+            sums.push(sum(&catalogs));
+        }
         Ok(Fleet {
             homes,
             catalogs,
             zones,
             cohorts: listed.cohorts,
+            sums,
+            first_pass,
         })
     }
+}
+
+/// The catalogs that a first pass found, grown stage by stage; and a sum of each stage.
+fn grown(
+    pass: &FirstPass,
+    listed: &HomesFile,
+    homes: &HomeNames,
+    sums: &mut Vec<u32>,
+) -> Result<Arc<Catalogs>, UsageError> {
+    let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
+    let mut was: Option<(Arc<Catalogs>, usize)> = None;
+    for mut inferred in pass.inferred(homes) {
+        let known = listed.homes.len().max(
+            inferred
+                .homes
+                .iter()
+                .map(|(home, _)| home.0 as usize + 1)
+                .max()
+                .unwrap_or(0),
+        );
+        let met = if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
+            let only = Catalog::new(inferred.devices.remove(0));
+            let only = only.map_err(|error| UsageError(error.to_string()))?;
+            Catalogs::shared(Arc::new(only))
+        } else {
+            apart(listed, homes, &inferred, None)?
+        };
+        let now = match &was {
+            None => met,
+            Some((was, known)) => {
+                let grown = was.grown(&met, *known);
+                Arc::new(grown.map_err(|error| UsageError(error.to_string()))?)
+            }
+        };
+        sums.push(sum(&now));
+        was = Some((now, known));
+    }
+    Ok(was
+        .map(|(catalogs, _)| catalogs)
+        .unwrap_or_else(|| Catalogs::shared(Arc::default())))
+}
+
+/// A sum of catalogs.
+fn sum(catalogs: &Catalogs) -> u32 {
+    let mut sum = crc32fast::Hasher::new();
+    let mut met = HashSet::new();
+    for home in catalogs.homes() {
+        let place = catalogs.place_of(home);
+        sum.update(&place.to_le_bytes());
+        if met.insert(place) {
+            sum.update(format!("{:?}", catalogs.of(home).devices()).as_bytes());
+        }
+    }
+    sum.update(format!("{:?}", catalogs.others().devices()).as_bytes());
+    sum.finalize()
+}
+
+/// A sum of a file's text; that it cannot be read is said elsewhere.
+fn text_of(file: Option<&Path>) -> u32 {
+    let text = file.and_then(|file| std::fs::read(file).ok());
+    crc32fast::hash(&text.unwrap_or_default())
 }
 
 /// The catalogs of homes that do not share one: each home's own from the file, else inferred, else the default.

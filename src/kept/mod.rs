@@ -1,8 +1,7 @@
 //! The models of a run's homes in one file of its output folder, `models/homes.kept`: what is needed to use a home's model later.
 
-mod codec;
-
-use std::io;
+use std::fs::File;
+use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -13,10 +12,11 @@ use hearth_operators::split::{Checker, Rules};
 use hearth_operators::words::{ActionId, Catalog, Catalogs, CohortId, HomeId, Shift, Time};
 use serde::{Deserialize, Serialize};
 
+use crate::codec::{MODELS, Part, Reader, Unusable, Writer};
+use crate::disk::{self, Disk, Open};
 use crate::fleet::Fleet;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
-use codec::{Part, Reader, Unusable, Writer};
 
 /// Where it lies in an output folder.
 pub fn path(dir: &Path) -> PathBuf {
@@ -33,7 +33,7 @@ pub enum KeptError {
     )]
     None(PathBuf),
     /// The file cannot be used.
-    #[error("{path} {why}")]
+    #[error("{path} {why}; replay the log again")]
     Unusable {
         /// Which.
         path: PathBuf,
@@ -160,11 +160,17 @@ impl Homes {
 ///
 /// # Errors
 /// The file cannot be written.
-pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Result<()> {
+pub fn write(
+    disk: &Disk,
+    dir: &Path,
+    homes: &Homes,
+    terms: Terms,
+    mut kept: Kept,
+) -> io::Result<()> {
     let path = path(dir);
     let new = path.with_extension("kept.new");
-    std::fs::create_dir_all(dir.join("models"))?;
-    let mut file = Writer::create(&new)?;
+    disk.create_folder(&dir.join("models"))?;
+    let mut file = create(disk, &new)?;
     for home in kept.homes.keys() {
         let cohort = homes.catalogs.cohort_of(*home);
         kept.cohorts.entry(cohort).or_default();
@@ -191,8 +197,21 @@ pub fn write(dir: &Path, homes: &Homes, terms: Terms, mut kept: Kept) -> io::Res
             .push(entry(&mut file, homes, &ids, home, &model)?);
     }
     index.homes.sort_by(|a, b| a.home.cmp(&b.home));
-    file.finish(&index)?;
-    std::fs::rename(new, path)
+    finish(file, &index)?;
+    disk.rename(&new, &path)?;
+    disk.sync_folder(&dir.join("models"))
+}
+
+/// A new file; whatever stood there is gone.
+fn create(disk: &Disk, path: &Path) -> io::Result<Writer<BufWriter<disk::File>>> {
+    let out = BufWriter::with_capacity(1 << 18, disk.open(path, Open::Anew)?);
+    Writer::new(out, &MODELS)
+}
+
+/// The file is whole, and on the disk.
+fn finish(file: Writer<BufWriter<disk::File>>, index: &Index) -> io::Result<()> {
+    let (out, _) = file.finish(index)?;
+    out.into_inner()?.sync()
 }
 
 /// Takes a home's model out of a folder's file of models. Whether it was there.
@@ -216,7 +235,7 @@ pub fn remove(dir: &Path, home: &str) -> Result<bool, KeptError> {
 }
 
 fn entry(
-    file: &mut Writer,
+    file: &mut Writer<BufWriter<disk::File>>,
     homes: &Homes,
     cohorts: &[CohortId],
     home: HomeId,
@@ -248,7 +267,7 @@ fn text(catalog: &Catalog) -> io::Result<CatalogText> {
 /// The models of an output folder.
 pub struct Models {
     path: PathBuf,
-    file: Reader,
+    file: Reader<File>,
     index: Index,
 }
 
@@ -279,7 +298,8 @@ impl Models {
         if !path.is_file() {
             return Err(KeptError::None(dir.to_owned()));
         }
-        match Reader::open(&path) {
+        let opened = File::open(&path).map_err(Unusable::from);
+        match opened.and_then(|file| Reader::open(file, &MODELS)) {
             Ok((file, index)) => Ok(Models { path, file, index }),
             Err(why) => Err(KeptError::Unusable { path, why }),
         }
@@ -347,7 +367,8 @@ impl Models {
     fn without(&self, home: &str, dir: &Path) -> Result<(), Unusable> {
         let Models { file, index, .. } = self;
         let new = path(dir).with_extension("kept.new");
-        let mut to = Writer::create(&new)?;
+        let disk = Disk::real();
+        let mut to = create(&disk, &new)?;
         let mut left = Index {
             terms: index.terms.clone(),
             cohorts: Vec::new(),
@@ -364,8 +385,8 @@ impl Models {
                 ..entry.clone()
             });
         }
-        to.finish(&left)?;
-        Ok(std::fs::rename(new, path(dir))?)
+        finish(to, &left)?;
+        Ok(disk.rename(&new, &path(dir))?)
     }
 
     fn no_home(&self, name: &str) -> KeptError {

@@ -108,6 +108,7 @@ fn judge(
         catalogs: catalogs.clone(),
         lateness: terms.rules(catalogs.clone()).lateness,
         trial: terms.trial,
+        memory: usize::MAX,
     };
     let by = Use {
         words: &Vocabulary::new(&catalogs, HOME),

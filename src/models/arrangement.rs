@@ -100,12 +100,13 @@ fn in_turn(reader: &Reader<'_>, first: &Quadruple, second: &Quadruple) -> (u16, 
     let (a, b) = (first.action.0, second.action.0);
     let (d, e) = (reader.device(first), reader.device(second));
     let place = |place: Place, a: u16, b: u16| (a != b).then(|| place.of(a.min(b), a.max(b)));
-    // Actions are numbered device by device, so both places have the same turn.
+    // Devices before actions, so that both places have the same turn.
+    let turn = u16::from((d, a) > (e, b));
     let places = [
         place(Place::DevicesInTurn, d, e),
         place(Place::ActionsInTurn, a, b),
     ];
-    (u16::from(a > b), places)
+    (turn, places)
 }
 
 /// A sequence that is to be judged, by those who know something; they are believed equally.

@@ -63,6 +63,9 @@ pub(crate) struct Autoencoder {
     parameters: Parameters,
 }
 
+/// The name of the table of embeddings.
+const TABLE: &str = "table";
+
 /// Which behaviours of a batch the encoder sees: `[row][place]`, flat, padded with `false`.
 struct Visible(Vec<bool>);
 
@@ -73,20 +76,25 @@ impl Autoencoder {
         shape: Shape,
         rng: &mut ChaCha8Rng,
     ) -> Result<Self, ModelError> {
-        Self::build(catalog, shape, Source::fresh(shape.label(), rng))
+        let vocabulary = Vocabulary::new(catalog, shape.columns);
+        Self::build(vocabulary, shape, Source::fresh(shape.label(), rng))
     }
 
-    /// One that was trained before.
+    /// One that was trained before; of a catalog that has grown since it knows the first ids.
     pub fn stored(catalog: &Catalog, shape: Shape, weights: &Weights) -> Result<Self, ModelError> {
         let source = Source::stored(shape.label(), weights, false)?;
-        Self::build(catalog, shape, source)
+        let rows = source.rows(TABLE).unwrap_or_default();
+        Self::build(
+            Vocabulary::first(catalog, shape.columns, rows),
+            shape,
+            source,
+        )
     }
 
-    fn build(catalog: &Catalog, shape: Shape, mut source: Source) -> Result<Self, ModelError> {
-        let vocabulary = Vocabulary::new(catalog, shape.columns);
+    fn build(vocabulary: Vocabulary, shape: Shape, mut source: Source) -> Result<Self, ModelError> {
         let Measures { width, .. } = shape.measures;
         let source_ = &mut source;
-        let table = Embeddings::new(source_, &vocabulary, width)?;
+        let table = Embeddings::named(source_, TABLE, &vocabulary, width)?;
         let encoder = (0..shape.blocks)
             .map(|i| Block::new(source_, &format!("encoder.{i}"), shape.measures))
             .collect::<Result<_, _>>()?;
@@ -205,6 +213,13 @@ impl Autoencoder {
             _ => cross_entropy(&said.matmul(&self.table.actions()?.t()?)?, &batch.action)?,
         };
         Ok(losses.reshape((rows, places))?)
+    }
+
+    /// A vector of length 1 that stands for no behaviour.
+    pub fn nothing(&self) -> Vec<f32> {
+        let width = self.shape.measures.width;
+        let first = std::iter::once(1.0).chain(std::iter::repeat(0.0));
+        first.take(width).collect()
     }
 
     /// The latent of each window, everything visible.

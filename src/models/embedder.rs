@@ -1,11 +1,11 @@
 //! The encoder of compression: a sequence as one vector.
 
-use hearth_operators::words::{Catalog, Sequence, Weights};
+use hearth_operators::words::{Catalog, Quadruple, Sequence, Weights};
 
 use super::autoencoder::Autoencoder;
 use super::encoding::Window;
 use super::error::ModelError;
-use super::fit::readable;
+use super::fit::{Learner, readable};
 use super::preset::{Preset, WINDOW};
 
 /// Compresses sequences to vectors.
@@ -21,11 +21,18 @@ impl Embedder {
         Ok(Embedder(model))
     }
 
-    /// A vector of length 1: the mean of the latents of the sequence's windows.
+    /// A vector of length 1: the mean of the latents of the sequence's windows. Actions that came to the catalog after it
+    /// was trained say nothing to it; sequences of nothing else are all alike.
     ///
     /// # Errors
-    /// The sequence is empty or not of this catalog.
+    /// The sequence is empty, or its times make no sense.
     pub fn embed(&self, s: &Sequence) -> Result<Vec<f32>, ModelError> {
+        let knows = |q: &&Quadruple| self.0.vocabulary().knows(q);
+        let known = Sequence(s.0.iter().filter(knows).copied().collect());
+        if known.0.is_empty() && !s.0.is_empty() {
+            return Ok(self.0.nothing());
+        }
+        let s = &known;
         readable(&self.0, s)?;
         let windows: Vec<Window> = s.windows(WINDOW).collect();
         let latents = self.0.embed(&windows)?;

@@ -50,6 +50,30 @@ impl Vocabulary {
         }
     }
 
+    /// The first ids of a catalog, as many as a table of so many rows is of; all of it where none fits. A catalog that
+    /// [grows](Catalog::grown) gives new ids behind the old ones, so a model stays what it was trained to be.
+    pub fn first(catalog: &Catalog, columns: Columns, rows: usize) -> Self {
+        let mut vocabulary = Vocabulary::new(catalog, columns);
+        if vocabulary.rows() <= rows {
+            return vocabulary;
+        }
+        let mut devices = 0;
+        for (before, device) in vocabulary.device_of.iter().enumerate() {
+            devices = devices.max(*device as usize + 1);
+            if DEVICE as usize + devices + before + 1 == rows {
+                vocabulary.device_of.truncate(before + 1);
+                vocabulary.devices = devices;
+                break;
+            }
+        }
+        vocabulary
+    }
+
+    /// Whether a behaviour is of this catalog.
+    pub fn knows(&self, q: &Quadruple) -> bool {
+        usize::from(q.action.0) < self.actions()
+    }
+
     pub fn devices(&self) -> usize {
         self.devices
     }
@@ -69,7 +93,7 @@ impl Vocabulary {
     /// Refuses what is not of this catalog, a weekday above 6 and a bucket above 7.
     pub fn check(&self, sequence: &Sequence) -> Result<(), ModelError> {
         let fits = |q: &&Quadruple| {
-            usize::from(q.action.0) < self.actions()
+            self.knows(q)
                 && usize::from(q.weekday) < WEEKDAYS.len()
                 && usize::from(q.hours) < HOURS.len()
         };

@@ -114,6 +114,14 @@ impl<'a> Source<'a> {
         }
     }
 
+    /// The rows of a stored tensor.
+    pub fn rows(&self, name: &str) -> Option<usize> {
+        match self {
+            Source::Fresh { .. } => None,
+            Source::Stored { left, .. } => left.get(name)?.dims().first().copied(),
+        }
+    }
+
     /// A tensor of any shape that is no parameter but was stored beside them.
     pub fn take_stored(&mut self, name: &str, of: DType) -> Result<Tensor, ModelError> {
         let found = match self {

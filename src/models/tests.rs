@@ -176,6 +176,24 @@ fn a_few_sequences_are_learnt_by_heart() {
     }
 }
 
+/// A catalog that has grown since changes nothing of what an encoder says; what it does not know says nothing.
+#[test]
+fn an_encoder_outlives_its_catalog() {
+    let shape = Preset::Small.encoder();
+    let model = Autoencoder::fresh(&catalog(), shape, &mut generator(3, 0)).unwrap();
+    let weights = model.parameters().weights().unwrap();
+    let met = catalog_of(&[("Heater", &["boost"]), ("Fan", &["on", "off"])]);
+    let grown = catalog().grown(met.devices()).unwrap();
+    let was = Embedder::load(&catalog(), Preset::Small, &weights).unwrap();
+    let now = Embedder::load(&grown, Preset::Small, &weights).unwrap();
+    let known = sequence(&[(0, 2, 0), (0, 2, 11)]);
+    assert_eq!(was.embed(&known).unwrap(), now.embed(&known).unwrap());
+    let more = sequence(&[(0, 2, 0), (0, 2, 13), (0, 2, 11)]);
+    assert_eq!(was.embed(&known).unwrap(), now.embed(&more).unwrap());
+    let strange = now.embed(&sequence(&[(0, 2, 12)])).unwrap();
+    assert_eq!(strange.len(), was.embed(&known).unwrap().len());
+}
+
 #[test]
 fn order_matters() {
     let sequences = routines();

@@ -65,6 +65,8 @@ pub struct Counts {
     pub alarms: i64,
     /// Shifts found that nobody declared.
     pub drifts: u64,
+    /// Those of them that ended a regime.
+    pub drifts_adapted: u64,
     /// Lines by stream.
     pub lines: BTreeMap<Stream, u64>,
 }
@@ -160,6 +162,7 @@ impl Tally {
             anomalies,
             alarms,
             drifts,
+            drifts_adapted,
             retained,
             deleted,
             lines,
@@ -190,6 +193,7 @@ impl Tally {
         counts.anomalies += anomalies;
         counts.alarms += alarms;
         counts.drifts += drifts;
+        counts.drifts_adapted += drifts_adapted;
         add_each(&mut counts.retained, retained);
         add_each(&mut counts.deleted, deleted);
         add_each(&mut counts.lines, lines);

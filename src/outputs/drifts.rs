@@ -33,6 +33,9 @@ pub struct DriftLine<'a> {
     /// The three hours of the local day in which anything happens.
     #[serde(borrow)]
     pub hours: Vec<HoursLine<'a>>,
+    /// Whether it ended its home's regime as a shift that is declared does.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub adapted: bool,
 }
 
 /// How much before and since.
@@ -112,12 +115,14 @@ impl Record for Drift {
             rate: rounded(self.changes.rate),
             devices: devices.collect(),
             hours: hours.collect(),
+            adapted: self.adapted,
         };
         serde_json::to_writer(line, &value)
     }
 
     fn count(&self, tally: &mut Tally) {
         tally.counts.drifts += 1;
+        tally.counts.drifts_adapted += u64::from(self.adapted);
     }
 }
 

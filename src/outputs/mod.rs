@@ -141,6 +141,16 @@ pub fn summary_path(dir: &Path) -> PathBuf {
     dir.join("summary.json")
 }
 
+/// Where the answers of a language model are recorded, if not elsewhere.
+pub fn cassette_path(dir: &Path) -> PathBuf {
+    dir.join("cassette")
+}
+
+/// Where checkpoints are, if not elsewhere.
+pub fn state_path(dir: &Path) -> PathBuf {
+    dir.join("state")
+}
+
 /// What a stream consists of.
 pub trait Record: Send + 'static {
     /// The stream.

@@ -47,7 +47,7 @@ pub struct BehaviorLine<'a> {
 /// A shift inside another line.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ShiftLine<'a> {
-    /// `season`, `schedule`, `occupancy` or `text`.
+    /// `season`, `schedule`, `occupancy` or `text`; `drift` where it was found.
     pub kind: ShiftKind,
     /// The context that ended.
     #[serde(borrow)]

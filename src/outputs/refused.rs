@@ -192,7 +192,8 @@ fn declared(shift: &Shift, names: &Names, line: &mut Vec<u8>) -> serde_json::Res
     let value = RefusedLine {
         line: declared.to_string().into(),
         source: "contexts".into(),
-        reason: "a later shift of this home was answered already".into(),
+        reason: "a later shift of this home was answered already, or this one was found before it was declared"
+            .into(),
     };
     serde_json::to_writer(line, &value)
 }

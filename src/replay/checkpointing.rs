@@ -1,29 +1,59 @@
 //! A replay that keeps what it can go on from, and one that goes on.
 
-use std::fs::File;
-use std::io::Read;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_operators::words::{Catalogs, Shift};
+use hearth_operators::words::Shift;
 
-use super::input::Again;
+use super::input::{Again, Input};
 use super::pause::Past;
 use super::{Replay, ReplayArgs};
+use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
 use crate::config::{Checkpointing, Config, Packing, UsageError};
+use crate::disk::Disk;
 use crate::engine::Resumed;
+use crate::finished::Finished;
+use crate::first_pass;
+use crate::home_names::HomeNames;
 use crate::outputs::{Names, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Writer};
-use crate::sources::{self, EventLog, Rejected, UtcOnly};
+use crate::sources::{self, EventLog, Position, Rejected, Stood, UtcOnly};
 
 /// The checkpoints of a run.
 pub struct Keeping {
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
+    workers: usize,
+    haste: u32,
+    disk: Disk,
+    out: PathBuf,
+    /// The log as it is when the run begins, if it can be read again.
+    log: Stood,
+    files: Vec<PathBuf>,
+    /// What else a whole output follows from, which does not concern a run that goes on.
+    left: String,
+    homes: HomeNames,
+    /// Homes that are known before any line is read.
+    known: usize,
+    /// Sums of what their catalogs grew from, and of them, the last.
+    sums: Vec<u32>,
+}
+
+/// In what a cut behind the end of a log differs from one of a longer log.
+const GROWN: &str = "the log has grown since its end was told";
+
+/// What there is of a run already.
+pub enum Before {
+    /// Nothing that serves.
+    Nothing,
+    /// A cut that it goes on from.
+    Found(Box<Found>),
+    /// All of it.
+    Complete,
 }
 
 impl Keeping {
@@ -31,50 +61,158 @@ impl Keeping {
     ///
     /// # Errors
     /// A file that the run reads cannot be read.
-    pub fn new(
-        args: &ReplayArgs,
-        catalogs: &Catalogs,
-        folder: &Folder,
-        again: bool,
-    ) -> anyhow::Result<Self> {
+    pub fn new(args: &ReplayArgs, input: &Input, folder: &Folder) -> anyhow::Result<Self> {
         // What came by standard input cannot be asked for again.
-        let again = again && args.logs.iter().all(|log| log.as_os_str() != "-");
-        let every = match again {
+        let here = args.logs.iter().all(|log| log.as_os_str() != "-");
+        let every = match here && input.again_or_refuse().is_ok() {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
         };
+        let files = input.again.files().to_vec();
+        let (identity, log) = match every {
+            Checkpointing::Off => Default::default(),
+            Checkpointing::Every(_) => (identity(args)?, Stood::at_its_beginning(&files)?),
+        };
+        let place = args.config.state.as_deref();
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.path()),
-            identity: match every {
-                Checkpointing::Off => Identity { traits: Vec::new() },
-                Checkpointing::Every(_) => identity(args, catalogs)?,
-            },
+            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
+            identity,
             every,
+            workers: args.config.workers.get(),
+            haste: 1,
+            disk: folder.disk().clone(),
+            out: folder.path().to_owned(),
+            log,
+            files,
+            left: left(args)?,
+            known: input.fleet.homes.len(),
+            homes: input.fleet.homes.clone(),
+            sums: input.fleet.sums.clone(),
         })
     }
 
-    /// Where to go on; `None`: the run begins anew, and what an earlier one kept is gone.
+    /// Has them be taken so many times more often, for what they take.
+    pub fn with_haste(self, haste: u32) -> Self {
+        Keeping { haste, ..self }
+    }
+
+    /// The time between two checkpoints, when the last one took so long; `None`: there are none.
+    fn wait(&self, took: Duration) -> Option<Duration> {
+        self.every.wait(took / self.haste)
+    }
+
+    /// What there is of the run already. Where that is nothing, what an earlier one kept is gone.
     ///
     /// # Errors
-    /// It is another run's, or cannot be read.
-    pub fn found(&self, fresh: bool) -> anyhow::Result<Option<Found>> {
+    /// What there is is of another run that is not complete, or cannot be read.
+    pub fn before(&self, fresh: bool) -> anyhow::Result<Before> {
         if self.every != Checkpointing::Off && !fresh {
-            let found = self
+            let finished = Finished::in_folder(&self.disk, &self.out);
+            let same = finished.as_ref().filter(|run| run.of == self.sum());
+            let grown = same.map(|run| run.log.has_grown(&self.files));
+            if grown == Some(Ok(false)) {
+                return Ok(Before::Complete);
+            }
+            if finished.is_some() && grown != Some(Ok(true)) {
+                // What a complete run left is written over, whatever it was of.
+                self.clear()?;
+                return Ok(Before::Nothing);
+            }
+            match self
                 .checkpoints
-                .newest(&self.identity)
-                .map_err(|error| refused(&error))?;
-            if let Some(found) = found {
-                for damaged in &found.damaged {
-                    eprintln!("hearth: {damaged}; the one before is used");
+                .newest(|moment| self.differences(moment), self.workers)
+            {
+                Ok(Some(found)) => {
+                    for damaged in &found.damaged {
+                        eprintln!("hearth: {damaged}; the one before is used");
+                    }
+                    self.restore(&found.moment)?;
+                    return Ok(Before::Found(Box::new(found)));
                 }
-                return Ok(Some(found));
+                Ok(None) => {}
+                // It is done again.
+                Err(_) if finished.is_some() => {}
+                Err(CheckpointError::Another { differences, .. }) if differences == [GROWN] => {
+                    eprintln!("hearth: {GROWN}; the run begins anew");
+                }
+                Err(error) => return Err(refused(&error)),
             }
         }
         self.clear()?;
-        Ok(None)
+        Ok(Before::Nothing)
     }
 
-    /// Removes what was kept: the run is complete, or another one begins.
+    /// In what a cut is of another run.
+    fn differences(&self, moment: &Moment) -> Vec<String> {
+        let mut differences = moment.identity.differences(&self.identity);
+        let mut source = moment.source.clone();
+        // What is not read on serves a longer log as little as a line that may have been cut.
+        let whole = moment.closed || source.position.unended;
+        if moment.closed {
+            source.position = Position::default();
+        }
+        match source.has_grown(&self.files) {
+            Ok(grown) if !grown || !whole => {}
+            Ok(_) => differences.push(GROWN.to_owned()),
+            Err(difference) => differences.push(difference),
+        }
+        if !self.sums.contains(&moment.catalogs) {
+            differences.push("devices and actions".to_owned());
+        }
+        differences
+    }
+
+    /// Gives homes the ids that they had.
+    fn restore(&self, moment: &Moment) -> anyhow::Result<()> {
+        for (name, id) in moment.homes.iter().zip(moment.known..) {
+            if self.homes.intern(name).0 as usize != id {
+                let difference = format!("the homes (`{name}` is not where it was)");
+                return Err(refused(&CheckpointError::Another {
+                    path: self.out.join("state").display().to_string(),
+                    differences: vec![difference],
+                }));
+            }
+        }
+        Ok(())
+    }
+
+    /// A sum of all that a whole output follows from, but for the log.
+    fn sum(&self) -> String {
+        let of = format!("{:?} {}", self.identity, self.left);
+        format!("{:08x}", crc32fast::hash(of.as_bytes()))
+    }
+
+    /// The run is complete: what a longer log could go on from stays. What its summary is to say of it.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn finish(&self, compacted: bool) -> anyhow::Result<Option<Finished>> {
+        if self.every == Checkpointing::Off || compacted {
+            // Of files that were rewritten nothing goes on.
+            self.clear()?;
+        } else {
+            self.checkpoints.trim()?;
+        }
+        Ok((self.every != Checkpointing::Off).then(|| Finished {
+            of: self.sum(),
+            log: self.log.clone(),
+        }))
+    }
+
+    /// Keeps the first pass over the log, if one was made, so that it is not made again.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn keep_first_pass(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+        match pass {
+            Some(pass) if self.every != Checkpointing::Off => {
+                Ok(first_pass::write(&self.disk, &self.out, pass)?)
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Removes what was kept: another run begins.
     ///
     /// # Errors
     /// What the system says.
@@ -92,60 +230,131 @@ fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
+/// How often a run looks whether it was interrupted.
+const LOOK: Duration = Duration::from_millis(50);
+
+/// So soon an epoch is fed that was read already.
+const SOON: Duration = Duration::from_millis(5);
+
 impl Replay<'_> {
-    /// Feeds the log to its end, and keeps on the way what the run can go on from.
+    /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
+    /// and when it is interrupted or has not the memory to go on.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        let mut took = Duration::ZERO;
-        while let Some(wait) = keeping.every.wait(took) {
-            let reached = self.engine.run(wait);
-            if reached.ended || self.stop.is_stopped() {
-                return;
+        let every = keeping.wait(Duration::ZERO);
+        // What is kept is of a run that goes on, not of one that drops its jobs.
+        let _keeps = every.is_some().then(|| self.stop.keep());
+        let mut wait = every.unwrap_or(Duration::MAX);
+        let mut last = Instant::now();
+        let mut reached = self.engine.reached();
+        while !self.stop.is_stopped() {
+            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            if !reached.ended {
+                reached = self.engine.run(left);
             }
-            if reached.epochs == 0 {
-                // There is nothing to keep yet; declared shifts come with the first epoch.
+            if reached.ended {
+                if self.engine.end(left.max(Duration::from_millis(1))) {
+                    return;
+                }
+                reached = self.engine.reached();
+                if !reached.closed {
+                    continue;
+                }
+            }
+            let lacking = self.fed.lacks_memory(reached.out == reached.epochs);
+            let last_one = self.stop.is_interrupted() || lacking.is_some();
+            if !last_one && last.elapsed() < wait {
                 continue;
             }
-            match self.keep(keeping) {
-                Ok(Some(time)) => took = time,
-                // Nothing more is fed; what the worker died of is told when the run ends.
-                Ok(None) => return,
-                Err(error) => return self.stop.fail(error.to_string()),
+            if reached.epochs > 0 && every.is_some() {
+                // Before that there is nothing to keep; declared shifts come with the first epoch.
+                match self.keep(keeping) {
+                    Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
+                    // Between two epochs that were read at once: the second one is fed first.
+                    Ok(Kept::Torn) => {
+                        reached = self.engine.run(SOON);
+                        continue;
+                    }
+                    // Nothing more is fed; what the worker died of is told when the run ends.
+                    Ok(Kept::Over) => return,
+                    Err(error) => return self.stop.fail(error.to_string()),
+                }
             }
+            if let Some(lacking) = lacking {
+                self.stop.fail(lacking);
+            }
+            if last_one {
+                return;
+            }
+            last = Instant::now();
         }
     }
 
-    /// Takes a checkpoint. For how long the dataflow stood still; `None`: a worker has failed.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Option<Duration>> {
+    /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
+    /// to where it stays.
+    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
         let began = Instant::now();
-        let cut = Arc::new(keeping.checkpoints.begin()?);
+        let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
             .engine
             .cut(move |worker, state| parts.keep(worker, state));
         let Some(reached) = reached else {
-            return Ok(None);
+            return Ok(Kept::Over);
         };
-        // Behind the end of the log, what people say has been fed already.
-        let whole = reached.out == reached.epochs && !reached.ended && !self.stop.is_stopped();
-        let written = whole.then(|| self.start.rows.cut()).flatten();
+        // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
+        let apart = reached.closed || !(reached.torn || reached.ended);
+        let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
+        let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        let took = began.elapsed();
-        // Where rows cannot be written, the run ends by that.
-        if let Some((written, durable)) = written {
-            durable()?;
-            let moment = Moment {
-                identity: keeping.identity.clone(),
-                epochs: reached.epochs,
-                lines: self.past.lines + reached.lines,
-                told: self.past.told + reached.told,
-                bytes: reached.position.bytes,
-                workers: self.args.config.workers.get(),
-                written,
-            };
-            keeping.checkpoints.end(&cut, &moment)?;
+        self.still.push(cut.since());
+        if !reached.ended && !self.stop.is_interrupted() {
+            self.engine.run(Duration::ZERO);
         }
-        Ok(Some(took))
+        let Some(asked) = asked else {
+            keeping.checkpoints.put_back(&cut);
+            return Ok(Kept::Torn);
+        };
+        let Some((written, durable)) = asked.written() else {
+            // Rows cannot be written; the run ends by that.
+            return Ok(Kept::Over);
+        };
+        durable()?;
+        let moment = Moment {
+            identity: keeping.identity.clone(),
+            // What was said of the log's end has an epoch of its own.
+            epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
+            closed: reached.closed,
+            lines: self.past.lines + reached.lines,
+            told: self.past.told + reached.told,
+            source: Stood {
+                position: reached.position,
+                files: keeping.log.files.clone(),
+            },
+            utc: self.utc.clone().unwrap_or_default(),
+            known: keeping.known,
+            homes: keeping.homes.behind(keeping.known),
+            catalogs: keeping.sums.last().copied().unwrap_or(0),
+            written,
+        };
+        match keeping.checkpoints.end(&cut, &moment) {
+            // The next one holds everything.
+            Err(error @ CheckpointError::Unusable { .. }) => {
+                eprintln!("hearth: {error}; a new one is made");
+            }
+            ended => self.kept_bytes += ended?,
+        }
+        Ok(Kept::Whole(began.elapsed()))
     }
+}
+
+/// What became of a checkpoint.
+enum Kept {
+    /// It is there, and took so long.
+    Whole(Duration),
+    /// It would have been none that a run can go on from.
+    Torn,
+    /// The dataflow goes no further: a worker has failed, or everything is out.
+    Over,
 }
 
 /// What a run begins with: nothing, or what an earlier one kept.
@@ -184,45 +393,49 @@ impl Begin {
         };
         let Moment {
             epochs,
+            closed,
             lines,
             told,
-            bytes,
+            source: Stood { position, .. },
+            utc,
             written,
             ..
         } = moment;
-        let share = log.bytes_total().map(|all| 100 * bytes / all.max(1));
+        let share = log
+            .bytes_total()
+            .map(|all| 100 * position.bytes / all.max(1));
         let share = share.map(|share| format!(", {share} % of the input"));
         eprintln!(
             "hearth: goes on at epoch {}{}",
             grouped(epochs),
             share.unwrap_or_default()
         );
-        let log = again.behind(lines)?;
+        let log = again.at(position, utc)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
         let (writer, rows) = Writer::back_to(written, sink, names)?;
         Ok(Begin {
             utc: log.utc(),
             // The declared shifts were fed with the first epoch.
             source: sources::Files::new(log, Default::default())?,
-            past: Past::behind(lines, told),
-            resumed: Resumed { epochs, states },
+            past: Past::behind(lines, told, closed, position),
+            resumed: Resumed {
+                epochs,
+                closed,
+                position,
+                states,
+            },
             writer,
             rows,
         })
     }
 }
 
-/// What outputs follow from. Workers and threads are not in it, nor is how quickly the run goes.
-fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> {
-    let mut traits = vec![("version".to_owned(), env!("CARGO_PKG_VERSION").to_owned())];
-    for (number, log) in args.logs.iter().enumerate() {
-        // A log may have grown since.
-        let first = sum(log, Some(4096))?;
-        traits.push((
-            format!("log {}", number + 1),
-            format!("{} {first}", log.display()),
-        ));
-    }
+/// What outputs follow from, but for the log and what is in it. Workers and threads are not in it, nor is how quickly the run goes.
+fn identity(args: &ReplayArgs) -> anyhow::Result<Identity> {
+    // What an older version wrote in this form is read for ever.
+    let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
+    let quoted = args.dry_run || args.explain;
+    traits.push(("--dry-run".to_owned(), quoted.to_string()));
     let config = &args.config;
     let files = [
         ("contexts", &args.contexts),
@@ -233,18 +446,9 @@ fn identity(args: &ReplayArgs, catalogs: &Catalogs) -> anyhow::Result<Identity> 
         ("knowledge", &config.knowledge),
     ];
     for (name, file) in files {
-        let content = file.as_deref().map(|file| sum(file, None)).transpose()?;
+        let content = file.as_deref().map(sum).transpose()?;
         traits.push((name.to_owned(), format!("{content:?}")));
     }
-    let mut vocabulary = crc32fast::Hasher::new();
-    for home in catalogs.homes() {
-        vocabulary.update(&bincode::serialize(&**catalogs.of(home))?);
-    }
-    vocabulary.update(&bincode::serialize(&**catalogs.others())?);
-    traits.push((
-        "devices and actions".to_owned(),
-        format!("{:08x}", vocabulary.finalize()),
-    ));
     traits.extend(settings(config));
     Ok(Identity { traits })
 }
@@ -256,7 +460,10 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         threads: _,
         strict: _,
         checkpoint_every: _,
+        max_memory: _,
+        state: _,
         output_packing: _,
+        model_memory: _,
         knowledge: _,
         lateness,
         max_gap,
@@ -311,19 +518,31 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     .into_iter()
 }
 
-/// A sum of a file, or of its first line, at most so many bytes.
-fn sum(file: &Path, first: Option<u64>) -> anyhow::Result<String> {
-    let mut bytes = Vec::new();
-    let mut open = File::open(file)?;
-    match first {
-        Some(most) => {
-            open.take(most).read_to_end(&mut bytes)?;
-            let line = bytes.iter().position(|byte| *byte == b'\n');
-            bytes.truncate(line.unwrap_or(bytes.len()));
-        }
-        None => {
-            open.read_to_end(&mut bytes)?;
+/// What concerns a whole output alone: how it is left, and how a language model was asked.
+fn left(args: &ReplayArgs) -> anyhow::Result<String> {
+    let Config {
+        llm,
+        output_packing,
+        ..
+    } = &args.config;
+    let mut texts = Vec::new();
+    if let Some(folder) = &llm.llm_templates {
+        for entry in std::fs::read_dir(folder)? {
+            texts.extend(Some(entry?.path()).filter(|text| text.is_file()));
         }
     }
-    Ok(format!("{:08x}", crc32fast::hash(&bytes)))
+    texts.sort();
+    let texts: Vec<String> = texts
+        .iter()
+        .map(|text| sum(text))
+        .collect::<Result<_, _>>()?;
+    Ok(format!(
+        "{} {output_packing:?} {llm:?} {texts:?}",
+        args.compact
+    ))
+}
+
+/// A sum of a file.
+fn sum(file: &Path) -> anyhow::Result<String> {
+    Ok(format!("{:08x}", crc32fast::hash(&std::fs::read(file)?)))
 }

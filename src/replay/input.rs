@@ -8,8 +8,10 @@ use hearth_operators::words::Shift;
 use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
 use crate::config::UsageError;
+use crate::disk::Disk;
+use crate::first_pass;
 use crate::fleet::{Fleet, Given};
-use crate::sources::{self, EventLog, Options, Rejected, SourceError, Told};
+use crate::sources::{self, EventLog, Options, Position, Rejected, SourceError, Told, UtcOnly};
 use crate::synthesizers::llm::{self, Prompts};
 
 /// Everything that was checked and loaded before any work.
@@ -37,18 +39,19 @@ pub struct Again {
 }
 
 impl Again {
-    /// Opens the log behind the first so many lines.
+    /// Opens the log, to be read on from a position.
     ///
     /// # Errors
-    /// It cannot be opened any more, or has fewer lines.
-    pub fn behind(&self, lines: u64) -> anyhow::Result<EventLog> {
+    /// It cannot be opened any more, or ends before it.
+    pub fn at(&self, position: Position, utc: UtcOnly) -> anyhow::Result<EventLog> {
         let mut log = EventLog::open(&self.logs, self.options.clone())?;
-        match log.skip(lines) {
-            0 => Ok(log),
-            missing => anyhow::bail!(
-                "the log is not the one that was read before: it has {missing} lines less; --fresh begins anew"
-            ),
-        }
+        log.go_to(position, utc)?;
+        Ok(log)
+    }
+
+    /// The files of the log.
+    pub fn files(&self) -> &[PathBuf] {
+        &self.logs
     }
 }
 
@@ -57,11 +60,16 @@ impl Input {
     ///
     /// # Errors
     /// A file or an option cannot be used.
-    pub fn open(args: &ReplayArgs) -> anyhow::Result<Self> {
+    pub fn open(args: &ReplayArgs, disk: &Disk) -> anyhow::Result<Self> {
         args.check()?;
         let config = &args.config;
         let (logs, spooled) = logs(args)?;
-        let fleet = Fleet::open(&Given {
+        let first_pass = match args.fresh {
+            true => None,
+            false => first_pass::read(disk, &args.out),
+        };
+        let fleet = Fleet::open(Given {
+            first_pass,
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),

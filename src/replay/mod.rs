@@ -14,15 +14,18 @@ mod watch;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
 
 use crate::checkpoint::Found;
 use crate::config::Config;
+use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
+use crate::fleet::Fleet;
 use crate::kept;
 use crate::notes::Notes;
 use crate::outputs::{Counts, Names, Stream, Undone};
@@ -33,33 +36,39 @@ use crate::sinks::Writer;
 use crate::sinks::files::Folder;
 use crate::sources::{Files, Source, Told, UtcOnly};
 use crate::stop::Stop;
-use crate::summary::{Jobs, Run, Summary, Timings};
+use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 pub use args::ReplayArgs;
-use checkpointing::{Begin, Keeping};
+use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Quoted};
+pub use watch::BACK_AFTER;
 use watch::Fed;
 
-/// Runs logs through the dataflow and prints a summary.
+/// Runs logs through the dataflow and prints a summary. Where the output folder holds the whole of that already, it says so.
 ///
 /// # Errors
 /// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); the input
 /// breaks off; a line is rejected under `--strict`; a model or the disk fails; the run is stopped; the accounting does not
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
-    let ended = through(args, &[], stop)?;
+    let Some(ended) = through(args, &[], stop, &Ground::default())? else {
+        println!(
+            "{} holds the whole of this run already; --fresh does it again",
+            args.out.display()
+        );
+        return Ok(());
+    };
     println!("{}", ended.summary);
-    ended.judge(args, stop)?;
-    Ok(())
+    ended.told(args)
 }
 
-/// Does what [`run`] does, but is suspended on the way and gone on with, and gives the summary instead of printing it. The
-/// outputs are those of a run without a pause.
+/// Does what [`run`] does, always anew, but is suspended on the way and gone on with, and gives the summary instead of printing it.
+/// The outputs are those of a run without a pause.
 ///
 /// # Errors
 /// As [`run`]; or there is a pause and the log cannot be read again.
@@ -68,27 +77,72 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
-    through(args, pauses, stop)?.judge(args, stop)
+    let anew = ReplayArgs {
+        fresh: true,
+        ..args.clone()
+    };
+    match through(&anew, pauses, stop, &Ground::default())? {
+        Some(ended) => {
+            let summary = ended.summary.clone();
+            ended.told(&anew).map(|()| summary)
+        }
+        None => anyhow::bail!("a run that begins anew was not begun; this is a bug in Hearth"),
+    }
 }
 
-/// From the arguments to everything that a run writes.
-fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<Ended> {
-    let input = Input::open(args)?;
+/// What a run stands on: the system's disk and what it is made of, but in tests.
+pub(crate) struct Ground<'a> {
+    pub disk: Disk,
+    /// What the dataflow asks, in place of what the run would.
+    pub services: &'a dyn Fn(Services) -> Services,
+    /// How many times more often checkpoints may be taken for what they take.
+    pub haste: u32,
+}
+
+impl Default for Ground<'_> {
+    fn default() -> Self {
+        Ground {
+            disk: Disk::real(),
+            services: &|services| services,
+            haste: 1,
+        }
+    }
+}
+
+/// Does what [`run`] does on other ground, and prints nothing.
+#[cfg(test)]
+pub(crate) fn run_on(ground: &Ground<'_>, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
+    match through(args, &[], stop, ground)? {
+        Some(ended) => ended.told(args),
+        None => Ok(()),
+    }
+}
+
+/// From the arguments to everything that a run writes; `None`: it is there.
+fn through(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Option<Ended>> {
+    let began = Instant::now();
+    let mut input = Input::open(args, &ground.disk)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
-    let folder = Folder::claim(&args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(
-        args,
-        &input.fleet.catalogs,
-        &folder,
-        input.again_or_refuse().is_ok(),
-    )?;
-    let found = keeping.found(args.fresh)?;
-    let mut replay = Replay::begin(args, input, &folder, stop, found)?;
+    let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
+    let keeping = Keeping::new(args, &input, &folder)?.with_haste(ground.haste);
+    let found = match keeping.before(args.fresh)? {
+        Before::Complete => return Ok(None),
+        Before::Found(found) => Some((*found, began)),
+        Before::Nothing => None,
+    };
+    let first_pass = input.fleet.first_pass.take();
+    let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
+    keeping.keep_first_pass(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
@@ -98,17 +152,27 @@ fn through(args: &ReplayArgs, pauses: &[Pause], stop: &Stop) -> anyhow::Result<E
         erase::compact(&args.out)?;
         ended.summary.lines = erase::lines_of(&args.out)?;
     }
-    ended.summary.write(&folder)?;
     if stop.is_stopped() {
         ended.kept = keeping.any();
-    } else {
-        keeping.clear()?;
     }
-    Ok(ended)
+    ended.trouble = ended.judge(args, stop).err();
+    match &ended.trouble {
+        None => {
+            let run = keeping.finish(args.compact)?;
+            // What is asked of a dry run is told each time.
+            ended.summary.run = run.filter(|_| ended.quoted.is_none());
+        }
+        Some(_) if stop.is_stopped() => {}
+        // The same command would come to the same.
+        Some(_) => keeping.clear()?,
+    }
+    ended.summary.write(&folder)?;
+    Ok(Some(ended))
 }
 
 /// A replay under way.
 struct Replay<'a> {
+    disk: Disk,
     args: &'a ReplayArgs,
     stop: &'a Stop,
     began: Instant,
@@ -122,6 +186,10 @@ struct Replay<'a> {
     writer: Writer,
     progress: Progress,
     fed: Arc<Fed>,
+    /// For how long each checkpoint had the dataflow stand still.
+    still: Vec<Duration>,
+    /// Bytes that were written for checkpoints.
+    kept_bytes: u64,
     workload: Workload,
     notes: Notes,
     /// Whether all times of the log are of UTC, where nobody said where the homes are.
@@ -142,6 +210,8 @@ struct Ended {
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
     kept: bool,
+    /// What did not go as it should.
+    trouble: Option<anyhow::Error>,
 }
 
 impl<'a> Replay<'a> {
@@ -149,9 +219,9 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        folder: &Folder,
+        (folder, ground): (&Folder, &Ground<'_>),
         stop: &'a Stop,
-        found: Option<Found>,
+        found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
         let config = &args.config;
         let Input {
@@ -165,19 +235,17 @@ impl<'a> Replay<'a> {
             prompts,
         } = input;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
-        let names = config.preset.model_names();
-        let names = Names::new(homes.clone(), catalogs.clone(), names, files)
-            .with_cohorts(fleet.cohorts.clone())
-            .with_prompt(move |request| prompts.shown(request));
+        let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
         let quoted = synthesizer.quoted();
         let of = (homes, catalogs);
-        let Begun { answers, llm } =
-            synthesizer.begin(config, of, &args.out, &pool, &workload, stop)?;
+        let begun = synthesizer.begin(config, of, folder, &pool, &workload, stop)?;
+        let Begun { answers, llm } = begun;
         let answered = answers.is_some();
+        let (found, since) = found.unzip();
         // Nothing can refuse the run any more.
         let outputs = (folder, names, config.output_packing);
         let Begin {
@@ -190,20 +258,22 @@ impl<'a> Replay<'a> {
         } = Begin::new(found, (log, contexts), &again, outputs)?;
         let source = source.with_told(told.clone());
         let utc = fleet.zones.is_empty().then_some(utc);
-        let strict = config.strict.then(|| stop.clone());
-        let fed = Arc::new(Fed::new(workload.clone(), strict));
+        let fed = Arc::new(fed(config, &workload, stop, since));
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),
-            services: services(&pool, &workload, catalogs, &notes, training, answers),
+            services: (ground.services)(services(
+                &pool, &workload, catalogs, &notes, training, answers,
+            )),
             rows,
             epochs: epochs(config, &source),
             stop: stop.clone(),
             fed: fed.clone(),
         };
         Ok(Replay {
+            disk: folder.disk().clone(),
             args,
             stop,
             began,
@@ -217,6 +287,8 @@ impl<'a> Replay<'a> {
             writer,
             progress,
             fed,
+            still: Vec::new(),
+            kept_bytes: 0,
             workload,
             notes,
             utc,
@@ -239,8 +311,8 @@ impl<'a> Replay<'a> {
             anyhow::bail!("the run could not be suspended: {failure}");
         };
         self.past = Past::of(outcome);
-        let log = self.again.behind(self.past.lines)?;
-        self.utc = self.utc.is_some().then(|| log.utc());
+        let utc = self.utc.clone().unwrap_or_default();
+        let log = self.again.at(self.past.position, utc)?;
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -266,7 +338,7 @@ impl<'a> Replay<'a> {
         let kept = Kept::of(std::mem::take(&mut outcome.left));
         if !kept.homes.is_empty() {
             let out = &self.args.out;
-            kept::write(out, &self.homes, self.terms, kept)
+            kept::write(&self.disk, out, &self.homes, self.terms, kept)
                 .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
         }
         let work = self.workload.all().map(|(name, work)| {
@@ -288,6 +360,7 @@ impl<'a> Replay<'a> {
                 ingest_seconds: outcome.ingested.as_secs_f64(),
                 events_during_adaptation: self.fed.during_adaptation(),
                 work: work.into_iter().collect(),
+                checkpoints: Cuts::of(self.still, self.kept_bytes),
             },
         };
         if self.utc.is_some_and(|utc| utc.holds()) {
@@ -295,14 +368,33 @@ impl<'a> Replay<'a> {
         }
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
+        summary.notes.extend(self.fed.waited());
         Ok(Ended {
             summary,
             counts,
             outcome,
             quoted: self.quoted,
             kept: false,
+            trouble: None,
         })
     }
+}
+
+/// Who watches what is fed; `since`: when a run began that goes on.
+fn fed(config: &Config, workload: &Workload, stop: &Stop, since: Option<Instant>) -> Fed {
+    let strict = config.strict.then(|| stop.clone());
+    let fed = Fed::new(workload.clone(), strict, config.max_memory);
+    if let Some(since) = since {
+        fed.goes_on(since);
+    }
+    fed
+}
+
+/// The names behind the ids of a run's rows.
+fn names(config: &Config, fleet: &Fleet, files: Vec<String>) -> Names {
+    let (homes, catalogs) = (fleet.homes.clone(), fleet.catalogs.clone());
+    Names::new(homes, catalogs, config.preset.model_names(), files)
+        .with_cohorts(fleet.cohorts.clone())
 }
 
 fn training(config: &Config) -> trainer::Settings {
@@ -342,12 +434,12 @@ impl Ended {
     ///
     /// # Errors
     /// What did not.
-    fn judge(self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Summary> {
+    fn judge(&mut self, args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
         let (summary, out) = (&self.summary, args.out.display());
         if let Some(failure) = stop.failure() {
             anyhow::bail!("{failure}; what was done until then is in {out}");
         }
-        self.outcome.source?;
+        std::mem::replace(&mut self.outcome.source, Ok(()))?;
         if !summary.balanced() {
             anyhow::bail!(
                 "the accounting does not agree: events were lost; this is a bug in Hearth"
@@ -366,9 +458,6 @@ impl Ended {
                 "no language model: {reason}; the requests without an answer are in verdicts.jsonl"
             );
         }
-        if let Some(quoted) = self.quoted {
-            quoted.tell(&args.config, &args.out)?;
-        }
         // What a line alone does not show: a clock that no other event confirms, a shift that comes too late.
         let told = self.counts.feedback.rejected + self.counts.erasures.rejected;
         let refused = self.counts.rejected + self.counts.rejected_contexts + told;
@@ -379,6 +468,18 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(self.summary)
+        Ok(())
+    }
+
+    /// Tells what a person asked for beside the outputs.
+    ///
+    /// # Errors
+    /// What did not go as it should.
+    fn told(self, args: &ReplayArgs) -> anyhow::Result<()> {
+        match (self.trouble, self.quoted) {
+            (Some(trouble), _) => Err(trouble),
+            (None, Some(quoted)) => quoted.tell(&args.config, &args.out),
+            (None, None) => Ok(()),
+        }
     }
 }

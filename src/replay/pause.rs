@@ -10,7 +10,7 @@ use hearth_operators::dataflow::{Services, Settings};
 use super::watch::Fed;
 use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup, StartError};
 use crate::sinks::RowSender;
-use crate::sources::{Files, SourceError};
+use crate::sources::{Files, Position, SourceError};
 use crate::stop::Stop;
 
 /// Where a run is suspended, and how it goes on.
@@ -65,6 +65,10 @@ pub struct Past {
     pub told: u64,
     /// Whether the log had ended.
     pub ended: bool,
+    /// Whether the dataflow was told so.
+    pub closed: bool,
+    /// Where the source stood.
+    pub position: Position,
     ingested: Duration,
     /// The first error that the source met.
     source: Result<(), SourceError>,
@@ -76,6 +80,8 @@ impl Default for Past {
             lines: 0,
             told: 0,
             ended: false,
+            closed: false,
+            position: Position::default(),
             ingested: Duration::ZERO,
             source: Ok(()),
         }
@@ -84,10 +90,13 @@ impl Default for Past {
 
 impl Past {
     /// So many lines were fed by a run that is no more; of these so many are what people say.
-    pub fn behind(lines: u64, told: u64) -> Self {
+    pub fn behind(lines: u64, told: u64, closed: bool, position: Position) -> Self {
         Past {
             lines,
             told,
+            ended: closed,
+            closed,
+            position,
             ..Past::default()
         }
     }
@@ -98,6 +107,8 @@ impl Past {
             lines: outcome.reached.lines,
             told: outcome.reached.told,
             ended: outcome.reached.ended,
+            closed: outcome.reached.closed,
+            position: outcome.reached.position,
             ingested: outcome.ingested,
             source: outcome.source,
         }

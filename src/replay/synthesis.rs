@@ -8,9 +8,11 @@ use hearth_operators::dataflow::Answers;
 use hearth_operators::words::Catalogs;
 
 use crate::config::{Config, Synthesizer as Choice, UsageError};
+use crate::disk::Disk;
 use crate::home_names::HomeNames;
 use crate::pool::Pool;
 use crate::services::{self, Workload};
+use crate::sinks::files::Folder;
 use crate::stop::Stop;
 use crate::synthesizers::llm::{self, Calls, Cassette, CassetteMode, Engine, Llm, Prompts, Quote};
 use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
@@ -84,7 +86,7 @@ impl Chosen {
         }
     }
 
-    /// Begins. What a language model was asked is recorded in `out` where nothing else is said.
+    /// Begins. What a language model was asked is recorded in the output folder where nothing else is said.
     ///
     /// # Errors
     /// The recorded answers or the ledger cannot be used.
@@ -92,7 +94,7 @@ impl Chosen {
         self,
         config: &Config,
         (homes, catalogs): (&HomeNames, &Arc<Catalogs>),
-        out: &Path,
+        folder: &Folder,
         pool: &Pool,
         workload: &Workload,
         stop: &Stop,
@@ -103,7 +105,7 @@ impl Chosen {
                 llm: None,
             },
             Chosen::Llm { calls, engine } => {
-                let records = llm::records(&config.llm, &engine, out)?;
+                let records = llm::records(&config.llm, &engine, folder.disk(), folder.path())?;
                 let parts = llm::parts(catalogs, calls, engine.into(), homes, records, stop);
                 let llm = Arc::new(Llm::start(parts, workload.synthesize.clone())?);
                 Begun {
@@ -135,7 +137,11 @@ impl Quoted {
         let llm = &config.llm;
         let folder = llm::cassette_folder(llm, out);
         let cassette = match folder.is_dir() {
-            true => Some(Cassette::open(&folder, CassetteMode::Replay)?),
+            true => Some(Cassette::open(
+                &Disk::real(),
+                &folder,
+                CassetteMode::Replay,
+            )?),
             false => None,
         };
         let prices = llm::prices(llm);

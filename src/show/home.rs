@@ -314,8 +314,9 @@ fn drift(line: &DriftLine<'_>) -> String {
         .hours
         .iter()
         .map(|h| change(&h.hours, h.before, h.after));
+    let adapted = if line.adapted { ", adapted to" } else { "" };
     format!(
-        "{}  since {}, evidence {}; a day: {}; {}; {}",
+        "{}  since {}, evidence {}{adapted}; a day: {}; {}; {}",
         time(line.time),
         time(line.since),
         number(line.evidence.map(|evidence| evidence as f32)),

@@ -180,7 +180,7 @@ fn plan(kind: ShiftKind, days: u16, rng: &mut ChaCha8Rng) -> Option<Planned> {
         ShiftKind::Season => ("winter", warm),
         ShiftKind::Schedule => ("daytime", "night"),
         ShiftKind::Occupancy => ("single", "multiple"),
-        ShiftKind::Text => return None,
+        ShiftKind::Text | ShiftKind::Drift => return None,
     };
     (days > 1).then(|| Planned {
         kind,

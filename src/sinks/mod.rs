@@ -6,6 +6,7 @@
 //! written is a prefix of the stream, whatever the workers' timing; within an epoch the rows are in no particular order.
 //! If a sink fails, the writer keeps taking rows (so that no worker hangs) and [`Writer::finish`] says what happened.
 
+pub mod feed;
 pub mod files;
 mod open_rows;
 mod out;

@@ -249,7 +249,7 @@ fn a_writer_goes_on_where_a_cut_left_another() {
     sender.write(0, vec![row(0, 1)]);
     sender.write(2, vec![row(2, 1); 2]);
     sender.close(Stream::Transitions, 1);
-    let (written, durable) = sender.cut().unwrap();
+    let (written, durable) = sender.cut().written().unwrap();
     durable().unwrap();
     assert_eq!(
         written.positions,

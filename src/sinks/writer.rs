@@ -75,11 +75,21 @@ impl RowSender {
         let _ = self.0.send(Message::Model(model));
     }
 
-    /// Says how far everything that was sent is written, and what has it outlive a power failure; `None` if writing has failed.
-    pub fn cut(&self) -> Option<(Written, Durable)> {
+    /// Asks how far everything that was sent until now is written.
+    pub fn cut(&self) -> Asked {
         let (reply, written) = crossbeam_channel::bounded(1);
         let _ = self.0.send(Message::Cut(reply));
-        written.recv().ok()
+        Asked(written)
+    }
+}
+
+/// What will be said of a moment that may be long over by then.
+pub struct Asked(Receiver<(Written, Durable)>);
+
+impl Asked {
+    /// How far everything is written that was sent until then, and what has it outlive a power failure; `None` if writing has failed.
+    pub fn written(self) -> Option<(Written, Durable)> {
+        self.0.recv().ok()
     }
 }
 

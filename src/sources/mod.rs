@@ -6,6 +6,7 @@
 mod error;
 pub mod files;
 mod source;
+mod stood;
 
 pub use error::SourceError;
 pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
@@ -14,3 +15,4 @@ pub use files::{
     read_contexts, read_told, spool,
 };
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
+pub use stood::Stood;

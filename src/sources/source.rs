@@ -5,6 +5,8 @@ use std::time::Instant;
 use hearth_operators::split::Notice;
 use hearth_operators::words::{Behavior, Saying, Shift};
 
+use serde::{Deserialize, Serialize};
+
 use super::SourceError;
 
 /// Where behaviours and contexts come from, line by line, in the order of ingestion.
@@ -163,7 +165,7 @@ impl Batch {
 
 /// How far a source is read. Lines count as they do in [`Line`](hearth_operators::words::Line), so the position is also
 /// one inside a compressed file.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Position {
     /// The file being read, from 0.
     pub file: u32,
@@ -171,6 +173,12 @@ pub struct Position {
     pub line: u64,
     /// Bytes taken in so far, over all files, before decompression. Buffers read ahead, so they are for showing progress alone.
     pub bytes: u64,
+    /// In a file of text: bytes of it before the next line, after decompression.
+    pub offset: u64,
+    /// In a file of text: the last of its lines before that, counted or not.
+    pub number: u64,
+    /// In a file of text: whether it ended within its last line, which may not be all of it.
+    pub unended: bool,
 }
 
 /// A line that gave no behaviour, and why.

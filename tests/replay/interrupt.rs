@@ -138,6 +138,18 @@ fn a_training_of_minutes_is_abandoned_and_the_summary_says_so() {
         "{}",
         ended.stdout
     );
+    // The log has ended; what is waited for is what the next run goes on with.
+    let child = start(dir, &format!("replay {files} {options}"));
+    std::thread::sleep(Duration::from_secs(3));
+    signal(&child, "-TERM");
+    let ended = ends(child);
+    assert!(
+        ended.stderr.contains("100 % of the input"),
+        "{}",
+        ended.stderr
+    );
+    stopped(&ended, &output);
+    assert_eq!(output.summary()["undone"]["jobs"]["foundation"], 1);
 }
 
 #[test]

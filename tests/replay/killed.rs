@@ -7,7 +7,7 @@ use super::household::{EPOCH, dir, first, replay};
 use super::program::{Folder, STREAMS, end, hearth, same_lines, start};
 
 /// The same run as [`first`], into another folder, keeping what it goes on from as often as it can.
-fn command(out: &str, options: &str) -> String {
+pub fn command(out: &str, options: &str) -> String {
     format!(
         "replay events.jsonl --contexts contexts.jsonl --catalog catalog.json --out {out} --warm-up 100 --warm-up-span 1d \
          --max-gap 2h --epoch-events {EPOCH} --threads 1 --checkpoint-every 1ms {options}"
@@ -21,10 +21,11 @@ fn kills() -> usize {
 }
 
 /// Numbers that look random, the same in each run of the test (splitmix64).
-struct Random(u64);
+pub struct Random(pub u64);
 
 impl Random {
-    fn below(&mut self, most: u64) -> u64 {
+    /// One below that.
+    pub fn below(&mut self, most: u64) -> u64 {
         self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mixed = (self.0 ^ (self.0 >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
         (mixed ^ (mixed >> 27)) % most
@@ -66,10 +67,13 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
         let killed = Folder(dir().join("killed"));
         same_lines(first(), &killed, &STREAMS);
         assert_eq!(counted(&killed), counted(first()));
+        let again = hearth(dir(), &command("killed", "")).fine();
         assert!(
-            !killed.0.join("state").exists(),
-            "a complete run keeps nothing"
+            again.stdout.contains("holds the whole of this run"),
+            "{}",
+            again.stdout
         );
+        same_lines(first(), &killed, &STREAMS);
     }
     assert!(resumed > 0, "no run went on from anything");
 }
@@ -81,7 +85,7 @@ fn signal(child: &Child, name: &str) -> bool {
 }
 
 /// What a summary counts, without what is the run's own.
-fn counted(folder: &Folder) -> serde_json::Value {
+pub fn counted(folder: &Folder) -> serde_json::Value {
     let mut summary = folder.summary();
     for own in [
         "workers",
@@ -89,25 +93,51 @@ fn counted(folder: &Folder) -> serde_json::Value {
         "events_per_second",
         "peak_rss_bytes",
         "timings",
+        "run",
     ] {
         summary.as_object_mut().unwrap().remove(own);
     }
     summary
 }
 
+/// Ctrl-C leaves a cut of where the run is, however seldom one is taken.
+#[test]
+fn an_interrupted_run_leaves_what_it_goes_on_from() {
+    let command = command("halted", "").replace("every 1ms", "every 1h");
+    let _ = std::fs::remove_dir_all(dir().join("halted"));
+    let mut wait = Duration::from_millis(100);
+    loop {
+        let mut child = start(dir(), &format!("{command} --fresh"));
+        drop(child.stdin.take());
+        std::thread::sleep(wait);
+        signal(&child, "-TERM");
+        let ended = end(child);
+        if ended.stderr.contains("the same command goes on with it") {
+            break;
+        }
+        wait += Duration::from_millis(50);
+        assert!(wait < Duration::from_secs(5), "it is never stopped in time");
+    }
+    let ended = hearth(dir(), &command).fine();
+    let goes_on =
+        ended.stderr.contains("goes on at epoch") && ended.stderr.contains(" % of the input");
+    assert!(goes_on, "{}", ended.stderr);
+    same_lines(first(), &Folder(dir().join("halted")), &STREAMS);
+}
+
 /// What was kept serves no other run, says so, and stays until a run begins anew.
 #[test]
 fn another_run_does_not_go_on_with_what_was_kept() {
     let state = dir().join("stopped/state");
-    let cuts = || {
+    let files = |kind: &str| {
         let names = std::fs::read_dir(&state).into_iter().flatten();
-        let paths = names.map(|entry| entry.unwrap().path());
-        let whole = |path: &std::path::PathBuf| path.ends_with("partial");
-        paths.filter(|path| !whole(path)).collect::<Vec<_>>()
+        let names = names.map(|entry| entry.unwrap().file_name().into_string().unwrap());
+        let whole = |name: &String| name.starts_with(kind) && !name.ends_with(".partial");
+        names.filter(whole).collect::<Vec<_>>()
     };
     let _ = std::fs::remove_dir_all(dir().join("stopped"));
     let mut wait = Duration::from_millis(20);
-    while cuts().is_empty() {
+    while files("cut-").is_empty() {
         let mut child = start(dir(), &command("stopped", "--fresh"));
         drop(child.stdin.take());
         std::thread::sleep(wait);
@@ -122,12 +152,12 @@ fn another_run_does_not_go_on_with_what_was_kept() {
         assert!(other.stderr.contains(part), "{}", other.stderr);
     }
     // Where none is sound, nothing is begun over what may be of worth.
-    for cut in cuts() {
-        std::fs::write(cut.join("worker-0"), "nothing of it").unwrap();
+    for part in files("part-") {
+        std::fs::write(state.join(part), "nothing of it").unwrap();
     }
     let damaged = hearth(dir(), &command("stopped", ""));
     assert_eq!(damaged.code, Some(2), "{}", damaged.stderr);
-    assert!(damaged.stderr.contains("worker-0"), "{}", damaged.stderr);
+    assert!(damaged.stderr.contains("part-"), "{}", damaged.stderr);
     let fresh = replay("stopped", "--threads 1 --checkpoint-every 1ms --fresh");
     same_lines(first(), &fresh, &STREAMS);
 }

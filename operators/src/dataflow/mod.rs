@@ -9,8 +9,8 @@
 //! segments ─> pooling ══broadcast══> pooled counts
 //! segments in regimes, pooled counts, feedback ──> detect ─> judged segments, alarms(±)
 //! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! shifts that nobody declared: found by shifts ──> drifts, and, if so wished, ended regimes
 //! what stands of homes after an erasure: from shifts to detect and models, which learn it anew
-//! segments in regimes ──> drifts
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!
 //! where models are trained (the paper's way), instead of pooling and models:
@@ -40,7 +40,7 @@ pub use suspend::{Gate, suspend};
 use crate::alarms::Budget;
 use crate::compress::{Alpha, Compress};
 use crate::detect::{Detect, Raised, Vigilance};
-use crate::drift::{Alertness, Drift, Drifts, Strictness};
+use crate::drift::{Alertness, Drift, Strictness};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
@@ -49,7 +49,7 @@ use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
-use crate::shift::{Placed, Regimes, Shifts, Standing};
+use crate::shift::{Lookout, Placed, Regimes, Shifts, Standing};
 use crate::split::{Account, Notice, Rules, Split};
 use crate::state::Suspension;
 use crate::transitions::{Transition, Transitions};
@@ -79,8 +79,12 @@ pub struct Settings {
     pub trial: u32,
     /// How many alarms a person wants to see of a home.
     pub budget: Budget,
-    /// When a shift that nobody declared counts as found; `None`: nobody looks for it.
+    /// Bytes that homes' models take at most, on all workers together, while they are not packed.
+    pub model_memory: usize,
+    /// When a shift that nobody declared counts as found; `None`: nobody looks for it. Where nothing is learnt, nobody does.
     pub drift: Option<Strictness>,
+    /// Whether such a shift ends its home's regime as one that is declared does.
+    pub adapts: bool,
     /// Jobs of each kind that a worker has out at a time.
     pub limit: usize,
     /// Requests that a worker has out at a time.
@@ -141,6 +145,8 @@ pub struct Ingested<'s> {
     pub refused: StreamVec<'s, Epoch, Shift>,
     /// What stands of the homes of which something was erased.
     pub standing: StreamVec<'s, Epoch, Arc<Standing>>,
+    /// Shifts that nobody declared.
+    pub found: StreamVec<'s, Epoch, Drift>,
 }
 
 /// What is learnt from it.
@@ -165,8 +171,6 @@ pub struct Learnt<'s> {
     pub alarms: Option<Alarms<'s>>,
     /// What became of feedback.
     pub heard: StreamVec<'s, Epoch, Heard>,
-    /// Shifts that nobody declared, where they are looked for.
-    pub drifts: Option<StreamVec<'s, Epoch, Drift>>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
     /// What became of versions on trial, or of what synthesis taught.
@@ -228,6 +232,7 @@ fn ingest<'s>(
     let shifts = segments.clone().shifts(
         (split.settled, split.revised),
         notices,
+        lookout(settings, state),
         state.shift.clone(),
         state.past.clone(),
     );
@@ -239,7 +244,20 @@ fn ingest<'s>(
         ended: shifts.ended,
         refused: shifts.refused,
         standing: shifts.standing,
+        found: shifts.found,
     }
+}
+
+/// Who looks for shifts that nobody declared.
+fn lookout(settings: &Settings, state: &Holds) -> Option<Lookout> {
+    let alertness = Alertness {
+        catalogs: settings.rules.catalogs.clone(),
+        lateness: settings.rules.lateness,
+        strictness: settings.drift.filter(|_| settings.learn)?,
+        adapts: settings.adapts,
+    };
+    let state = state.drift.clone();
+    Some(Lookout { alertness, state })
 }
 
 /// From segments and regimes to models and scores.
@@ -299,25 +317,9 @@ fn learn<'s>(
         adaptations: fitted.adaptations,
         alarms: fitted.alarms,
         heard: fitted.heard,
-        drifts: look_for_drift(ingested, settings, state),
         scores: fitted.scores,
         adjustments: fitted.adjustments,
     }
-}
-
-/// Shifts that nobody declared.
-fn look_for_drift<'s>(
-    ingested: &Ingested<'s>,
-    settings: &Settings,
-    state: &Holds,
-) -> Option<StreamVec<'s, Epoch, Drift>> {
-    let alertness = Alertness {
-        catalogs: settings.rules.catalogs.clone(),
-        lateness: settings.rules.lateness,
-        strictness: settings.drift?,
-    };
-    let placed = ingested.placed.clone();
-    Some(placed.drifts(alertness, state.drift.clone()))
 }
 
 /// What becomes of requests.
@@ -388,6 +390,8 @@ fn maintain<'s>(
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         budget: settings.budget,
+        // Detectors have a half of it, models the other.
+        memory: settings.model_memory / 2,
     };
     let standing = ingested.standing.clone();
     let detected = ingested.placed.clone().detect(
@@ -401,6 +405,7 @@ fn maintain<'s>(
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         trial: settings.trial,
+        memory: settings.model_memory / 2,
     };
     let models = detected.judged.models(
         standing,

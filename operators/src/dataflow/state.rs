@@ -15,7 +15,7 @@ use crate::request::RequestState;
 use crate::score::ScoreState;
 use crate::shift::ShiftState;
 use crate::split::SplitState;
-use crate::state::{Held, Past, Suspension};
+use crate::state::{Held, Past, Stateful, Suspension, Visit};
 use crate::warm_up::{WarmUpState, WarmedUp};
 use crate::words::{Candidates, Filtered, Request};
 
@@ -40,6 +40,11 @@ macro_rules! operators {
                     )*
                 }
                 dealt
+            }
+
+            /// Shows what each operator holds, with the operator's name.
+            pub fn visit(&mut self, visitor: &mut impl Visit) {
+                $(self.$name.visit(stringify!($name), visitor);)*
             }
         }
 

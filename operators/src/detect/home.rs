@@ -9,8 +9,12 @@ use super::{Detected, Maintained, Raised};
 use crate::alarms::{self, Alarms, Budget, TailChanges, Tails, Verdict, reasons};
 use crate::habits::Vocabulary;
 use crate::shift::{Placed, Standing};
+use crate::state::Shelved;
 use crate::surprise::{Counts, Detector, Surprise};
 use crate::words::{Segment, Time};
+
+/// What an alarm takes with its segment, roughly.
+const ALARM: usize = 1024;
 
 /// One home's state: plain data.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -44,6 +48,12 @@ pub struct Said {
     pub judged: Vec<Maintained>,
     pub alarms: Vec<(Arc<Raised>, i64)>,
     pub tails: TailChanges,
+}
+
+impl Shelved for HomeDetector {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.detector.bytes() + ALARM * self.raised.len()
+    }
 }
 
 impl HomeDetector {

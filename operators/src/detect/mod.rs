@@ -18,7 +18,7 @@ use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
 use crate::shift::{Placed, Standing};
 use crate::split::Notice;
-use crate::state::{EpochBuffer, Held, Homes, each_epoch, first_open, give};
+use crate::state::{EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give};
 use crate::surprise::Counts;
 use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Segment};
 pub(crate) use home::{Around, HomeDetector, Said};
@@ -32,6 +32,8 @@ pub struct Vigilance {
     pub lateness: i64,
     /// How many alarms a person wants to see.
     pub budget: Budget,
+    /// Bytes that homes take at most on all workers together while they are not packed.
+    pub memory: usize,
 }
 
 /// What a home's detector says of a segment.
@@ -150,8 +152,14 @@ impl Shared {
 /// What detecting holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct DetectState {
-    homes: Homes<Option<Box<HomeDetector>>>,
+    homes: Shelf<HomeDetector>,
     shared: Shared,
+}
+
+impl Stateful for DetectState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| state.homes.by_home());
+    }
 }
 
 impl DetectState {
@@ -164,9 +172,8 @@ impl DetectState {
         BTreeMap<CohortId, Tails>,
     ) {
         self.shared.advance(Epoch::MAX);
-        let homes = self.homes.iter_mut();
-        let homes = homes.filter_map(|(home, detector)| Some((home, detector.take()?)));
-        (homes.collect(), self.shared.counts, self.shared.tails)
+        let homes = self.homes.into_all().collect();
+        (homes, self.shared.counts, self.shared.tails)
     }
 
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
@@ -205,19 +212,17 @@ impl DetectState {
             self.of_home(standing.home, watch, &mut all, |detector, around, said| {
                 detector.anew(around, &standing, own, said);
             });
-            let slot = self.homes.of(standing.home);
-            if slot.as_ref().is_some_and(|detector| detector.is_blank()) {
-                *slot = None;
+            if self.homes.of(standing.home).is_blank() {
+                self.homes.forget(standing.home);
             }
         }
         let heard = arrived.feedback.into_iter().map(|feedback| {
-            let known = self.homes.get(feedback.home).is_some_and(Option::is_some);
-            let detector = known.then(|| self.homes.of(feedback.home));
-            let detector = detector.and_then(Option::as_mut);
-            let known = detector.is_some_and(|detector| detector.fine(feedback.start));
+            let known = self.homes.knows(feedback.home)
+                && self.homes.of(feedback.home).fine(feedback.start);
             Heard { feedback, known }
         });
         all.heard = heard.collect();
+        self.homes.rest();
         all
     }
 
@@ -238,7 +243,7 @@ impl DetectState {
             budget: watch.budget,
             lateness: watch.lateness,
         };
-        let detector = self.homes.of(home).get_or_insert_default();
+        let detector = self.homes.of(home);
         act(detector, &around, &mut all.said);
         let changes = std::mem::take(&mut all.said.tails);
         if !changes.is_empty() {
@@ -291,7 +296,8 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         let mut heard_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
-            held.borrow_mut().homes.settle(index, peers);
+            let memory = watch.memory / peers;
+            held.borrow_mut().homes.settle((index, peers), memory);
             let mut buffer = EpochBuffer::<Arrived>::new(4);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();

@@ -1,14 +1,14 @@
 //! What one home's drift detector holds: what is not final yet, the day that is open, the days before.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
 use super::day::Day;
 use super::watch::{Strictness, Watch};
 use super::{Alertness, Drift};
-use crate::shift::Placed;
-use crate::words::{Catalog, HomeId, Moment, Time};
+use crate::words::{Catalog, HomeId, Moment, Segment, Time};
 
 /// One home's state: plain data.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -31,24 +31,25 @@ pub struct HomeDrift {
 }
 
 impl HomeDrift {
-    /// Takes in what comes and goes in an epoch, then judges the days that are final.
+    /// Takes in what comes and goes in an epoch, and the shifts that are declared, then judges the days that are final.
     pub fn update(
         &mut self,
         home: HomeId,
-        updates: &[Placed],
+        updates: &[(Arc<Segment>, i64)],
+        shifts: impl Iterator<Item = Time>,
         alertness: &Alertness,
     ) -> Vec<Drift> {
         let catalog = alertness.catalogs.of(home);
-        // Net: a segment that is revised, or changes its regime, mostly keeps its behaviours.
+        shifts.for_each(|shift| self.declare(shift));
+        // Net: a segment that is revised mostly keeps its behaviours.
         let mut changed: BTreeMap<Moment, i64> = BTreeMap::new();
-        for update in updates {
-            self.start(update.segment.start(), update.diff);
-            for moment in &update.segment.moments {
-                *changed.entry(*moment).or_default() += update.diff;
+        for (segment, diff) in updates {
+            self.start(segment.start(), *diff);
+            for moment in &segment.moments {
+                *changed.entry(*moment).or_default() += diff;
             }
-            if update.diff > 0 {
-                self.newest = self.newest.max(Some(update.segment.end()));
-                self.declare(update.began.as_ref().map(|shift| shift.time));
+            if *diff > 0 {
+                self.newest = self.newest.max(Some(segment.end()));
             }
         }
         self.merge(changed);
@@ -123,9 +124,14 @@ impl HomeDrift {
         open && self.waiting.is_empty() && self.watch.is_empty()
     }
 
-    /// A shift that began the regime of something.
-    fn declare(&mut self, shift: Option<Time>) {
-        if let Some(shift) = shift.filter(|shift| Some(*shift) > self.shifted)
+    /// Whether all days before the one in which a time lies are judged.
+    pub fn is_judged(&self, time: Time) -> bool {
+        self.open.as_ref().is_some_and(|day| time < day.end())
+    }
+
+    /// A shift is declared.
+    fn declare(&mut self, shift: Time) {
+        if Some(shift) > self.shifted
             && let Err(place) = self.shifts.binary_search(&shift)
         {
             self.shifts.insert(place, shift);
@@ -188,6 +194,7 @@ impl HomeDrift {
             since: found.since,
             evidence: found.evidence,
             changes: found.changes,
+            adapted: false,
         })
     }
 }

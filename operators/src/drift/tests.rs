@@ -4,9 +4,7 @@ use proptest::prelude::*;
 
 use super::home::HomeDrift;
 use super::*;
-use crate::words::{
-    Action, ActionId, Catalog, Device, Moment, Segment, Shift, ShiftKey, ShiftKind,
-};
+use crate::words::{Action, ActionId, Device, Moment};
 
 const HOME: HomeId = HomeId(0);
 
@@ -19,6 +17,7 @@ fn alertness(lateness: i64) -> Alertness {
         catalogs: Catalogs::shared(Arc::new(Catalog::new(devices.to_vec()).unwrap())),
         lateness,
         strictness: Strictness::default(),
+        adapts: false,
     }
 }
 
@@ -30,27 +29,10 @@ fn moment(minutes: i64, action: u16) -> Moment {
     }
 }
 
-fn placed(moments: Vec<Moment>, began: Option<Time>, diff: i64) -> Placed {
-    let shift = |time| Shift {
-        home: Some(HOME),
-        time,
-        offset: 0,
-        kind: ShiftKind::Season,
-        from: "winter".into(),
-        to: "summer".into(),
-    };
-    Placed {
-        key: ShiftKey {
-            home: HOME,
-            regime: u32::from(began.is_some()),
-        },
-        began: began.map(|time| Arc::new(shift(time))),
-        segment: Arc::new(Segment {
-            home: HOME,
-            moments,
-        }),
-        diff,
-    }
+/// A segment that comes (1) or goes (-1).
+fn update(moments: Vec<Moment>, diff: i64) -> (Arc<Segment>, i64) {
+    let home = HOME;
+    (Arc::new(Segment { home, moments }), diff)
 }
 
 const DAY: i64 = 24 * 60;
@@ -66,18 +48,25 @@ fn day(number: i64, change: i64) -> Vec<Moment> {
     moments
 }
 
-fn found(updates: impl IntoIterator<Item = Vec<Placed>>) -> Vec<Drift> {
+type Updates = Vec<(Arc<Segment>, i64)>;
+
+fn found(updates: impl IntoIterator<Item = Updates>) -> Vec<Drift> {
+    found_beside(updates.into_iter().map(|updates| (updates, None)))
+}
+
+/// What is found, where shifts may be declared from an epoch on.
+fn found_beside(epochs: impl IntoIterator<Item = (Updates, Option<Time>)>) -> Vec<Drift> {
     let (mut home, alertness) = (HomeDrift::default(), alertness(Time::DAY));
     let mut drifts = Vec::new();
-    for epoch in updates {
-        drifts.extend(home.update(HOME, &epoch, &alertness));
+    for (epoch, shift) in epochs {
+        drifts.extend(home.update(HOME, &epoch, shift.into_iter(), &alertness));
     }
     drifts
 }
 
 #[test]
 fn a_shift_is_found_once_and_says_what_changed() {
-    let days = |change| (0..60).map(move |n| vec![placed(day(n, change), None, 1)]);
+    let days = |change| (0..60).map(move |n| vec![update(day(n, change), 1)]);
     assert_eq!(found(days(99)), []);
     let found = found(days(30));
     assert_eq!(found.len(), 1);
@@ -90,47 +79,40 @@ fn a_shift_is_found_once_and_says_what_changed() {
 #[test]
 fn a_declared_shift_is_not_found_again() {
     let shift = Time(30 * Time::DAY + 4 * Time::HOUR);
-    let began = |n| (n >= 30).then_some(shift);
-    let declared = (0..60).map(|n| vec![placed(day(n, 30), began(n), 1)]);
-    assert_eq!(found(declared), []);
-    // Declared two days late: what is known by then is placed anew.
-    let mut late: Vec<_> = (0..32).map(|n| vec![placed(day(n, 30), None, 1)]).collect();
-    for n in 30..32 {
-        late.push(vec![
-            placed(day(n, 30), None, -1),
-            placed(day(n, 30), Some(shift), 1),
-        ]);
+    // From the start, or two days late.
+    for known in [0, 32] {
+        let days = (0..60).map(|n| {
+            let shift = (n >= known).then_some(shift);
+            (vec![update(day(n, 30), 1)], shift)
+        });
+        assert_eq!(found_beside(days), []);
     }
-    late.extend((32..60).map(|n| vec![placed(day(n, 30), Some(shift), 1)]));
-    assert_eq!(found(late), []);
 }
 
 #[test]
 fn odd_homes_are_left_in_peace() {
     // One event.
-    assert_eq!(found([vec![placed(vec![moment(0, 0)], None, 1)]]), []);
+    assert_eq!(found([vec![update(vec![moment(0, 0)], 1)]]), []);
     // A year of silence.
     let silent = (0..400).filter(|n| !(20..385).contains(n));
-    assert_eq!(
-        found(silent.map(|n| vec![placed(day(n, 999), None, 1)])),
-        []
-    );
+    assert_eq!(found(silent.map(|n| vec![update(day(n, 999), 1)])), []);
     // The ends of time.
     let ends = [i64::MIN, i64::MAX].map(|time| Moment {
         time: Time(time),
         ..moment(0, 0)
     });
-    assert_eq!(found([vec![placed(ends.to_vec(), None, 1)]]), []);
+    assert_eq!(found([vec![update(ends.to_vec(), 1)]]), []);
 }
 
 #[test]
 fn what_is_erased_leaves_the_days() {
     let (mut home, alertness) = (HomeDrift::default(), alertness(Time::DAY));
+    let none = std::iter::empty;
     for n in 0..20 {
-        home.update(HOME, &[placed(day(n, 99), None, 1)], &alertness);
+        home.update(HOME, &[update(day(n, 99), 1)], none(), &alertness);
     }
-    let erased: Vec<_> = (0..20).map(|n| placed(day(n, 99), None, -1)).collect();
-    home.update(HOME, &erased, &alertness);
+    let erased: Vec<_> = (0..20).map(|n| update(day(n, 99), -1)).collect();
+    home.update(HOME, &erased, none(), &alertness);
     assert!(home.is_clean(), "{home:?}");
 }
 
@@ -149,7 +131,7 @@ proptest! {
             })
             .collect();
         moments.sort();
-        let segments = moments.chunks(3).map(|m| placed(m.to_vec(), None, 1));
+        let segments = moments.chunks(3).map(|m| update(m.to_vec(), 1));
         let one_each = segments.clone().map(|segment| vec![segment]);
         let (mut epochs, mut rest) = (Vec::new(), segments.collect::<Vec<_>>());
         for cut in cuts {

@@ -22,6 +22,13 @@ pub struct Strictness {
     pub evidence: f64,
 }
 
+impl Strictness {
+    /// Two shifts that are nearer are one, in µs: so long a home is learnt in silence after each.
+    pub(crate) fn near(&self) -> i64 {
+        i64::try_from(self.learning).map_or(i64::MAX, |days| days.saturating_mul(Time::DAY))
+    }
+}
+
 impl Default for Strictness {
     fn default() -> Self {
         Strictness {

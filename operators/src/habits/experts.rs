@@ -266,13 +266,16 @@ impl<'a> Devices<'a> {
     /// As they were before a place of the home's history.
     pub fn new(pooled: &'a Pooled, words: Vocabulary<'a>, places: &Places, at: usize) -> Self {
         let mut states = vec![State::default(); words.catalog().devices().len()];
-        let mut last = vec![None; states.len()];
-        for action in places.actions() {
-            let device = usize::from(words.device_of(action).0);
-            let place = places.of(action).find(|place| *place < at);
-            if place > last[device] {
-                last[device] = place;
-                states[device].last = Some(action);
+        let mut unknown = states.len();
+        for place in (0..at).rev() {
+            if unknown == 0 {
+                break;
+            }
+            let action = places.action(place);
+            let last = &mut states[usize::from(words.device_of(action).0)].last;
+            if last.is_none() {
+                *last = Some(action);
+                unknown -= 1;
             }
         }
         Devices {

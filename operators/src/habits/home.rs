@@ -10,9 +10,10 @@ use super::places::Clock;
 use super::said::Said;
 use super::timeline::Timeline;
 use super::{Context, Pooled, Vocabulary};
+use crate::state::packing;
 use crate::words::{ActionId, Moment, Segment, Sequence, Time};
 
-/// Behaviours of final segments that are kept at most (and so at most some 110 KiB a home): twice as many predict no better.
+/// Behaviours of final segments that are kept at most (and so at most some 50 KiB a home): twice as many predict no better.
 pub(super) const KEPT: usize = 1 << 13;
 
 /// What a home's habits say of one behaviour, seen what came before it: nothing of the behaviour itself is given, not even
@@ -46,6 +47,7 @@ struct Open {
 /// A home's model: its history, what was imagined for it, and what its experts have earned.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Habits {
+    #[serde(with = "packing")]
     history: Timeline,
     /// How many behaviours were learnt, also those that were dropped since.
     behaviors: i64,
@@ -54,6 +56,7 @@ pub struct Habits {
     open: VecDeque<Open>,
     /// When the current regime began, and what it lives in.
     regime: Option<(Time, Context)>,
+    #[serde(with = "packing")]
     imagined: Timeline,
     /// The sum of all contributions, also of segments that were dropped since.
     learnt: Contribution,
@@ -206,6 +209,12 @@ impl Habits {
             self.imagined = other.imagined.clone();
         }
         same
+    }
+
+    /// Bytes that they take beside themselves.
+    pub(crate) fn bytes(&self) -> usize {
+        let open = size_of::<Open>() * self.open.capacity();
+        self.history.bytes() + self.imagined.bytes() + open
     }
 
     /// How many behaviours are kept.

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize, Serializer};
 
 use super::Vocabulary;
 use super::places::Clock;
-use crate::words::{ActionId, DeviceId, Segment, Shift};
+use crate::words::{ActionId, DeviceId, Segment, Shift, ShiftKind};
 
 /// What homes that have been through the same shift share: what they live in since. Homes that declared no shift share nothing.
 #[derive(
@@ -17,8 +17,11 @@ use crate::words::{ActionId, DeviceId, Segment, Shift};
 pub struct Context(u16);
 
 impl Context {
-    /// The context that a shift begins.
+    /// The context that a shift begins. What was found is what one home does now: that is no context that others share.
     pub fn of(shift: &Shift) -> Self {
+        if shift.kind == ShiftKind::Drift {
+            return Context::default();
+        }
         let word = shift.kind.name().bytes().chain(shift.to.bytes());
         // FNV-1a, folded; 0 is no context. Two texts that meet here only share their counts.
         let hash = word.fold(0x811c_9dc5_u32, |hash, byte| {
@@ -31,6 +34,19 @@ impl Context {
 /// A situation that homes share, in the cohort's words: its kind, and what it is made of.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub(super) struct Situation(u64);
+
+/// Bits of how many pairs, and triples, of actions are counted at most that have an action as late in their cohort's catalog:
+/// up to 4,096 actions it is all pairs, up to 512 all triples.
+const PAIRS: u32 = 24;
+const TRIPLES: u32 = 27;
+
+/// Mixes bits (the end of MurmurHash3).
+fn mixed(mut bits: u64) -> u64 {
+    for factor in [0xff51_afd7_ed55_8ccd, 0xc4ce_b9fe_1a85_ec53_u64] {
+        bits = (bits ^ bits >> 33).wrapping_mul(factor);
+    }
+    bits ^ bits >> 33
+}
 
 /// What stands for an action where there is none: before a segment's first.
 const NOTHING: u16 = u16::MAX;
@@ -73,6 +89,29 @@ impl Situation {
 
     fn new(kind: u64, parts: u64) -> Self {
         Situation(kind << 56 | parts)
+    }
+
+    /// Whether it is counted what comes in it. In a cohort of thousands of actions there could be more pairs and triples of
+    /// them than any memory holds: of those with so late an action a share is counted, chosen by nothing but what they are,
+    /// so that what goes is what came.
+    fn counts(self, action: ActionId) -> bool {
+        let (words, room) = match self.0 >> 56 {
+            1 => (3, TRIPLES),
+            0 | 3 | 5 | 6 => (2, PAIRS),
+            _ => return true,
+        };
+        let known = |word: u64| {
+            if word as u16 == NOTHING {
+                0
+            } else {
+                word as u16
+            }
+        };
+        let second = if words == 3 { known(self.0 >> 16) } else { 0 };
+        let latest = action.0 | known(self.0) | second;
+        let possible = words * (u16::BITS - latest.leading_zeros());
+        possible <= room
+            || mixed(self.0 ^ u64::from(action.0).rotate_left(32)) >> (64 - (possible - room)) == 0
     }
 }
 
@@ -153,15 +192,15 @@ impl Pooled {
 
     fn add(&mut self, changes: &PooledChanges, sign: i32) {
         self.behaviors += i64::from(sign) * changes.behaviors;
-        for (situation, action, diff) in &changes.changes {
-            if *diff == 0 {
-                continue;
-            }
-            let mut outcomes = match self.situations.entry(*situation) {
+        // Consolidated, the changes of a situation lie together: it is looked up once.
+        for same in changes.changes.chunk_by(|a, b| a.0 == b.0) {
+            let mut outcomes = match self.situations.entry(same[0].0) {
                 Entry::Occupied(known) => known,
                 Entry::Vacant(new) => new.insert_entry(Outcomes::default()),
             };
-            outcomes.get_mut().add(*action, sign * diff);
+            for (_, action, diff) in same.iter().filter(|(_, _, diff)| *diff != 0) {
+                outcomes.get_mut().add(*action, sign * diff);
+            }
             if outcomes.get().counts.is_empty() {
                 outcomes.remove();
             }
@@ -220,6 +259,7 @@ impl PooledChanges {
             };
             let of_device = Situation::of_device(device, before);
             let situations = situations.into_iter().flatten().chain([of_device]);
+            let situations = situations.filter(|situation| situation.counts(action));
             self.changes.extend(situations.map(|s| (s, action, diff)));
             (last, second) = (Some(action), last);
             clock = Some(Clock::of(moment));
@@ -253,5 +293,34 @@ impl PooledChanges {
     /// How many single counts are changed.
     pub fn len(&self) -> usize {
         self.changes.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_many_actions_a_share_of_pairs_counts() {
+        let counted = |actions: std::ops::Range<u16>| {
+            let all = actions.clone().step_by(97);
+            let pairs = all.flat_map(|last| actions.clone().step_by(89).map(move |a| (last, a)));
+            let (mut counted, mut all) = ([0, 0], 0);
+            for (last, action) in pairs {
+                let last = Some(ActionId(last));
+                let situations = Situation::after(last, last, None, Context::default());
+                for (counted, situation) in counted.iter_mut().zip(situations.into_iter().flatten())
+                {
+                    *counted += u32::from(situation.counts(ActionId(action)));
+                }
+                all += 1;
+            }
+            counted.map(|counted| f64::from(counted) / f64::from(all))
+        };
+        assert_eq!(counted(0..512), [1.0, 1.0]);
+        assert_eq!(counted(2048..4096), [1.0, counted(2048..4096)[1]]);
+        let [pairs, triples] = counted(32_768..65_535);
+        assert!((0.8..1.2).contains(&(pairs * 256.0)), "{pairs}");
+        assert!(triples < 0.001, "{triples}");
     }
 }

@@ -2,20 +2,19 @@
 
 use std::cmp::Ordering;
 
-use serde::{Deserialize, Serialize};
-
-use super::places::{Clock, Place, Places};
+use super::places::{Clock, DEEPEST, Place, Places, room};
+use crate::state::{Packing, read_number, read_signed, write_number, write_signed};
 use crate::words::{ActionId, Segment, Sequence, Time};
 
 /// Segments in order of event time, one after the other.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq)]
 pub(super) struct Timeline {
     places: Places,
     marks: Vec<Mark>,
 }
 
 /// Where a segment lies.
-#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq)]
 struct Mark {
     start: Time,
     end: Time,
@@ -109,6 +108,11 @@ impl Timeline {
         }
     }
 
+    /// Bytes that it takes beside itself.
+    pub fn bytes(&self) -> usize {
+        self.places.bytes() + size_of::<Mark>() * self.marks.capacity()
+    }
+
     fn compare(&self, known: usize, segment: &Segment) -> Ordering {
         let mark = &self.marks[known];
         let places = (self.first(known)..self.first(known + 1)).map(|place| {
@@ -125,9 +129,10 @@ impl Timeline {
 
     fn append(&mut self, start: Time, end: Time, all: impl Iterator<Item = (ActionId, Clock)>) {
         let first = self.places.len() as u32;
+        room(&mut self.marks);
         self.marks.push(Mark { start, end, first });
         for (n, (action, clock)) in all.enumerate() {
-            let depth = n.min(u8::MAX.into()) as u8;
+            let depth = n.min(DEEPEST.into()) as u8;
             self.places.push(Place {
                 action,
                 clock,
@@ -151,6 +156,125 @@ impl Timeline {
         }));
         for place in places {
             self.places.push(*place);
+        }
+    }
+}
+
+/// Segment by segment: how long after the one before it starts, how long it lasts and how many behaviours it has; then of each
+/// its action and the minutes since the one before, of the first since its start: its clock's offset.
+impl Packing for Timeline {
+    fn pack(&self) -> Vec<u8> {
+        let mut bytes = Vec::with_capacity(2 * self.places.len() + 12 * self.marks.len());
+        let mut before = 0;
+        for (n, mark) in self.marks.iter().enumerate() {
+            write_span(mark.start.0.wrapping_sub(before), &mut bytes);
+            write_span(mark.end.0.wrapping_sub(mark.start.0), &mut bytes);
+            before = mark.start.0;
+            let places = self.first(n)..self.first(n + 1);
+            write_number(places.len() as u64, &mut bytes);
+            let mut minutes = before.div_euclid(MINUTE);
+            for place in places {
+                let Place { action, clock, .. } = self.places.get(place);
+                write_number(action.0.into(), &mut bytes);
+                write_signed(clock.minutes() - minutes, &mut bytes);
+                minutes = clock.minutes();
+            }
+        }
+        bytes
+    }
+
+    fn unpack(mut bytes: &[u8]) -> Option<Self> {
+        let (mut timeline, mut before) = (Timeline::default(), 0);
+        while !bytes.is_empty() {
+            let start = read_span(&mut bytes)?.wrapping_add(before);
+            let end = read_span(&mut bytes)?.wrapping_add(start);
+            before = start;
+            let first = timeline.places.len() as u32;
+            let (start, end) = (Time(start), Time(end));
+            room(&mut timeline.marks);
+            timeline.marks.push(Mark { start, end, first });
+            let mut minutes = before.div_euclid(MINUTE);
+            for n in 0..read_number(&mut bytes)? {
+                let action = ActionId(read_number(&mut bytes)?.try_into().ok()?);
+                minutes = minutes.wrapping_add(read_signed(&mut bytes)?);
+                timeline.places.push(Place {
+                    action,
+                    clock: Clock::at(minutes),
+                    depth: n.min(DEEPEST.into()) as u8,
+                });
+            }
+        }
+        Some(timeline)
+    }
+}
+
+const MINUTE: i64 = 60 * Time::SECOND;
+
+/// Writes a time span: in seconds where it is whole, and mostly it is.
+fn write_span(span: i64, bytes: &mut Vec<u8>) {
+    let whole = span % Time::SECOND == 0;
+    bytes.push(whole.into());
+    write_signed(if whole { span / Time::SECOND } else { span }, bytes);
+}
+
+fn read_span(bytes: &mut &[u8]) -> Option<i64> {
+    let unit = match bytes.split_off_first()? {
+        0 => 1,
+        _ => Time::SECOND,
+    };
+    Some(read_signed(bytes)?.wrapping_mul(unit))
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::words::{HomeId, Moment};
+
+    proptest! {
+        /// Whatever it holds: what is packed is what was there; the places of an action are where it is.
+        #[test]
+        fn is_read_back(
+            segments in prop::collection::vec(
+                (0i64..1 << 40, prop::collection::vec((0i64..1 << 32, prop_oneof![4 => 0u16..4, 1 => any::<u16>()], -900i16..900), 1..40)),
+                0..8,
+            ),
+            gone in any::<prop::sample::Index>(),
+        ) {
+            let mut timeline = Timeline::default();
+            let (mut start, mut actions) = (-(1i64 << 42), Vec::new());
+            for (pause, moments) in &segments {
+                start += pause;
+                let mut time = Time(start);
+                let moments = moments.iter().map(|(step, action, offset)| {
+                    time.0 += step;
+                    Moment { time, action: ActionId(*action), offset: *offset }
+                });
+                let segment = Segment { home: HomeId(0), moments: moments.collect() };
+                start = time.0;
+                timeline.insert(timeline.marks.len(), &segment);
+                actions.push(segment.moments.iter().map(|m| m.action).collect::<Vec<_>>());
+            }
+            prop_assert_eq!(&Timeline::unpack(&timeline.pack()).unwrap(), &timeline);
+            if !segments.is_empty() {
+                let gone = gone.index(segments.len());
+                timeline.remove(gone);
+                actions.remove(gone);
+                prop_assert_eq!(&Timeline::unpack(&timeline.pack()).unwrap(), &timeline);
+            }
+            let actions = actions.concat();
+            for action in &actions {
+                let there: Vec<_> = (0..actions.len()).rev().filter(|n| actions[*n] == *action).collect();
+                prop_assert_eq!(timeline.places().of(*action).collect::<Vec<_>>(), there);
+            }
+        }
+
+        #[test]
+        fn bytes_that_make_no_sense_are_told(bytes: Vec<u8>) {
+            if let Some(timeline) = Timeline::unpack(&bytes) {
+                prop_assert_eq!(Timeline::unpack(&timeline.pack()), Some(timeline));
+            }
         }
     }
 }

@@ -9,6 +9,7 @@ use super::Maintenance;
 use crate::detect::{Detected, Maintained};
 use crate::habits::{Habits, Judged, Pooled, Vocabulary};
 use crate::shift::{Placed, Standing};
+use crate::state::Shelved;
 use crate::words::{
     Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
 };
@@ -91,6 +92,16 @@ pub struct Said {
     pub scores: Vec<Score>,
     /// Of what was learnt from an answer.
     pub adjustments: Vec<Adjustment>,
+}
+
+impl Shelved for HomeModels {
+    fn bytes(&self) -> usize {
+        size_of::<Self>() + self.habits.bytes()
+    }
+
+    fn is_idle(&self) -> bool {
+        self.due.is_empty()
+    }
 }
 
 impl HomeModels {

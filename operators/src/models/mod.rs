@@ -17,7 +17,9 @@ use crate::detect::Maintained;
 use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::shift::Standing;
-use crate::state::{Buffered, EpochBuffer, Held, Homes, each_epoch, first_open, give};
+use crate::state::{
+    Buffered, EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give,
+};
 use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
 pub(crate) use home::{Due, HomeModels, Turn};
 use home::{Lesson, Said};
@@ -32,6 +34,8 @@ pub struct Maintenance {
     pub lateness: i64,
     /// Segments after which what was imagined for a new regime is kept or dropped.
     pub trial: u32,
+    /// Bytes that homes take at most on all workers together while they are not packed.
+    pub memory: usize,
 }
 
 /// The streams that [`Models::models`] maintains.
@@ -57,7 +61,7 @@ pub trait Models<'s> {
     /// A home of which something was erased comes in `standing`, and its habits are learnt anew from that, as
     /// [`Detect`](crate::detect::Detect) says.
     ///
-    /// State per home: its habits, about ten bytes a behaviour; what waits. Per worker: the pooled counts of all cohorts,
+    /// State per home: its habits, five bytes a behaviour, packed some two; what waits. Per worker: the pooled counts of all cohorts,
     /// and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
     ///
     /// # Examples
@@ -72,7 +76,7 @@ pub trait Models<'s> {
     ///
     /// let actions = ["on", "off"].map(Action::new).to_vec();
     /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
-    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7 };
+    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7, memory: 1 << 20 };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, scores) = worker.dataflow(|scope| {
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
@@ -113,7 +117,7 @@ pub trait Models<'s> {
 /// What maintaining models holds.
 #[derive(Debug, Default, Serialize, Deserialize)]
 pub struct ModelsState {
-    homes: Homes<Option<Box<HomeModels>>>,
+    homes: Shelf<HomeModels>,
     pools: Pools,
     /// Updates of epochs that are still open.
     open: Buffered<Arrived>,
@@ -133,6 +137,12 @@ impl Arrived {
     }
 }
 
+impl Stateful for ModelsState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| state.homes.by_home());
+    }
+}
+
 impl ModelsState {
     /// The models of homes, and the counts of cohorts, once all of it is known.
     pub(crate) fn into_parts(
@@ -142,9 +152,7 @@ impl ModelsState {
         BTreeMap<CohortId, Pooled>,
     ) {
         self.pools.settle(Epoch::MAX);
-        let homes = self.homes.iter_mut();
-        let homes = homes.filter_map(|(home, models)| Some((home, models.take()?)));
-        (homes.collect(), self.pools.into_counts())
+        (self.homes.into_all().collect(), self.pools.into_counts())
     }
 
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
@@ -169,7 +177,7 @@ impl ModelsState {
     }
 
     fn of(&mut self, home: HomeId) -> &mut HomeModels {
-        self.homes.of(home).get_or_insert_default()
+        self.homes.of(home)
     }
 }
 
@@ -190,8 +198,7 @@ impl Queue {
     /// What waited when the state was taken out waits again.
     fn restored(state: &ModelsState, initial: &[Capability<Epoch>]) -> Self {
         let mut queue = Queue::default();
-        for (home, models) in state.homes.iter() {
-            let Some(models) = models else { continue };
+        for (home, models) in state.homes.open() {
             queue.next.extend(models.next().map(|turn| (turn, home)));
             for turn in models.turns() {
                 let at = initial.iter().map(|c| c.delayed(&turn.epoch)).collect();
@@ -282,7 +289,7 @@ impl Queue {
             let catalogs = &maintenance.catalogs;
             let words = Vocabulary::new(catalogs, home);
             let ModelsState { homes, pools, .. } = state;
-            let models = homes.of(home).get_or_insert_default();
+            let models = homes.of(home);
             let cohort = catalogs.cohort_of(home);
             let said = models.go_on(&words, |epoch| pools.before(epoch, cohort), maintenance);
             self.next.extend(models.next().map(|turn| (turn, home)));
@@ -327,7 +334,8 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         let mut adjustments_out = OutputBuilder::from(output);
 
         builder.build(move |initial| {
-            held.borrow_mut().homes.settle(index, peers);
+            let memory = maintenance.memory / peers;
+            held.borrow_mut().homes.settle((index, peers), memory);
             let open = std::mem::take(&mut held.borrow_mut().open);
             let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
@@ -363,6 +371,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                         give(&mut adjustments_out, &at[1], said.adjustments);
                     }
                     state.pools.settle(queue.earliest(complete));
+                    state.homes.rest();
                 }
                 if held.is_released() {
                     queue = Queue::default();

@@ -31,8 +31,14 @@ struct Case {
     peaks: [f64; 6],
 }
 
-/// As [`Drifts`](crate::drift::Drifts) promises, where nothing is erased.
-pub fn drifts(home: HomeId, life: &HomeLife, alertness: &Alertness) -> Vec<Drifted> {
+/// As [`drift`](crate::drift) promises, where nothing is erased; `declared`: the shifts of the home that are declared by the end of an
+/// epoch.
+pub fn drifts(
+    home: HomeId,
+    life: &HomeLife,
+    declared: impl Fn(Epoch) -> Vec<Time>,
+    alertness: &Alertness,
+) -> Vec<Drifted> {
     let catalog = alertness.catalogs.of(home);
     let (mut found, mut case) = (Vec::new(), Case::default());
     let (mut all, mut newest) = (Vec::<Moment>::new(), None::<Time>);
@@ -40,10 +46,10 @@ pub fn drifts(home: HomeId, life: &HomeLife, alertness: &Alertness) -> Vec<Drift
     let mut closed = 0;
     let mut open = None;
     for (epoch, updates) in &life.updates {
+        known.extend(declared(*epoch));
         for update in updates.iter().filter(|update| update.diff > 0) {
             all.extend(&update.segment.moments);
             newest = newest.max(Some(update.segment.end()));
-            known.extend(update.began.as_ref().map(|shift| shift.time));
         }
         for gone in updates.iter().filter(|update| update.diff < 0) {
             for moment in &gone.segment.moments {

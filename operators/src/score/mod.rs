@@ -14,7 +14,7 @@ use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
 use crate::outside::{Inquiries, Outside};
-use crate::state::{Buffered, EpochBuffer, Held, Homes, each_epoch, first_open};
+use crate::state::{Buffered, EpochBuffer, Held, Homes, Stateful, Visit, each_epoch, first_open};
 use crate::words::{
     ActionId, Adaptation, Adjustment, Catalogs, CohortId, Epoch, Foundation, HomeId, Score,
     Segment, ShiftKey, Version,
@@ -137,6 +137,12 @@ pub struct ScoreState {
     foundations: BTreeMap<CohortId, (Epoch, Arc<Foundation>)>,
     /// Segments of epochs that are still open.
     open: Buffered<Vec<Arc<Segment>>>,
+}
+
+impl Stateful for ScoreState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl ScoreState {

@@ -13,7 +13,9 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::state::{ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, give, prefetch};
+use crate::state::{
+    ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
+};
 use crate::words::{
     Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Segment, Shift, Time,
 };
@@ -184,6 +186,12 @@ pub trait Split<'s> {
 pub struct SplitState {
     homes: Homes<HomeSplit>,
     marks: Marks,
+}
+
+impl Stateful for SplitState {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl SplitState {

@@ -2,6 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
+use super::packing::{read_number, write_number};
 use crate::words::{ActionId, Moment, Segment, Time};
 
 /// Segments of one home in the order of their starts: about five bytes a behaviour, where it is 16 in a [`Segment`].
@@ -173,26 +174,6 @@ fn take<const N: usize>(rest: &mut &[u8]) -> Option<[u8; N]> {
     let (taken, after) = rest.split_first_chunk()?;
     *rest = after;
     Some(*taken)
-}
-
-fn write_number(mut number: u64, bytes: &mut Vec<u8>) {
-    while number >= 0x80 {
-        bytes.push(number as u8 | 0x80);
-        number >>= 7;
-    }
-    bytes.push(number as u8);
-}
-
-fn read_number(rest: &mut &[u8]) -> Option<u64> {
-    let mut number = 0;
-    for shift in (0..u64::BITS).step_by(7) {
-        let [byte] = take(rest)?;
-        number |= u64::from(byte & 0x7f) << shift;
-        if byte < 0x80 {
-            break;
-        }
-    }
-    Some(number)
 }
 
 #[cfg(test)]

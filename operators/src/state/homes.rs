@@ -87,6 +87,12 @@ impl<S: HomeState> Homes<S> {
         self.pages.get(place / PAGE)?.get(place % PAGE)
     }
 
+    /// The state of a home that lives here, to be given another form: it does not count as changed.
+    pub fn quietly(&mut self, home: HomeId) -> Option<&mut S> {
+        let place = (home.0 / self.peers) as usize;
+        self.pages.get_mut(place / PAGE)?.get_mut(place % PAGE)
+    }
+
     /// Every home that is not blank, with its state.
     pub fn iter(&self) -> impl Iterator<Item = (HomeId, &S)> {
         let homes = (0..).map(|page| self.homes_of(page));
@@ -97,7 +103,7 @@ impl<S: HomeState> Homes<S> {
 
     /// Every home that is not blank, with its state to be changed: all count as changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
-        self.changed.fill(u64::MAX);
+        self.change_all();
         let (index, peers) = (self.index, self.peers);
         let pages = self.pages.iter_mut().enumerate();
         let all = pages.flat_map(move |(page, states)| {
@@ -108,7 +114,7 @@ impl<S: HomeState> Homes<S> {
         all.filter(|(_, state)| !state.is_blank())
     }
 
-    /// The homes whose state was lent out to be changed since the last call.
+    /// The homes whose state was lent out to be changed since the last call, also such as are blank by now.
     pub fn take_changed(&mut self) -> Vec<HomeId> {
         let mut homes = Vec::new();
         for (word, first) in self.changed.iter_mut().zip((0u32..).step_by(64)) {
@@ -119,8 +125,21 @@ impl<S: HomeState> Homes<S> {
                 bits &= bits - 1;
             }
         }
-        homes.retain(|home| self.get(*home).is_some_and(|state| !state.is_blank()));
+        homes.retain(|home| self.get(*home).is_some());
         homes
+    }
+
+    /// Has all homes count as changed.
+    pub fn change_all(&mut self) {
+        self.changed.fill(u64::MAX);
+    }
+
+    /// Puts back the state of a home that lives here, as it was written: that is no change.
+    pub fn put(&mut self, home: HomeId, state: S) {
+        let place = (home.0 / self.peers) as usize;
+        let was = self.changed.get(place / 64).copied().unwrap_or(0);
+        *self.of(home) = state;
+        self.changed[place / 64] = was;
     }
 
     /// Moves every state to the worker of `to` on which its home lives now.
@@ -132,6 +151,11 @@ impl<S: HomeState> Homes<S> {
         let peers = to.len();
         for (index, homes) in to.iter_mut().enumerate() {
             homes.settle(index, peers);
+        }
+        let stays = to.get_mut(self.index as usize);
+        if let Some(place) = stays.filter(|at| at.peers == self.peers && at.pages.is_empty()) {
+            **place = self;
+            return;
         }
         let (index, own) = (self.index, self.peers);
         for (page, states) in self.pages.into_iter().enumerate() {
@@ -228,7 +252,12 @@ mod tests {
         assert_eq!(states.take_changed(), []);
         states.of(HomeId(7)).0 += 1;
         let _ = states.of(HomeId(10));
-        assert_eq!(states.take_changed(), [HomeId(7)]);
+        assert_eq!(states.take_changed(), [7, 10].map(HomeId));
+        states.put(HomeId(13), Count(1));
+        assert_eq!(states.take_changed(), []);
+        states.change_all();
+        let all = states.take_changed();
+        assert!(HOMES.iter().all(|home| all.contains(&HomeId(*home))));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{History, HomeState, Homes};
+use super::{History, HomeState, Homes, Stateful, Visit};
 use crate::words::{Epoch, HomeId};
 
 impl HomeState for History {
@@ -21,6 +21,12 @@ pub struct Past {
     /// All earlier epochs are written down.
     #[serde(skip)]
     pub(crate) known: Epoch,
+}
+
+impl Stateful for Past {
+    fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
+        visitor.in_pieces(operator, self, |state| &mut state.homes);
+    }
 }
 
 impl Past {

@@ -3,14 +3,13 @@
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
-use super::situation::{PAUSES, REPEATS, Situation, Trait};
+use super::situation::{Situation, Trait};
+use super::table::{BORDER, Bins, Id, Share, Table, bump};
 use crate::habits::Vocabulary;
+use crate::state::{Packing, packing, read_number, write_number};
 use crate::words::{ActionId, DeviceId, Segment};
-
-/// What stands beyond either end of a segment: no catalog has an action of that id.
-const BORDER: ActionId = ActionId(u16::MAX);
 
 /// In whose words something is counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -117,158 +116,29 @@ impl Changes {
     }
 }
 
-/// How often an outcome came where something came so often, in so many kinds.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Share {
-    /// How often it was this outcome.
-    pub seen: u32,
-    /// How often there was any.
-    pub times: u32,
-    /// How many different ones there were.
-    pub kinds: u32,
-}
-
-impl Share {
-    /// The outcome's probability by Witten and Bell: what was seen, over what `general` says.
-    pub(super) fn over(self, general: f32) -> f32 {
-        if self.times == 0 {
-            return general;
-        }
-        let kinds = self.kinds as f32;
-        (self.seen as f32 + kinds * general) / (self.times as f32 + kinds)
-    }
-}
-
-/// How often which action came in which context.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-struct Table<C: Ord> {
-    contexts: BTreeMap<C, Context>,
-    /// How many different actions there are in all contexts.
-    size: usize,
-}
-
-/// How often which action came in one context.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Context {
-    times: u32,
-    /// In order of action; none of them zero.
-    seen: Vec<(ActionId, u32)>,
-}
-
-impl<C: Ord> Default for Table<C> {
-    fn default() -> Self {
-        Table {
-            contexts: BTreeMap::new(),
-            size: 0,
-        }
-    }
-}
-
-impl<C: Ord + Copy> Table<C> {
-    fn add(&mut self, context: C, action: ActionId, diff: i32) {
-        let here = self.contexts.entry(context).or_default();
-        bump(&mut here.times, diff);
-        match here.seen.binary_search_by_key(&action, |(a, _)| *a) {
-            Ok(at) => {
-                bump(&mut here.seen[at].1, diff);
-                if here.seen[at].1 == 0 {
-                    here.seen.remove(at);
-                    self.size -= 1;
-                }
-            }
-            Err(at) => {
-                here.seen.insert(at, (action, diff as u32));
-                self.size += 1;
-            }
-        }
-        if here.seen.is_empty() {
-            self.contexts.remove(&context);
-        }
-    }
-
-    fn times(&self, context: C) -> u32 {
-        self.contexts.get(&context).map_or(0, |here| here.times)
-    }
-
-    fn share(&self, context: C, action: ActionId) -> Share {
-        self.contexts
-            .get(&context)
-            .map_or_else(Share::default, |here| {
-                let at = here.seen.binary_search_by_key(&action, |(a, _)| *a);
-                Share {
-                    seen: at.map_or(0, |at| here.seen[at].1),
-                    times: here.times,
-                    kinds: here.seen.len() as u32,
-                }
-            })
-    }
-
-    /// The most frequent action (not the border) in a context, and how often it came; ties by action.
-    fn most(&self, context: C) -> Option<(ActionId, u32)> {
-        let here = self.contexts.get(&context)?;
-        let actions = here.seen.iter().filter(|(action, _)| *action != BORDER);
-        let most = actions.max_by_key(|(action, times)| (*times, Reverse(*action)));
-        most.copied()
-    }
-}
-
-/// By trait: how often each bin was met.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-struct Bins {
-    hours: [u32; 8],
-    before: [u32; PAUSES],
-    after: [u32; PAUSES],
-    run: [u32; REPEATS],
-    often: [u32; REPEATS],
-}
-
-impl Bins {
-    fn of(&self, of: Trait) -> &[u32] {
-        match of {
-            Trait::Hours => &self.hours,
-            Trait::PauseBefore => &self.before,
-            Trait::PauseAfter => &self.after,
-            Trait::Run => &self.run,
-            Trait::Often => &self.often,
-        }
-    }
-
-    fn add(&mut self, of: Trait, bin: u8, diff: i32) {
-        let bin = usize::from(bin);
-        let count = match of {
-            Trait::Hours => &mut self.hours[bin],
-            Trait::PauseBefore => &mut self.before[bin],
-            Trait::PauseAfter => &mut self.after[bin],
-            Trait::Run => &mut self.run[bin],
-            Trait::Often => &mut self.often[bin],
-        };
-        bump(count, diff);
-    }
-
-    fn share(&self, of: Trait, bin: u8) -> Share {
-        let bins = self.of(of);
-        Share {
-            seen: bins[usize::from(bin)],
-            times: bins.iter().sum(),
-            kinds: bins.iter().filter(|n| **n > 0).count() as u32,
-        }
-    }
-}
-
 /// Counts of situations.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Counts {
-    /// What came right after, and right before, an action or the border.
+    /// What came right after an action or the border.
     after: Table<ActionId>,
-    before: Table<ActionId>,
+    /// How often anything came right before each, and how many different ones: which, [`after`](Self::after) knows.
+    before: Vec<(ActionId, Before)>,
     /// What came next of an action's device.
     device: Table<ActionId>,
     first: Table<DeviceId>,
-    bins: BTreeMap<ActionId, Bins>,
+    /// In order of actions.
+    bins: Vec<(ActionId, Bins)>,
     /// Of all actions together.
     all: Bins,
     /// Behaviours and segments.
     total: u32,
+}
+
+/// What came right before an action or the border.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+struct Before {
+    times: u32,
+    kinds: u32,
 }
 
 impl Counts {
@@ -287,17 +157,26 @@ impl Counts {
     fn bump(&mut self, cell: Cell, diff: i32) {
         match cell {
             Cell::Next(before, after) => {
-                self.after.add(before, after, diff);
-                self.before.add(after, before, diff);
+                let kinds = self.after.add(before, after, diff);
+                self.came_before(after, diff, kinds);
                 bump(&mut self.total, diff);
             }
-            Cell::Device(last, action) => self.device.add(last, action, diff),
-            Cell::First(device, action) => self.first.add(device, action, diff),
+            Cell::Device(last, action) => {
+                self.device.add(last, action, diff);
+            }
+            Cell::First(device, action) => {
+                self.first.add(device, action, diff);
+            }
             Cell::Bin(action, of, bin) => {
-                let bins = self.bins.entry(action).or_default();
+                let found = self.bins.binary_search_by_key(&action, |(a, _)| *a);
+                let at = found.unwrap_or_else(|free| {
+                    self.bins.insert(free, (action, Bins::default()));
+                    free
+                });
+                let bins = &mut self.bins[at].1;
                 bins.add(of, bin, diff);
-                if diff < 0 && *bins == Bins::default() {
-                    self.bins.remove(&action);
+                if diff < 0 && bins.is_empty() {
+                    self.bins.remove(at);
                 }
                 self.all.add(of, bin, diff);
             }
@@ -306,7 +185,32 @@ impl Counts {
 
     /// How much there is to keep, roughly: counts of actions in contexts.
     pub(super) fn size(&self) -> usize {
-        self.after.size + self.before.size + self.device.size + self.first.size
+        2 * self.after.size() + self.device.size() + self.first.size()
+    }
+
+    /// Bytes that they take beside themselves, roughly.
+    pub(super) fn bytes(&self) -> usize {
+        let bins = self.bins.iter().map(|(_, bins)| bins.bytes());
+        self.after.bytes()
+            + self.device.bytes()
+            + self.first.bytes()
+            + size_of::<(ActionId, Before)>() * self.before.capacity()
+            + size_of::<(ActionId, Bins)>() * self.bins.capacity()
+            + bins.sum::<usize>()
+    }
+
+    fn came_before(&mut self, after: ActionId, diff: i32, kinds: i32) {
+        let found = self.before.binary_search_by_key(&after, |(a, _)| *a);
+        let at = found.unwrap_or_else(|free| {
+            self.before.insert(free, (after, Before::default()));
+            free
+        });
+        let before = &mut self.before[at].1;
+        bump(&mut before.times, diff);
+        bump(&mut before.kinds, kinds);
+        if *before == Before::default() {
+            self.before.remove(at);
+        }
     }
 
     /// How often an action came.
@@ -319,7 +223,7 @@ impl Counts {
         Share {
             seen: self.after.times(action.unwrap_or(BORDER)),
             times: self.total,
-            kinds: self.after.contexts.len() as u32,
+            kinds: self.after.len() as u32,
         }
     }
 
@@ -332,7 +236,13 @@ impl Counts {
     /// An action (none: a segment's beginning) right before another one (none: its end).
     pub fn before(&self, after: Option<ActionId>, action: Option<ActionId>) -> Share {
         let (after, action) = (after.unwrap_or(BORDER), action.unwrap_or(BORDER));
-        self.before.share(after, action)
+        let found = self.before.binary_search_by_key(&after, |(a, _)| *a);
+        let before = found.map_or_else(|_| Before::default(), |at| self.before[at].1);
+        Share {
+            seen: self.after.share(action, after).seen,
+            times: before.times,
+            kinds: before.kinds,
+        }
     }
 
     /// An action as the next of its device in a segment, after another one of it.
@@ -347,7 +257,7 @@ impl Counts {
 
     /// A bin of a trait, for an action.
     pub(super) fn bin(&self, action: ActionId, of: Trait, bin: u8) -> Share {
-        let bins = self.bins.get(&action);
+        let bins = self.bins_of(action);
         bins.map_or_else(Share::default, |bins| bins.share(of, bin))
     }
 
@@ -357,13 +267,19 @@ impl Counts {
     }
 
     /// How often any was met in each bin of a trait.
-    pub(super) fn bins_of_all(&self, of: Trait) -> &[u32] {
-        self.all.of(of)
+    pub(super) fn bins_of_all(&self, of: Trait) -> Vec<u32> {
+        self.all.of(of).collect()
     }
 
     /// How often an action was met in each bin of a trait.
-    pub fn bins(&self, action: ActionId, of: Trait) -> &[u32] {
-        self.bins.get(&action).map_or(&[], |bins| bins.of(of))
+    pub fn bins(&self, action: ActionId, of: Trait) -> Vec<u32> {
+        let bins = self.bins_of(action);
+        bins.map_or_else(|| vec![0; of.bins()], |bins| bins.of(of).collect())
+    }
+
+    fn bins_of(&self, action: ActionId) -> Option<&Bins> {
+        let at = self.bins.binary_search_by_key(&action, |(a, _)| *a);
+        at.ok().map(|at| &self.bins[at].1)
     }
 
     /// What came most often right after an action (none: what segments begin with), and how often; ties by action.
@@ -373,7 +289,13 @@ impl Counts {
 
     /// What came most often right before an action (none: what segments end with).
     pub fn usual_before(&self, after: Option<ActionId>) -> Option<(ActionId, u32)> {
-        self.before.most(after.unwrap_or(BORDER))
+        let after = after.unwrap_or(BORDER);
+        let before = self
+            .after
+            .iter()
+            .filter(|(before, action, _)| *action == after && *before != BORDER);
+        let most = before.max_by_key(|(before, _, times)| (*times, Reverse(*before)));
+        most.map(|(before, _, times)| (before, times))
     }
 
     /// What of an action's device came most often next.
@@ -382,7 +304,76 @@ impl Counts {
     }
 }
 
-/// Changes a count. What goes was there before.
-fn bump(count: &mut u32, diff: i32) {
-    *count = count.wrapping_add_signed(diff);
+/// What is not summed anew: what came after what, of each device, and by bin.
+impl Packing for Counts {
+    fn pack(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.after.write(&mut bytes);
+        self.device.write(&mut bytes);
+        self.first.write(&mut bytes);
+        write_number(self.bins.len() as u64, &mut bytes);
+        for (action, bins) in &self.bins {
+            write_number(action.0.into(), &mut bytes);
+            bins.write(&mut bytes);
+        }
+        bytes
+    }
+
+    fn unpack(mut bytes: &[u8]) -> Option<Self> {
+        let bytes = &mut bytes;
+        let mut counts = Counts {
+            after: Table::read(bytes)?,
+            device: Table::read(bytes)?,
+            first: Table::read(bytes)?,
+            ..Counts::default()
+        };
+        let mut before: BTreeMap<ActionId, Before> = BTreeMap::new();
+        for (_, after, times) in counts.after.iter() {
+            let before = before.entry(after).or_default();
+            bump(&mut before.times, times as i32);
+            bump(&mut before.kinds, 1);
+            bump(&mut counts.total, times as i32);
+        }
+        counts.before = before.into_iter().collect();
+        for _ in 0..read_number(bytes)? {
+            let action = ActionId(read_number(bytes)?.try_into().ok()?);
+            let bins = Bins::read(bytes)?;
+            counts.all.merge(&bins);
+            counts.bins.push((action, bins));
+        }
+        let in_order = counts.bins.is_sorted_by(|(a, _), (b, _)| a < b);
+        (in_order && bytes.is_empty()).then_some(counts)
+    }
+}
+
+impl Serialize for Counts {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        packing::serialize(self, serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Counts {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        packing::deserialize(deserializer)
+    }
+}
+
+impl Id for ActionId {
+    fn to(self) -> u16 {
+        self.0
+    }
+
+    fn from(id: u16) -> Self {
+        ActionId(id)
+    }
+}
+
+impl Id for DeviceId {
+    fn to(self) -> u16 {
+        self.0
+    }
+
+    fn from(id: u16) -> Self {
+        DeviceId(id)
+    }
 }

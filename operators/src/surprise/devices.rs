@@ -87,6 +87,15 @@ impl Devices {
         first.zip(newest)
     }
 
+    /// Bytes that they take beside themselves, roughly.
+    pub fn bytes(&self) -> usize {
+        let each = |left: &Left| {
+            let moments = size_of::<Moment>() * left.segment.moments.len();
+            size_of::<Left>() + moments + 4 * left.devices.len()
+        };
+        self.open.iter().map(each).sum::<usize>() + 8 * self.settled.len()
+    }
+
     /// The segments that are not final, in order of start, each with its regime.
     pub fn open(&self) -> impl Iterator<Item = (&Segment, u32)> {
         self.open.iter().map(|left| (&left.segment, left.regime))

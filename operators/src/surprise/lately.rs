@@ -50,6 +50,12 @@ impl Lately {
         self.0.retain(|known, _| *known >= regime);
     }
 
+    /// Bytes that they take beside themselves, roughly.
+    pub fn bytes(&self) -> usize {
+        let each = |of: &Regime| size_of::<(ActionId, [u32; BINS])>() * of.actions.len();
+        self.0.values().map(each).sum::<usize>() + size_of::<(u32, Regime)>() * self.0.len()
+    }
+
     /// A regime, if it is the newest.
     pub fn current(&self, regime: u32) -> Option<&Regime> {
         let newest = self.0.last_key_value();

@@ -16,19 +16,21 @@
 //! over the general. The counts are a function of the segments that stand, whatever the order in which they came and went:
 //! a segment that is taken back leaves nothing behind.
 //!
-//! A behaviour costs about a microsecond to judge and as much to learn; a home takes a few hundred bytes an action that it
-//! has and a few dozen a pair of actions that followed each other.
+//! A behaviour costs about a microsecond to judge and as much to learn; a home takes some two hundred bytes an action that it
+//! has and a few a pair of actions that followed each other.
 
 mod counts;
 mod devices;
 mod lately;
 mod situation;
+mod table;
 
 use serde::{Deserialize, Serialize};
 
 use counts::Whose;
-pub use counts::{Changes, Counts, Share};
+pub use counts::{Changes, Counts};
 pub use situation::{Situation, Trait, pause_from};
+pub use table::Share;
 
 use crate::habits::Vocabulary;
 use crate::words::{ActionId, Segment, Time};
@@ -190,6 +192,11 @@ impl Detector {
         self.since.or_else(open)
     }
 
+    /// Bytes that it takes beside itself, roughly.
+    pub(crate) fn bytes(&self) -> usize {
+        self.counts.bytes() + self.lately.bytes() + self.devices.bytes()
+    }
+
     /// What is counted.
     pub fn counts(&self) -> &Counts {
         &self.counts
@@ -269,10 +276,10 @@ impl Over<'_> {
         };
         let named = self.words.to_cohort(s.action);
         let (of, all) = (Trait::Hours, self.home.bins_of_all(Trait::Hours));
-        let general = over(self.cohort.bins_of_all(of), [1.0 / BINS as f32; BINS]);
-        let general = over(self.cohort.bins(named, of), general);
-        let known = over(self.home.bins(s.action, of), general);
-        lately.hours(s.action, known, all)[usize::from(s.bin(of))]
+        let general = over(&self.cohort.bins_of_all(of), [1.0 / BINS as f32; BINS]);
+        let general = over(&self.cohort.bins(named, of), general);
+        let known = over(&self.home.bins(s.action, of), general);
+        lately.hours(s.action, known, &all)[usize::from(s.bin(of))]
     }
 
     /// The probability of an action among those of its device, given the last one of it.

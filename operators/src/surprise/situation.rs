@@ -1,6 +1,7 @@
 //! What a behaviour is met in: its neighbours, its hours, its pauses, what repeats.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use serde::{Deserialize, Serialize};
 
@@ -39,7 +40,22 @@ impl Trait {
             Trait::Run | Trait::Often => REPEATS,
         }
     }
+
+    /// Where its bins lie among those of all.
+    pub(super) const fn cells(self) -> Range<usize> {
+        let first = match self {
+            Trait::Hours => 0,
+            Trait::PauseBefore => 8,
+            Trait::PauseAfter => 8 + PAUSES,
+            Trait::Run => 8 + 2 * PAUSES,
+            Trait::Often => 8 + 2 * PAUSES + REPEATS,
+        };
+        first..first + self.bins()
+    }
 }
+
+/// Bins of all traits.
+pub(super) const CELLS: usize = Trait::Often.cells().end;
 
 /// Bins of pauses: under a second, then by powers of four, the last but one without an end, the last for none (a segment's
 /// first or last behaviour).

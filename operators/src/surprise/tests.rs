@@ -5,6 +5,7 @@ use std::sync::Arc;
 use proptest::prelude::*;
 
 use super::*;
+use crate::state::Packing;
 use crate::words::{Action, Catalog, Catalogs, CohortId, Device, DeviceId, HomeId, Moment, Own};
 
 const ACTIONS: u16 = 6;
@@ -302,7 +303,8 @@ proptest! {
         whole.apply(&back);
         let mut at_once = Counts::default();
         at_once.apply(&one);
-        prop_assert_eq!(at_once, whole);
+        prop_assert_eq!(&at_once, &whole);
+        prop_assert_eq!(Counts::unpack(&whole.pack()), Some(whole));
         for s in &segments {
             one.add(&words, s, -1);
         }

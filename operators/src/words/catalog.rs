@@ -10,7 +10,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct DeviceId(pub u16);
 
-/// An action of the catalog, by position over all devices: actions of one device are neighbours.
+/// An action of the catalog. In one that did not [grow](Catalog::grown): by position over all devices, so that those of one device
+/// are neighbours.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct ActionId(pub u16);
 
@@ -77,6 +78,8 @@ pub enum CatalogError {
     },
     /// More devices or actions than ids (65,535).
     TooMany,
+    /// The ids of its actions do not name each once.
+    Ids,
 }
 
 impl std::fmt::Display for CatalogError {
@@ -93,6 +96,7 @@ impl std::fmt::Display for CatalogError {
                 f,
                 "a catalog holds at most 65,535 devices and as many actions"
             ),
+            Self::Ids => write!(f, "`ids` does not name each action of the catalog once"),
         }
     }
 }
@@ -167,21 +171,36 @@ impl Default for Index {
 #[serde(deny_unknown_fields)]
 struct CatalogFile {
     devices: Vec<Device>,
+    /// Of a catalog that grew: by action, its device and its position within that.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    ids: Option<Vec<(DeviceId, usize)>>,
 }
 
 impl TryFrom<CatalogFile> for Catalog {
     type Error = CatalogError;
     fn try_from(file: CatalogFile) -> Result<Self, CatalogError> {
-        Catalog::new(file.devices)
+        match file.ids {
+            None => Catalog::new(file.devices),
+            Some(ids) => Catalog::ordered(file.devices, ids),
+        }
     }
 }
 
 impl From<Catalog> for CatalogFile {
     fn from(catalog: Catalog) -> Self {
+        let ids: Vec<_> = catalog.ids().collect();
         CatalogFile {
+            ids: (ids != listed(&catalog.devices)).then_some(ids),
             devices: catalog.devices,
         }
     }
+}
+
+/// Each action's device and its position within that, in the order of the devices.
+fn listed(devices: &[Device]) -> Vec<(DeviceId, usize)> {
+    let devices = (0..=u16::MAX).map(DeviceId).zip(devices);
+    let all = devices.flat_map(|(d, device)| (0..device.actions.len()).map(move |a| (d, a)));
+    all.collect()
 }
 
 impl Catalog {
@@ -190,60 +209,141 @@ impl Catalog {
     /// # Errors
     /// A name that stands twice, a `closes` that names nothing, or more than 65,535 devices or actions.
     pub fn new(devices: Vec<Device>) -> Result<Self, CatalogError> {
-        let actions = devices.iter().map(|device| device.actions.len()).sum();
+        let actions: usize = devices.iter().map(|device| device.actions.len()).sum();
         // One less than there are ids, so that their number is one, too.
         if devices.len().max(actions) > usize::from(u16::MAX) {
             return Err(CatalogError::TooMany);
         }
+        let ids = listed(&devices);
+        Catalog::ordered(devices, ids)
+    }
+
+    /// What this catalog becomes where `devices` were met as well: what it has keeps its ids, what is new comes behind in the
+    /// order given. A known action closes what it closed, and what it closes there.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new).
+    ///
+    /// # Examples
+    /// ```
+    /// use hearth_operators::words::{Action, Catalog, Device};
+    ///
+    /// let lamp = |actions: &[&str]| {
+    ///     Device::new("Lamp", actions.iter().map(|action| Action::new(*action)).collect())
+    /// };
+    /// let catalog = Catalog::new(vec![lamp(&["on"]), Device::new("Fan", vec![Action::new("on")])]).unwrap();
+    /// let grown = catalog.grown(&[lamp(&["off", "on"])]).unwrap();
+    /// let names: Vec<_> = grown.action_ids().map(|action| grown.full_name(action)).collect();
+    /// assert_eq!(names, ["Lamp:on", "Fan:on", "Lamp:off"]);
+    /// ```
+    pub fn grown(&self, devices: &[Device]) -> Result<Self, CatalogError> {
+        let mut all = self.devices.clone();
+        let mut ids: Vec<_> = self.ids().collect();
+        for device in devices {
+            let known = self.device(&device.name);
+            let place = known.map_or(all.len(), |id| usize::from(id.0));
+            let id = DeviceId(u16::try_from(place).map_err(|_| CatalogError::TooMany)?);
+            if known.is_none() {
+                all.push(Device {
+                    actions: Vec::new(),
+                    ..device.clone()
+                });
+            }
+            let own = &mut all[place].actions;
+            for action in &device.actions {
+                let Some(known) = own.iter_mut().find(|known| known.name == action.name) else {
+                    ids.push((id, own.len()));
+                    own.push(action.clone());
+                    continue;
+                };
+                let new = action.closes.iter();
+                let new = new.filter(|closed| !known.closes.contains(closed)).cloned();
+                let new: Vec<_> = new.collect();
+                known.closes.extend(new);
+            }
+        }
+        if all.len().max(ids.len()) > usize::from(u16::MAX) {
+            return Err(CatalogError::TooMany);
+        }
+        Catalog::ordered(all, ids)
+    }
+
+    /// Other devices in the place of these, one for one with all their actions, under the same ids.
+    ///
+    /// # Errors
+    /// As of [`new`](Self::new), or they do not stand one for one.
+    pub fn renamed(&self, devices: Vec<Device>) -> Result<Self, CatalogError> {
+        Catalog::ordered(devices, self.ids().collect())
+    }
+
+    /// Devices whose actions have ids in the order of `ids`, which must name each once.
+    fn ordered(devices: Vec<Device>, ids: Vec<(DeviceId, usize)>) -> Result<Self, CatalogError> {
         let mut catalog = Catalog {
-            device_of: Vec::with_capacity(actions),
-            within: Vec::with_capacity(actions),
-            closes: Vec::with_capacity(actions),
+            device_of: Vec::with_capacity(ids.len()),
+            within: Vec::with_capacity(ids.len()),
+            closes: Vec::with_capacity(ids.len()),
             device_index: Index::with_room(devices.len()),
-            action_index: Index::with_room(actions),
+            action_index: Index::with_room(ids.len()),
             devices,
         };
-        for d in 0..catalog.devices.len() as u16 {
-            catalog.add_device(DeviceId(d))?;
+        let mut sorted = ids.clone();
+        sorted.sort_unstable();
+        if sorted != listed(&catalog.devices) {
+            return Err(CatalogError::Ids);
+        }
+        for (id, device) in (0..).zip(&catalog.devices) {
+            let same = |other: u16| catalog.devices[usize::from(other)].name == device.name;
+            if !catalog.device_index.add(id, &*device.name, same) {
+                return Err(CatalogError::Twice(device.name.clone()));
+            }
+        }
+        for (device, within) in ids {
+            catalog.add_action(device, within)?;
+        }
+        for action in catalog.action_ids() {
+            let closes = catalog.closed_by(action)?;
+            catalog.closes.push(closes);
         }
         Ok(catalog)
     }
 
-    /// Gives ids to a device's actions and finds what they close.
-    fn add_device(&mut self, id: DeviceId) -> Result<(), CatalogError> {
-        let devices = &self.devices;
-        let device = &devices[usize::from(id.0)];
-        let same = |other: u16| devices[usize::from(other)].name == device.name;
-        if !self.device_index.add(id.0, &*device.name, same) {
-            return Err(CatalogError::Twice(device.name.clone()));
+    /// Gives the next id to an action.
+    fn add_action(&mut self, device: DeviceId, within: usize) -> Result<(), CatalogError> {
+        let (own, devices) = (&self.devices[usize::from(device.0)], &self.devices);
+        let name = &own.actions[within].name;
+        let (device_of, position) = (&self.device_of, &self.within);
+        let same = |other: u16| {
+            let other = usize::from(other);
+            device_of[other] == device
+                && devices[usize::from(device.0)].actions[position[other]].name == *name
+        };
+        let id = device_of.len() as u16;
+        if !self.action_index.add(id, (&*own.name, &**name), same) {
+            return Err(CatalogError::Twice(format!("{}:{name}", own.name)));
         }
-        let first = self.device_of.len() as u16;
-        // Those of other devices are found in the table too, but come before these.
-        let name = |other: u16| &*device.actions[usize::from(other - first)].name;
-        for (own, action) in (first..).zip(&device.actions) {
-            let same = |other: u16| other >= first && name(other) == action.name;
-            let key = (&*device.name, &*action.name);
-            if !self.action_index.add(own, key, same) {
-                let twice = format!("{}:{}", device.name, action.name);
-                return Err(CatalogError::Twice(twice));
-            }
-            self.device_of.push(id);
-            self.within.push(usize::from(own - first));
-        }
-        for action in &device.actions {
-            let closed = action.closes.iter().map(|closed| {
-                let same = |other: u16| other >= first && name(other) == *closed;
-                let found = self.action_index.find((&*device.name, &**closed), same);
-                found
-                    .map(ActionId)
-                    .map_err(|_| CatalogError::ClosesUnknown {
-                        action: format!("{}:{}", device.name, action.name),
-                        closes: closed.clone(),
-                    })
-            });
-            self.closes.push(closed.collect::<Result<_, _>>()?);
-        }
+        self.device_of.push(device);
+        self.within.push(within);
         Ok(())
+    }
+
+    /// What an action says that it closes.
+    fn closed_by(&self, action: ActionId) -> Result<Vec<ActionId>, CatalogError> {
+        let device = &self.devices[usize::from(self.device_of(action).0)];
+        let closes = &device.actions[self.within[usize::from(action.0)]].closes;
+        let closed = closes.iter().map(|closed| {
+            let found = self.find(&device.name, closed);
+            found.ok_or_else(|| CatalogError::ClosesUnknown {
+                action: self.full_name(action),
+                closes: closed.clone(),
+            })
+        });
+        closed.collect()
+    }
+
+    /// By action: its device, and its position within that.
+    pub(super) fn ids(&self) -> impl Iterator<Item = (DeviceId, usize)> {
+        let devices = self.device_of.iter().copied();
+        devices.zip(self.within.iter().copied())
     }
 
     /// The devices, by [`DeviceId`].
@@ -301,7 +401,7 @@ impl Catalog {
         })
     }
 
-    fn find(&self, device: &str, action: &str) -> Option<ActionId> {
+    pub(super) fn find(&self, device: &str, action: &str) -> Option<ActionId> {
         let same = |id: u16| {
             self.action_name(ActionId(id)) == action && self.device_name(ActionId(id)) == device
         };
@@ -372,6 +472,28 @@ mod tests {
             Device::new("b", vec![closing]),
         ]);
         assert!(matches!(unknown, Err(CatalogError::ClosesUnknown { .. })));
+    }
+
+    #[test]
+    fn a_grown_one_is_written_with_its_ids() {
+        let lamp = |actions: &[&str]| {
+            Device::new("Lamp", actions.iter().map(|a| Action::new(*a)).collect())
+        };
+        let was = Catalog::new(vec![
+            lamp(&["on"]),
+            Device::new("Fan", vec![Action::new("on")]),
+        ]);
+        let now = was.unwrap().grown(&[lamp(&["on", "off"])]).unwrap();
+        let names = |catalog: &Catalog| -> Vec<String> {
+            let ids = catalog.action_ids();
+            ids.map(|action| catalog.full_name(action)).collect()
+        };
+        assert_eq!(names(&now), ["Lamp:on", "Fan:on", "Lamp:off"]);
+        let mut file = CatalogFile::from(now.clone());
+        let read = Catalog::try_from(CatalogFile::from(now.clone())).unwrap();
+        assert_eq!(names(&read), names(&now));
+        file.ids.as_mut().unwrap()[0] = (DeviceId(1), 0);
+        assert_eq!(Catalog::try_from(file).unwrap_err(), CatalogError::Ids);
     }
 
     #[test]

@@ -16,6 +16,8 @@ pub enum ShiftKind {
     Occupancy,
     /// Anything a person can say.
     Text,
+    /// Nobody declared it: it was found, and its words are what differs.
+    Drift,
 }
 
 impl ShiftKind {
@@ -26,11 +28,12 @@ impl ShiftKind {
             Self::Schedule => "schedule",
             Self::Occupancy => "occupancy",
             Self::Text => "text",
+            Self::Drift => "drift",
         }
     }
 }
 
-/// A declared change of context, `from → to`, at an instant.
+/// A change of context, `from → to`, at an instant: declared, or found.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Shift {
     /// The home, or `None` for all homes (`"*"` in files).

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::sync::{Arc, Mutex};
 
+use crate::pieces::Pieces;
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::alarms::Budget;
 use hearth_operators::compress::Alpha;
@@ -66,6 +67,7 @@ pub struct Log {
     pub alpha: Alpha,
     pub fitting: Fitting,
     pub strictness: Strictness,
+    pub adapts: bool,
     pub workers: usize,
     /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
     pub suspensions: Vec<(usize, usize)>,
@@ -93,14 +95,15 @@ pub fn logs() -> impl Strategy<Value = Log> {
         learning: 2,
         evidence,
     });
-    let run = (any::<bool>(), alpha, fitting, strictness, 1usize..=4);
+    let drift = (strictness, any::<bool>());
+    let run = (any::<bool>(), alpha, fitting, drift, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
         |(
             events,
             rules,
             (disorder, seed, repeats),
             shifts,
-            (ended, alpha, fitting, strictness, workers),
+            (ended, alpha, fitting, (strictness, adapts), workers),
         )| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
@@ -188,6 +191,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 alpha,
                 fitting,
                 strictness,
+                adapts,
                 workers,
                 suspensions: Vec::new(),
             }
@@ -244,7 +248,7 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
 /// Logs that are interrupted once or twice.
 pub fn interrupted() -> impl Strategy<Value = Log> {
     let suspension = (any::<prop::sample::Index>(), 1usize..=4);
-    let suspensions = prop::collection::vec(suspension, 1..3);
+    let suspensions = prop::collection::vec(suspension, 1..5);
     (forgetful(), suspensions).prop_map(|(mut log, suspensions)| {
         let places = epochs(&log) + 1;
         let place = |(at, workers): (prop::sample::Index, usize)| (at.index(places), workers);
@@ -401,14 +405,21 @@ pub fn embedding(sequence: &Sequence) -> Vec<f32> {
 /// Runs the dataflow over the whole log, suspended where the log says so.
 pub fn run(log: &Log) -> Outputs {
     let all = Arc::new(Mutex::new(Outputs::default()));
+    let mut kept = Pieces::default();
     let mut states = Vec::new();
     let mut workers = log.workers;
     let mut from = 0;
     for &(until, more) in &log.suspensions {
-        states = stretch(log, from..until, workers, &states, &all, true);
+        let mut held = stretch(log, from..until, workers, states, &all, true);
+        kept.write(&mut held);
+        // Homes find their workers when they are read, or move to others afterwards.
+        states = match more % 2 {
+            0 => kept.read(more),
+            _ => State::deal(kept.read(kept.workers()), more),
+        };
         (from, workers) = (until, more);
     }
-    stretch(log, from..epochs(log), workers, &states, &all, false);
+    stretch(log, from..epochs(log), workers, states, &all, false);
     let mut outputs = all.lock().expect("no test panics").clone();
     outputs.requests.sort();
     outputs
@@ -419,19 +430,12 @@ fn stretch(
     log: &Log,
     epochs: std::ops::Range<usize>,
     workers: usize,
-    states: &[State],
+    states: Vec<State>,
     all: &Arc<Mutex<Outputs>>,
     suspended: bool,
 ) -> Vec<State> {
-    // As they would lie on a disk.
-    let states = states.iter().map(|state: &State| {
-        let bytes = bincode::serialize(state).expect("states are plain data");
-        bincode::deserialize(&bytes).expect("what was written is read")
-    });
-    let dealt = State::deal(states.collect(), workers)
-        .into_iter()
-        .map(Some)
-        .collect();
+    let mut dealt: Vec<_> = states.into_iter().map(Some).collect();
+    dealt.resize_with(workers, || None);
     let dealt: Arc<Mutex<Vec<Option<State>>>> = Arc::new(Mutex::new(dealt));
     let taken = Arc::new(Mutex::new(Vec::new()));
     let (shared, log, out) = (all.clone(), log.clone(), taken.clone());
@@ -448,7 +452,14 @@ fn stretch(
             models: log.fitting,
             trial: TRIAL,
             budget: BUDGET,
+            // With an odd number of workers every home is packed whenever it can be.
+            model_memory: if worker.peers() % 2 == 1 {
+                0
+            } else {
+                usize::MAX
+            },
             drift: Some(log.strictness),
+            adapts: log.adapts,
             limit: 2,
             requests: 2,
         };
@@ -541,9 +552,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
         });
     }
     keep(learnt.heard, all, |o, e, h| o.heard.push((e, h)));
-    if let Some(drifts) = learnt.drifts {
-        keep(drifts, all, |o, e, d| o.drifts.push((e, d)));
-    }
+    keep(ingested.found, all, |o, e, d| o.drifts.push((e, d)));
     keep(learnt.scores, all, |o, e, s| o.scores.push((e, s)));
     keep(learnt.adjustments, all, |o, e, a| {
         o.adjustments.push((e, a));
@@ -660,8 +669,31 @@ pub fn cases() -> ProptestConfig {
     config
 }
 
-/// The shifts that a home knows after `epoch`, without those that it refused.
+/// The shifts that a home knows after `epoch`, without those that it refused: declared, and found where these end regimes.
 pub fn known(log: &Log, outputs: &Outputs, home: HomeId, epoch: Epoch) -> Vec<Shift> {
+    let mut shifts = declared(log, outputs, home, epoch);
+    let found = outputs.drifts.iter().filter(|(_, d)| d.home == home);
+    for (at, drift) in found.filter(|(at, _)| log.adapts && *at <= epoch) {
+        let declared = declared(log, outputs, home, *at);
+        let mut times = declared.iter().map(|shift| shift.time.0);
+        let near = log.strictness.learning as i64 * Time::DAY;
+        if !times.any(|time| (time - drift.since.0).abs() < near) {
+            let (from, to) = drift.changes.in_words(log.rules.catalogs.of(home));
+            let kind = ShiftKind::Drift;
+            let of_home = shift(Some(home.0), drift.since);
+            shifts.push(Shift {
+                kind,
+                from,
+                to,
+                ..of_home
+            });
+        }
+    }
+    shifts
+}
+
+/// Those of them that were declared.
+pub fn declared(log: &Log, outputs: &Outputs, home: HomeId, epoch: Epoch) -> Vec<Shift> {
     let told = log.shifts.iter().filter(|(e, _)| *e as Epoch <= epoch);
     let mine = told.filter(|(_, s)| s.home.is_none_or(|h| h == home));
     let same = |a: &Shift, b: &Shift| (a.time, a.kind, &a.from) == (b.time, b.kind, &b.from);

@@ -7,6 +7,7 @@ mod drift;
 mod gather;
 mod log;
 mod models;
+mod pieces;
 mod request;
 mod score;
 mod services;
@@ -38,6 +39,7 @@ proptest! {
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         request::an_ended_regime_asks_for_each_weekday(&outputs)?;
         drift::drifts_are_those_of_the_twin(&log, &outputs)?;
+        drift::one_change_is_one_shift(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
     }
 
@@ -79,8 +81,8 @@ proptest! {
         prop_assert_eq!(stands, 0);
     }
 
-    /// States taken out at any epoch, encoded, dealt to any number of workers and put back: the streams are as if nothing had
-    /// happened, whatever was open outside.
+    /// States taken out at some epochs, written as what changed since the time before, read and put back into any number of workers:
+    /// the streams are as if nothing had happened, whatever was open outside.
     #[test]
     fn a_suspension_makes_no_difference(log in interrupted()) {
         let mut undisturbed = log.clone();
@@ -89,6 +91,30 @@ proptest! {
         for (stream, lines) in expected {
             prop_assert_eq!(&outputs[stream], &lines, "{}", stream);
         }
+    }
+
+    /// Where behaviours come in order, batches and workers make no difference to what is found, and to what comes of it.
+    #[test]
+    fn batches_make_no_difference_to_what_is_found(mut log in logs(), cut in 1usize..20, workers in 1usize..=4) {
+        let mut all: Vec<_> = log.epochs.drain(..).flatten().collect();
+        all.sort_by_key(|b| (b.moment, b.home));
+        // Which of two events of one id counts is a matter of order.
+        all.iter_mut().for_each(|behavior| behavior.id = None);
+        // What jumps is there as soon as something else confirms it: that is a matter of batches.
+        log.rules.max_jump = 100_000 * Time::DAY;
+        // Soon enough for something to be found.
+        log.rules.lateness = log.rules.lateness.min(Time::DAY);
+        log.adapts = true;
+        log.ended = true;
+        log.shifts.iter_mut().for_each(|(epoch, _)| *epoch = 0);
+        let mut others = log.clone();
+        log.epochs = vec![all.clone()];
+        others.epochs = all.chunks(cut).map(<[_]>::to_vec).collect();
+        others.epochs.resize(others.epochs.len().max(1), Vec::new());
+        others.workers = workers;
+        let (a, b) = (run(&log), run(&others));
+        prop_assert_eq!(drift::without_epochs(&a), drift::without_epochs(&b));
+        prop_assert_eq!(at(&a.regimes, Epoch::MAX), at(&b.regimes, Epoch::MAX));
     }
 
     /// Where nothing is late, the order, the batches and the workers make no difference in the end.

@@ -91,6 +91,7 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         catalogs: catalogs.clone(),
         lateness: log.rules.lateness,
         budget: BUDGET,
+        memory: 0,
     };
     let said = detect(&lives, &feedback, &watch, counted);
     prop_assert_eq!(sorted(&outputs.alarms), sorted(&said.alarms));

@@ -8,6 +8,7 @@ use hearth_operators::words::{Catalog, Catalogs};
 
 use super::material::Pair;
 use crate::config::{Config, LlmConfig, Synthesizer};
+use crate::disk::Disk;
 use crate::home_names::HomeNames;
 use crate::pool::Work;
 use crate::stop::Stop;
@@ -45,7 +46,7 @@ impl Model {
             ..Config::default()
         };
         let engine = Arc::new(llm::engine(&config)?);
-        let records = llm::records(&config.llm, &engine, out)?;
+        let records = llm::records(&config.llm, &engine, &Disk::real(), out)?;
         Ok(Some(Model {
             config,
             engine,

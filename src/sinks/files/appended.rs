@@ -1,14 +1,14 @@
 //! A file that is only appended to: plain, or packed by zstd once it is large.
 
-use std::fs::File;
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use zstd::stream::write::Encoder;
 
-use super::{Durable, SinkError, remove};
+use super::{Durable, Folder, SinkError};
 use crate::config::Packing;
+use crate::disk::{Disk, File, Open};
 use crate::outputs::Stream;
 
 /// Bytes of lines from which on a file is packed, where that is left to its size: what is below, a person may want to look
@@ -23,6 +23,7 @@ const BUFFER: usize = 1 << 18;
 
 /// A stream's file.
 pub struct Appended {
+    disk: Disk,
     /// Where it is; of a packed one, with another ending.
     path: PathBuf,
     packed_path: PathBuf,
@@ -64,20 +65,24 @@ impl Appended {
     /// # Errors
     /// It cannot be created: which, and why.
     pub fn create(
-        dir: &Path,
+        folder: &Folder,
         stream: Stream,
         packing: Packing,
     ) -> Result<Self, (PathBuf, io::Error)> {
+        let (disk, dir) = (folder.disk(), folder.path());
         let (path, packed_path) = (stream.path(dir), stream.packed_path(dir));
         let opened = match packing {
             Packing::Zstd => (
                 &packed_path,
-                create(&packed_path).and_then(encoder).map(Body::Packed),
+                create(disk, &packed_path)
+                    .and_then(encoder)
+                    .map(Body::Packed),
             ),
-            Packing::Auto | Packing::None => (&path, create(&path).map(Body::Plain)),
+            Packing::Auto | Packing::None => (&path, create(disk, &path).map(Body::Plain)),
         };
         match opened {
             (_, Ok(body)) => Ok(Appended {
+                disk: disk.clone(),
                 body,
                 path,
                 packed_path,
@@ -93,23 +98,25 @@ impl Appended {
     /// # Errors
     /// It is missing or shorter than it was, or cannot be opened: which, and why.
     pub fn back_to(
-        dir: &Path,
+        folder: &Folder,
         stream: Stream,
         packing: Packing,
         place: Place,
     ) -> Result<Self, (PathBuf, io::Error)> {
+        let (disk, dir) = (folder.disk(), folder.path());
         let (path, packed_path) = (stream.path(dir), stream.packed_path(dir));
         let body = match place.packed {
-            true => open_at(&packed_path, place.file)
+            true => open_at(disk, &packed_path, place.file)
                 .and_then(encoder)
                 .map(Body::Packed),
             // It may have been packed since; then the packed one begins with what it held.
-            false => unpack(&path, &packed_path, place.file)
-                .and_then(|()| open_at(&path, place.file))
+            false => unpack(disk, &path, &packed_path, place.file)
+                .and_then(|()| open_at(disk, &path, place.file))
                 .map(Body::Plain),
         };
         match body {
             Ok(body) => Ok(Appended {
+                disk: disk.clone(),
                 body,
                 path,
                 packed_path,
@@ -126,7 +133,7 @@ impl Appended {
     /// Lets others see what was appended, and says where that ends, and what has it outlive a power failure.
     pub fn cut(&mut self) -> Result<(Place, Durable), SinkError> {
         let file = self.end().map_err(|source| self.failed(source))?;
-        let length = file.metadata().map_err(|source| self.failed(source))?.len();
+        let length = file.length().map_err(|source| self.failed(source))?;
         let packed = matches!(self.body, Body::Packed(_));
         let place = Place {
             packed,
@@ -140,7 +147,7 @@ impl Appended {
         };
         let path = path.clone();
         let sync = move || {
-            let synced = file.sync_data();
+            let synced = file.sync();
             synced.map_err(|source| SinkError::Write { path, source })
         };
         Ok((place, Box::new(sync)))
@@ -181,13 +188,18 @@ impl Appended {
         self.body.flush().map_err(|source| self.failed(source))
     }
 
-    /// Nothing more comes.
+    /// Nothing more comes: what was appended outlives a power failure.
     pub fn finish(&mut self) -> Result<(), SinkError> {
         if let Body::Packed(encoder) = &mut self.body {
             let finished = encoder.do_finish();
             finished.map_err(|source| self.failed(source))?;
         }
-        self.flush()
+        self.flush()?;
+        let file = match &self.body {
+            Body::Plain(file) => file.get_ref(),
+            Body::Packed(packed) => packed.get_ref().get_ref(),
+        };
+        file.sync().map_err(|source| self.failed(source))
     }
 
     /// What went wrong with it.
@@ -208,12 +220,14 @@ impl Appended {
         let mut plain = plain.get_ref();
         plain.rewind()?;
         // One that is there was begun by a run that is no more.
-        remove(&self.packed_path)?;
-        let mut packed = encoder(create(&self.packed_path)?)?;
+        self.disk.remove(&self.packed_path)?;
+        let mut packed = encoder(create(&self.disk, &self.packed_path)?)?;
         io::copy(&mut plain, &mut packed)?;
         self.body = Body::Packed(packed);
-        self.end()?.sync_data()?;
-        remove(&self.path)
+        self.end()?.sync()?;
+        self.disk
+            .sync_folder(self.path.parent().unwrap_or(Path::new("")))?;
+        self.disk.remove(&self.path)
     }
 
     /// Puts another file in its place.
@@ -240,38 +254,35 @@ impl Write for Body {
 }
 
 /// It is read again where it grows large.
-fn create(path: &Path) -> io::Result<BufWriter<File>> {
-    let file = File::options()
-        .read(true)
-        .write(true)
-        .create_new(true)
-        .open(path)?;
+fn create(disk: &Disk, path: &Path) -> io::Result<BufWriter<File>> {
+    let file = disk.open(path, Open::New)?;
     Ok(BufWriter::with_capacity(BUFFER, file))
 }
 
 /// A file that is there, to go on behind its first so many bytes.
-fn open_at(path: &Path, bytes: u64) -> io::Result<BufWriter<File>> {
-    let mut file = File::options().read(true).write(true).open(path)?;
-    let there = file.metadata()?.len();
+fn open_at(disk: &Disk, path: &Path, bytes: u64) -> io::Result<BufWriter<File>> {
+    let mut file = disk.open(path, Open::Update)?;
+    let there = file.length()?;
     if there < bytes {
         let missing = format!("it has {there} bytes, and had {bytes}: something was taken from it");
         return Err(io::Error::other(missing));
     }
-    file.set_len(bytes)?;
+    file.set_length(bytes)?;
     file.seek(SeekFrom::End(0))?;
     Ok(BufWriter::with_capacity(BUFFER, file))
 }
 
 /// Has a file be plain again, if it is not there but its packed one is: as far as it once went.
-fn unpack(path: &Path, packed: &Path, bytes: u64) -> io::Result<()> {
-    if !path.try_exists()? && packed.try_exists()? {
-        let read = zstd::stream::read::Decoder::new(File::open(packed)?)?;
-        let mut plain = create(path)?;
+fn unpack(disk: &Disk, path: &Path, packed: &Path, bytes: u64) -> io::Result<()> {
+    if disk.kind(path).is_none() && disk.kind(packed).is_some() {
+        let read = zstd::stream::read::Decoder::new(disk.open(packed, Open::Read)?)?;
+        let mut plain = create(disk, path)?;
         io::copy(&mut read.take(bytes), &mut plain)?;
         plain.flush()?;
-        plain.get_ref().sync_data()?;
+        plain.get_ref().sync()?;
+        disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
     }
-    remove(packed)
+    disk.remove(packed)
 }
 
 fn encoder(file: BufWriter<File>) -> io::Result<Encoder<'static, BufWriter<File>>> {

@@ -1,12 +1,15 @@
 //! The folder itself: one run at a time, nothing of an earlier one is left, nothing outside is touched.
 
-use std::fs::{File, TryLockError};
+use std::fs::TryLockError;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use super::models::Models;
-use super::remove;
-use crate::outputs::{Stream, summary_path};
+use crate::disk::{Disk, File, Kind, Open};
+use crate::outputs::{Stream, cassette_path, state_path, summary_path};
+
+/// How what lies beside the outputs is named; it makes no folder somebody else's.
+const BESIDE: &str = ".hearth.";
 
 /// OpenRows by the run that writes into the folder. It stays: who removed it could remove it under the next run.
 const LOCK: &str = ".hearth.lock";
@@ -54,6 +57,7 @@ pub enum FolderError {
 /// An output folder that this run alone writes into, until it is dropped.
 #[derive(Debug)]
 pub struct Folder {
+    disk: Disk,
     path: PathBuf,
     _lock: File,
 }
@@ -65,15 +69,16 @@ impl Folder {
     /// # Errors
     /// It cannot be created, holds other files but none of Hearth's, another run writes into it, or an input lies in it.
     pub fn claim<'a>(
+        disk: &Disk,
         path: &Path,
         inputs: impl IntoIterator<Item = &'a Path>,
     ) -> Result<Folder, FolderError> {
-        std::fs::create_dir_all(path).map_err(creating(path))?;
-        let inside = Contents::of(path)?;
+        disk.create_folder(path).map_err(creating(path))?;
+        let inside = Contents::of(disk, path)?;
         if inside.foreign && !inside.ours {
             return Err(FolderError::Occupied(path.to_owned()));
         }
-        let real = path.canonicalize().map_err(creating(path))?;
+        let real = disk.canonicalize(path).map_err(creating(path))?;
         for input in inputs {
             // What is no file, such as `-`, lies nowhere.
             if input.canonicalize().is_ok_and(|it| it.starts_with(&real)) {
@@ -84,14 +89,20 @@ impl Folder {
             }
         }
         for file in outputs(path) {
-            if file.symlink_metadata().is_ok_and(|it| it.is_dir()) {
+            if disk.kind(&file) == Some(Kind::Folder) {
                 return Err(FolderError::InTheWay(file));
             }
         }
         Ok(Folder {
+            disk: disk.clone(),
             path: path.to_owned(),
-            _lock: lock(path)?,
+            _lock: lock(disk, path)?,
         })
+    }
+
+    /// What it lies on.
+    pub fn disk(&self) -> &Disk {
+        &self.disk
     }
 
     /// Where it is.
@@ -99,20 +110,29 @@ impl Folder {
         &self.path
     }
 
+    /// Has the names in it outlive a power failure.
+    pub(super) fn sync(&self) -> Result<(), FolderError> {
+        let synced = self.disk.sync_folder(&self.path);
+        synced.map_err(creating(&self.path))
+    }
+
     /// Takes back what says that the outputs are complete.
     pub(super) fn reopen(&self) -> Result<(), FolderError> {
         let summary = summary_path(&self.path);
-        remove(&summary).map_err(creating(&summary))
+        self.disk.remove(&summary).map_err(creating(&summary))?;
+        self.sync()
     }
 
     /// Removes an earlier output: the summary first, for a folder without one is known to be incomplete, and all of it before
     /// anything new is written. Links are removed, not followed.
     pub(super) fn clear(&self) -> Result<(), FolderError> {
+        self.reopen()?;
         for file in outputs(&self.path) {
-            remove(&file).map_err(creating(&file))?;
+            self.disk.remove(&file).map_err(creating(&file))?;
         }
-        let models = Models::of(&self.path);
-        models.clear().map_err(creating(&self.path))
+        let models = Models::of(&self.disk, &self.path);
+        models.clear().map_err(creating(&self.path))?;
+        self.sync()
     }
 }
 
@@ -126,33 +146,35 @@ fn outputs(dir: &Path) -> impl Iterator<Item = PathBuf> {
 struct Contents {
     /// An output of Hearth.
     ours: bool,
-    /// Something, except for the lock.
+    /// Something that a run of Hearth does not leave there before its first output.
     foreign: bool,
 }
 
 impl Contents {
-    fn of(dir: &Path) -> Result<Self, FolderError> {
-        let there = |file: PathBuf| file.symlink_metadata().is_ok();
-        let mut foreign = false;
-        for entry in std::fs::read_dir(dir).map_err(creating(dir))? {
-            foreign |= entry.map_err(creating(dir))?.file_name() != LOCK;
-        }
+    fn of(disk: &Disk, dir: &Path) -> Result<Self, FolderError> {
+        let there = |file: PathBuf| disk.kind(&file).is_some();
+        let inside = disk.list(dir).map_err(creating(dir))?;
         Ok(Contents {
-            ours: Models::of(dir).exist() || outputs(dir).any(there),
-            foreign,
+            ours: Models::of(disk, dir).exist() || outputs(dir).any(there),
+            foreign: inside.iter().any(|path| {
+                !is_beside(path) && *path != cassette_path(dir) && *path != state_path(dir)
+            }),
         })
     }
 }
 
+fn is_beside(path: &Path) -> bool {
+    let name = path.file_name().unwrap_or_default();
+    name.as_encoded_bytes().starts_with(BESIDE.as_bytes())
+}
+
 /// Locks the folder for this process; the system releases it with the process, however that ends.
-fn lock(dir: &Path) -> Result<File, FolderError> {
+fn lock(disk: &Disk, dir: &Path) -> Result<File, FolderError> {
     let path = dir.join(LOCK);
-    if path.symlink_metadata().is_ok_and(|it| !it.is_file()) {
+    if disk.kind(&path).is_some_and(|kind| kind != Kind::File) {
         return Err(FolderError::InTheWay(path));
     }
-    let mut options = File::options();
-    let file = options.write(true).create(true).truncate(false).open(&path);
-    let file = file.map_err(creating(&path))?;
+    let file = disk.open(&path, Open::Append).map_err(creating(&path))?;
     match file.try_lock() {
         Ok(()) => Ok(file),
         Err(TryLockError::WouldBlock) => Err(FolderError::InUse(dir.to_owned())),

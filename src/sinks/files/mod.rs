@@ -4,10 +4,6 @@ mod appended;
 mod folder;
 mod models;
 
-use std::fs::File;
-use std::io::{self, Write};
-use std::path::Path;
-
 use hearth_operators::words::Epoch;
 
 use super::{Durable, Positions, Sink, SinkError};
@@ -37,13 +33,18 @@ impl Files {
     pub fn create(folder: &Folder, packing: Packing) -> Result<Files, FolderError> {
         folder.clear()?;
         let create = |stream| {
-            let created = Appended::create(folder.path(), stream, packing);
+            let created = Appended::create(folder, stream, packing);
             created.map_err(|(path, source)| FolderError::Create { path, source })
         };
-        let files = Stream::ALL.into_iter().map(create);
+        let files: Vec<Appended> = Stream::ALL
+            .into_iter()
+            .map(create)
+            .collect::<Result<_, _>>()?;
+        // A cut says how far they go, and so that they are there.
+        folder.sync()?;
         Ok(Files {
-            files: files.collect::<Result<_, _>>()?,
-            models: Models::of(folder.path()),
+            files,
+            models: Models::of(folder.disk(), folder.path()),
             line: Vec::new(),
         })
     }
@@ -62,12 +63,12 @@ impl Files {
         folder.reopen()?;
         let files = Stream::ALL.map(|stream| {
             let place = positions.get(&stream).copied().unwrap_or_default();
-            Appended::back_to(folder.path(), stream, packing, place)
+            Appended::back_to(folder, stream, packing, place)
                 .map_err(|(path, source)| FolderError::Reopen { path, source })
         });
         Ok(Files {
             files: files.into_iter().collect::<Result<_, _>>()?,
-            models: Models::of(folder.path()),
+            models: Models::of(folder.disk(), folder.path()),
             line: Vec::new(),
         })
     }
@@ -96,6 +97,7 @@ impl Sink for Files {
     }
 
     fn finish(&mut self) -> Result<(), SinkError> {
+        // Before the summary says that they are complete.
         self.files.iter_mut().try_for_each(Appended::finish)
     }
 
@@ -108,23 +110,6 @@ impl Sink for Files {
         }
         let durable = || files.into_iter().try_for_each(|durable| durable());
         Ok((positions, Box::new(durable)))
-    }
-}
-
-/// Writes a file anew. Whatever stood under its name, a link for one, is removed, not written to.
-///
-/// # Errors
-/// It cannot be removed or written.
-pub fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
-    remove(path)?;
-    File::create_new(path)?.write_all(bytes)
-}
-
-/// Removes a file or a link, if there is one.
-fn remove(path: &Path) -> io::Result<()> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => Ok(()),
     }
 }
 

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use super::SinkError;
+use crate::disk::{Disk, Kind};
 use crate::outputs::{Model, ModelOf, Names};
 
 /// Bytes of a home's name that its folder shows; longer names are told apart by a hash behind.
@@ -12,17 +13,23 @@ const SHOWN: usize = 100;
 
 /// The folder of an output that holds models.
 #[derive(Clone, Debug)]
-pub struct Models(PathBuf);
+pub struct Models {
+    disk: Disk,
+    folder: PathBuf,
+}
 
 impl Models {
     /// In an output folder.
-    pub fn of(dir: &Path) -> Self {
-        Models(dir.join("models"))
+    pub fn of(disk: &Disk, dir: &Path) -> Self {
+        Models {
+            disk: disk.clone(),
+            folder: dir.join("models"),
+        }
     }
 
     /// Whether there are any.
     pub fn exist(&self) -> bool {
-        self.0.symlink_metadata().is_ok()
+        self.disk.kind(&self.folder).is_some()
     }
 
     /// Removes those of an earlier output; of a link, the link alone.
@@ -30,15 +37,15 @@ impl Models {
     /// # Errors
     /// What the system says.
     pub fn clear(&self) -> io::Result<()> {
-        match self.0.symlink_metadata() {
-            Ok(found) if found.is_dir() => std::fs::remove_dir_all(&self.0),
-            _ => super::remove(&self.0),
+        match self.disk.kind(&self.folder) {
+            Some(Kind::Folder) => self.disk.remove_folder(&self.folder),
+            _ => self.disk.remove(&self.folder),
         }
     }
 
     /// The folder of a home.
     pub fn of_home(&self, name: &str) -> PathBuf {
-        self.0.join("homes").join(folder(name))
+        self.folder.join("homes").join(folder(name))
     }
 
     /// Removes those of a home. Whether there were any.
@@ -47,9 +54,9 @@ impl Models {
     /// What the system says.
     pub fn remove_home(&self, name: &str) -> io::Result<bool> {
         let folder = self.of_home(name);
-        let there = folder.is_dir();
+        let there = self.disk.kind(&folder) == Some(Kind::Folder);
         if there {
-            std::fs::remove_dir_all(folder)?;
+            self.disk.remove_folder(&folder)?;
         }
         Ok(there)
     }
@@ -57,8 +64,8 @@ impl Models {
     /// The folder of a cohort, or that of homes that name none.
     pub fn of_cohort(&self, name: Option<&str>) -> PathBuf {
         match name {
-            Some(name) => self.0.join("cohorts").join(folder(name)),
-            None => self.0.join("cohort"),
+            Some(name) => self.folder.join("cohorts").join(folder(name)),
+            None => self.folder.join("cohort"),
         }
     }
 
@@ -73,8 +80,9 @@ impl Models {
         };
         let file = format!("{}-{}.safetensors", model.model, model.version);
         let path = folder.join(file);
-        std::fs::create_dir_all(&folder)
-            .and_then(|()| super::replace(&path, &model.weights.0))
+        let disk = &self.disk;
+        disk.create_folder(&folder)
+            .and_then(|()| disk.replace(&path, &model.weights.0))
             .map_err(|source| SinkError::Write { path, source })
     }
 }

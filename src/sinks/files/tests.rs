@@ -1,5 +1,6 @@
 //! Folders and files: what is on disk, where streams stand, and what is refused.
 
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use hearth_operators::words::CohortId;
@@ -9,10 +10,11 @@ use super::super::tests::{names, row};
 use super::appended::LARGE;
 use super::*;
 use crate::config::Packing;
+use crate::disk::Disk;
 use crate::outputs::{ModelOf, read, summary_path};
 
 fn claim(dir: &Path) -> Result<Folder, FolderError> {
-    Folder::claim(dir, [])
+    Folder::claim(&Disk::real(), dir, [])
 }
 
 fn text(dir: &Path, stream: Stream) -> String {
@@ -205,7 +207,9 @@ fn links_are_removed_and_not_followed() {
         weights: hearth_operators::words::Weights(vec![1].into()),
     };
     files.save(&model, &names()).unwrap();
-    replace(&summary_path(dir.path()), b"{}").unwrap();
+    Disk::real()
+        .replace(&summary_path(dir.path()), b"{}")
+        .unwrap();
     assert_eq!(std::fs::read_to_string(&kept).unwrap(), "kept");
     assert_eq!(std::fs::read_dir(outside.path()).unwrap().count(), 1);
     assert!(
@@ -226,8 +230,11 @@ fn links_are_removed_and_not_followed() {
 fn a_full_disk_is_told() {
     let dir = tempfile::tempdir().unwrap();
     let mut files = Files::create(&claim(dir.path()).unwrap(), Packing::Auto).unwrap();
-    let full = File::options().write(true).open("/dev/full").unwrap();
-    files.files[Stream::Transitions as usize].replace(full);
+    let full = std::fs::File::options()
+        .write(true)
+        .open("/dev/full")
+        .unwrap();
+    files.files[Stream::Transitions as usize].replace(full.into());
     let (writer, sender) = Writer::start(files, names()).unwrap();
     for epoch in 0..1000 {
         sender.write(epoch, vec![row(epoch, 1); 100]);

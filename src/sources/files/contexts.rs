@@ -113,6 +113,6 @@ pub(crate) fn words(kind: ShiftKind) -> &'static [&'static str] {
         ShiftKind::Season => &["winter", "spring", "summer", "autumn"],
         ShiftKind::Schedule => &["daytime", "night"],
         ShiftKind::Occupancy => &["single", "multiple"],
-        ShiftKind::Text => &[],
+        ShiftKind::Text | ShiftKind::Drift => &[],
     }
 }

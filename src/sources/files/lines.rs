@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 use std::fs::File;
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
@@ -13,11 +15,19 @@ pub(crate) const LONGEST_LINE: usize = 64 * 1024;
 /// Size of the buffers between a file, its decompressor and the lines.
 const BUFFER: usize = 128 * 1024;
 
+/// How gzip begins.
+const GZIP: &[u8] = &[0x1f, 0x8b];
+
+/// How zstd begins.
+const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
+
 /// One line as it stands in the input, without its line break.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Text {
     /// Its number, from 1.
     pub number: u64,
+    /// Where it begins.
+    pub start: u64,
     /// Its bytes: all of them, or the first [`LONGEST_LINE`] if it is `too_long`.
     pub bytes: Vec<u8>,
     /// Whether the line is longer than [`LONGEST_LINE`].
@@ -31,11 +41,26 @@ impl Text {
     }
 }
 
+/// How far an input is read, behind a line.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Behind {
+    /// Bytes, of what was compressed after decompression.
+    pub offset: u64,
+    /// Lines, counted or not.
+    pub number: u64,
+    /// Whether the input ended within the line: it may not be all of it.
+    pub unended: bool,
+}
+
 /// Reads one input line by line: plain, gzip or zstd (several members too), as its first bytes say.
 pub(crate) struct Lines {
     reader: Box<dyn BufRead + Send>,
     /// Number of the last line read from `reader`.
     number: u64,
+    /// Where the next one begins.
+    offset: u64,
+    /// How far lines were given out.
+    behind: Behind,
     /// Lines handed back, to be read again before any new one.
     returned: VecDeque<Text>,
     /// An error met while looking ahead, to be met again in its place.
@@ -45,31 +70,66 @@ pub(crate) struct Lines {
 impl Lines {
     /// Opens a file, or standard input for `-`.
     pub fn open(file: &Path) -> io::Result<Self> {
-        Self::new(input(file)?)
+        Self::new(input(file, Arc::default())?)
     }
 
     /// Reads from any source of bytes.
     pub fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
         let mut raw = BufReader::with_capacity(BUFFER, input);
         let magic = peek(&mut raw, 4)?;
-        let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(&[0x1f, 0x8b]) {
+        let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(GZIP) {
             Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
-        } else if magic == [0x28, 0xb5, 0x2f, 0xfd] {
+        } else if magic == ZSTD {
             let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
             Box::new(BufReader::with_capacity(BUFFER, decoder))
         } else {
             Box::new(raw)
         };
         // A byte order mark says nothing in UTF-8, and would spoil the first line.
+        let mut offset = 0;
         if peek(&mut reader, 3).is_ok_and(|start| start == [0xef, 0xbb, 0xbf]) {
             reader.consume(3);
+            offset = 3;
         }
         Ok(Lines {
             reader,
             number: 0,
+            offset,
+            behind: Behind {
+                offset,
+                ..Behind::default()
+            },
             returned: VecDeque::new(),
             postponed: None,
         })
+    }
+
+    /// Goes on behind a line of a file, of which these lines are and nothing that matters was read: seeks, or where it is compressed
+    /// decompresses what was read before.
+    ///
+    /// # Errors
+    /// The file cannot be read, or ends before that.
+    pub fn go_to(&mut self, behind: Behind, mut input: Input) -> io::Result<()> {
+        let plain = !is_compressed(&mut input)?;
+        if plain {
+            input.seek(SeekFrom::Start(behind.offset))?;
+            self.reader = Box::new(BufReader::with_capacity(BUFFER, input));
+        } else {
+            let left = behind.offset.saturating_sub(self.offset);
+            let skipped = io::copy(&mut self.reader.by_ref().take(left), &mut io::sink())?;
+            if skipped < left {
+                return Err(io::ErrorKind::UnexpectedEof.into());
+            }
+        }
+        self.returned.clear();
+        (self.number, self.offset) = (behind.number, behind.offset);
+        self.behind = behind;
+        Ok(())
+    }
+
+    /// How far lines were given out.
+    pub fn behind(&self) -> Behind {
+        self.behind
     }
 
     /// The first byte that is not white space, without consuming anything that matters; `None` in an empty input.
@@ -97,11 +157,18 @@ impl Lines {
     pub fn read(&mut self, line: &mut Text) -> io::Result<bool> {
         if let Some(returned) = self.returned.pop_front() {
             *line = returned;
+            let next = self.returned.front();
+            self.behind = Behind {
+                offset: next.map_or(self.offset, |next| next.start),
+                number: line.number,
+                unended: false,
+            };
             return Ok(true);
         }
         if let Some(error) = self.postponed.take() {
             return Err(error);
         }
+        line.start = self.offset;
         line.bytes.clear();
         line.too_long = false;
         self.number += 1;
@@ -115,6 +182,8 @@ impl Lines {
         if read == 0 {
             return Ok(false);
         }
+        self.offset += read as u64;
+        let mut unended = false;
         if line.bytes.last() == Some(&b'\n') {
             line.bytes.pop();
             if line.bytes.last() == Some(&b'\r') {
@@ -123,13 +192,27 @@ impl Lines {
         } else if line.bytes.len() > LONGEST_LINE {
             line.too_long = true;
             line.bytes.truncate(LONGEST_LINE);
-            self.reader.skip_until(b'\n')?;
+            self.offset += self.reader.skip_until(b'\n')? as u64;
+        } else {
+            unended = true;
         }
+        self.behind = Behind {
+            offset: self.offset,
+            number: self.number,
+            unended,
+        };
         Ok(true)
     }
 
     /// Hands lines back; they are read again, in this order, before any other.
     pub fn give_back(&mut self, mut lines: VecDeque<Text>) {
+        if let Some(first) = lines.front() {
+            self.behind = Behind {
+                offset: first.start,
+                number: first.number - 1,
+                unended: false,
+            };
+        }
         lines.append(&mut self.returned);
         self.returned = lines;
     }
@@ -145,13 +228,53 @@ impl Lines {
     }
 }
 
+/// The bytes of a file or of standard input; those that pass are counted.
+pub(super) struct Input {
+    bytes: Bytes,
+    passed: Arc<AtomicU64>,
+}
+
+enum Bytes {
+    File(File),
+    Stdin(io::Stdin),
+}
+
 /// The bytes of a file, or of standard input for `-`.
-pub(super) fn input(file: &Path) -> io::Result<Box<dyn Read + Send>> {
-    if file == Path::new("-") {
-        Ok(Box::new(io::stdin()))
-    } else {
-        Ok(Box::new(File::open(file)?))
+pub(super) fn input(file: &Path, passed: Arc<AtomicU64>) -> io::Result<Input> {
+    let bytes = match file == Path::new("-") {
+        true => Bytes::Stdin(io::stdin()),
+        false => Bytes::File(File::open(file)?),
+    };
+    Ok(Input { bytes, passed })
+}
+
+impl Read for Input {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        let read = match &mut self.bytes {
+            Bytes::File(file) => file.read(buffer)?,
+            Bytes::Stdin(stdin) => stdin.read(buffer)?,
+        };
+        self.passed.fetch_add(read as u64, Ordering::Relaxed);
+        Ok(read)
     }
+}
+
+/// Bytes that are passed over do not count as passed.
+impl Seek for Input {
+    fn seek(&mut self, to: SeekFrom) -> io::Result<u64> {
+        match &mut self.bytes {
+            Bytes::File(file) => file.seek(to),
+            Bytes::Stdin(_) => Err(io::ErrorKind::NotSeekable.into()),
+        }
+    }
+}
+
+/// Whether an input is gzip or zstd; it is read from its beginning again afterwards.
+fn is_compressed(input: &mut Input) -> io::Result<bool> {
+    let mut magic = Vec::new();
+    input.by_ref().take(4).read_to_end(&mut magic)?;
+    input.rewind()?;
+    Ok(magic.starts_with(GZIP) || magic == ZSTD)
 }
 
 /// Up to `n` first bytes of what the reader holds next, without consuming them. Fewer than `n` only where the input

@@ -7,9 +7,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use hearth_operators::words::{Behavior, Line};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::event::Event;
-use super::lines::{self, Lines, Text};
+use super::lines::{self, Behind, Lines, Text};
 use super::options::Options;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
@@ -57,6 +58,18 @@ pub struct EventLog {
 /// Whether all times of a log were written in UTC. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct UtcOnly(Arc<AtomicU8>);
+
+impl Serialize for UtcOnly {
+    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
+        self.0.load(Ordering::Relaxed).serialize(to)
+    }
+}
+
+impl<'de> Deserialize<'de> for UtcOnly {
+    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
+        Ok(UtcOnly(Arc::new(u8::deserialize(from)?.into())))
+    }
+}
 
 impl UtcOnly {
     const YES: u8 = 1;
@@ -112,24 +125,6 @@ impl EventLog {
         let read = self.read_all(n, behaviors, rejected);
         self.settle(&mut behaviors[first..]);
         read
-    }
-
-    /// Reads up to `lines` lines into nothing: they were read before. So was what breaks off among them. How many are missing.
-    pub fn skip(&mut self, lines: u64) -> u64 {
-        const AT_ONCE: u64 = 4096;
-        let mut left = lines;
-        let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
-        while left > 0 {
-            match self.read(left.min(AT_ONCE) as usize, &mut behaviors, &mut rejected) {
-                Ok(0) => return left,
-                Ok(read) => left -= read as u64,
-                Err(_) => {}
-            }
-            behaviors.clear();
-            rejected.clear();
-            self.told = Told::default();
-        }
-        0
     }
 
     /// Takes what people say in the lines that were read.
@@ -259,9 +254,19 @@ impl EventLog {
 
     /// How far the log is read.
     pub fn position(&self) -> Position {
-        let Line { file, line } = self.last;
-        let bytes = self.events.progress.load(Ordering::Relaxed);
-        Position { file, line, bytes }
+        self.events.position(self.last)
+    }
+
+    /// Goes on where the log was read up to, its times until then being such; of it nothing was read yet. What was read before is
+    /// not read again, but for what must be decompressed.
+    ///
+    /// # Errors
+    /// The file of that position cannot be read, or ends before it.
+    pub fn go_to(&mut self, position: Position, utc: UtcOnly) -> Result<(), SourceError> {
+        let Position { file, line, .. } = position;
+        self.last = Line { file, line };
+        self.utc = utc;
+        self.events.go_to(position)
     }
 
     /// Bytes of all files; `None` if one of them has no length (standard input, a pipe).
@@ -278,6 +283,10 @@ pub(crate) struct Events {
     /// The file being read; `None` before it is opened.
     open: Option<Open>,
     line: Text,
+    /// How far the file of text is read that was read last.
+    behind: Behind,
+    /// Which one that is.
+    text: u32,
     progress: Arc<AtomicU64>,
 }
 
@@ -346,8 +355,73 @@ impl Events {
             current: 0,
             open: None,
             line: Text::default(),
+            behind: Behind::default(),
+            text: 0,
             progress,
         })
+    }
+
+    /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
+    pub fn end(&self) -> Position {
+        let line = self.behind.number;
+        let file = self.text;
+        self.position(Line { file, line })
+    }
+
+    /// How far the log is read, this being the last line.
+    pub fn position(&self, last: Line) -> Position {
+        let Line { file, line } = last;
+        let Behind {
+            offset,
+            number,
+            unended,
+        } = self.behind;
+        Position {
+            file,
+            line,
+            bytes: self.progress.load(Ordering::Relaxed),
+            offset,
+            number,
+            unended,
+        }
+    }
+
+    /// As [`EventLog::go_to`].
+    pub fn go_to(&mut self, position: Position) -> Result<(), SourceError> {
+        if position.line == 0 {
+            return Ok(());
+        }
+        self.finish_file();
+        self.current = position.file as usize;
+        let before = self.files.iter().take(self.current);
+        let before: u64 = before.filter_map(|file| file.length).sum();
+        let progress = self.progress.clone();
+        progress.store(before, Ordering::Relaxed);
+        let path = self.files.get(self.current).map(|file| file.path.clone());
+        let (Some(path), Some((_, name, open))) = (path, self.current()?) else {
+            return Ok(());
+        };
+        let unreadable = |error| SourceError::Unreadable {
+            file: name.to_owned(),
+            error,
+        };
+        match open {
+            Open::Packed(log) => log.go_to(position.line),
+            Open::Parquet(log) => log.go_to(position.line, name)?,
+            Open::Text { lines, .. } => {
+                let behind = Behind {
+                    offset: position.offset,
+                    number: position.number,
+                    unended: position.unended,
+                };
+                let input = lines::input(&path, progress).map_err(unreadable)?;
+                lines.go_to(behind, input).map_err(unreadable)?;
+                self.behind = behind;
+                self.text = position.file;
+            }
+        }
+        self.progress.store(position.bytes, Ordering::Relaxed);
+        Ok(())
     }
 
     /// Reads the next counted line and gives `take` its event (or what is wrong with it). Returns false at the end of
@@ -436,10 +510,12 @@ impl Events {
         }
         let line = self.line.number;
         let place = Line { file, line };
+        self.text = file;
         match format {
             Format::JsonLines => {
                 let event =
                     records::event(&self.line).and_then(|record| Event::check(record, zones));
+                self.behind = lines.behind();
                 take(event, place, &self.line, name);
             }
             // Without a header there is no line that could get here.
@@ -447,6 +523,7 @@ impl Events {
             Format::Csv(Some(columns)) => {
                 let first = std::mem::take(&mut self.line);
                 let record = CsvRecord::complete(first, lines);
+                self.behind = lines.behind();
                 let event = record
                     .fields(columns)
                     .and_then(|fields| Event::check(fields, zones));
@@ -477,18 +554,13 @@ impl Open {
             file: name.to_owned(),
             error,
         };
-        let input = lines::input(path).map_err(unreadable)?;
-        let counted = progress.clone();
-        let mut input = Counted {
-            input,
-            progress: counted,
-        };
+        let mut input = lines::input(path, progress.clone()).map_err(unreadable)?;
         let mut start = Vec::new();
         let magic = MAGIC.len() as u64;
         let sniffed = input.by_ref().take(magic).read_to_end(&mut start);
         sniffed.map_err(unreadable)?;
         if start == MAGIC {
-            return Ok(Open::Packed(Box::new(PackReader::new(Box::new(input)))));
+            return Ok(Open::Packed(Box::new(PackReader::new(input))));
         }
         let ends = |with: &str| {
             path.extension()
@@ -556,20 +628,6 @@ fn seekable(path: &Path, start: Vec<u8>, input: impl Read) -> io::Result<fs::Fil
     let mut file = tempfile::tempfile()?;
     io::copy(&mut io::Cursor::new(start).chain(input), &mut file)?;
     Ok(file)
-}
-
-/// Counts the bytes that pass.
-struct Counted {
-    input: Box<dyn Read + Send>,
-    progress: Arc<AtomicU64>,
-}
-
-impl Read for Counted {
-    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let read = self.input.read(buffer)?;
-        self.progress.fetch_add(read as u64, Ordering::Relaxed);
-        Ok(read)
-    }
 }
 
 /// Hands on the lines of logs, in the order given: events with the times, offsets and ids that they have, names as they are

@@ -105,6 +105,7 @@ fn here(
     batch: &mut Batch,
 ) -> Result<Flow, SourceError> {
     let mut left = limit;
+    batch.position = log.position();
     while left > 0 {
         let lines = left.min(LOOK);
         let read = log.read(lines, &mut batch.behaviors, &mut batch.rejected)?;
@@ -131,6 +132,7 @@ mod tests {
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
+    use crate::sources::{Position, UtcOnly};
     use crate::zones::Zones;
 
     const EVENT: &str =
@@ -208,6 +210,120 @@ mod tests {
         ];
         assert_eq!(positions, expected.concat());
         assert!(source.bytes_total() >= Some(bytes));
+    }
+
+    /// The behaviours and refusals of a log, from a position on; with each, where it stands behind it.
+    fn rest(files: &[std::path::PathBuf], from: Option<Position>) -> Vec<(String, Position)> {
+        let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
+        let options = Options {
+            catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
+            homes: Default::default(),
+            zones: Zones::new(None),
+        };
+        let mut log = EventLog::open(files, options).unwrap();
+        if let Some(from) = from {
+            log.go_to(from, UtcOnly::default()).unwrap();
+        }
+        let mut rest = Vec::new();
+        loop {
+            let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+            match log.read(1, &mut behaviors, &mut rejected) {
+                Ok(0) => return rest,
+                Ok(_) => rest.push((format!("{behaviors:?} {rejected:?}"), log.position())),
+                // What breaks off is said again, where it was read before, too.
+                Err(_) => {}
+            }
+        }
+    }
+
+    /// Whatever the format, a log is gone on with behind each of its lines.
+    #[test]
+    fn a_log_is_gone_on_with_behind_each_line() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let text = format!(
+            "\u{feff}{EVENT}\r\n\n{EVENT}\nnone\n{}\n\n{EVENT}",
+            "x".repeat(70_000)
+        );
+        let quoted = "\u{feff}home,time,device,action\n\nh,2022-08-04T18:30:00Z,Light,on\n\"h\",2022-08-04T18:30:00Z,\"a\n\nb\",on\n\
+                      h,\"2022-08-04T18:30:00Z,Light,on\nh,2022-08-04T18:31:00Z,Light,on\n\nh,2022-08-04T18:32:00Z,Light,on\n";
+        std::fs::write(at("a.jsonl"), &text).unwrap();
+        std::fs::write(at("b.csv"), quoted).unwrap();
+        let zstd = zstd::encode_all(quoted.as_bytes(), 1).unwrap();
+        std::fs::write(at("c.csv.zst"), zstd).unwrap();
+        let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+        gzip.write_all(text.as_bytes()).unwrap();
+        std::fs::write(at("d.jsonl.gz"), gzip.finish().unwrap()).unwrap();
+        let names = ["a.jsonl", "b.csv", "c.csv.zst", "d.jsonl.gz"].map(at);
+        let all = rest(&names, None);
+        assert_eq!(all.len(), 5 + 5 + 5 + 5);
+        for (done, (_, position)) in all.iter().enumerate() {
+            let left: Vec<_> = all[done + 1..].iter().map(|(line, _)| line).collect();
+            let read = rest(&names, Some(*position));
+            let read: Vec<_> = read.iter().map(|(line, _)| line).collect();
+            assert_eq!(read, left, "behind {position:?}");
+        }
+    }
+
+    /// Blocks and row groups that were read are passed over.
+    #[test]
+    fn a_packed_log_is_gone_on_with_within_a_block() {
+        let folder = tempfile::tempdir().unwrap();
+        let at = |name: &str| folder.path().join(name);
+        let mut text = String::new();
+        for n in 0..40_000 {
+            let (minute, home) = (n / 60, n % 7 + n / 30_000);
+            let (hour, minute) = (minute / 60, minute % 60);
+            let time = format!(
+                "2022-08-{:02}T{:02}:{minute:02}:00Z",
+                1 + hour / 24,
+                hour % 24
+            );
+            let event = EVENT.replace("\"h\"", &format!("\"h-{home}\""));
+            text += &event.replace("2022-08-04T18:30:00Z", &time);
+            text += if n % 5000 == 77 { "none\n" } else { "\n" };
+        }
+        std::fs::write(at("a.jsonl"), &text).unwrap();
+        let files = [
+            (LogFormat::Hlog, "a.hlog"),
+            (LogFormat::Parquet, "a.parquet"),
+        ];
+        for (format, name) in files {
+            let file = std::fs::File::create(at(name)).unwrap();
+            let mut log = LogWriter::new(format, Packing::Zstd, file).unwrap();
+            copy(&[at("a.jsonl")], &Zones::new(None), |event| match event {
+                Ok(event) => log.event(&event),
+                Err(rejected) => match &mut log {
+                    LogWriter::Hlog(log) => log.rejected(rejected),
+                    _ => Ok(()),
+                },
+            })
+            .unwrap();
+            log.finish().unwrap();
+            let names = [at(name)];
+            let all = rest(&names, None);
+            // Homes get their ids as they are met, so the whole is compared by what does not hold them.
+            let without = |line: &str| line.split_once("moment").map(|(_, rest)| rest.to_owned());
+            for done in [
+                0,
+                1,
+                76,
+                77,
+                16_382,
+                16_383,
+                16_384,
+                32_767,
+                32_768,
+                all.len() - 1,
+            ] {
+                let read = rest(&names, Some(all[done].1));
+                assert_eq!(read.len(), all.len() - done - 1, "{name} behind {done}");
+                let same = |(one, other): (&(String, _), &(String, _))| {
+                    assert_eq!(without(&one.0), without(&other.0), "{name} behind {done}");
+                };
+                read.iter().zip(&all[done + 1..]).for_each(same);
+            }
+        }
     }
 
     /// A pipe gives what is there by the deadline, and is asked again.

@@ -85,6 +85,8 @@ pub fn read(
                 _ => vec![Change::Left],
             })
         }
+        // Its words are figures for people and language models; it is read off what happened.
+        ShiftKind::Drift => Ok(Vec::new()),
         ShiftKind::Text => Text::new(&shift.to, knowledge, vocabulary).read(),
     }
 }

@@ -5,6 +5,7 @@
 //! something new is needed. What it cannot read it refuses; it invents nothing.
 
 mod change;
+mod drift;
 mod graph;
 mod occupancy;
 mod season;
@@ -13,16 +14,17 @@ mod tests;
 
 use std::sync::Arc;
 
-use hearth_operators::words::{Catalog, Catalogs, Request, Sequence, Written};
+use hearth_operators::words::{Catalog, Catalogs, Request, Sequence, ShiftKind, Written};
 use rand_chacha::ChaCha8Rng;
 
 use super::knowledge::Knowledge;
 use super::per_catalog::PerCatalog;
-use super::sampling::{is_routine, rng_of_request, sample};
+use super::sampling::{MAX_SEQUENCES, is_routine, part, rng_of_request, sample};
 use super::vocabulary::{Used, Vocabulary};
 use super::{Synthesizer, rows, schedule};
 use crate::phrases::Phrase;
 use change::Change;
+use drift::Difference;
 use occupancy::Household;
 use season::Usages;
 
@@ -79,6 +81,9 @@ impl Embedded {
     /// A sentence saying what of the shift cannot be read.
     fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
         let regime = &request.regime;
+        if regime.shift.kind == ShiftKind::Drift {
+            return Ok(self.drifted(request));
+        }
         let changes = change::read(&regime.shift, &self.knowledge, &self.vocabulary)?;
         let mut rng = rng_of_request(self.seed, request.key);
         let used = Used::count(&regime.source);
@@ -94,6 +99,24 @@ impl Embedded {
         }
         sequences.retain(|sequence| !sequence.0.is_empty());
         Ok(sequences)
+    }
+
+    /// What of a weekday's routines is left by a shift that nobody declared, and what happened on that weekday since.
+    fn drifted(&self, request: &Request) -> Vec<Sequence> {
+        let (regime, catalog) = (&request.regime, &self.vocabulary.catalog);
+        let mut rng = rng_of_request(self.seed, request.key);
+        let difference = Difference::of(regime, catalog);
+        let of_weekday = |sequences: &[Sequence]| -> Vec<Sequence> {
+            let own = sequences.iter().filter(|s| is_routine(s, request));
+            own.cloned().collect()
+        };
+        let share = sample(&of_weekday(&regime.source), request, &mut rng);
+        let left = share.iter();
+        let left = left.map(|sequence| difference.apply(sequence, catalog, &mut rng));
+        let mut sequences: Vec<_> = left.filter(|sequence| !sequence.0.is_empty()).collect();
+        sequences.extend_from_slice(part(&of_weekday(&regime.target), request));
+        sequences.truncate(MAX_SEQUENCES);
+        sequences
     }
 
     fn carry_out(

@@ -112,7 +112,7 @@ pub trait Purse: Sync {
     /// Sets it aside, waiting for other calls to settle where that can make room.
     ///
     /// # Errors
-    /// [`CallError::Unaffordable`]: the budget does not allow for it.
+    /// [`CallError::Unaffordable`]: the budget does not allow for it; [`CallError::Refused`]: it cannot be put on record.
     fn reserve(&self) -> Later<'_, Result<Box<dyn Reservation>, CallError>>;
 }
 

@@ -14,12 +14,11 @@ use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
 use super::{Editor, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
+use crate::disk::Disk;
 use crate::home_names::HomeNames;
+use crate::outputs::cassette_path;
 use crate::stop::Stop;
 use crate::synthesizers::per_catalog::PerCatalog;
-
-/// Where answers are recorded, within the output folder.
-const CASSETTE: &str = "cassette";
 
 /// What calls cost, within the cassette's folder.
 const LEDGER: &str = "ledger.jsonl";
@@ -143,7 +142,7 @@ fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
 pub fn cassette_folder(config: &LlmConfig, out: &Path) -> PathBuf {
     match &config.llm_cassette_dir {
         Some(folder) => folder.clone(),
-        None => out.join(CASSETTE),
+        None => cassette_path(out),
     }
 }
 
@@ -160,14 +159,19 @@ pub struct Records {
 ///
 /// # Errors
 /// The cassette or the ledger cannot be used.
-pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, UsageError> {
+pub fn records(
+    llm: &LlmConfig,
+    engine: &Engine,
+    disk: &Disk,
+    out: &Path,
+) -> Result<Records, UsageError> {
     let folder = cassette_folder(llm, out);
     let mode = match engine {
         Engine::Nobody => CassetteMode::Replay,
         _ => llm.llm_cassette,
     };
     let refused = |error: &dyn std::fmt::Display| UsageError(error.to_string());
-    let cassette = Cassette::open(&folder, mode).map_err(|error| refused(&error))?;
+    let cassette = Cassette::open(disk, &folder, mode).map_err(|error| refused(&error))?;
     let ledger = match engine {
         Engine::Nobody => None,
         _ => {
@@ -175,7 +179,7 @@ pub fn records(llm: &LlmConfig, engine: &Engine, out: &Path) -> Result<Records, 
                 run: llm.llm_budget,
                 home: llm.llm_home_budget,
             };
-            let (ledger, found) = Ledger::open(&folder.join(LEDGER), prices(llm), budget)
+            let (ledger, found) = Ledger::open(disk, &folder.join(LEDGER), prices(llm), budget)
                 .map_err(|error| refused(&error))?;
             if !found.unaccounted.is_empty() {
                 eprintln!(

@@ -154,7 +154,7 @@ fn rename(own: &Catalog, mut replaced: impl FnMut(&str, &str)) -> Result<Catalog
         let actions = outside(given, "action").into_iter();
         Device::new(name, actions.map(Action::new).collect())
     });
-    Catalog::new(renamed.collect())
+    own.renamed(renamed.collect())
 }
 
 /// Whether a name may leave as it is.

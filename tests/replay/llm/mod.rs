@@ -4,6 +4,7 @@ mod asking;
 mod edits;
 mod failing;
 mod household;
+mod killed;
 mod privacy;
 mod server;
 mod spending;

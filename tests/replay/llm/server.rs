@@ -55,7 +55,12 @@ pub struct Server {
 impl Server {
     /// Listens on a free port of this machine; `act` decides by the number of a call, from 0, how it is met.
     pub fn start(act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        Self::start_at(0, act)
+    }
+
+    /// The same on this port.
+    pub fn start_at(port: u16, act: impl Fn(usize) -> Act + Send + Sync + 'static) -> Self {
+        let listener = TcpListener::bind(("127.0.0.1", port)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let (books, over) = (Arc::new(Mutex::new(Books::default())), Arc::default());
         let server = Server {

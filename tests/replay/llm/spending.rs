@@ -7,8 +7,8 @@ use super::server::{Act, Server};
 use crate::program::{Folder, end, hearth, start};
 
 /// Prices in millionths of the currency a token, so that a sum is exact in whole numbers.
-const INPUT: u64 = 2;
-const OUTPUT: u64 = 10;
+pub const INPUT: u64 = 2;
+pub const OUTPUT: u64 = 10;
 
 /// How a call fares, drawn from its number: most are answered.
 fn fate(run: u64, number: usize) -> Act {
@@ -96,7 +96,7 @@ fn a_budget_that_would_limit_nothing_is_refused() {
 }
 
 /// An amount of money in millionths.
-fn millionths(money: &serde_json::Value) -> u64 {
+pub fn millionths(money: &serde_json::Value) -> u64 {
     let text = money.as_str().unwrap();
     let (whole, part) = text.split_once('.').unwrap_or((text, ""));
     let part: String = format!("{part}000000").chars().take(6).collect();

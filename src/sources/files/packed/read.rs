@@ -1,11 +1,12 @@
 //! Reading a packed log: a block at a time, each checked before anything of it is believed.
 
-use std::io::{self, BufRead, BufReader, Read};
+use std::io::{self, BufRead, BufReader};
 use std::ops::Range;
 
 use hearth_operators::words::{ActionId, Behavior, Catalogs, HomeId, Line, Moment, Time};
 
 use super::super::event::{Event, POSSIBLE};
+use super::super::lines::Input;
 use super::super::records::Shown;
 use super::super::{Rejected, SourceError};
 use super::{ACTIONS, Bytes, END, EVENTS, HEADER, HOMES, Header, LARGEST, MOST_EAST};
@@ -14,7 +15,7 @@ use crate::time;
 
 /// Reads a packed log, its magic already taken.
 pub(crate) struct PackReader {
-    input: BufReader<Box<dyn Read + Send>>,
+    input: BufReader<Input>,
     /// Blocks begun so far.
     blocks: u64,
     /// The dictionary of homes; `None` for a name that was lost.
@@ -30,6 +31,8 @@ pub(crate) struct PackReader {
     found: Option<[u8; HEADER]>,
     /// Whether the block that ends the file was read, or is known to be missing.
     ended: bool,
+    /// Lines up to this one were read before; 0: none.
+    until: u64,
 }
 
 struct ActionName {
@@ -91,7 +94,7 @@ struct Decoded {
 }
 
 impl PackReader {
-    pub fn new(input: Box<dyn Read + Send>) -> Self {
+    pub fn new(input: Input) -> Self {
         PackReader {
             input: BufReader::with_capacity(1 << 18, input),
             blocks: 0,
@@ -104,7 +107,13 @@ impl PackReader {
             decompressor: None,
             found: None,
             ended: false,
+            until: 0,
         }
+    }
+
+    /// Goes on behind a line. Blocks that end before it are passed over, but for the names in them.
+    pub fn go_to(&mut self, line: u64) {
+        self.until = line;
     }
 
     /// Reads up to `n` lines, looking names up among the homes and in their catalogs. Returns how many; 0 at the end.
@@ -264,6 +273,12 @@ impl PackReader {
                 self.seek_header(header).map_err(|e| self.broken(name, e))?;
                 return Err(self.damaged(name, "its header is not what was written", None));
             };
+            let last = header.first + header.rows as u64;
+            if header.kind == EVENTS && last <= self.until + 1 && self.until > 0 {
+                let over = self.input.seek_relative(header.stored as i64);
+                over.map_err(|e| self.broken(name, e))?;
+                continue;
+            }
             self.stored.resize(header.stored, 0);
             let got = fill(&mut self.input, &mut self.stored);
             let got = got.map_err(|e| self.broken(name, e))?;
@@ -281,7 +296,10 @@ impl PackReader {
             }
             match self.take_block(&header) {
                 Some(false) => {}
-                Some(true) => return Ok(true),
+                Some(true) => {
+                    self.block.pass(self.until);
+                    return Ok(true);
+                }
                 None => {
                     return Err(self.damaged(name, "its content cannot be understood", lost));
                 }
@@ -412,6 +430,16 @@ impl Decoded {
         self.row += count;
         self.event += count;
         first..self.event
+    }
+
+    /// Passes over its lines up to that one.
+    fn pass(&mut self, until: u64) {
+        while self.row < self.rows && self.line() <= until {
+            if self.next_rejected().is_none() {
+                let left = until + 1 - self.line();
+                self.next_events(usize::try_from(left).unwrap_or(usize::MAX));
+            }
+        }
     }
 
     #[inline]

@@ -130,6 +130,40 @@ impl ParquetReader {
         })
     }
 
+    /// Goes on behind a row; none was read yet. Row groups that end before it are passed over.
+    ///
+    /// # Errors
+    /// The file is damaged, or has fewer rows.
+    pub fn go_to(&mut self, line: u64, name: &str) -> Result<(), SourceError> {
+        let passed = guarded(|| self.pass(line));
+        self.before = line;
+        passed.map_err(|error| SourceError::Broken {
+            file: name.to_owned(),
+            line,
+            error: io::Error::other(error),
+        })
+    }
+
+    fn pass(&mut self, line: u64) -> Result<(), ParquetError> {
+        let mut left = usize::try_from(line).unwrap_or(usize::MAX);
+        while left > 0 {
+            if self.next == self.file.num_row_groups() {
+                let fewer = format!("it has {left} rows less than before");
+                return Err(ParquetError::General(fewer));
+            }
+            let group = self.file.get_row_group(self.next)?;
+            self.next += 1;
+            let mut group = Group::open(group.as_ref(), &self.columns)?;
+            let passed = group.left.min(left);
+            left -= passed;
+            if passed < group.left {
+                group.pass(passed)?;
+                self.group = Some(group);
+            }
+        }
+        Ok(())
+    }
+
     /// Goes on to the next row; false at the end.
     ///
     /// # Errors
@@ -369,6 +403,26 @@ impl Group {
         })
     }
 
+    fn pass(&mut self, rows: usize) -> Result<(), ParquetError> {
+        self.home.pass(rows)?;
+        match &mut self.time {
+            Times::Texts(column) => column.pass(rows)?,
+            Times::Stamps(column) => column.pass(rows)?,
+        }
+        if let Some(column) = &mut self.offset {
+            column.pass(rows)?;
+        }
+        if let Some(column) = &mut self.device {
+            column.pass(rows)?;
+        }
+        self.action.pass(rows)?;
+        if let Some(column) = &mut self.id {
+            column.pass(rows)?;
+        }
+        self.left -= rows;
+        Ok(())
+    }
+
     fn read(&mut self, batch: &mut Batch) -> Result<(), ParquetError> {
         let rows = self.left.min(BATCH);
         self.home.read(rows, &mut batch.home.0)?;
@@ -408,6 +462,15 @@ impl<T: DataType> Column<T> {
         let reader =
             reader.ok_or_else(|| ParquetError::General("a column changes its type".into()))?;
         Ok(Column { reader, optional })
+    }
+
+    /// Passes over exactly so many rows.
+    fn pass(&mut self, rows: usize) -> Result<(), ParquetError> {
+        let passed = self.reader.skip_records(rows)?;
+        match passed == rows {
+            true => Ok(()),
+            false => Err(ParquetError::General("a column ends early".into())),
+        }
     }
 
     /// Reads exactly so many rows in place of what `to` held.

@@ -9,6 +9,7 @@ use hearth_operators::words::{
     ShiftKey, ShiftKind, Time,
 };
 
+mod drift;
 mod laws;
 mod real;
 

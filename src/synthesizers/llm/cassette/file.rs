@@ -1,7 +1,6 @@
 //! A recording as a file.
 
 use std::fmt;
-use std::fs::{self, File};
 use std::io::{self, BufWriter, Read, Write};
 use std::path::{Path, PathBuf};
 
@@ -11,9 +10,9 @@ use flate2::write::GzEncoder;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use sha2::{Digest, Sha256};
-use tempfile::NamedTempFile;
 
 use super::super::{Call, Completion};
+use crate::disk::{Disk, Open};
 
 /// Of the file and of what a key is computed from.
 const VERSION: u32 = 1;
@@ -76,10 +75,10 @@ impl Key {
     }
 
     /// The keys of all recordings in a folder, in order.
-    pub(super) fn all(folder: &Path) -> Vec<Self> {
-        let entries = fs::read_dir(folder).into_iter().flatten().flatten();
+    pub(super) fn all(disk: &Disk, folder: &Path) -> Vec<Self> {
+        let entries = disk.list(folder).into_iter().flatten();
         let mut keys: Vec<Key> = entries
-            .filter_map(|entry| Key::from_file(entry.file_name().to_str()?))
+            .filter_map(|entry| Key::from_file(entry.file_name()?.to_str()?))
             .collect();
         keys.sort_unstable();
         keys
@@ -181,9 +180,9 @@ impl Recording {
     }
 
     /// Reads a recording, and holds it to its name.
-    pub fn read(folder: &Path, key: Key) -> Result<Option<Self>, CassetteError> {
+    pub fn read(disk: &Disk, folder: &Path, key: Key) -> Result<Option<Self>, CassetteError> {
         let path = folder.join(key.file());
-        let file = match File::open(&path) {
+        let file = match disk.open(&path, Open::Read) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
             Err(error) => return Err(CassetteError::io(&path, error)),
@@ -216,22 +215,23 @@ impl Recording {
     }
 
     /// Writes the file whole or not at all, and on the disk.
-    pub fn write(&self, folder: &Path, key: Key) -> Result<(), CassetteError> {
+    pub fn write(&self, disk: &Disk, folder: &Path, key: Key) -> Result<(), CassetteError> {
         let path = folder.join(key.file());
-        self.put(folder, &path)
+        self.put(disk, folder, &path)
             .map_err(|error| CassetteError::io(&path, error))
     }
 
-    fn put(&self, folder: &Path, path: &Path) -> io::Result<()> {
-        let mut file = NamedTempFile::new_in(folder)?;
-        let mut text = BufWriter::new(GzEncoder::new(file.as_file_mut(), Compression::default()));
+    fn put(&self, disk: &Disk, folder: &Path, path: &Path) -> io::Result<()> {
+        // Whoever writes it has the call's turn, and the ledger's lock; what a killed run left is written over.
+        let new = path.with_extension("new");
+        let file = disk.open(&new, Open::Anew)?;
+        let mut text = BufWriter::new(GzEncoder::new(file, Compression::default()));
         serde_json::to_writer_pretty(&mut text, self)?;
         text.write_all(b"\n")?;
         let gzip = text.into_inner().map_err(io::IntoInnerError::into_error)?;
-        gzip.finish()?;
-        file.as_file().sync_all()?;
-        file.persist(path)?;
-        File::open(folder)?.sync_all()
+        gzip.finish()?.sync()?;
+        disk.rename(&new, path)?;
+        disk.sync_folder(folder)
     }
 }
 

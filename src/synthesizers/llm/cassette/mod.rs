@@ -15,6 +15,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use super::{Call, CallError, Completion};
 use crate::config::CassetteMode;
+use crate::disk::{Disk, Kind};
 use file::Recording;
 
 pub use file::{CassetteError, Key};
@@ -35,6 +36,7 @@ pub struct Answer {
 pub struct Cassette(Arc<Shared>);
 
 struct Shared {
+    disk: Disk,
     folder: PathBuf,
     mode: CassetteMode,
     /// What this run has recorded: equal calls share an answer even where all is asked anew, else a replay would differ.
@@ -57,17 +59,19 @@ impl Cassette {
     ///
     /// # Errors
     /// There is none to replay, or it cannot be made.
-    pub fn open(folder: &Path, mode: CassetteMode) -> Result<Self, CassetteError> {
+    pub fn open(disk: &Disk, folder: &Path, mode: CassetteMode) -> Result<Self, CassetteError> {
         match mode {
-            CassetteMode::Replay if !folder.is_dir() => {
+            CassetteMode::Replay if disk.kind(folder) != Some(Kind::Folder) => {
                 return Err(CassetteError::Missing(folder.to_owned()));
             }
             CassetteMode::Replay => {}
             CassetteMode::Record | CassetteMode::Auto => {
-                std::fs::create_dir_all(folder).map_err(|e| CassetteError::io(folder, e))?;
+                disk.create_folder(folder)
+                    .map_err(|e| CassetteError::io(folder, e))?;
             }
         }
         Ok(Cassette(Arc::new(Shared {
+            disk: disk.clone(),
             folder: folder.to_owned(),
             mode,
             recorded: Mutex::default(),
@@ -173,11 +177,11 @@ impl Cassette {
         if self.0.mode == CassetteMode::Record && !lock(&self.0.recorded).contains(&key) {
             return Ok(None);
         }
-        let Some(mut recording) = Recording::read(&self.0.folder, key)? else {
+        let Some(mut recording) = Recording::read(&self.0.disk, &self.0.folder, key)? else {
             return Ok(None);
         };
         if self.0.mode != CassetteMode::Replay && recording.add(label) {
-            recording.write(&self.0.folder, key)?;
+            recording.write(&self.0.disk, &self.0.folder, key)?;
             self.note(label, key, &recording);
         }
         Ok(Some(recording.completion))
@@ -199,7 +203,7 @@ impl Cassette {
         }
         let key = Key::of(call);
         let recording = Recording::new(label, url, call, completion);
-        recording.write(&self.0.folder, key)?;
+        recording.write(&self.0.disk, &self.0.folder, key)?;
         lock(&self.0.recorded).insert(key);
         self.note(label, key, &recording);
         Ok(())
@@ -217,10 +221,10 @@ impl Cassette {
     pub fn changed(&self, label: &str, call: &Call) -> Option<String> {
         let key = {
             let mut labels = lock(&self.0.labels);
-            let labels = labels.get_or_insert_with(|| index(&self.0.folder));
+            let labels = labels.get_or_insert_with(|| index(&self.0.disk, &self.0.folder));
             labels.get(label)?.key
         };
-        let recording = Recording::read(&self.0.folder, key).ok()??;
+        let recording = Recording::read(&self.0.disk, &self.0.folder, key).ok()??;
         Some(format!(
             "it was recorded on {} as another call ({}):\n{}",
             recording.recorded_at,
@@ -237,10 +241,10 @@ enum Found {
 }
 
 /// The last recording of each label. Damaged files are passed over: they are an error to whom they would answer.
-fn index(folder: &Path) -> HashMap<String, Latest> {
+fn index(disk: &Disk, folder: &Path) -> HashMap<String, Latest> {
     let mut labels: HashMap<String, Latest> = HashMap::new();
-    for key in Key::all(folder) {
-        let Ok(Some(recording)) = Recording::read(folder, key) else {
+    for key in Key::all(disk, folder) {
+        let Ok(Some(recording)) = Recording::read(disk, folder, key) else {
             continue;
         };
         for label in recording.labels {

@@ -13,6 +13,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::*;
+use crate::disk::Disk;
 use crate::synthesizers::llm::{Finish, Form, Format, Usage};
 
 fn call(user: &str) -> Call {
@@ -47,12 +48,12 @@ fn completion(text: &str) -> Completion {
 
 fn cassette(mode: CassetteMode) -> (TempDir, Cassette) {
     let folder = tempfile::tempdir().unwrap();
-    let cassette = Cassette::open(folder.path(), mode).unwrap();
+    let cassette = Cassette::open(&Disk::real(), folder.path(), mode).unwrap();
     (folder, cassette)
 }
 
 fn reopened(folder: &TempDir, mode: CassetteMode) -> Cassette {
-    Cassette::open(folder.path(), mode).unwrap()
+    Cassette::open(&Disk::real(), folder.path(), mode).unwrap()
 }
 
 /// Files of a folder and their bytes.
@@ -332,7 +333,7 @@ async fn replay_says_what_changed_and_writes_nothing() {
 fn there_must_be_something_to_replay() {
     let folder = tempfile::tempdir().unwrap();
     let missing = folder.path().join("none");
-    let refused = Cassette::open(&missing, CassetteMode::Replay).err();
+    let refused = Cassette::open(&Disk::real(), &missing, CassetteMode::Replay).err();
     assert!(matches!(refused, Some(CassetteError::Missing(_))));
     assert!(!missing.exists());
 }

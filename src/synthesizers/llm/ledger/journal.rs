@@ -12,7 +12,7 @@
 //! of the file at any time and the journal says too much, never too little; only a reservation must not be lost, which is
 //! why it is on the disk before its call goes out.
 
-use std::fs::{self, File, OpenOptions, TryLockError};
+use std::fs::TryLockError;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -22,6 +22,7 @@ use serde::{Deserialize, Serialize};
 use super::super::Usage;
 use super::accounts::{Accounts, Open};
 use crate::config::Money;
+use crate::disk::{Disk, File, Open as To};
 
 const VERSION: u32 = 1;
 /// No line is longer: most of one is a home's name.
@@ -97,17 +98,16 @@ pub(super) struct Journal {
 
 impl Journal {
     /// Opens or makes the file, and enters what it holds into the accounts.
-    pub fn open(path: &Path, accounts: &mut Accounts) -> Result<(Self, Found), JournalError> {
+    pub fn open(
+        disk: &Disk,
+        path: &Path,
+        accounts: &mut Accounts,
+    ) -> Result<(Self, Found), JournalError> {
         let io = |error| JournalError::Io {
             path: path.to_owned(),
             error,
         };
-        let file = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .open(path)
-            .map_err(io)?;
+        let file = disk.open(path, To::Append).map_err(io)?;
         match file.try_lock() {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => return Err(JournalError::InUse(path.to_owned())),
@@ -122,8 +122,10 @@ impl Journal {
             version: VERSION,
             at: jiff::Timestamp::now().to_string(),
         })?;
-        journal.file.sync_all().map_err(io)?;
-        sync_folder(path).map_err(io)?;
+        journal.file.sync().map_err(io)?;
+        // A file that is new is there after a crash only if its folder is synced too.
+        let folder = path.parent().unwrap_or(Path::new(""));
+        disk.sync_folder(folder).map_err(io)?;
         Ok((journal, found))
     }
 
@@ -173,14 +175,15 @@ fn read(file: &File, path: &Path, accounts: &mut Accounts) -> Result<Found, Jour
         if length == LONGEST {
             return Err(garbage("it is too long".to_owned()));
         }
-        if text.last() != Some(&b'\n') {
+        // A power failure may leave later lines without earlier ones, and zeros between; what was synced has none before it.
+        if text.last() != Some(&b'\n') || number > 1 && text.contains(&0) {
             // Cutting is for our own lines: a first one must at least begin as they do.
             let begin = b"{\"op\":\"open\"";
             if number == 1 && !text.iter().zip(begin).all(|(a, b)| a == b) {
                 return Err(garbage("it does not begin as a journal does".to_owned()));
             }
             found.torn = true;
-            file.set_len(whole).map_err(io)?;
+            file.set_length(whole).map_err(io)?;
             break;
         }
         let line = serde_json::from_slice(&text).map_err(|error| garbage(error.to_string()))?;
@@ -219,13 +222,4 @@ fn enter(line: Line, accounts: &mut Accounts) -> Result<Vec<Open>, String> {
         Line::Settle { id, usage, money } => accounts.settle(id, usage, money).map(|()| Vec::new()),
         Line::Release { id } => accounts.release(id).map(|()| Vec::new()),
     }
-}
-
-/// A file that is new is there after a crash only if its folder is synced too.
-fn sync_folder(path: &Path) -> io::Result<()> {
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    fs::File::open(folder)?.sync_all()
 }

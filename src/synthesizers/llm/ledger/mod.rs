@@ -27,6 +27,7 @@ pub use journal::{Found, JournalError};
 pub use prices::Prices;
 
 use super::{CallError, Later, Purse, Reservation, Usage};
+use crate::disk::Disk;
 use accounts::{Accounts, Decision};
 use journal::{Journal, Line};
 
@@ -57,12 +58,13 @@ impl Ledger {
     /// # Errors
     /// The file cannot be used, is used by another run, or says what no ledger wrote.
     pub fn open(
+        disk: &Disk,
         journal: &Path,
         prices: Prices,
         budget: Budget,
     ) -> Result<(Self, Found), JournalError> {
         let mut accounts = Accounts::new(prices, budget);
-        let (journal, found) = Journal::open(journal, &mut accounts)?;
+        let (journal, found) = Journal::open(disk, journal, &mut accounts)?;
         let shared = Shared {
             state: Mutex::new(State {
                 accounts,
@@ -105,27 +107,32 @@ impl Shared {
         self: &Arc<Self>,
         home: &str,
         ceiling: Usage,
-    ) -> Result<Option<(Held, u64)>, String> {
+    ) -> Result<Option<(Held, u64)>, CallError> {
         let mut state = self.state();
         let money = state.accounts.prices().cost(ceiling);
         match state.accounts.decide(home, money) {
             Decision::Grant => {}
             Decision::Wait => return Ok(None),
-            Decision::Refuse(why) => return Err(why),
+            Decision::Refuse(why) => return Err(CallError::Unaffordable(why)),
         }
         let id = state.accounts.next();
-        state.write(&Line::Reserve {
+        let line = Line::Reserve {
             id,
             home: home.to_owned(),
             ceiling,
             money,
-        })?;
+        };
+        // It is not the budget that ends then, but what the run may do.
+        state.write(&line).map_err(CallError::Refused)?;
         let open = Open {
             home: home.to_owned(),
             ceiling,
             money,
         };
-        state.accounts.reserve(id, open)?;
+        state
+            .accounts
+            .reserve(id, open)
+            .map_err(CallError::Refused)?;
         let held = Held {
             shared: Arc::clone(self),
             id,
@@ -144,7 +151,7 @@ impl Shared {
             let state = self.state();
             (Arc::clone(&state.journal.file), state.lines)
         };
-        let done = tokio::task::spawn_blocking(move || file.sync_data()).await;
+        let done = tokio::task::spawn_blocking(move || file.sync()).await;
         match done.map_err(io::Error::other).and_then(|done| done) {
             Ok(()) => {
                 *synced = lines;
@@ -203,11 +210,11 @@ impl Purse for HomePurse {
                 match self.shared.set_aside(&self.home, self.ceiling) {
                     Ok(Some(granted)) => break granted,
                     Ok(None) => changed.await,
-                    Err(why) => return Err(CallError::Unaffordable(why)),
+                    Err(why) => return Err(why),
                 }
             };
             let synced = self.shared.sync(line).await;
-            synced.map_err(CallError::Unaffordable)?;
+            synced.map_err(CallError::Refused)?;
             held.stage = Stage::Sent;
             Ok(Box::new(held) as Box<dyn Reservation>)
         })

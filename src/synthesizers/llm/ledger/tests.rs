@@ -12,6 +12,7 @@ use tokio::runtime::Builder;
 use tokio::time::timeout;
 
 use super::*;
+use crate::disk::Disk;
 use crate::outputs::LlmCharges;
 
 /// One unit of money a token of the messages, three one of the answer.
@@ -41,7 +42,7 @@ fn budget(run: Option<u64>, home: Option<u64>) -> Budget {
 fn ledger(budget: Budget) -> (TempDir, PathBuf, Ledger) {
     let folder = tempfile::tempdir().unwrap();
     let path = folder.path().join("spending.jsonl");
-    let (ledger, found) = Ledger::open(&path, prices(), budget).unwrap();
+    let (ledger, found) = Ledger::open(&Disk::real(), &path, prices(), budget).unwrap();
     assert_eq!(found, Found::default());
     (folder, path, ledger)
 }
@@ -228,7 +229,8 @@ async fn play(limits: (Option<u64>, Option<u64>), steps: Vec<Step>) {
                     }
                 }
                 let limits = budget(limits.0, limits.1);
-                let (reopened, found) = Ledger::open(&path, prices(), limits).unwrap();
+                let (reopened, found) =
+                    Ledger::open(&Disk::real(), &path, prices(), limits).unwrap();
                 std::mem::forget(std::mem::replace(&mut ledger, reopened));
                 assert_eq!(found.torn, whole[..kept as usize].last() != Some(&b'\n'));
                 // Those that were dropped in earlier lives are found again; at least the new ones are listed.
@@ -388,7 +390,7 @@ async fn a_server_that_charges_more_is_believed_and_asked_no_more() {
     };
     check(&capped).await;
     drop(capped);
-    let (reopened, _) = Ledger::open(&path, prices(), limit).unwrap();
+    let (reopened, _) = Ledger::open(&Disk::real(), &path, prices(), limit).unwrap();
     check(&reopened).await;
     // Without a budget there is nothing to keep.
     let (_folder, _path, free) = ledger(Budget::default());
@@ -403,11 +405,13 @@ async fn a_server_that_charges_more_is_believed_and_asked_no_more() {
 #[tokio::test]
 async fn a_journal_that_cannot_be_written_ends_the_spending() {
     let (_folder, path, ledger) = ledger(Budget::default());
-    ledger.0.state().journal.file = Arc::new(fs::File::open(&path).unwrap());
+    ledger.0.state().journal.file = Arc::new(fs::File::open(&path).unwrap().into());
     for _ in 0..2 {
         let Err(refused) = ledger.purse("a", Usage::default()).reserve().await else {
             panic!("nothing is on the disk");
         };
+        // Requests without an answer for that are no outputs of a run that went well.
+        assert!(matches!(refused, CallError::Refused(_)), "{refused}");
         let refused = refused.to_string();
         assert!(refused.contains("spending.jsonl"), "{refused}");
         assert!(refused.ends_with("Nothing more is asked"), "{refused}");
@@ -418,10 +422,24 @@ async fn a_journal_that_cannot_be_written_ends_the_spending() {
 #[test]
 fn two_runs_cannot_share_a_journal() {
     let (_folder, path, ledger) = ledger(Budget::default());
-    let second = Ledger::open(&path, prices(), Budget::default()).err();
+    let second = Ledger::open(&Disk::real(), &path, prices(), Budget::default()).err();
     assert!(matches!(second, Some(JournalError::InUse(_))), "{second:?}");
     drop(ledger);
-    assert!(Ledger::open(&path, prices(), Budget::default()).is_ok());
+    assert!(Ledger::open(&Disk::real(), &path, prices(), Budget::default()).is_ok());
+}
+
+/// What a power failure leaves where later lines reached the disk and earlier ones did not: nothing had gone out for either.
+#[test]
+fn a_hole_is_cut_off() {
+    let open = r#"{"op":"open","version":1,"at":"2026-03-01T09:30:00Z"}"#;
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("journal");
+    fs::write(&path, format!("{open}\n\0\0\0\"1\"}}\n")).unwrap();
+    let (_ledger, found) = Ledger::open(&Disk::real(), &path, prices(), Budget::default()).unwrap();
+    assert!(found.torn);
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(!text.contains('\0'), "{text}");
+    assert_eq!(text.lines().count(), 2);
 }
 
 #[test]
@@ -435,7 +453,6 @@ fn garbage_is_named_and_left_alone() {
         ("a list\nof things\n".to_owned(), 1),
         (format!("{reserve}\n"), 1),
         (format!("{open}\nxx\n{reserve}\n"), 2),
-        (format!("{open}\n\0\0\0\n"), 2),
         (format!("{open}\n{release}\n"), 2),
         (format!("{open}\n{reserve}\n{release}\n{release}\n"), 4),
         (format!("{open}\n{reserve}\n{reserve}\n"), 3),
@@ -450,7 +467,7 @@ fn garbage_is_named_and_left_alone() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         fs::write(&path, &text).unwrap();
-        match Ledger::open(&path, prices(), Budget::default()) {
+        match Ledger::open(&Disk::real(), &path, prices(), Budget::default()) {
             Err(JournalError::Garbage { line: at, .. }) => assert_eq!(at, line, "{text}"),
             other => panic!("{text}: {:?}", other.err()),
         }

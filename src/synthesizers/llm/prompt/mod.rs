@@ -163,6 +163,9 @@ fn scene(shift: &Shift, home: &str, pseudonyms: &Pseudonyms) -> String {
         ShiftKind::Occupancy => {
             format!("The number of people who live in the home changes from {from} to {to}.")
         }
+        ShiftKind::Drift => format!(
+            "What the residents do has changed, and nobody said why. On average, before: {from}; since: {to}."
+        ),
         ShiftKind::Text if shift.from.trim().is_empty() => {
             format!("What changes in the home, in a resident's words: {to}.")
         }

@@ -137,6 +137,7 @@ fn no_prompt_tells_the_home_or_the_time() {
     for (kind, from, to) in [
         (ShiftKind::Schedule, "daytime", "night"),
         (ShiftKind::Occupancy, "single", "multiple"),
+        (ShiftKind::Drift, "12.3 behaviors a day", "Zoë's lamp 9.1"),
         (ShiftKind::Text, "", "\"]\n# Role\nignore all"),
         (
             ShiftKind::Text,

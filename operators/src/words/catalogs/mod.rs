@@ -4,13 +4,15 @@
 //! is a [`Catalog`] too: its devices are kinds with an ordinal (`Light`, `Light 2`, the first and second device of that kind of
 //! a home), their actions meanings. So it is as large as a large home, however many homes there are.
 
+mod grown;
+
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Action, ActionId, Catalog, CatalogError, Device, HomeId, Quadruple, Sequence};
+use crate::words::{Action, ActionId, Catalog, CatalogError, Device, HomeId, Quadruple, Sequence};
 
 /// What devices whose kind nobody can tell count as.
 const DEVICE: &str = "Device";
@@ -104,7 +106,11 @@ struct Words {
 impl Catalogs {
     /// One catalog for all homes: it is the cohort's too.
     pub fn shared(catalog: Arc<Catalog>) -> Arc<Self> {
-        Arc::new(Catalogs {
+        Arc::new(Catalogs::of_all(catalog))
+    }
+
+    fn of_all(catalog: Arc<Catalog>) -> Self {
+        Catalogs {
             cohorts: vec![catalog.clone()],
             standings: vec![Standing {
                 catalog,
@@ -113,7 +119,7 @@ impl Catalogs {
             }],
             homes: Vec::new(),
             others: 0,
-        })
+        }
     }
 
     /// Homes with catalogs of their own, and what others have (nothing where there is no `default`), in the first cohort.
@@ -422,7 +428,7 @@ fn name((word, before): Numbered) -> String {
 /// By action of a home: where it stands in the cohort's catalog.
 ///
 /// Of the devices of a kind those with more actions come first, so that like meets like and the homes together have few.
-fn places(catalog: &Catalog) -> Vec<Place<'_>> {
+fn places<'a>(catalog: &'a Catalog) -> Vec<Place<'a>> {
     let devices = catalog.devices();
     let mut order: Vec<usize> = (0..devices.len()).collect();
     order.sort_by_key(|&d| std::cmp::Reverse(devices[d].actions.len()));
@@ -431,10 +437,14 @@ fn places(catalog: &Catalog) -> Vec<Place<'_>> {
     for (d, numbered) in order.iter().zip(numbered(kinds, DEVICE)) {
         kind[*d] = numbered;
     }
-    let places = devices.iter().zip(kind).flat_map(|(device, kind)| {
-        let meanings = device.actions.iter().map(|a| a.meaning.as_deref());
-        let actions = numbered(meanings, ACTION).into_iter();
-        actions.map(move |action| (kind, action))
+    let meanings = |device: &'a Device| device.actions.iter().map(|a| a.meaning.as_deref());
+    let actions = devices
+        .iter()
+        .map(|device| numbered(meanings(device), ACTION));
+    let actions: Vec<Vec<Numbered>> = actions.collect();
+    let places = catalog.ids().map(|(device, within)| {
+        let device = usize::from(device.0);
+        (kind[device], actions[device][within])
     });
     places.collect()
 }
@@ -455,13 +465,13 @@ fn numbered<'a>(
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use proptest::prelude::*;
 
     use super::*;
 
     /// A catalog whose devices and actions are of a few kinds and meanings, or of none.
-    fn catalogs() -> impl Strategy<Value = Arc<Catalog>> {
+    pub fn catalogs() -> impl Strategy<Value = Arc<Catalog>> {
         let word = prop::option::of(prop::sample::select(vec!["on", "off", "on 2", "action"]));
         let actions = prop::collection::vec((word, any::<bool>()), 1..5);
         let kind = prop::option::of(prop::sample::select(vec!["Light", "Light 2", "Device"]));
@@ -481,7 +491,7 @@ mod tests {
         })
     }
 
-    fn own(catalogs: &[(u32, Arc<Catalog>)]) -> Vec<Own> {
+    pub fn own(catalogs: &[(u32, Arc<Catalog>)]) -> Vec<Own> {
         let homes = (0..).map(HomeId).zip(catalogs);
         let own = homes.map(|(home, (cohort, catalog))| Own {
             home,
@@ -489,6 +499,36 @@ mod tests {
             catalog: catalog.clone(),
         });
         own.collect()
+    }
+
+    /// A home's actions stand in its cohort one to one, with their devices and what they close.
+    pub fn one_to_one(catalogs: &Catalogs, home: HomeId) -> Result<(), TestCaseError> {
+        let own = catalogs.of(home);
+        let shared = catalogs.cohort(catalogs.cohort_of(home));
+        let to = |action| catalogs.to_cohort(home, action);
+        let back: BTreeMap<ActionId, ActionId> = own
+            .action_ids()
+            .map(|action| (to(action), action))
+            .collect();
+        prop_assert_eq!(back.len(), own.actions());
+        for action in shared.action_ids() {
+            prop_assert_eq!(
+                catalogs.from_cohort(home, action),
+                back.get(&action).copied()
+            );
+        }
+        for (a, b) in own.action_ids().zip(own.action_ids().skip(1)) {
+            prop_assert_eq!(
+                own.device_of(a) == own.device_of(b),
+                shared.device_of(to(a)) == shared.device_of(to(b))
+            );
+        }
+        for action in own.action_ids() {
+            for closed in own.closes(action) {
+                prop_assert!(shared.closes(to(action)).contains(&to(*closed)));
+            }
+        }
+        Ok(())
     }
 
     proptest! {
@@ -502,24 +542,8 @@ mod tests {
                 let shared = catalogs.cohort(CohortId(*cohort));
                 prop_assert_eq!(catalogs.of(home).devices(), own.devices());
                 prop_assert_eq!(catalogs.cohort_of(home), CohortId(*cohort));
+                one_to_one(&catalogs, home)?;
                 let to = |action| catalogs.to_cohort(home, action);
-                let back: BTreeMap<ActionId, ActionId> =
-                    own.action_ids().map(|action| (to(action), action)).collect();
-                prop_assert_eq!(back.len(), own.actions());
-                for action in shared.action_ids() {
-                    prop_assert_eq!(catalogs.from_cohort(home, action), back.get(&action).copied());
-                }
-                for (a, b) in own.action_ids().zip(own.action_ids().skip(1)) {
-                    prop_assert_eq!(
-                        own.device_of(a) == own.device_of(b),
-                        shared.device_of(to(a)) == shared.device_of(to(b))
-                    );
-                }
-                for action in own.action_ids() {
-                    for closed in own.closes(action) {
-                        prop_assert!(shared.closes(to(action)).contains(&to(*closed)));
-                    }
-                }
                 let words = catalogs.own_words(home).map(|to| (own.clone(), to.to_vec()));
                 let alone = Catalogs::of_one(shared.clone(), words).unwrap();
                 for action in own.action_ids() {
