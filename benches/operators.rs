@@ -15,8 +15,8 @@ use hearth_operators::split::{Notice, Rules, Split};
 use hearth_operators::state::Held;
 use hearth_operators::transitions::Transitions;
 use hearth_operators::words::{
-    Action, ActionId, Behavior, Catalog, Catalogs, Device, Epoch, HomeId, Line, Moment, Segment,
-    Time,
+    Action, ActionId, Behavior, Catalog, Catalogs, Device, Epoch, HomeId, Line, Moment, Scores,
+    Segment, Time,
 };
 use timely::dataflow::ProbeHandle;
 use timely::dataflow::operators::{Input, Probe, ToStream};
@@ -95,7 +95,13 @@ fn split(log: Vec<Behavior>, rules: &Rules, whole: bool) {
             let (behaviors, stream) = scope.new_input::<Vec<_>>();
             let (notices, told) = scope.new_input::<Vec<_>>();
             let past = Held::default();
-            let split = stream.split(told.clone(), rules, Held::default(), past.clone());
+            let split = stream.split(
+                told.clone(),
+                rules,
+                Scores::Aligned,
+                Held::default(),
+                past.clone(),
+            );
             if whole {
                 let transitions = split.segments.clone().transitions();
                 let shifts = {

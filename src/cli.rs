@@ -11,13 +11,16 @@ use clap::error::ErrorKind;
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand};
 
 use crate::bench::{self, BenchArgs};
-use crate::config::{Config, File, UsageError, check_environment, describe};
+use crate::config::{
+    Config, File, MqttOptions, UsageError, check_environment, describe, unknown_variables,
+};
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
 use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
+use crate::run::{self as live, RunArgs};
 use crate::show::{self, AlarmsArgs, ShowArgs};
 use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
@@ -57,6 +60,7 @@ pub struct Cli {
 )]
 pub enum Command {
     Replay(Box<ReplayArgs>),
+    Run(Box<RunArgs>),
     Simulate(SimulateArgs),
     Import(ImportArgs),
     Pack(PackArgs),
@@ -93,6 +97,10 @@ pub struct ConfigArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// MQTT.
+    #[command(flatten, next_help_heading = "MQTT")]
+    pub mqtt: MqttOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back
@@ -113,7 +121,12 @@ pub struct TemplatesArgs {
 }
 
 /// Commands that take the configuration, each with those that it is a part of before it.
-const CONFIGURED: [&[&str]; 3] = [&["replay"], &["config"], &["experiment", "prequential"]];
+const CONFIGURED: [&[&str]; 4] = [
+    &["replay"],
+    &["run"],
+    &["config"],
+    &["experiment", "prequential"],
+];
 
 /// Runs the command that the arguments name (the first is the program's name), and tells the user what went wrong. A
 /// command that [heeds](Stop::heed) `stop` ends soon after an interruption, by itself and cleanly.
@@ -144,6 +157,7 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stop: &Stop) -> ExitCo
 fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow::Result<()> {
     match cli.command {
         Command::Replay(arguments) => replay::run(&arguments, stop),
+        Command::Run(arguments) => live::run(&arguments, stop),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, stop),
@@ -193,6 +207,13 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
     });
     if let Some((names, path)) = configured {
         file = File::read(path.map(PathBuf::as_path))?;
+        for (name, meant) in unknown_variables() {
+            let meant = meant.map_or(String::new(), |name| format!("; did you mean {name}?"));
+            let _ = writeln!(
+                io::stderr(),
+                "hearth: nothing reads the variable {name}{meant}"
+            );
+        }
         command = changed(command, names, |command| file.apply(command));
         matches = command.try_get_matches_from(arguments)?;
     }
@@ -207,6 +228,7 @@ fn command() -> clap::Command {
     for names in CONFIGURED {
         command = changed(command, names, hidden);
     }
+    command = changed(command, &["run"], RunArgs::defaults);
     changed(command, &["experiment", "honest"], hidden)
 }
 

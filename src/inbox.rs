@@ -14,6 +14,8 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::oneshot;
 
 use crate::disk::{Disk, File, Open};
+use crate::growing::Growing;
+use crate::outputs::inbox_path;
 
 /// The longest line of a log, in bytes.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -39,11 +41,16 @@ struct MarkLine {
     mark: Mark,
 }
 
+/// How it begins.
+const MARK: &[u8] = br#"{"mark":"#;
+
 /// Why something was not taken in.
 #[derive(Clone, Debug, thiserror::Error)]
 pub enum InboxError {
     /// It is no line.
-    #[error("a line of the inbox is at most {LONGEST_LINE} bytes and holds no line end")]
+    #[error(
+        "a line of the inbox is at most {LONGEST_LINE} bytes, holds no line end, and is no mark"
+    )]
     NoLine,
     /// The disk does not take it.
     #[error("the inbox {path} cannot be written: {reason}")]
@@ -71,6 +78,7 @@ pub struct Inbox {
     sender: Sender<Put>,
     marks: Arc<Mutex<BTreeMap<String, String>>>,
     path: Arc<Path>,
+    durable: Growing,
 }
 
 /// The thread that writes the inbox. It ends once no [`Inbox`] is left.
@@ -91,24 +99,32 @@ impl Inbox {
     /// # Errors
     /// It cannot be read or written.
     pub fn open(disk: &Disk, folder: &Path) -> io::Result<(Inbox, InboxWriter)> {
-        let path = path(folder);
-        let (mut file, marks) = open(disk, &path)?;
+        let path = inbox_path(folder);
+        let (mut file, marks, length) = open(disk, &path)?;
+        let durable = Growing::default();
+        durable.grow(length);
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
         let marks = Arc::new(Mutex::new(marks));
         let inbox = Inbox {
             sender,
             marks: marks.clone(),
             path: Arc::from(path.as_path()),
+            durable: durable.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || write(&mut file, &path, &receiver, &marks))?;
+            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable)))?;
         Ok((inbox, InboxWriter(thread)))
     }
 
     /// The log that it is.
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// How far the log is durable; nothing behind that was promised to anybody.
+    pub fn durable(&self) -> &Growing {
+        &self.durable
     }
 
     /// Appends lines in their order (each an event, a context, feedback or an erasure, as in a log), and how far their source is
@@ -124,7 +140,7 @@ impl Inbox {
         let mut bytes = Vec::new();
         for line in lines {
             let line = line.as_ref();
-            if line.len() > LONGEST_LINE || line.contains(&b'\n') {
+            if line.len() > LONGEST_LINE || line.contains(&b'\n') || line.starts_with(MARK) {
                 return Err(InboxError::NoLine);
             }
             bytes.extend_from_slice(line);
@@ -160,13 +176,27 @@ impl Inbox {
     }
 }
 
-/// The inbox in a run's folder.
-pub fn path(folder: &Path) -> PathBuf {
-    folder.join("inbox.jsonl")
+/// Calls `take` with each mark that a source ever put, in order: for sources whose marks say what has changed.
+///
+/// # Errors
+/// The inbox cannot be read.
+pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+    let mut reader = io::BufReader::new(std::fs::File::open(path)?);
+    let mut line = Vec::new();
+    while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
+        if line.starts_with(MARK)
+            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && mark.source == source
+        {
+            take(&mark.at);
+        }
+        line.clear();
+    }
+    Ok(())
 }
 
-/// Opens it at its end, and reads the last marks.
-fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>)> {
+/// Opens it at its end, and reads the last marks; with its length.
+fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>, u64)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
@@ -178,7 +208,7 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>)
             break;
         }
         whole += read as u64;
-        if line.starts_with(br#"{"mark":"#)
+        if line.starts_with(MARK)
             && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
         {
             marks.insert(mark.source, mark.at);
@@ -191,7 +221,7 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>)
     file.seek(SeekFrom::End(0))?;
     file.sync()?;
     disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    Ok((file, marks))
+    Ok((file, marks, whole))
 }
 
 /// Writes what is put, as much at a time as waits.
@@ -199,7 +229,7 @@ fn write(
     file: &mut File,
     path: &Path,
     receiver: &Receiver<Put>,
-    marks: &Mutex<BTreeMap<String, String>>,
+    (marks, durable): (&Mutex<BTreeMap<String, String>>, &Growing),
 ) {
     let mut bytes = Vec::new();
     let mut failed: Option<InboxError> = None;
@@ -231,6 +261,9 @@ fn write(
                     reason: error.to_string(),
                 }),
         };
+        if written.is_ok() {
+            durable.grow(durable.length() + bytes.len() as u64);
+        }
         failed = written.clone().err();
         for put in puts {
             if written.is_ok()
@@ -265,11 +298,13 @@ mod tests {
         inbox.put(["a", "b"], mark("2")).await.unwrap();
         inbox.put(["c"], None).await.unwrap();
         assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
-        let refused = inbox.put(["d\ne"], None).await;
-        assert!(matches!(refused, Err(InboxError::NoLine)));
+        for line in ["d\ne", r#"{"mark":{"source":"queue","at":"9"}}"#] {
+            let refused = inbox.put([line], None).await;
+            assert!(matches!(refused, Err(InboxError::NoLine)));
+        }
         drop(inbox);
         writer.join();
-        let path = path(folder.path());
+        let path = inbox_path(folder.path());
         let expected = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         std::fs::write(&path, format!("{expected}torn")).unwrap();

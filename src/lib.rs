@@ -1,7 +1,44 @@
 //! Hearth keeps the smart-home models of many households fitted while life changes.
 //!
 //! The dataflow and its words live in [`hearth_operators`]; this crate is what surrounds them: sources, sinks,
-//! synthesizers, models, the outlier filter and the command line. The modules stand in the order in which they are best read.
+//! synthesizers, models, the outlier filter and the command line.
+//!
+//! # As a library
+//!
+//! What the command `hearth replay` does is [`replay::run`]; a synthesizer of one's own answers in it by
+//! [`replay::run_with_synthesizer`]. Nearer to the dataflow, an [`engine`] takes any [`Source`](sources::Source) of behaviours and gives the streams
+//! to any [`Outlet`](engine::Outlet), which may put operators of its own behind them: `examples/library/` has one of each, in a few dozen lines.
+//! What is known of homes before any event is in [`fleet`], what a run is configured by in [`config`].
+//!
+//! A log is read like this:
+//!
+//! ```
+//! use std::sync::Arc;
+//! use hearth::sources::{EventLog, Options};
+//! use hearth::{catalog, zones::Zones};
+//! use hearth_operators::words::Catalogs;
+//!
+//! # fn main() -> anyhow::Result<()> {
+//! let folder = tempfile::tempdir()?;
+//! let log = folder.path().join("log.csv");
+//! std::fs::write(&log, "home;time;device;action\nflat;1740816000;lamp;on\nflat;1740819600;lamp;off\n")?;
+//!
+//! let (files, zones, keys) = ([log], Zones::new(None), Default::default());
+//! let catalog = Arc::new(catalog::infer(&files, &zones, &keys)?);
+//! let catalogs = Catalogs::shared(catalog.clone());
+//! let mut log = EventLog::open(&files, Options { catalogs, homes: Default::default(), zones, keys })?;
+//! let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+//! while log.read(1000, &mut behaviors, &mut rejected)? > 0 {}
+//! assert_eq!(catalog.full_name(behaviors[0].moment.action), "lamp:on");
+//! assert_eq!((behaviors.len(), rejected.len()), (2, 0));
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Where to read on
+//!
+//! The modules stand in the order in which they are best read. What is computed, in formulas, is in `docs/method.md`; what must stay true, in
+//! `ARCHITECTURE.md`; how to build, test and add to it, in `CONTRIBUTING.md`.
 
 // How the dataflow is run.
 pub mod engine;
@@ -14,6 +51,7 @@ pub mod sources;
 pub mod catalog;
 pub mod fleet;
 pub mod home_names;
+pub mod nfc;
 pub mod time;
 pub mod zones;
 
@@ -38,12 +76,18 @@ pub mod sinks;
 
 pub mod checkpoint;
 pub mod codec;
+pub mod desk;
 pub mod disk;
+pub mod growing;
 pub mod inbox;
+mod mqtt;
 
 pub mod memory;
 pub mod notes;
 pub mod summary;
+
+// What a live run shows and takes in over HTTP.
+pub mod serve;
 
 // From the command line to a run.
 pub mod cli;
@@ -52,6 +96,7 @@ pub mod config;
 pub mod settings;
 
 pub mod replay;
+pub mod run;
 
 // Around it: looking at an output, making and changing logs, measuring.
 pub mod erase;
@@ -71,3 +116,7 @@ pub mod experiment;
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;
+
+// What comes and goes by a real MQTT broker that dies.
+#[cfg(test)]
+mod brokers;

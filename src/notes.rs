@@ -6,10 +6,19 @@ use std::sync::{Arc, Mutex, PoisonError};
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{ActionId, Catalogs, HomeId};
 
+use crate::catalog::Measured;
 use crate::home_names::HomeNames;
+use crate::outputs::grouped;
+use crate::sources::Manner;
 
-/// HomeNames that a note names.
+/// Names that a note names.
 const NAMED: usize = 5;
+
+/// Among so many homes the one is sought that was meant.
+const LOOKED_AT: usize = 10_000;
+
+/// Behaviours of a segment, on average, that are more than one does in one go.
+const LONG: i64 = 200;
 
 /// The notes of a run. Clones share them.
 #[derive(Clone, Debug, Default)]
@@ -31,8 +40,93 @@ impl Notes {
         said.iter().cloned().collect()
     }
 
-    /// Every time was one of UTC, and nobody said where the homes are.
-    pub fn utc(&self) {
+    /// How a log is written; `placed`: somebody said where the homes are.
+    pub fn manner(&self, manner: &Manner, placed: bool) {
+        if manner.utc() && !placed {
+            self.utc();
+        }
+        if manner.numbers() {
+            self.say(
+                "times are numbers: those of 10 digits were read as seconds since 1970, of 13 as milliseconds, of 16 as microseconds, of 19 \
+                 as nanoseconds"
+                    .to_owned(),
+            );
+        }
+        if manner.forms() {
+            self.say(
+                "some names are written in different Unicode forms (é as one character or two); the forms of a name are one name here, and \
+                 outputs have the composed one (NFC)"
+                    .to_owned(),
+            );
+        }
+    }
+
+    /// Devices whose lines are left out, because they measure.
+    pub fn measured(&self, measured: &[Measured]) {
+        let of = |Measured { home, device }: &Measured| {
+            format!("`{device}` of `{}`", self.homes.name(*home))
+        };
+        if measured.is_empty() {
+            return;
+        }
+        self.say(format!(
+            "the numbers of {} devices are taken for measured values, of which there are too many to be actions, and are in rejected \
+             ({}); leave these devices out of the log, write ranges of their values (warm, cold), or say with --catalog which \
+             actions count",
+            grouped(measured.len() as u64),
+            named(measured.iter().map(of)),
+        ));
+    }
+
+    /// Homes of declared shifts that have no segment; those that have are `met`.
+    pub fn unmet(&self, unmet: &[HomeId], met: &[HomeId]) {
+        if unmet.is_empty() {
+            return;
+        }
+        let of = |home: &HomeId| {
+            let name = self.homes.name(*home);
+            let near = |other: &Arc<str>| strsim::damerau_levenshtein(&name, other);
+            let known = met
+                .iter()
+                .take(LOOKED_AT)
+                .map(|home| self.homes.name(*home));
+            let nearest = known.min_by_key(near).filter(|other| near(other) <= 2);
+            let meant = nearest.map(|other| format!(", `{other}`?"));
+            format!("`{name}`{}", meant.unwrap_or_default())
+        };
+        self.say(format!(
+            "shifts are declared of {} homes that have no segment ({}); --contexts must name homes as the log does, or \"*\" for all",
+            grouped(unmet.len() as u64),
+            named(unmet.iter().map(of)),
+        ));
+    }
+
+    /// How long segments are.
+    pub fn segments(&self, segments: i64, transitions: i64, max_gap: &str) {
+        if segments == 0 || transitions / segments < LONG {
+            return;
+        }
+        self.say(format!(
+            "segments hold {} behaviours on average: with --max-gap {max_gap} what a home does in a day is hardly ever cut; where sensors \
+             report many times an hour, --max-gap 10m makes segments of what people do in one go",
+            transitions / segments + 1,
+        ));
+    }
+
+    /// How many events came too late, of how many.
+    pub fn late(&self, late: u64, all: u64) {
+        if late * 50 <= all {
+            return;
+        }
+        self.say(format!(
+            "{} of {} events are late (late.jsonl): they lie more than --lateness before what was read of their homes already; hearth \
+             pack LOG --sort --out sorted.hlog brings a log into the order of time, a longer --lateness waits for them",
+            grouped(late),
+            grouped(all),
+        ));
+    }
+
+    fn utc(&self) {
         self.say(
             "all times are of UTC and no time zone is given: weekdays and hours are those of Greenwich; if the homes are elsewhere, give \
              --timezone (such as Europe/Berlin), or a zone a home with --homes"
@@ -57,19 +151,13 @@ impl Notes {
         if strange.is_empty() {
             return;
         }
-        let mut names: Vec<String> = strange
-            .iter()
-            .map(|h| self.homes.name(*h).to_string())
-            .collect();
-        names.sort();
-        names.truncate(NAMED);
-        let more = if strange.len() > NAMED { " …" } else { "" };
+        let names = strange.iter().map(|h| self.homes.name(*h).to_string());
         self.say(format!(
-            "the first models know less than half of what {} of {all} homes do ({}{more}): these homes' devices, or their kinds, are not \
+            "the first models know less than half of what {} of {all} homes do ({}): these homes' devices, or their kinds, are not \
              in the warm-up, so their behaviours are called anomalies until a shift adapts them; give a longer --warm-up, kinds of \
              devices in a catalog, or these homes a cohort of their own (--homes)",
             strange.len(),
-            names.join(", "),
+            named(names),
         ));
     }
 
@@ -77,6 +165,15 @@ impl Notes {
         let mut said = self.said.lock().unwrap_or_else(PoisonError::into_inner);
         said.insert(note);
     }
+}
+
+/// The first of some names, in their order.
+fn named(names: impl Iterator<Item = String>) -> String {
+    let mut names: Vec<String> = names.collect();
+    names.sort();
+    let more = if names.len() > NAMED { " …" } else { "" };
+    names.truncate(NAMED);
+    format!("{}{more}", names.join(", "))
 }
 
 #[cfg(test)]

@@ -1,15 +1,16 @@
 //! `hearth pack`: event logs into one packed log, which is read many times as fast, or into one Parquet file.
 
+use std::collections::HashMap;
 use std::fs::File;
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use anyhow::Context;
+use anyhow::{Context, ensure};
 use jiff::tz::TimeZone;
 
-use crate::config::{UsageError, zone};
+use crate::config::{Keys, UsageError, zone};
 use crate::outputs::grouped;
-use crate::sources::{self, LogFormat, LogWriter, Packing, SourceError};
+use crate::sources::{self, Event, LogFormat, LogWriter, Packing, Rejected, Sorter, SourceError};
 use crate::zones::Zones;
 
 /// Pack event logs into one binary log, which is read many times as fast, or into one Parquet file
@@ -25,6 +26,7 @@ use crate::zones::Zones;
 #[command(after_help = "Examples:
   hearth pack events.jsonl.gz --out events.hlog
   hearth pack events.hlog --out events.parquet
+  hearth pack states.csv --sort --changes --columns home=house_id,time=ts --out states.hlog
   hearth pack 2022.csv 2023.csv --timezone Europe/Berlin --out years.hlog
   hearth replay years.hlog --out out")]
 pub struct PackArgs {
@@ -39,6 +41,20 @@ pub struct PackArgs {
     /// Where times without an offset are local; in the packed log each time has one
     #[arg(long, value_name = "NAME", default_value = "UTC", value_parser = zone)]
     pub timezone: TimeZone,
+
+    /// What the fields of an event are called in the logs, where not home, time, device, action, id: home=home_id,time=ts; home=
+    /// where each file is a home, named like it
+    #[arg(long, value_name = "FIELD=COLUMN,...", default_value = "")]
+    pub columns: Keys,
+
+    /// Bring the events into the order of time, those of one time as they stand: for logs that are newest first. Lines that are no
+    /// event come first then
+    #[arg(long)]
+    pub sort: bool,
+
+    /// Leave out events that say what the device's last one said: for logs of states that are reported again and again
+    #[arg(long)]
+    pub changes: bool,
 
     /// Store blocks as they are: two to five times the size, a little quicker to read
     #[arg(long)]
@@ -64,29 +80,26 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
         true => Packing::Plain,
         false => Packing::Zstd,
     };
-    let format = format(out);
     let handle: File = file.as_file().try_clone().with_context(unwritable)?;
     let handle = BufWriter::with_capacity(1 << 20, handle);
-    let mut writer = LogWriter::new(format, packing, handle).with_context(unwritable)?;
-    let mut left_out = None;
+    let writer = LogWriter::new(format(out), packing, handle).with_context(unwritable)?;
+    let mut packed = Packed {
+        writer,
+        sorter: args.sort.then(Sorter::default),
+        states: args.changes.then(HashMap::new),
+        repeated: 0,
+        left_out: None,
+    };
     let zones = Zones::new(Some(args.timezone.clone()));
-    let packed = sources::copy(logs, &zones, |line| match line {
-        Ok(event) => writer.event(&event),
-        Err(rejected) => match &mut writer {
-            LogWriter::Hlog(out) => out.rejected(rejected),
-            _ => {
-                left_out.get_or_insert(rejected);
-                Ok(())
-            }
-        },
-    });
-    let (events, rejected) = packed.map_err(|error| match error {
+    let logs = sources::expand(logs).map_err(|error| UsageError(error.to_string()))?;
+    let copied = sources::copy(&logs, (&zones, &args.columns), |line| packed.take(line));
+    let (events, rejected) = copied.map_err(|error| match error {
         SourceError::Broken { .. } | SourceError::Damaged { .. } | SourceError::Unwritten(_) => {
             anyhow::Error::from(error)
         }
         before_any_work => UsageError(before_any_work.to_string()).into(),
     })?;
-    writer.finish().with_context(unwritable)?;
+    let (repeated, left_out) = packed.finish().with_context(unwritable)?;
     if let Some(first) = left_out {
         eprintln!(
             "left out {} lines that are no event, the first: {}: {}",
@@ -95,16 +108,76 @@ pub fn run(args: &PackArgs) -> anyhow::Result<()> {
             first.reason
         );
     }
+    ensure!(
+        events > 0 || rejected == 0,
+        "none of the {} lines is an event; nothing was written",
+        grouped(rejected)
+    );
     let bytes = file.as_file().metadata().with_context(unwritable)?.len();
     file.persist(out).with_context(unwritable)?;
-    println!(
+    let mut stdout = std::io::stdout();
+    if args.changes {
+        let repeated = grouped(repeated);
+        writeln!(stdout, "left out {repeated} events that change nothing")?;
+    }
+    writeln!(
+        stdout,
         "{} events and {} lines that are none, in {} bytes: {}",
-        grouped(events),
+        grouped(events - repeated),
         grouped(rejected),
         grouped(bytes),
         out.display()
-    );
+    )?;
     Ok(())
+}
+
+/// A log in the making.
+struct Packed<W: Write + Send> {
+    writer: LogWriter<W>,
+    /// Where the order of time is wanted.
+    sorter: Option<Sorter>,
+    /// By home and device: the last action, where only changes are wanted.
+    states: Option<HashMap<(String, String), String>>,
+    repeated: u64,
+    left_out: Option<Rejected>,
+}
+
+impl<W: Write + Send> Packed<W> {
+    fn take(&mut self, line: Result<Event<'_>, Rejected>) -> io::Result<()> {
+        match (line, &mut self.sorter) {
+            (Ok(event), Some(sorter)) => sorter.push(&event),
+            (Ok(event), None) => self.write(&event),
+            (Err(rejected), _) => match &mut self.writer {
+                LogWriter::Hlog(out) => out.rejected(rejected),
+                _ => {
+                    self.left_out.get_or_insert(rejected);
+                    Ok(())
+                }
+            },
+        }
+    }
+
+    fn write(&mut self, event: &Event<'_>) -> io::Result<()> {
+        if let Some(states) = &mut self.states
+            && let Ok((device, action)) = event.names()
+        {
+            let of = (event.home.to_string(), device.to_owned());
+            if states.insert(of, action.to_owned()).as_deref() == Some(action) {
+                self.repeated += 1;
+                return Ok(());
+            }
+        }
+        self.writer.event(event)
+    }
+
+    /// How many events changed nothing, and the first line that could not be kept.
+    fn finish(mut self) -> io::Result<(u64, Option<Rejected>)> {
+        if let Some(sorter) = self.sorter.take() {
+            sorter.drain(|event| self.write(event))?;
+        }
+        self.writer.finish()?;
+        Ok((self.repeated, self.left_out))
+    }
 }
 
 /// What a file is to be, by its name.

@@ -8,9 +8,9 @@ use hearth_operators::dataflow::{Fitting, Settings};
 use hearth_operators::drift::Strictness;
 use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
-use hearth_operators::words::Catalogs;
+use hearth_operators::words::{Catalogs, Scores};
 
-use crate::config::{Checker, Config, OnDrift};
+use crate::config::{self, Checker, Config, OnDrift};
 use crate::models::Preset;
 
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
@@ -45,6 +45,10 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         models: match config.preset {
             Preset::Small => Fitting::Maintained,
             Preset::Paper => Fitting::Trained,
+        },
+        scores: match config.scores {
+            config::Scores::Aligned => Scores::Aligned,
+            config::Scores::Eager => Scores::Eager,
         },
         trial: u32::try_from(config.trial.get()).unwrap_or(u32::MAX),
         budget: Budget {

@@ -1,21 +1,72 @@
-//! Event times at the edge: RFC 3339 in and out, the offset of the input kept.
+//! Event times at the edge: RFC 3339 in and out, the offset of the input kept; other ways of writing them are read, too.
+
+mod written;
 
 use hearth_operators::words::Time;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, civil, fmt::temporal};
 
-/// Reads an RFC 3339 time (`2022-08-04T18:30:00+02:00`); without an offset it is local in `zone`.
-///
-/// Returns the instant and the minutes east of UTC that its clock showed.
+use written::Written;
+
+/// A time, and what told it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    /// The instant.
+    pub time: Time,
+    /// The minutes east of UTC that its clock showed.
+    pub offset: i16,
+    /// What told the offset.
+    pub basis: Basis,
+}
+
+/// What the offset of a time rests on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Basis {
+    /// It was written.
+    #[default]
+    Offset,
+    /// The zone in which the clock showed the time.
+    Clock,
+    /// The zone, at an instant that was written as a number since 1970.
+    Number,
+}
+
+/// Reads an RFC 3339 time (`2022-08-04T18:30:00+02:00`), or one that is written otherwise but cannot be mistaken
+/// (`1659630600`, `04.08.2022 18:30:00 +0200`); without an offset it is local in `zone`.
 ///
 /// # Errors
 /// A sentence saying what is wrong with the text.
-pub fn parse(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+pub fn read(text: &str, zone: &TimeZone) -> Result<Reading, String> {
     let text = text.trim();
-    match quick(text.as_bytes()) {
-        Some(read) => Ok(read),
-        None => thorough(text, zone),
+    if let Some((time, offset)) = quick(text.as_bytes()) {
+        let basis = Basis::Offset;
+        return Ok(Reading {
+            time,
+            offset,
+            basis,
+        });
     }
+    let refused = match thorough(text, zone) {
+        Ok(read) => return Ok(read),
+        Err(reason) => reason,
+    };
+    match written::read(text)? {
+        Some(Written::Number(time)) => Ok(Reading {
+            time,
+            offset: offset_at(time, zone),
+            basis: Basis::Number,
+        }),
+        Some(Written::Text(text)) => thorough(&text, zone).map_err(|_| refused),
+        None => Err(refused),
+    }
+}
+
+/// The same, the instant and its offset alone.
+///
+/// # Errors
+/// As [`read`].
+pub fn parse(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+    read(text, zone).map(|read| (read.time, read.offset))
 }
 
 /// The usual form, `YYYY-MM-DDTHH:MM:SS[.f](Z|±HH:MM)` with at most six digits of fraction: ten times quicker than
@@ -67,7 +118,7 @@ fn quick(text: &[u8]) -> Option<(Time, i16)> {
 }
 
 /// All of RFC 3339 and its civil variants, by jiff.
-fn thorough(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+fn thorough(text: &str, zone: &TimeZone) -> Result<Reading, String> {
     static PARSER: temporal::DateTimeParser = temporal::DateTimeParser::new();
     let pieces = PARSER
         .parse_pieces(text)
@@ -87,9 +138,17 @@ fn thorough(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
             let at = offset
                 .to_timestamp(civil)
                 .map_err(|_| format!("`{}` is out of range", shorten(text)))?;
-            Ok((Time(at.as_microsecond()), minutes(offset)))
+            Ok(Reading {
+                time: Time(at.as_microsecond()),
+                offset: minutes(offset),
+                basis: Basis::Offset,
+            })
         }
-        None => local(civil, zone),
+        None => local(civil, zone).map(|(time, offset)| Reading {
+            time,
+            offset,
+            basis: Basis::Clock,
+        }),
     }
 }
 
@@ -120,15 +179,23 @@ fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
     era * 146_097 + day_of_era - 719_468
 }
 
-/// Reads a time as a person gives it: UTC where it says nothing else, and the beginning of a day where it names no more.
+/// Reads a time as a person gives it: local in `zone` where it says nothing else, and the beginning of a day where it names no
+/// more.
 ///
 /// # Errors
 /// What is wrong with it.
+pub fn or_midnight_in(zone: &TimeZone, text: &str) -> Result<(Time, i16), String> {
+    let midnight = format!("{}T00:00:00", text.trim());
+    let read = parse(text, zone);
+    read.or_else(|reason| parse(&midnight, zone).map_err(|_| reason))
+}
+
+/// The same for a command's option, where UTC holds.
+///
+/// # Errors
+/// As [`or_midnight_in`].
 pub fn or_midnight(text: &str) -> Result<Time, String> {
-    let midnight = format!("{text}T00:00:00Z");
-    let read = parse(text, &TimeZone::UTC);
-    let (time, _) = read.or_else(|reason| parse(&midnight, &TimeZone::UTC).map_err(|_| reason))?;
-    Ok(time)
+    or_midnight_in(&TimeZone::UTC, text).map(|(time, _)| time)
 }
 
 /// Reads a civil time in `zone`: the instant, and the offset that holds there then.
@@ -144,6 +211,17 @@ pub fn local(civil: civil::DateTime, zone: &TimeZone) -> Result<(Time, i16), Str
         Time(zoned.timestamp().as_microsecond()),
         minutes(zoned.offset()),
     ))
+}
+
+/// The later of the two instants at which a clock in `zone` shows what it shows at `time`, the earlier one: there are two where
+/// an hour comes twice.
+pub fn again(time: Time, zone: &TimeZone) -> Option<(Time, i16)> {
+    let offset = offset_at(time, zone);
+    // No clock is put back by more than three hours, and hardly one is put back now: that is seen at once.
+    let soon = offset_at(Time(time.0 + 3 * Time::HOUR), zone);
+    let back = i64::from(offset) - i64::from(soon);
+    let later = Time(time.0 + back * 60 * Time::SECOND);
+    (back > 0 && offset_at(later, zone) == soon).then_some((later, soon))
 }
 
 /// The offset, in minutes east of UTC, that a clock in `zone` shows at `time`.
@@ -193,7 +271,8 @@ mod tests {
         ) {
             let text = format!("{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}{fraction}{zone}");
             if let Some(read) = quick(text.as_bytes()) {
-                prop_assert_eq!(Ok(read), thorough(&text, &TimeZone::UTC), "{}", text);
+                let thorough = thorough(&text, &TimeZone::UTC).map(|read| (read.time, read.offset));
+                prop_assert_eq!(Ok(read), thorough, "{}", text);
             }
         }
 
@@ -232,13 +311,29 @@ mod tests {
     }
 
     #[test]
+    fn the_hour_that_comes_twice_has_two_instants() {
+        let zone = TimeZone::get("Europe/Berlin").unwrap();
+        let at = |text| parse(text, &zone).unwrap();
+        let (first, offset) = at("2025-10-26T02:30:00");
+        assert_eq!(offset, 120);
+        assert_eq!(again(first, &zone), Some(at("2025-10-26T02:30:00+01:00")));
+        for once in [
+            "2025-10-26T01:59:59",
+            "2025-10-26T03:00:00",
+            "2025-03-30T02:30:00",
+        ] {
+            assert_eq!(again(at(once).0, &zone), None, "{once}");
+        }
+        assert_eq!(again(first, &TimeZone::UTC), None);
+    }
+
+    #[test]
     fn nonsense_is_refused() {
         for text in [
             "",
             "yesterday",
             "2022-13-01T00:00:00Z",
             "2022-08-04",
-            "1659630600",
             "2022-08-04T18:30:00+02:00[Europe/Berlin]",
         ] {
             assert!(parse(text, &TimeZone::UTC).is_err(), "{text}");

@@ -74,6 +74,7 @@ fn bad_usage_ends_with_2_and_says_why() {
     write("log.jsonl", "");
     write("bad.toml", "seed = 1\nmax-gap = \"9h\"\n");
     write("worse.toml", "seed = = 1\n");
+    std::fs::create_dir(dir.path().join("empty")).unwrap();
     for (arguments, said) in [
         ("", "Usage: hearth"),
         ("fly", "unrecognized subcommand"),
@@ -92,7 +93,11 @@ fn bad_usage_ends_with_2_and_says_why() {
             "replay none.jsonl --out out",
             "cannot read the log none.jsonl",
         ),
-        ("replay . --out out", "it is a folder"),
+        ("replay empty --out out", "there is no log in the folder"),
+        (
+            "replay log.jsonl --out out --workers 4096",
+            "are more than 512",
+        ),
         (
             "replay log.jsonl --catalog none --out out",
             "the catalog none",
@@ -168,6 +173,19 @@ fn a_bad_variable_is_named_as_such() {
     let said = err(&output);
     let expected = "environment variable HEARTH_WORKERS: `many`";
     assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn a_variable_that_nothing_reads_is_named() {
+    let dir = tempfile::tempdir().unwrap();
+    let variables = [("HEARTH_WORKRES", "2"), ("HEARTH_LLM_KEY", "x")];
+    let output = hearth(dir.path(), &["config"], &variables);
+    let said = err(&output);
+    assert_eq!(
+        said,
+        "hearth: nothing reads the variable HEARTH_WORKRES; did you mean HEARTH_WORKERS?\n"
+    );
+    assert_eq!(output.status.code(), Some(0));
 }
 
 #[test]

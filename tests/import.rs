@@ -56,6 +56,7 @@ fn import(args: &[&str]) -> Imported {
         catalogs: Catalogs::shared(catalog.clone()),
         homes: HomeNames::default(),
         zones: Zones::new(None),
+        keys: Default::default(),
     };
     let homes = options.homes.clone();
     let mut log = EventLog::open(&[folder.path().join("events.jsonl")], options).unwrap();
@@ -238,16 +239,313 @@ fn a_database_of_something_else_is_refused() {
         "{:#}",
         try_import(&["home-assistant", &text], folder.path()).unwrap_err()
     );
-    assert!(error.contains("is no recorder database"), "{error}");
-    let file = folder.path().join("old.db");
-    let db = rusqlite::Connection::open(&file).unwrap();
-    db.execute_batch("create table states (state_id integer, entity_id text, state text, last_updated datetime);").unwrap();
-    drop(db);
-    let error = format!(
-        "{:#}",
-        try_import(&["home-assistant", file.to_str().unwrap()], folder.path()).unwrap_err()
+    assert!(
+        error.contains("neither a recorder database nor a history"),
+        "{error}"
     );
-    assert!(error.contains("older than 31"), "{error}");
+}
+
+/// A database that a script makes, imported.
+fn recorded(script: &str) -> Imported {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("home-assistant_v2.db");
+    let db = rusqlite::Connection::open(&file).unwrap();
+    db.execute_batch(script).unwrap();
+    drop(db);
+    import(&["home-assistant", file.to_str().unwrap()])
+}
+
+#[test]
+fn a_recorder_of_old_has_times_as_texts() {
+    let imported = recorded(
+        "create table states (state_id integer, entity_id text, state text, last_changed datetime, last_updated datetime);
+         insert into states values
+             (2, 'light.bed', 'on', null, '2022-03-01 08:10:00.250000'),
+             (1, 'light.bed', 'off', '2022-03-01 08:00:00', '2022-03-01 08:00:00.000000');",
+    );
+    assert_eq!(
+        imported.lines(),
+        ["home light.bed:on 2022-03-01T08:10:00.25+00:00"]
+    );
+}
+
+#[test]
+fn an_id_of_several_entities_is_nobodys() {
+    let imported = recorded(
+        "create table states_meta (metadata_id integer, entity_id text);
+         create table states (state_id integer, entity_id text, state text, last_updated_ts float, metadata_id integer);
+         insert into states_meta values (1, 'light.hall'), (1, 'light.kitchen'), (2, 'switch.fan');
+         insert into states values
+             (1, null, 'off', 1700000000.0, 1), (2, null, 'off', 1700000000.0, 2),
+             (3, null, 'on', 1700000600.0, 1), (4, null, 'on', 1700000600.0, 2),
+             (5, null, 'on', 1700000600.0, null), (6, null, 'on', 1700000600.0, 9),
+             (7, 'light.old', 'off', 1700000600.0, null), (8, 'light.old', 'on', 1700000700.0, null);",
+    );
+    assert_eq!(
+        imported.lines(),
+        [
+            "home switch.fan:on 2023-11-14T22:23:20+00:00",
+            "home light.old:on 2023-11-14T22:25:00+00:00",
+        ]
+    );
+}
+
+#[test]
+fn what_a_restart_makes_sensors_say_is_no_behaviour() {
+    let imported = recorded(
+        "create table recorder_runs (run_id integer, start datetime);
+         insert into recorder_runs values (1, '2023-11-14 22:13:10'), (2, '2023-11-15 22:13:20');
+         create table states (state_id integer, entity_id text, state text, last_updated_ts float);
+         insert into states values
+             (1, 'binary_sensor.a', 'on', 1700000000.0), (2, 'binary_sensor.b', 'on', 1700000001.0),
+             (3, 'binary_sensor.c', 'on', 1700000001.0),
+             (4, 'binary_sensor.a', 'unavailable', 1700086400.0), (5, 'binary_sensor.a', 'off', 1700086410.0),
+             (6, 'binary_sensor.b', 'off', 1700086411.0), (7, 'binary_sensor.c', 'off', 1700086412.0),
+             (8, 'binary_sensor.a', 'on', 1700086430.0), (9, 'binary_sensor.b', 'on', 1700086431.0),
+             (10, 'binary_sensor.a', 'off', 1700090000.0);",
+    );
+    assert_eq!(
+        imported.lines(),
+        [
+            "home binary_sensor.c:off 2023-11-15T22:13:32+00:00",
+            "home binary_sensor.a:off 2023-11-15T23:13:20+00:00",
+        ]
+    );
+}
+
+#[test]
+fn histories_are_imported_in_the_order_of_time() {
+    let folder = tempfile::tempdir().unwrap();
+    let expected = [
+        "home light.hall:on 2025-10-26T02:50:12.345+02:00",
+        "home light.bath:on 2025-10-26T02:20:00+01:00",
+        "home light.hall:off 2025-10-26T02:30:00+01:00",
+    ];
+    let csv = "entity_id,state,last_changed\n\
+        light.hall,off,2025-10-26T00:10:00.000Z\n\
+        light.hall,on,2025-10-26T00:50:12.345Z\n\
+        light.hall,off,2025-10-26T01:30:00.000Z\n\
+        light.bath,off,2025-10-26T00:00:00.000Z\n\
+        light.bath,unavailable,2025-10-26T00:05:00.000Z\n\
+        light.bath,on,2025-10-26T01:20:00.000Z\n\
+        sensor.power,12,2025-10-26T01:20:00.000Z\n";
+    let epochs = "state;entity_id;last_updated_ts\n\
+        off;light.hall;1761437400.0\non;light.hall;1761439812.345\noff;light.hall;1761442200\n\
+        off;light.bath;1761436800\non;light.bath;1761441600\n";
+    let json = r#"[[{"entity_id":"light.hall","state":"off","last_changed":"2025-10-26T00:10:00+00:00"},
+        {"state":"on","last_changed":"2025-10-26T00:50:12.345+00:00"},
+        {"state":"off","last_changed":"2025-10-26T01:30:00+00:00"}],
+        [{"entity_id":"light.bath","state":"off","last_changed":"2025-10-26T00:00:00+00:00"},
+        {"state":"on","last_changed":"2025-10-26T01:20:00+00:00"}]]"#;
+    let short = r#"{"light.hall":[{"s":"off","lu":1761437400.0},{"s":"on","lu":1761439812.345},{"s":"off","lu":1761442200.0}],
+        "light.bath":[{"s":"off","lu":1761436800.0},{"s":"on","lu":1761441600.0}]}"#;
+    for (name, text) in [
+        ("history.csv", csv),
+        ("export.csv", epochs),
+        ("history.json", json),
+        ("short.json", short),
+    ] {
+        let file = write(folder.path(), name, text);
+        let imported = import(&["home-assistant", &file, "--timezone", "Europe/Berlin"]);
+        assert_eq!(imported.lines(), expected, "{name}");
+    }
+    let other = write(folder.path(), "other.csv", "a,b\n1,2\n");
+    let error = try_import(&["home-assistant", &other], folder.path()).unwrap_err();
+    assert!(
+        format!("{error:#}").contains("names no `entity_id`"),
+        "{error:#}"
+    );
+}
+
+#[test]
+fn messages_are_behaviours_where_they_change_something() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut text = String::new();
+    let messages: [(&str, &str, &str); 14] = [
+        ("08:00", "zigbee2mqtt/bridge/state", "online"),
+        (
+            "08:10",
+            "zigbee2mqtt/hall light",
+            r#"{"state":"OFF","brightness":0,"linkquality":98}"#,
+        ),
+        ("08:11", "zigbee2mqtt/hall light/set", "ON"),
+        (
+            "08:11",
+            "zigbee2mqtt/hall light",
+            r#"{"state":"ON","brightness":120}"#,
+        ),
+        (
+            "08:12",
+            "zigbee2mqtt/hall light",
+            r#"{"state":"ON","brightness":130}"#,
+        ),
+        (
+            "08:20",
+            "zigbee2mqtt/door",
+            r#"{"contact":true,"battery":90}"#,
+        ),
+        (
+            "08:30",
+            "zigbee2mqtt/door",
+            r#"{"contact":false,"battery":90}"#,
+        ),
+        (
+            "08:31",
+            "zigbee2mqtt/door/availability",
+            r#"{"state":"offline"}"#,
+        ),
+        ("08:40", "zigbee2mqtt/door", r#"{"contact":true}"#),
+        ("08:40", "zigbee2mqtt/door", r#"{"contact":false}"#),
+        ("08:50", "zigbee2mqtt/button", r#"{"action":"single"}"#),
+        ("08:50", "zigbee2mqtt/button", r#"{"action":""}"#),
+        ("08:51", "stat/plug/POWER", "OFF"),
+        ("08:52", "stat/plug/POWER", "ON"),
+    ];
+    for (time, topic, payload) in messages {
+        let line = serde_json::json!({
+            "tst": format!("2025-03-01T{time}:00.000000Z+0000"), "topic": topic, "qos": 0, "retain": 1, "payload": payload
+        });
+        text += &format!("{line}\n");
+    }
+    let file = write(folder.path(), "messages.jsonl", text + "no message\n");
+    let imported = import(&["mqtt", &file, "--home", "h"]);
+    assert_eq!(
+        imported.lines(),
+        [
+            "h hall light:ON 2025-03-01T08:11:00+00:00",
+            "h door:open 2025-03-01T08:30:00+00:00",
+            "h button:single 2025-03-01T08:50:00+00:00",
+            "h stat/plug/POWER:ON 2025-03-01T08:52:00+00:00",
+        ]
+    );
+    let all = import(&["mqtt", &file, "--repeats"]);
+    assert_eq!(
+        all.lines()
+            .iter()
+            .filter(|line| line.contains("light:ON"))
+            .count(),
+        2
+    );
+}
+
+#[test]
+fn typing_errors_of_casas_logs_are_mended_or_left_out() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = "2010-11-04 00:11:03.2\tM003\tON\tSleeping begin\n\
+        2010-11-04 00:18:16\tM003\tOFFc\n\
+        2010-11-04 00:20:16\tM003\tON\n\
+        2010-11-04 00:21:16\tM003\tOFF5\tSleeping end\n\
+        2010-11-04 00:22:16\tM009\tO\n\
+        2010-11-04 00:23:16\tc\tON\n\
+        2010-11-04 23:59:60.000000\tM026\tONM026\n\
+        2009-10-17 00:01:02 M026 OFF\n";
+    let file = write(folder.path(), "aruba.txt", log);
+    let imported = import(&["casas", &file]);
+    assert_eq!(
+        imported.lines(),
+        [
+            "aruba M026:OFF 2009-10-17T00:01:02+00:00",
+            "aruba M003:ON 2010-11-04T00:11:03.2+00:00",
+            "aruba M003:OFF 2010-11-04T00:18:16+00:00",
+            "aruba M003:ON 2010-11-04T00:20:16+00:00",
+            "aruba M003:OFF 2010-11-04T00:21:16+00:00",
+            "aruba M026:ON 2010-11-04T23:59:59+00:00",
+        ]
+    );
+}
+
+#[test]
+fn other_data_sets_are_imported() {
+    let folder = tempfile::tempdir().unwrap();
+    let uci = write(
+        folder.path(),
+        "OrdonezA_Sensors.txt",
+        "Start time          \tEnd time            \tLocation\tType\tPlace\n\
+         --------------------\t--------------------\t--------\t----\t-----\n\
+         2011-11-28 02:27:59\t\t2011-11-28 10:18:11\t\tBed\t\tPressure\tBedroom\n\
+         2011-11-28 10:21:24\t\t2011-11-28 10:21:31\t\tCabinet\t\tMagnetic\tBathroom\n",
+    );
+    assert_eq!(
+        import(&["uci-adl", &uci, "--timezone", "Europe/Madrid"]).lines(),
+        [
+            "OrdonezA Bedroom Bed Pressure:on 2011-11-28T02:27:59+01:00",
+            "OrdonezA Bedroom Bed Pressure:off 2011-11-28T10:18:11+01:00",
+            "OrdonezA Bathroom Cabinet Magnetic:on 2011-11-28T10:21:24+01:00",
+            "OrdonezA Bathroom Cabinet Magnetic:off 2011-11-28T10:21:31+01:00",
+        ]
+    );
+    let second = |sensor: usize| {
+        let number = |n| if n == sensor { "1 " } else { "0 " };
+        (1..=20).map(number).collect::<String>() + "12 2\n"
+    };
+    let day = |sensors: [usize; 3]| sensors.map(second).concat();
+    let two = write(folder.path(), "DAY_2.txt", day([0, 7, 0]));
+    let one = write(folder.path(), "DAY_1.txt", day([0, 3, 3]));
+    assert_eq!(
+        import(&["aras", &two, &one, "--first-day", "2012-03-01"]).lines(),
+        [
+            "home sensor 3:on 2012-03-01T00:00:01+00:00",
+            "home sensor 3:off 2012-03-02T00:00:00+00:00",
+            "home sensor 7:on 2012-03-02T00:00:01+00:00",
+            "home sensor 7:off 2012-03-02T00:00:02+00:00",
+        ]
+    );
+    let xes = write(
+        folder.path(),
+        "day.xes",
+        r#"<log><trace><string key="concept:name" value="1"/><event>
+        <string key="concept:name" value="Tea &amp; cake"/><string key="lifecycle:transition" value="start"/>
+        <date key="time:timestamp" value="2012-03-01T08:00:00.000+01:00"/></event><event>
+        <date key='time:timestamp' value='2012-03-01T08:10:00.000+01:00'/><string key="concept:name" value="Tea &amp; cake"/>
+        <string key="lifecycle:transition" value="complete"/></event></trace></log>"#,
+    );
+    assert_eq!(
+        import(&["xes", &xes, "--timezone", "Europe/Madrid"]).lines(),
+        [
+            "day Tea & cake:start 2012-03-01T08:00:00+01:00",
+            "day Tea & cake:end 2012-03-01T08:10:00+01:00",
+        ]
+    );
+    write(
+        folder.path(),
+        "m/Bath_SetpointHistory.csv",
+        "1489037131\t20\n1489044623\t16\n1489066195\t16\n",
+    );
+    write(
+        folder.path(),
+        "m/Bath_Temperature.csv",
+        "1489020690\t19.53\n",
+    );
+    let measurements = folder.path().join("m");
+    assert_eq!(
+        import(&["open-smart-home", measurements.to_str().unwrap()]).lines(),
+        ["home Bath thermostat:set 16 2017-03-09T08:30:23+01:00"]
+    );
+}
+
+#[test]
+fn instruments_are_left_out_by_name() {
+    let folder = tempfile::tempdir().unwrap();
+    let line = |n: u32, device: &str, state: &str| {
+        let time = format!("2025-03-01T08:{n:02}:00Z");
+        serde_json::json!({"tst": time, "topic": device, "payload": {"state": state}}).to_string()
+            + "\n"
+    };
+    let mut log = String::new();
+    for n in 0..40 {
+        log += &line(n, "meter", &format!("{n} W"));
+        log += &line(n, "lamp", ["on", "off"][n as usize % 2]);
+    }
+    let file = write(folder.path(), "messages.jsonl", log);
+    let imported = import(&["mqtt", &file]);
+    let devices: Vec<&str> = imported
+        .catalog
+        .devices()
+        .iter()
+        .map(|d| &*d.name)
+        .collect();
+    assert_eq!(devices, ["lamp"]);
+    assert_eq!(imported.behaviors.len(), 39);
 }
 
 /// `pickle.dumps(sequences, protocol=2)` for numbers below 256.

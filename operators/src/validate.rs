@@ -13,8 +13,18 @@ use crate::words::{
     Sequence, WEEKDAYS,
 };
 
-/// A candidate holds at most so many behaviours.
+/// A candidate holds at most so many behaviours, where it is not made of longer ones.
 pub const MAX_LENGTH: usize = 256;
+
+/// Nor more than this, whatever it is made of.
+const LONGEST: usize = 16_384;
+
+/// How long an answer's sequences may be: up to twice as long as the longest that was given as an example.
+pub fn longest(request: &Request) -> usize {
+    let examples = request.representatives.iter();
+    let longest = examples.map(|example| example.0.len()).max();
+    (2 * longest.unwrap_or(0)).clamp(MAX_LENGTH, LONGEST)
+}
 
 /// A reply after validation.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
@@ -79,9 +89,17 @@ pub trait Validate<'s> {
 /// A sentence about the first thing that is wrong: it is empty or too long, or a behaviour has an unknown weekday,
 /// hour bucket, device, or an action that is not its device's.
 pub fn check(rows: &[Row], catalog: &Catalog) -> Result<Sequence, String> {
+    check_within(rows, catalog, MAX_LENGTH)
+}
+
+/// The same, of at most so many behaviours.
+///
+/// # Errors
+/// As [`check`].
+pub fn check_within(rows: &[Row], catalog: &Catalog, most: usize) -> Result<Sequence, String> {
     match rows.len() {
         0 => return Err("the sequence is empty".to_owned()),
-        n if n > MAX_LENGTH => return Err(format!("{n} behaviours are more than {MAX_LENGTH}")),
+        n if n > most => return Err(format!("{n} behaviours are more than {most}")),
         _ => {}
     }
     let mut sequence = Vec::with_capacity(rows.len());
@@ -152,10 +170,12 @@ impl<'s> Validate<'s> for StreamVec<'s, Epoch, Reply> {
                             Vec::new()
                         });
                         let catalog = catalogs.of(key.shift.home);
+                        let most = longest(&request);
                         let mut candidates = Vec::new();
                         for (position, written) in (0u32..).zip(sequences) {
                             let checked = match written {
-                                Ok(rows) => check(&rows, catalog).map_err(|reason| (rows, reason)),
+                                Ok(rows) => check_within(&rows, catalog, most)
+                                    .map_err(|reason| (rows, reason)),
                                 Err(reason) => Err((Vec::new(), reason)),
                             };
                             match checked {

@@ -1,5 +1,6 @@
 //! One run in a process of its own, so that its CPU seconds and its memory are its own.
 
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
@@ -15,7 +16,7 @@ use super::ingestion::{self, Counter};
 use super::plain::Plain;
 use super::totals::Totals;
 use crate::catalog;
-use crate::config::Packing;
+use crate::config::{Keys, Packing};
 use crate::disk::Disk;
 use crate::home_names::HomeNames;
 use crate::memory::peak_rss;
@@ -144,6 +145,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         catalogs: catalogs.clone(),
         homes: homes.clone(),
         zones: Zones::new(None),
+        keys: Keys::default(),
     };
     let log = EventLog::open(std::slice::from_ref(&args.log), options)?;
     let rules = Rules::new(catalogs.clone());
@@ -208,7 +210,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
         events: totals.applied + totals.duplicate + totals.refused,
         totals,
     };
-    println!("{}", serde_json::to_string(&measured)?);
+    writeln!(std::io::stdout(), "{}", serde_json::to_string(&measured)?)?;
     Ok(())
 }
 

@@ -9,6 +9,7 @@ use super::report::{Report, Run};
 use super::values::{Input, count, homes, median};
 use super::workload::{self, Workload};
 use crate::catalog;
+use crate::config::Keys;
 use crate::sources;
 use crate::zones::Zones;
 
@@ -162,7 +163,7 @@ const CPU: &str = "CPU: ";
 
 /// A log of the user's own. Its catalog is inferred.
 fn given(log: &Path, dir: &Path) -> anyhow::Result<Case> {
-    let inferred = catalog::infer(&[log.to_owned()], &Zones::new(None))?;
+    let inferred = catalog::infer(&[log.to_owned()], &Zones::new(None), &Keys::default())?;
     let file = dir.join("catalog.json");
     catalog::save(&inferred, &file)?;
     Ok(Case {

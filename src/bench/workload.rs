@@ -95,6 +95,7 @@ impl Workload {
                 device: Some(catalog.device_name(event.action).into()),
                 action: catalog.action_name(event.action).into(),
                 id: None,
+                how: sources::How::default(),
             })?)
         })?;
         log.finish().with_context(failed)

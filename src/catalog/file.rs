@@ -4,7 +4,9 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use hearth_operators::words::Catalog;
+use hearth_operators::words::{Action, Catalog, Device};
+
+use crate::nfc;
 
 /// Why there is no catalog in a file.
 #[derive(Debug, thiserror::Error)]
@@ -43,18 +45,34 @@ pub fn load(file: &Path) -> Result<Catalog, CatalogFileError> {
         file: file.display().to_string(),
         error,
     })?;
-    serde_json::from_str(&text).map_err(|error| {
+    let malformed = |reason: String, line: usize| CatalogFileError::Malformed {
+        file: file.display().to_string(),
+        line,
+        reason,
+    };
+    let catalog: Catalog = serde_json::from_str(&text).map_err(|error| {
         let message = error.to_string();
-        CatalogFileError::Malformed {
-            file: file.display().to_string(),
-            line: error.line().max(1),
-            reason: message
-                .split(" at line ")
-                .next()
-                .unwrap_or(&message)
-                .to_owned(),
-        }
-    })
+        let reason = message.split(" at line ").next().unwrap_or(&message);
+        malformed(reason.to_owned(), error.line().max(1))
+    })?;
+    let devices = catalog.devices().iter().cloned().map(composed);
+    Catalog::new(devices.collect()).map_err(|error| malformed(error.to_string(), 1))
+}
+
+/// A device with its names in the composed Unicode form. Its actions stay in the order in which they were written: that is the order
+/// of behaviours of one time.
+fn composed(device: Device) -> Device {
+    let name = |name: &str| nfc::composed(name.into()).into_owned();
+    let actions = device.actions.into_iter().map(|action| Action {
+        name: name(&action.name),
+        closes: action.closes.iter().map(|closed| name(closed)).collect(),
+        ..action
+    });
+    Device {
+        name: name(&device.name),
+        actions: actions.collect(),
+        ..device
+    }
 }
 
 /// Writes a catalog file, one device a line.

@@ -8,7 +8,10 @@ use foldhash::fast::RandomState;
 use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
 use serde::{Deserialize, Serialize};
 
+use super::measured::{MOST_NUMBERS, is_number};
 use super::vocabulary::{Vocabulary, device};
+use crate::config::Keys;
+use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::{Event, Events, SourceError, Stood};
 use crate::zones::Zones;
@@ -45,9 +48,9 @@ pub enum InferenceError {
 ///
 /// # Errors
 /// The log cannot be read, or names more than a catalog can hold.
-pub fn infer(files: &[PathBuf], zones: &Zones) -> Result<Catalog, InferenceError> {
+pub fn infer(files: &[PathBuf], zones: &Zones, keys: &Keys) -> Result<Catalog, InferenceError> {
     let mut vocabulary = Vocabulary::default();
-    let mut events = Events::open(files)?;
+    let mut events = Events::open(files, keys)?;
     each_event(&mut events, zones, |_, device, action| {
         vocabulary.add(device, action);
         Ok(())
@@ -62,6 +65,17 @@ pub struct Inferred {
     pub devices: Vec<Vec<Device>>,
     /// Each home with the position of its devices, in the order in which the log names the homes.
     pub homes: Vec<(HomeId, usize)>,
+    /// Devices whose numbers are left out.
+    pub measured: Vec<Measured>,
+}
+
+/// A device whose actions are many different numbers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Measured {
+    /// Its home.
+    pub home: HomeId,
+    /// Its name.
+    pub device: String,
 }
 
 /// What a first pass over a log has found, stage by stage: what it named when it was read first, and what it named beyond that
@@ -76,23 +90,28 @@ pub struct FirstPass {
     stages: Vec<Stage>,
 }
 
-/// Homes in the order in which the log names them, each with its devices and their actions, by name.
+/// Homes in the order in which the log names them, each with its devices and their actions, by name. Of numbers, as many as show
+/// that a device measures.
 type Stage = Vec<(String, Vec<(u32, u32)>)>;
 
 impl FirstPass {
     /// Reads a log for the vocabulary of each home; of one that was read before, and of which `before` is the pass, only what is
-    /// new. Whether there was anything to be read.
+    /// new. Whether there was anything to be read. Of a log that is `growing`, the one file, what may be read of it.
     ///
     /// # Errors
     /// The log cannot be read, or a home has more actions than a catalog can hold.
     pub fn over(
         files: &[PathBuf],
         of: &str,
-        zones: &Zones,
+        (zones, keys): (&Zones, &Keys),
+        growing: Option<&Growing>,
         before: Option<Self>,
     ) -> Result<(Self, bool), InferenceError> {
         let here = files.iter().all(|file| file.is_file());
-        let log = here.then(|| Stood::at_its_beginning(files));
+        let log = here.then(|| match (growing, files) {
+            (Some(growing), [file]) => Stood::at_the_beginning_of(file, growing.length()),
+            _ => Stood::at_its_beginning(files),
+        });
         let before = before.filter(|pass| pass.of == of);
         let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
         let mut pass = match (before, grown) {
@@ -100,13 +119,16 @@ impl FirstPass {
             (Some(pass), Some(Ok(true))) => pass,
             _ => FirstPass::default(),
         };
-        let mut events = Events::open(files)?;
+        let mut events = match (growing, files) {
+            (Some(growing), [file]) => Events::grow(file, keys, growing)?,
+            _ => Events::open(files, keys)?,
+        };
         events.go_to(pass.log.position)?;
         let (mut names, mut met) = pass.met();
         each_event(&mut events, zones, |event, device, action| {
             let home = met.home(&event.home);
-            let (device, action) = (names.intern(device), names.intern(action));
-            match met.add(home, device, action) {
+            let device = names.intern(device);
+            match met.add(home, device, is_number(action), || names.intern(action)) {
                 true => Ok(()),
                 false => Err(met.too_many(home, &names)),
             }
@@ -129,27 +151,22 @@ impl FirstPass {
         self.names.iter().for_each(|name| {
             names.intern(name);
         });
-        for (home, actions) in self.stages.iter().flatten() {
-            let home = met.home(home);
-            for &(device, action) in actions {
-                met.add(home, device, action);
-            }
+        for stage in &self.stages {
+            met.add_stage(stage, &self.names);
         }
         met.new.clear();
         (names, met)
     }
 
-    /// What was known after each stage. Homes get their ids as they come.
+    /// What was known after each stage. Homes get their ids as they come. The numbers of a device count together over all stages:
+    /// once it measures, it does in all that follow.
     pub fn inferred(&self, homes: &HomeNames) -> Vec<Inferred> {
         let (names, mut met) = (&self.names, Met::default());
         let stages = self.stages.iter().map(|stage| {
-            for (name, actions) in stage {
-                let home = met.home(name);
+            met.add_stage(stage, names);
+            stage.iter().for_each(|(name, _)| {
                 homes.intern(name);
-                for &(device, action) in actions {
-                    met.add(home, device, action);
-                }
-            }
+            });
             met.inferred(names, homes)
         });
         stages.collect()
@@ -208,7 +225,9 @@ struct Met {
     /// Homes by name, in the order of their first events.
     homes: Names,
     all: HashSet<(u32, u32, u32), RandomState>,
-    /// By home: how many actions.
+    /// Actions that are numbers, by home and device, until these are too many.
+    numbers: BTreeMap<(u32, u32), Vec<u32>>,
+    /// By home: how many actions that are no numbers.
     counts: Vec<usize>,
     /// What was added and not taken yet.
     new: Vec<(u32, u32, u32)>,
@@ -221,8 +240,30 @@ impl Met {
         home
     }
 
-    /// Whether there is room for it.
-    fn add(&mut self, home: u32, device: u32, action: u32) -> bool {
+    /// Adds what a pass met before.
+    fn add_stage(&mut self, stage: &Stage, names: &[Arc<str>]) {
+        for (home, actions) in stage {
+            let home = self.home(home);
+            for &(device, action) in actions {
+                self.add(home, device, is_number(&names[action as usize]), || action);
+            }
+        }
+    }
+
+    /// Whether there is room for it. Numbers of a device that measures are not even named.
+    fn add(&mut self, home: u32, device: u32, number: bool, action: impl FnOnce() -> u32) -> bool {
+        if number {
+            let numbers = self.numbers.entry((home, device)).or_default();
+            if numbers.len() <= MOST_NUMBERS {
+                let action = action();
+                if !numbers.contains(&action) {
+                    numbers.push(action);
+                    self.new.push((home, device, action));
+                }
+            }
+            return true;
+        }
+        let action = action();
         if !self.all.insert((home, device, action)) {
             return true;
         }
@@ -268,6 +309,17 @@ impl Met {
             own[home as usize].push((device, action));
         }
         let mut inferred = Inferred::default();
+        for (&(home, device), numbers) in &self.numbers {
+            if numbers.len() > MOST_NUMBERS {
+                inferred.measured.push(Measured {
+                    home: homes.intern(&self.homes.names[home as usize]),
+                    device: names[device as usize].to_string(),
+                });
+                continue;
+            }
+            let actions = numbers.iter().map(|action| (device, *action));
+            own[home as usize].extend(actions);
+        }
         let mut known: HashMap<Vec<(u32, u32)>, usize> = HashMap::new();
         for (home, mut actions) in self.homes.names.iter().zip(own) {
             let name = |id: u32| &names[id as usize];
@@ -310,12 +362,16 @@ mod tests {
         )
         .unwrap();
         fs::write(&empty, "").unwrap();
-        let catalog = infer(&[jsonl, csv, empty.clone()], &Zones::new(None)).unwrap();
+        let keys = Keys::default();
+        let catalog = infer(&[jsonl, csv, empty.clone()], &Zones::new(None), &keys).unwrap();
         let on = catalog.lookup("Light", "switch on").unwrap();
         let off = catalog.lookup("Light", "switch off").unwrap();
         assert_eq!(catalog.closes(off), [on]);
         assert_eq!(catalog.actions(), 2);
-        assert_eq!(infer(&[empty], &Zones::new(None)).unwrap().actions(), 0);
+        assert_eq!(
+            infer(&[empty], &Zones::new(None), &keys).unwrap().actions(),
+            0
+        );
     }
 
     fn event(home: &str, action: &str) -> String {
@@ -333,7 +389,8 @@ mod tests {
         let zones = Zones::new(None);
         let first = event("h-1", "Light:on") + &event("h-2", "Light:on");
         fs::write(&log, &first).unwrap();
-        let over = |before| FirstPass::over(&files, "of", &zones, before).unwrap();
+        let keys = Keys::default();
+        let over = |before| FirstPass::over(&files, "of", (&zones, &keys), None, before).unwrap();
         let (pass, read) = over(None);
         assert!(read);
         let (pass, read) = over(Some(pass));
@@ -363,9 +420,68 @@ mod tests {
         let (anew, read) = over(Some(grown));
         assert!(read && anew.stages.len() == 1 && anew.stages[0].len() == 1);
         assert!(
-            FirstPass::over(&files, "other", &zones, Some(anew))
+            FirstPass::over(&files, "other", (&zones, &keys), None, Some(anew))
                 .unwrap()
                 .1
         );
+    }
+
+    /// What an inference knows of a device, by name.
+    fn actions(inferred: &Inferred, device: &str) -> Vec<String> {
+        let devices = inferred.devices.iter().flatten();
+        let own = devices.filter(|known| known.name == device);
+        let actions = own.flat_map(|known| &known.actions);
+        actions.map(|action| action.name.clone()).collect()
+    }
+
+    /// The numbers of a device count over all stages: what an earlier one let in it has known, once there are too many none is let in,
+    /// and that stays so.
+    #[test]
+    fn numbers_are_counted_over_all_stages() {
+        let folder = tempfile::tempdir().unwrap();
+        let log = folder.path().join("a.jsonl");
+        let (zones, keys) = (Zones::new(None), Keys::default());
+        let numbers = |device: &str, from: usize, to: usize| -> String {
+            let values = (from..to).map(|n| event("h", &format!("{device}:{n}.5 lx")));
+            values.collect()
+        };
+        let parts = [
+            event("h", "Door:on") + &numbers("Dial", 0, MOST_NUMBERS) + &numbers("Lux", 0, 40),
+            numbers("Dial", 3, MOST_NUMBERS + 1) + &event("h", "Dial:on"),
+            numbers("Lux", 50, 52) + &numbers("Dial", 70, 71) + &numbers("Fan", 0, 2),
+        ];
+        let (mut text, mut kept) = (String::new(), None);
+        for part in &parts {
+            text += part;
+            fs::write(&log, &text).unwrap();
+            let files = std::slice::from_ref(&log);
+            let (pass, read) = FirstPass::over(files, "of", (&zones, &keys), None, kept).unwrap();
+            assert!(read);
+            let bytes = serde_json::to_vec(&pass).unwrap();
+            kept = Some(serde_json::from_slice(&bytes).unwrap());
+        }
+        let (homes, others) = (HomeNames::default(), HomeNames::default());
+        let stages = kept.unwrap().inferred(&homes);
+        let of = |device: &str| -> Vec<usize> {
+            let known = stages.iter().map(|stage| actions(stage, device).len());
+            known.collect()
+        };
+        assert_eq!(of("Door"), [1, 1, 1]);
+        assert_eq!(of("Dial"), [MOST_NUMBERS, 1, 1]);
+        assert_eq!(of("Lux"), [0, 0, 0]);
+        assert_eq!(of("Fan"), [0, 0, 2]);
+        let measured = |stage: &Inferred| -> Vec<String> {
+            let all = stage.measured.iter();
+            all.map(|measured| measured.device.clone()).collect()
+        };
+        let measured: Vec<_> = stages.iter().map(measured).collect();
+        assert_eq!(
+            measured,
+            [vec!["Lux"], vec!["Dial", "Lux"], vec!["Dial", "Lux"]]
+        );
+        // In one pass over all of it the end is the same.
+        let (pass, _) = FirstPass::over(&[log], "of", (&zones, &keys), None, None).unwrap();
+        let whole = pass.inferred(&others);
+        assert_eq!(format!("{:?}", whole[0]), format!("{:?}", stages[2]));
     }
 }

@@ -4,12 +4,14 @@ mod closings;
 mod file;
 mod infer;
 mod kinds;
+mod measured;
 mod vocabulary;
 
 pub use closings::closings;
 pub use file::{CatalogFileError, load, save};
-pub use infer::{FirstPass, InferenceError, Inferred, infer};
+pub use infer::{FirstPass, InferenceError, Inferred, Measured, infer};
 pub use kinds::{Group, describe};
+pub use measured::is_number;
 #[cfg(test)]
 pub(crate) use vocabulary::catalog_of;
 pub use vocabulary::{Vocabulary, device};

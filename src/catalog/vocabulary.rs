@@ -39,7 +39,7 @@ impl Vocabulary {
     }
 }
 
-/// A device with these actions, in this order, and their [`closings`].
+/// A device with these actions and their [`closings`], in this order but that an action comes after those that it closes.
 pub fn device(name: String, actions: Vec<String>) -> Device {
     let closings = closings(&actions);
     let actions = actions
@@ -50,7 +50,30 @@ pub fn device(name: String, actions: Vec<String>) -> Device {
             ..Action::new(name)
         })
         .collect();
-    Device::new(name, actions)
+    Device::new(name, ordered(actions))
+}
+
+/// Actions in an order in which each comes after those that it closes. Behaviours of one time are in the order of their actions:
+/// what went on and off within a second is off.
+fn ordered(actions: Vec<Action>) -> Vec<Action> {
+    let (opening, mut closing): (Vec<_>, Vec<_>) = actions
+        .into_iter()
+        .partition(|action| action.closes.is_empty());
+    let mut ordered = opening;
+    while !closing.is_empty() {
+        let waits = |action: &Action| {
+            closing
+                .iter()
+                .any(|other| action.closes.contains(&other.name))
+        };
+        // Of those that close each other the first comes first.
+        let next = closing
+            .iter()
+            .position(|action| !waits(action))
+            .unwrap_or(0);
+        ordered.push(closing.remove(next));
+    }
+    ordered
 }
 
 /// For tests: devices with their actions.

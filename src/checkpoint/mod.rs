@@ -25,7 +25,7 @@ use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
 use crate::outputs::state_path;
 use crate::sinks::Written;
-use crate::sources::{Stood, UtcOnly};
+use crate::sources::{Manner, Stood};
 pub use look::{Compacted, Shown, Verified};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
@@ -72,8 +72,8 @@ pub struct Moment {
     pub told: u64,
     /// Where the source stood behind them.
     pub source: Stood,
-    /// Whether all times until then were of UTC.
-    pub utc: UtcOnly,
+    /// How the log was written until then.
+    pub manner: Manner,
     /// Homes that were known before any line was read.
     pub known: usize,
     /// The names of those that were met since, in the order of their ids.
@@ -263,6 +263,17 @@ impl Checkpoints {
         self.store
             .list()
             .is_ok_and(|names| names.iter().any(|name| is_ours(name)))
+    }
+
+    /// The names of all homes of the newest cut that can be read, in the order of their ids; none, where it was of a run that knew
+    /// some before it read any line.
+    pub fn homes(&self) -> Vec<String> {
+        let whole = self.whole().unwrap_or_default();
+        let newest = whole.into_iter().rev();
+        let mut moments = newest.filter_map(|number| self.manifest::<Moment>(number).ok());
+        let moment = moments.next().map(|manifest| manifest.moment);
+        let of_all = moment.filter(|moment| moment.known == 0);
+        of_all.map_or_else(Vec::new, |moment| moment.homes)
     }
 
     /// Removes all.

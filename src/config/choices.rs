@@ -27,6 +27,16 @@ pub enum OnDrift {
     Adapt,
 }
 
+/// When what happens is scored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Scores {
+    /// Once its segment can only change by what comes late: the same in every replay
+    Aligned,
+    /// At once, by what is known then, and again once its segment can only change by what comes late
+    Eager,
+}
+
 /// Who answers synthesis requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

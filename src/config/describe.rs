@@ -3,10 +3,10 @@
 use std::fmt::Write;
 
 use clap::parser::ValueSource;
-use clap::{Arg, ArgMatches, Args, Command};
+use clap::{Arg, ArgMatches};
 
 use super::file::{File, variable};
-use super::{Config, options};
+use super::{all_options, options};
 
 /// The configuration that `matches` hold, as TOML that reads back to the same: each key with its meaning, its default
 /// and where its value came from. `file` is the one whose values were applied.
@@ -18,7 +18,7 @@ pub fn describe(matches: &ArgMatches, file: &File) -> String {
         env!("CARGO_PKG_VERSION")
     );
     // Another command than the one that `file` was applied to, so the defaults here are the built-in ones.
-    for option in Config::augment_args(Command::new("hearth")).get_arguments() {
+    for option in all_options().get_arguments() {
         let key = option.get_id().as_str();
         let values = matches.get_raw(key).and_then(|mut values| values.next());
         let value = values.map(|value| value.to_string_lossy());
@@ -99,6 +99,7 @@ fn literal(value: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use super::super::Config;
     use super::*;
     use clap::FromArgMatches;
     use proptest::prelude::*;

@@ -79,9 +79,13 @@ impl File {
         })
     }
 
-    /// Makes the file's values the defaults of the command's flags, so that flags and environment precede them.
+    /// Makes the file's values the defaults of the command's flags, so that flags and environment precede them. A command has not
+    /// every option: those of a live run are of no use to a replay.
     pub fn apply(&self, mut command: Command) -> Command {
         for (key, (value, _)) in &self.values {
+            if !command.get_arguments().any(|option| option.get_id() == key) {
+                continue;
+            }
             command = command.mut_arg(key, |flag| flag.default_value(value.clone()));
         }
         command
@@ -111,6 +115,32 @@ pub fn check_environment() -> Result<(), UsageError> {
         })?;
     }
     Ok(())
+}
+
+/// Variables that are no options and yet are known.
+const OTHERS: [&str; 4] = [
+    "HEARTH_CONFIG",
+    "HEARTH_LISTEN",
+    "HEARTH_LLM_KEY",
+    "HEARTH_TOKEN_FILE",
+];
+
+/// Each `HEARTH_*` variable that nothing reads, with the one that may have been meant.
+pub fn unknown_variables() -> Vec<(String, Option<String>)> {
+    let known: Vec<String> = keys().iter().map(|key| variable(key)).collect();
+    let names = std::env::vars_os().filter_map(|(name, _)| name.into_string().ok());
+    let mut unknown: Vec<_> = names
+        .filter(|name| name.starts_with("HEARTH_") && !OTHERS.contains(&name.as_str()))
+        .filter(|name| !known.contains(name))
+        .map(|name| {
+            let near = nearest(&name, &known);
+            let meant = strsim::damerau_levenshtein(&name, near) <= 3;
+            let meant = meant.then(|| near.to_owned());
+            (name, meant)
+        })
+        .collect();
+    unknown.sort();
+    unknown
 }
 
 /// The environment variable of an option.
@@ -199,9 +229,7 @@ mod tests {
 
     #[test]
     fn every_variable_is_named_after_its_key() {
-        use clap::Args;
-        let command = super::super::Config::augment_args(Command::new("hearth"));
-        for option in command.get_arguments() {
+        for option in super::super::all_options().get_arguments() {
             let key = option.get_id().as_str();
             let env = option.get_env().and_then(|env| env.to_str());
             assert_eq!(env, Some(variable(key).as_str()));

@@ -12,8 +12,10 @@ mod describe;
 mod error;
 mod file;
 mod interval;
+mod keys;
 mod llm;
 mod money;
+mod mqtt;
 mod size;
 mod span;
 
@@ -27,13 +29,17 @@ use jiff::tz::TimeZone;
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
-pub use choices::{CassetteMode, Checker, Format, Naming, OnDrift, Packing, Synthesizer, Writes};
+pub use choices::{
+    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+};
 pub use describe::describe;
 pub use error::UsageError;
-pub use file::{File, check_environment};
+pub use file::{File, check_environment, unknown_variables};
 pub use interval::Interval;
+pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
+pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use size::Size;
 pub use span::Span;
 
@@ -45,7 +51,8 @@ pub struct Config {
         long,
         env = "HEARTH_WORKERS",
         value_name = "NUMBER",
-        default_value = "1"
+        default_value = "1",
+        value_parser = workers
     )]
     pub workers: NonZeroUsize,
 
@@ -93,6 +100,16 @@ pub struct Config {
     /// Without it the carried offset counts, UTC where there is none
     #[arg(long, env = "HEARTH_TIMEZONE", value_name = "NAME", value_parser = zone)]
     pub timezone: Option<TimeZone>,
+
+    /// What the fields of an event are called in the logs, where not home, time, device, action, id: home=home_id,time=ts. A log
+    /// without a column of homes has home= (each file is a home, named like it)
+    #[arg(
+        long,
+        env = "HEARTH_COLUMNS",
+        value_name = "FIELD=COLUMN,...",
+        default_value = ""
+    )]
+    pub columns: Keys,
 
     /// Events that are ingested as one epoch: outputs change at most once an epoch
     #[arg(
@@ -178,6 +195,10 @@ pub struct Config {
     )]
     pub alarm_budget: AlarmBudget,
 
+    /// When behaviours are scored and alarms raised (preset `small`)
+    #[arg(long, env = "HEARTH_SCORES", default_value = "aligned")]
+    pub scores: Scores,
+
     /// Memory of homes' models above which those that were asked for longest ago are packed until they are asked again.
     /// Outputs do not depend on it
     #[arg(
@@ -257,6 +278,20 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
         .map_err(|_| format!("`{name}` is no time zone; write an IANA name like Europe/Berlin"))
 }
 
+/// More threads than any machine of this kind has cores.
+const MOST_WORKERS: usize = 512;
+
+fn workers(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse::<NonZeroUsize>();
+    let number = number.map_err(|_| format!("`{text}` is no number above zero"))?;
+    match number.get() <= MOST_WORKERS {
+        true => Ok(number),
+        false => Err(format!(
+            "`{text}` workers are more than {MOST_WORKERS}; one a core is most that helps"
+        )),
+    }
+}
+
 fn similarity(text: &str) -> Result<f32, String> {
     match text.parse::<f32>() {
         Ok(alpha) if alpha > 0.0 && alpha < 1.0 => Ok(alpha),
@@ -270,10 +305,21 @@ fn cores() -> NonZeroUsize {
     std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN)
 }
 
+/// The options alone.
+fn all_options() -> clap::Command {
+    MqttOptions::augment_args(Config::augment_args(clap::Command::new("hearth")))
+}
+
 /// The options alone, as a command that looks at no environment.
 fn options() -> clap::Command {
-    Config::augment_args(clap::Command::new("hearth"))
-        .mut_args(|option| option.env(Resettable::Reset))
+    all_options().mut_args(|option| option.env(Resettable::Reset))
+}
+
+/// The options of MQTT that a command line gives.
+#[cfg(test)]
+pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
+    let matches = options().get_matches_from([&["hearth"], arguments].concat());
+    MqttOptions::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.
@@ -312,6 +358,7 @@ mod tests {
         assert_eq!(config.max_gap.micros(), 9 * Time::HOUR);
         assert_eq!(config.max_jump.micros(), 30 * Time::DAY);
         assert_eq!(config.checker, Checker::Paired);
+        assert_eq!(config.scores, Scores::Aligned);
         assert_eq!(config.epoch_events.get(), 1_000);
         assert_eq!(config.max_span.micros(), 24 * Time::HOUR);
         assert_eq!(config.top_k.get(), 5);

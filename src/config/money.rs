@@ -19,6 +19,11 @@ const MILLION: u128 = 1_000_000;
 pub struct Money(u128);
 
 impl Money {
+    /// As a number, for a measure.
+    pub fn number(self) -> f64 {
+        self.0 as f64 / UNIT as f64
+    }
+
     /// Nothing.
     pub const ZERO: Money = Money(0);
 

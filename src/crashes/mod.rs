@@ -103,6 +103,7 @@ impl Trial {
             disk: disk.disk(),
             services: &services,
             haste: 100,
+            ..Ground::default()
         };
         let ran = AssertUnwindSafe(|| replay::run_on(&ground, &arguments, &Stop::default()));
         match catch_unwind(ran) {
@@ -260,7 +261,7 @@ fn from_every_point_it_goes_on_as_if_nothing_had_happened() {
     );
 }
 
-/// One point again, as a failure prints it.
+/// One point again, as a failure prints it: `HEARTH_CRASH=… cargo test --release --lib crashes::one -- --ignored --nocapture`.
 #[test]
 #[ignore = "it repeats what HEARTH_CRASH names"]
 fn one() {

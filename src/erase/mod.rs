@@ -6,6 +6,7 @@ mod lines;
 mod rewrite;
 
 use std::collections::BTreeMap;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
 
 use anyhow::Context;
@@ -112,15 +113,21 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     }
     count_lines(&args.dir)?;
     for (stream, lines) in &gone {
-        println!("{:<18}{:>15}  lines", stream.name(), grouped(*lines));
+        writeln!(
+            std::io::stdout(),
+            "{:<18}{:>15}  lines",
+            stream.name(),
+            grouped(*lines)
+        )?;
     }
     if models {
-        println!("models of {} are removed", args.home);
+        writeln!(std::io::stdout(), "models of {} are removed", args.home)?;
     }
     if args.dir.join("cassette").is_dir() {
-        println!(
+        writeln!(
+            std::io::stdout(),
             "cassette/ is as it was: it holds what a language model was asked; remove it if that is to go, too"
-        );
+        )?;
     }
     Ok(())
 }

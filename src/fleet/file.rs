@@ -12,6 +12,7 @@ use serde::Deserialize;
 use crate::catalog;
 use crate::config::UsageError;
 use crate::home_names::HomeNames;
+use crate::nfc;
 
 /// A line of the file.
 #[derive(Deserialize)]
@@ -71,7 +72,8 @@ pub fn read(file: &Path, homes: &HomeNames) -> Result<HomesFile, UsageError> {
         if line.home.is_empty() {
             return Err(wrong("the home has no name".to_owned()));
         }
-        let home = homes.intern(&line.home);
+        let name = nfc::composed(line.home.as_str().into());
+        let home = homes.intern(&name);
         if !met.insert(home) {
             return Err(wrong(format!("home `{}` stands here twice", line.home)));
         }

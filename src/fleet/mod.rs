@@ -9,9 +9,11 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, FirstPass, Group, Inferred, describe};
-use crate::config::UsageError;
+use crate::catalog::{self, FirstPass, Group, Inferred, Measured, describe};
+use crate::config::{Keys, UsageError};
+use crate::growing::Growing;
 use crate::home_names::HomeNames;
+use crate::sources::Learnt;
 use crate::zones::Zones;
 use file::{HomesFile, Listed};
 
@@ -25,10 +27,14 @@ pub struct Fleet {
     pub zones: Zones,
     /// The names of their cohorts, by id but for the first one.
     pub cohorts: Vec<String>,
+    /// Devices that measure: what they show is no action, but for what was let in before that was known.
+    pub measured: Vec<Measured>,
     /// Sums of the catalogs as they are, and of what they grew from.
     pub sums: Vec<u32>,
     /// The pass over the log in which catalogs were inferred, where one was made.
     pub first_pass: Option<FirstPass>,
+    /// Where catalogs were inferred: of which homes.
+    pub learnt: Option<Learnt>,
 }
 
 /// What a user says of a run's homes.
@@ -39,10 +45,16 @@ pub struct Given<'a> {
     pub catalog: Option<&'a Path>,
     /// The homes file.
     pub homes: Option<&'a Path>,
+    /// What the fields of an event are called in the log.
+    pub keys: &'a Keys,
     /// The zone of all homes that have none of their own.
     pub timezone: Option<TimeZone>,
     /// A first pass over the log that was made before.
     pub first_pass: Option<FirstPass>,
+    /// How far the log may be read, where it is one that is appended to.
+    pub growing: Option<&'a Growing>,
+    /// Homes that have their ids already.
+    pub known: HomeNames,
 }
 
 impl Fleet {
@@ -51,7 +63,7 @@ impl Fleet {
     /// # Errors
     /// A file cannot be used, or the log names more than catalogs can hold.
     pub fn open(given: Given) -> Result<Self, UsageError> {
-        let homes = HomeNames::default();
+        let homes = given.known;
         let listed = match given.homes {
             Some(file) => file::read(file, &homes)?,
             None => HomesFile::default(),
@@ -66,17 +78,24 @@ impl Fleet {
         let default = given.catalog.map(catalog::load).transpose();
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
-        let (mut sums, mut first_pass) = (Vec::new(), None);
+        let (mut sums, mut first_pass, mut learnt) = (Vec::new(), None, None);
+        let mut measured = Vec::new();
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
             None => {
-                let of = format!("{:?} {}", given.timezone, text_of(given.homes));
-                let pass = FirstPass::over(given.logs, &of, &zones, given.first_pass);
+                // A pass of other columns found something else.
+                let homes_file = text_of(given.homes);
+                let of = format!("{:?} {homes_file} {:?}", given.timezone, given.keys);
+                let shape = (&zones, given.keys);
+                let pass = FirstPass::over(given.logs, &of, shape, given.growing, given.first_pass);
                 let (pass, new) = pass.map_err(|error| refused(&error))?;
-                let grown = grown(&pass, &listed, &homes, &mut sums)?;
+                let stages = pass.inferred(&homes);
+                learnt = Some(of_whom(&stages, &listed));
+                let grown = grown(stages, &listed, &homes, &mut sums)?;
                 first_pass = new.then_some(pass);
-                grown
+                measured = grown.1;
+                grown.0
             }
         };
         if sums.is_empty() {
@@ -87,22 +106,37 @@ impl Fleet {
             catalogs,
             zones,
             cohorts: listed.cohorts,
+            measured,
             sums,
             first_pass,
+            learnt,
         })
     }
 }
 
-/// The catalogs that a first pass found, grown stage by stage; and a sum of each stage.
+/// Of whom a first pass has learnt, and for whom a catalog was given.
+fn of_whom(stages: &[Inferred], listed: &HomesFile) -> Learnt {
+    let met = stages.last().into_iter().flat_map(|stage| &stage.homes);
+    let given = listed.homes.iter().filter(|home| home.catalog.is_some());
+    Learnt::new(
+        met.map(|(home, _)| *home).collect(),
+        given.map(|home| home.home).collect(),
+    )
+}
+
+/// The catalogs that a first pass found, grown stage by stage, and the devices that measure at its end; and a sum of each stage.
 fn grown(
-    pass: &FirstPass,
+    stages: Vec<Inferred>,
     listed: &HomesFile,
     homes: &HomeNames,
     sums: &mut Vec<u32>,
-) -> Result<Arc<Catalogs>, UsageError> {
+) -> Result<(Arc<Catalogs>, Vec<Measured>), UsageError> {
+    let mut measured = Vec::new();
     let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
-    let mut was: Option<(Arc<Catalogs>, usize)> = None;
-    for mut inferred in pass.inferred(homes) {
+    let mut was: Option<(Arc<Catalogs>, Option<usize>)> = None;
+    for mut inferred in stages {
+        // What was learnt of nobody is nothing that grows.
+        let nothing = inferred.homes.is_empty() && listed.homes.is_empty();
         let known = listed.homes.len().max(
             inferred
                 .homes
@@ -119,18 +153,19 @@ fn grown(
             apart(listed, homes, &inferred, None)?
         };
         let now = match &was {
-            None => met,
-            Some((was, known)) => {
+            None | Some((_, None)) => met,
+            Some((was, Some(known))) => {
                 let grown = was.grown(&met, *known);
                 Arc::new(grown.map_err(|error| UsageError(error.to_string()))?)
             }
         };
         sums.push(sum(&now));
-        was = Some((now, known));
+        was = Some((now, (!nothing).then_some(known)));
+        measured = inferred.measured;
     }
-    Ok(was
-        .map(|(catalogs, _)| catalogs)
-        .unwrap_or_else(|| Catalogs::shared(Arc::default())))
+    let catalogs = was.map(|(catalogs, _)| catalogs);
+    let catalogs = catalogs.unwrap_or_else(|| Catalogs::shared(Arc::default()));
+    Ok((catalogs, measured))
 }
 
 /// A sum of catalogs.

@@ -1,16 +1,19 @@
-//! What an import writes: the event log, `catalog.json` and, where the source implies shifts, `contexts.jsonl`.
+//! What an import writes: the event log in the order of time, `catalog.json` and, where the source implies shifts,
+//! `contexts.jsonl`.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
-use std::io::BufWriter;
+use std::io::{self, BufWriter, Write};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result, ensure};
 use hearth_operators::words::{Catalog, ShiftKind, Time};
 use serde::Serialize;
 
+use super::trim::Trim;
 use crate::catalog::{self, Vocabulary};
-use crate::sources::{Event, LogFormat, LogWriter, Packing};
+use crate::nfc;
+use crate::sources::{Event, How, LogFormat, LogWriter, Packing, Sorter};
 use crate::time;
 
 /// Where an import goes.
@@ -40,16 +43,25 @@ pub(super) struct Output {
     events: LogWriter<BufWriter<File>>,
     /// The log's name, for messages.
     log: String,
-    vocabulary: Vocabulary,
-    homes: BTreeSet<String>,
-    behaviors: u64,
-    first: Option<(Time, i16)>,
-    last: Option<(Time, i16)>,
+    sorter: Sorter,
+    trim: Trim,
     shifts: u64,
     /// What was left out, by reason.
     skipped: BTreeMap<String, u64>,
     /// What was taken otherwise than it stands, by what was done.
     noted: BTreeMap<String, u64>,
+    /// What else a person should know.
+    said: Vec<String>,
+}
+
+/// What was written.
+#[derive(Default)]
+struct Written {
+    vocabulary: Vocabulary,
+    homes: BTreeSet<String>,
+    behaviors: u64,
+    first: Option<(Time, i16)>,
+    last: Option<(Time, i16)>,
 }
 
 impl Output {
@@ -66,18 +78,16 @@ impl Output {
             folder: out.clone(),
             events: events.with_context(|| format!("cannot write `{}`", file.display()))?,
             log,
-            vocabulary: Vocabulary::default(),
-            homes: BTreeSet::new(),
-            behaviors: 0,
-            first: None,
-            last: None,
+            sorter: Sorter::default(),
+            trim: Trim::default(),
             shifts: 0,
             skipped: BTreeMap::new(),
             noted: BTreeMap::new(),
+            said: Vec::new(),
         })
     }
 
-    /// Writes one behaviour.
+    /// Takes one behaviour.
     pub fn event(
         &mut self,
         home: &str,
@@ -86,27 +96,21 @@ impl Output {
         action: &str,
         id: Option<&str>,
     ) -> Result<()> {
-        let written = self.events.event(&Event {
-            home: home.into(),
+        let device = nfc::composed(device.into());
+        let action = nfc::composed(action.into());
+        self.trim.meet(home, &device, &action);
+        let event = Event {
+            home: nfc::composed(home.into()),
             time: at,
             offset,
-            device: Some(device.into()),
-            action: action.into(),
+            device: Some(device),
+            action,
             id: id.map(Into::into),
-        });
-        written.with_context(|| format!("cannot write {}", self.log))?;
-        self.vocabulary.add(device, action);
-        if !self.homes.contains(home) {
-            self.homes.insert(home.to_owned());
-        }
-        self.behaviors += 1;
-        if self.first.is_none_or(|first| at < first.0) {
-            self.first = Some((at, offset));
-        }
-        if self.last.is_none_or(|last| at > last.0) {
-            self.last = Some((at, offset));
-        }
-        Ok(())
+            how: How::default(),
+        };
+        self.sorter
+            .push(&event)
+            .context("cannot sort the behaviours")
     }
 
     /// Counts what is left out.
@@ -117,6 +121,11 @@ impl Output {
     /// Counts what is taken otherwise than it stands in the input.
     pub fn note(&mut self, what: impl Into<String>) {
         *self.noted.entry(what.into()).or_default() += 1;
+    }
+
+    /// Tells a person something.
+    pub fn say(&mut self, what: String) {
+        self.said.push(what);
     }
 
     /// Writes the contexts' file with its one shift.
@@ -142,40 +151,82 @@ impl Output {
         Ok(())
     }
 
-    /// Writes the catalog (without one: that of the events written) and prints the account.
+    /// Writes the behaviours and the catalog (without one: that of the events written), and prints the account.
     pub fn finish(self, catalog: Option<Catalog>) -> Result<()> {
-        self.events
-            .finish()
-            .with_context(|| format!("cannot write {}", self.log))?;
+        let Output {
+            mut events,
+            log,
+            sorter,
+            trim,
+            mut skipped,
+            ..
+        } = self;
+        let mut written = Written::default();
+        let sorted = sorter.drain(|event| {
+            let device = event.device.as_deref().unwrap_or_default();
+            match trim.refuses(&event.home, device, &event.action) {
+                Some(reason) => {
+                    *skipped.entry(reason.to_owned()).or_default() += 1;
+                    Ok(())
+                }
+                None => {
+                    written.add(event, device);
+                    events.event(event)
+                }
+            }
+        });
+        sorted
+            .and_then(|()| events.finish().map(drop))
+            .with_context(|| format!("cannot write {log}"))?;
         let mut account = String::new();
-        for (reason, count) in &self.skipped {
+        for (reason, count) in &skipped {
             account += &format!("\n  left out {count}: {reason}");
         }
         for (what, count) in &self.noted {
             account += &format!("\n  note: {count} {what}");
         }
+        for said in trim.told().iter().chain(&self.said) {
+            account += &format!("\n  note: {said}");
+        }
         ensure!(
-            self.behaviors > 0,
+            written.behaviors > 0,
             "no behaviour was found; check that the input is of this format{account}"
         );
         let catalog = match catalog {
             Some(catalog) => catalog,
-            None => self.vocabulary.catalog()?,
+            None => std::mem::take(&mut written.vocabulary).catalog()?,
         };
         catalog::save(&catalog, &self.folder.join("catalog.json"))?;
-        let when =
-            |at: Option<(Time, i16)>| at.map_or_else(String::new, |(t, o)| time::format(t, o));
-        println!(
-            "imported {} behaviors of {} home(s) into {}\n  from {} to {}\n  catalog: {} devices, {} actions\n  shifts: {}{account}",
-            self.behaviors,
-            self.homes.len(),
-            self.folder.display(),
-            when(self.first),
-            when(self.last),
+        let folder = self.folder.display();
+        let shifts = self.shifts;
+        writeln!(
+            io::stdout(),
+            "imported {} behaviors of {} home(s) into {folder}\n  from {} to {}\n  catalog: {} devices, {} actions\n  \
+             shifts: {shifts}{account}",
+            written.behaviors,
+            written.homes.len(),
+            when(written.first),
+            when(written.last),
             catalog.devices().len(),
             catalog.actions(),
-            self.shifts,
-        );
+        )?;
         Ok(())
+    }
+}
+
+fn when(at: Option<(Time, i16)>) -> String {
+    at.map_or_else(String::new, |(time, offset)| time::format(time, offset))
+}
+
+impl Written {
+    fn add(&mut self, event: &Event, device: &str) {
+        self.vocabulary.add(device, &event.action);
+        if !self.homes.contains(&*event.home) {
+            self.homes.insert(event.home.to_string());
+        }
+        self.behaviors += 1;
+        let at = (event.time, event.offset);
+        self.first.get_or_insert(at);
+        self.last = Some(at);
     }
 }

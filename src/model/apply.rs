@@ -13,12 +13,12 @@ use hearth_operators::kept::{Heard, Use};
 use hearth_operators::models::Maintenance;
 use hearth_operators::shift::Placed;
 use hearth_operators::split::Account;
-use hearth_operators::words::Epoch;
+use hearth_operators::words::{self, Epoch};
 use jiff::tz::TimeZone;
 use timely::dataflow::operators::{Inspect, Probe};
 
 use super::{models, refused, writer};
-use crate::config::{Config, UsageError};
+use crate::config::{Config, Keys, UsageError};
 use crate::engine::{self, Epochs, Outlet, Probes, Resumed, Setup};
 use crate::home_names::HomeNames;
 use crate::kept::{HOME, Opened, Terms};
@@ -108,6 +108,7 @@ fn judge(
         catalogs: catalogs.clone(),
         lateness: terms.rules(catalogs.clone()).lateness,
         trial: terms.trial,
+        scores: words::Scores::Aligned,
         memory: usize::MAX,
     };
     let by = Use {
@@ -163,6 +164,7 @@ fn split(
         catalogs: opened.catalogs.clone(),
         homes: names.clone(),
         zones: Zones::new(zone),
+        keys: Keys::default(),
     };
     let log =
         EventLog::open(&arguments.logs, options).map_err(|error| UsageError(error.to_string()))?;

@@ -5,7 +5,7 @@
 use std::cell::RefCell;
 
 use candle_core::backprop::GradStore;
-use candle_core::{CpuStorage, InplaceOp2, Layout};
+use hearth_fused::AdamUpdate;
 
 use super::error::ModelError;
 use super::parameters::Parameters;
@@ -61,7 +61,7 @@ impl Adam {
             let Some(gradient) = gradients.get(var.as_tensor()) else {
                 continue;
             };
-            let update = Update {
+            let update = AdamUpdate {
                 moments,
                 betas: self.betas,
                 decay: self.decay,
@@ -69,46 +69,6 @@ impl Adam {
                 epsilon: EPSILON * unbias2,
             };
             var.inplace_op2(&gradient.contiguous()?, &update)?;
-        }
-        Ok(())
-    }
-}
-
-struct Update<'a> {
-    moments: &'a RefCell<(Vec<f32>, Vec<f32>)>,
-    betas: (f32, f32),
-    decay: f32,
-    rate: f32,
-    epsilon: f32,
-}
-
-impl InplaceOp2 for Update<'_> {
-    fn name(&self) -> &'static str {
-        "adam"
-    }
-
-    fn cpu_fwd(
-        &self,
-        parameter: &mut CpuStorage,
-        to: &Layout,
-        gradient: &CpuStorage,
-        from: &Layout,
-    ) -> candle_core::Result<()> {
-        let (CpuStorage::F32(parameter), CpuStorage::F32(gradient)) = (parameter, gradient) else {
-            candle_core::bail!("adam works on f32 alone");
-        };
-        let (Some((a, b)), Some((c, d))) = (to.contiguous_offsets(), from.contiguous_offsets())
-        else {
-            candle_core::bail!("adam works on contiguous tensors alone");
-        };
-        let (beta1, beta2) = self.betas;
-        let (first, second) = &mut *self.moments.borrow_mut();
-        let values = parameter[a..b].iter_mut().zip(&gradient[c..d]);
-        for ((value, &g), (m, v)) in values.zip(first.iter_mut().zip(second.iter_mut())) {
-            let g = g + self.decay * *value;
-            *m += (1.0 - beta1) * (g - *m);
-            *v += (1.0 - beta2) * (g * g - *v);
-            *value -= self.rate * *m / (v.sqrt() + self.epsilon);
         }
         Ok(())
     }

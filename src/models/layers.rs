@@ -1,11 +1,10 @@
 //! The layers of our transformers, in two dimensions: `rows` = batch × places, then width.
 //!
-//! Everything is made of operations that candle differentiates, and of those in `fused`, which bring their gradients.
+//! Everything is made of operations that candle differentiates, and of those of `hearth_fused`, which bring their gradients.
 //! Candle's own `LayerNorm` and `softmax_last_dim` cut the gradient without a word.
 
-mod fused;
-
 use candle_core::{Device, Tensor};
+use hearth_fused as fused;
 use rand::Rng;
 use rand_chacha::ChaCha8Rng;
 

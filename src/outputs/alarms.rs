@@ -44,6 +44,18 @@ pub struct AlarmLine<'a> {
     pub reasons: Vec<ReasonLine<'a>>,
 }
 
+impl AlarmLine<'_> {
+    /// The line without what tells when it changed the collection: what is counted.
+    #[must_use]
+    pub fn datum(self) -> Self {
+        AlarmLine {
+            epoch: 0,
+            diff: 0,
+            ..self
+        }
+    }
+}
+
 /// Why a behaviour is anomalous: a statement about the home's own past that can be counted in its segments.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ReasonLine<'a> {

@@ -31,6 +31,9 @@ pub struct Counts {
     pub erasures: Sayings,
     /// Homes with at least one segment: a home that only a context or a refused event names is none.
     pub homes: u64,
+    /// These homes, sorted.
+    #[serde(skip)]
+    pub met: Vec<HomeId>,
     /// Segments that hold, revisions settled.
     pub segments: i64,
     /// Transitions that hold.
@@ -128,9 +131,21 @@ impl Tally {
     /// What is counted.
     pub fn counts(&self) -> Counts {
         Counts {
-            homes: self.homes.len() as u64,
-            adapted_homes: self.adapted.len() as u64,
             waiting: self.asked.difference(&self.answered).count() as u64,
+            ..self.so_far()
+        }
+    }
+
+    /// What is counted, but for the shifts that wait: cheap enough for each epoch.
+    pub fn so_far(&self) -> Counts {
+        Counts {
+            homes: self.homes.len() as u64,
+            met: {
+                let mut met: Vec<HomeId> = self.homes.iter().copied().collect();
+                met.sort_unstable();
+                met
+            },
+            adapted_homes: self.adapted.len() as u64,
             applied: self.counts.applied.saturating_sub(self.counts.taken),
             ..self.counts.clone()
         }
@@ -167,6 +182,7 @@ impl Tally {
             deleted,
             lines,
             homes: _,
+            met: _,
             adapted_homes: _,
             waiting: _,
         } = other.counts;

@@ -151,6 +151,11 @@ pub fn state_path(dir: &Path) -> PathBuf {
     dir.join("state")
 }
 
+/// The inbox of a live run.
+pub fn inbox_path(dir: &Path) -> PathBuf {
+    dir.join("inbox.jsonl")
+}
+
 /// What a stream consists of.
 pub trait Record: Send + 'static {
     /// The stream.

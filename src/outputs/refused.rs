@@ -141,6 +141,7 @@ impl Record for Rejection {
             Rejection::Told { of, .. } => match of {
                 Saying::Feedback => tally.counts.feedback.rejected += 1,
                 Saying::Erasure => tally.counts.erasures.rejected += 1,
+                Saying::Context => tally.counts.rejected_contexts += 1,
             },
             Rejection::Context { .. } | Rejection::Shift(_) => tally.counts.rejected_contexts += 1,
         }

@@ -28,7 +28,7 @@ pub struct VersionsLine {
 }
 
 /// `scores.jsonl`: what the home's live models say of a behaviour. A behaviour whose segment is revised is scored
-/// again: the line of the highest epoch holds. Figures have four digits: it is the largest stream.
+/// again, and so is one of an open segment once that is closed: the line of the highest epoch holds. Figures have four digits: it is the largest stream.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ScoreLine<'a> {
     /// See [the module](super).
@@ -52,6 +52,12 @@ pub struct ScoreLine<'a> {
     pub predictions: Vec<PredictionLine<'a>>,
     /// Which versions said so.
     pub versions: VersionsLine,
+    /// Whether its segment is open (`--scores eager`): once that is closed, it is scored again.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub open: bool,
+    /// Of the newest behaviour of an open segment: the most probable actions after it, best first.
+    #[serde(borrow, default, skip_serializing_if = "Vec::is_empty")]
+    pub next: Vec<PredictionLine<'a>>,
 }
 
 impl Record for Score {
@@ -75,12 +81,15 @@ impl Record for Score {
                 detector: self.detector,
                 predictor: self.predictor,
             },
+            open: self.open,
+            next: self.next.iter().map(prediction).collect(),
         };
         serde_json::to_writer(line, &value)
     }
 
     fn count(&self, tally: &mut Tally) {
-        tally.counts.scores += 1;
-        tally.counts.anomalies += u64::from(self.anomaly());
+        // What is open is scored again.
+        tally.counts.scores += u64::from(!self.open);
+        tally.counts.anomalies += u64::from(self.anomaly() && !self.open);
     }
 }

@@ -132,6 +132,8 @@ fn score() -> Score {
         predictions: vec![(ActionId(1), 0.75)],
         detector: 1,
         predictor: 0,
+        open: false,
+        next: Vec::new(),
     }
 }
 
@@ -178,6 +180,7 @@ fn a_segment() {
     }
     let expected = Counts {
         homes: 1,
+        met: vec![HOME],
         ..counted(Stream::Segments, 2)
     };
     assert_eq!(counts, expected);

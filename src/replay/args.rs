@@ -29,7 +29,7 @@ use crate::config::{Config, UsageError};
 Durations are written like 90s, 10m, 9h, 2days or 1day 12h. Every option of the Configuration is also a key of
 hearth.toml and an environment variable; a flag precedes the environment, that precedes the file.")]
 pub struct ReplayArgs {
-    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; packed (.hlog); Parquet; - is the standard input
+    /// Event logs: JSON Lines or CSV, plain, .gz or .zst; packed (.hlog); Parquet; folders of these; - is the standard input
     #[arg(required = true, value_name = "LOG")]
     pub logs: Vec<PathBuf>,
 
@@ -114,9 +114,13 @@ impl ReplayArgs {
             if what == "log" && path.as_os_str() == "-" {
                 continue;
             }
-            let opened = std::fs::File::open(path).and_then(|file| file.metadata());
+            // A pipe can be opened once: whoever writes into it would see it closed.
+            let opened = std::fs::metadata(path).and_then(|data| match data.is_file() {
+                true => std::fs::File::open(path).map(|_| data),
+                false => Ok(data),
+            });
             let problem = match opened {
-                Ok(data) if data.is_dir() => "it is a folder".to_owned(),
+                Ok(data) if data.is_dir() && what != "log" => "it is a folder".to_owned(),
                 Ok(_) => continue,
                 Err(error) => error.to_string(),
             };

@@ -8,19 +8,20 @@ use hearth_operators::words::Shift;
 
 use super::input::{Again, Input};
 use super::pause::Past;
+use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
-use crate::config::{Checkpointing, Config, Packing, UsageError};
+use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
 use crate::finished::Finished;
 use crate::first_pass;
 use crate::home_names::HomeNames;
-use crate::outputs::{Names, grouped};
+use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
-use crate::sinks::{RowSender, Writer};
-use crate::sources::{self, EventLog, Position, Rejected, Stood, UtcOnly};
+use crate::sinks::{RowSender, Shown, Sink, Writer};
+use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -61,17 +62,23 @@ impl Keeping {
     ///
     /// # Errors
     /// A file that the run reads cannot be read.
-    pub fn new(args: &ReplayArgs, input: &Input, folder: &Folder) -> anyhow::Result<Self> {
-        // What came by standard input cannot be asked for again.
-        let here = args.logs.iter().all(|log| log.as_os_str() != "-");
-        let every = match here && input.again_or_refuse().is_ok() {
+    pub fn new(
+        args: &ReplayArgs,
+        input: &Input,
+        folder: &Folder,
+        live: Option<&Live>,
+    ) -> anyhow::Result<Self> {
+        // What came by standard input or a pipe cannot be asked for again.
+        let stays = |log: &PathBuf| log.as_os_str() != "-" && (log.is_file() || log.is_dir());
+        let here = args.logs.iter().all(stays) && input.again_or_refuse().is_ok();
+        let every = match live.is_some() || here {
             true => args.config.checkpoint_every,
             false => Checkpointing::Off,
         };
         let files = input.again.files().to_vec();
         let (identity, log) = match every {
             Checkpointing::Off => Default::default(),
-            Checkpointing::Every(_) => (identity(args)?, Stood::at_its_beginning(&files)?),
+            Checkpointing::Every(_) => (identity(args)?, stood(&files, live)?),
         };
         let place = args.config.state.as_deref();
         Ok(Keeping {
@@ -85,7 +92,8 @@ impl Keeping {
             log,
             files,
             left: left(args)?,
-            known: input.fleet.homes.len(),
+            // Which homes a live run knows before it reads on depends on when it was begun.
+            known: live.map_or(input.fleet.homes.len(), |_| 0),
             homes: input.fleet.homes.clone(),
             sums: input.fleet.sums.clone(),
         })
@@ -226,6 +234,14 @@ impl Keeping {
     }
 }
 
+/// The log as it is.
+fn stood(files: &[PathBuf], live: Option<&Live>) -> std::io::Result<Stood> {
+    match (live, files) {
+        (Some(live), [inbox]) => Stood::at_the_beginning_of(inbox, live.growing.length()),
+        _ => Stood::at_its_beginning(files),
+    }
+}
+
 fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
@@ -261,13 +277,15 @@ impl Replay<'_> {
                 }
             }
             let lacking = self.fed.lacks_memory(reached.out == reached.epochs);
-            let last_one = self.stop.is_interrupted() || lacking.is_some();
-            if !last_one && last.elapsed() < wait {
+            self.told_live(&reached);
+            let ends = self.stop.is_interrupted() || self.live_ends();
+            let last_one = ends || lacking.is_some();
+            if !last_one && (last.elapsed() < wait || self.is_idle(&reached)) {
                 continue;
             }
             if reached.epochs > 0 && every.is_some() {
                 // Before that there is nothing to keep; declared shifts come with the first epoch.
-                match self.keep(keeping) {
+                match self.keep(keeping, ends) {
                     Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
                     // Between two epochs that were read at once: the second one is fed first.
                     Ok(Kept::Torn) => {
@@ -290,8 +308,8 @@ impl Replay<'_> {
     }
 
     /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
-    /// to where it stays.
-    fn keep(&mut self, keeping: &Keeping) -> anyhow::Result<Kept> {
+    /// to where it stays, unless it `ends` the run.
+    fn keep(&mut self, keeping: &Keeping, ends: bool) -> anyhow::Result<Kept> {
         let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
@@ -307,7 +325,7 @@ impl Replay<'_> {
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
         self.still.push(cut.since());
-        if !reached.ended && !self.stop.is_interrupted() {
+        if !reached.ended && !ends {
             self.engine.run(Duration::ZERO);
         }
         let Some(asked) = asked else {
@@ -330,7 +348,7 @@ impl Replay<'_> {
                 position: reached.position,
                 files: keeping.log.files.clone(),
             },
-            utc: self.utc.clone().unwrap_or_default(),
+            manner: self.manner.clone(),
             known: keeping.known,
             homes: keeping.homes.behind(keeping.known),
             catalogs: keeping.sums.last().copied().unwrap_or(0),
@@ -343,6 +361,7 @@ impl Replay<'_> {
             }
             ended => self.kept_bytes += ended?,
         }
+        self.kept_live(reached.epochs);
         Ok(Kept::Whole(began.elapsed()))
     }
 }
@@ -360,8 +379,8 @@ enum Kept {
 /// What a run begins with: nothing, or what an earlier one kept.
 pub struct Begin {
     pub source: sources::Files,
-    /// Whether all times are of UTC.
-    pub utc: UtcOnly,
+    /// How the log is written.
+    pub manner: Manner,
     pub past: Past,
     pub resumed: Resumed,
     pub writer: Writer,
@@ -378,13 +397,15 @@ impl Begin {
         (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
         again: &Again,
         (folder, names, packing): (&Folder, Names, Packing),
+        live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
-            let (writer, rows) = Writer::start(Files::create(folder, packing)?, names)?;
+            let sink = sink(Files::create(folder, packing)?, live);
+            let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
-                utc: log.utc(),
-                source: sources::Files::new(log, contexts)?,
+                manner: log.manner(),
+                source: again.source(log, contexts)?,
                 past,
                 resumed,
                 writer,
@@ -397,7 +418,7 @@ impl Begin {
             lines,
             told,
             source: Stood { position, .. },
-            utc,
+            manner,
             written,
             ..
         } = moment;
@@ -410,13 +431,14 @@ impl Begin {
             grouped(epochs),
             share.unwrap_or_default()
         );
-        let log = again.at(position, utc)?;
+        let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
-        let (writer, rows) = Writer::back_to(written, sink, names)?;
+        let sink = self::sink(sink, live);
+        let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
         Ok(Begin {
-            utc: log.utc(),
+            manner: log.manner(),
             // The declared shifts were fed with the first epoch.
-            source: sources::Files::new(log, Default::default())?,
+            source: again.source(log, Default::default())?,
             past: Past::behind(lines, told, closed, position),
             resumed: Resumed {
                 epochs,
@@ -428,6 +450,18 @@ impl Begin {
             rows,
         })
     }
+}
+
+/// Where rows go: into files, and to whoever listens to a live run.
+fn sink(files: Files, live: Option<&Live>) -> Box<dyn Sink> {
+    match live {
+        Some(live) => Box::new(live.feed.before(files, &Stream::ALL)),
+        None => Box::new(files),
+    }
+}
+
+fn shown(live: Option<&Live>) -> Shown {
+    live.map_or_else(Shown::default, Live::shown)
 }
 
 /// What outputs follow from, but for the log and what is in it. Workers and threads are not in it, nor is how quickly the run goes.
@@ -471,6 +505,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_jump,
         checker,
         timezone,
+        columns,
         epoch_events,
         epoch_interval,
         top_k,
@@ -484,6 +519,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         alarm_budget,
         trial,
         on_drift,
+        scores,
         llm,
     } = config;
     let timezone = timezone.as_ref().and_then(|zone| zone.iana_name());
@@ -516,6 +552,10 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     ]
     .map(|(name, value)| (name.to_owned(), value))
     .into_iter()
+    // What a run of an older version did not know is not told where it is as it was: checkpoints from before there was a choice
+    // are of the usual columns, and aligned.
+    .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
+    .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 
 /// What concerns a whole output alone: how it is left, and how a language model was asked.

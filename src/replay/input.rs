@@ -7,11 +7,17 @@ use hearth_operators::words::Shift;
 
 use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
+use super::tending::Live;
+use crate::checkpoint::Checkpoints;
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::first_pass;
 use crate::fleet::{Fleet, Given};
-use crate::sources::{self, EventLog, Options, Position, Rejected, SourceError, Told, UtcOnly};
+use crate::growing::Growing;
+use crate::home_names::HomeNames;
+use crate::sources::{
+    self, EventLog, Files, Learnt, Manner, Options, Position, Rejected, SourceError, Told,
+};
 use crate::synthesizers::llm::{self, Prompts};
 
 /// Everything that was checked and loaded before any work.
@@ -34,8 +40,11 @@ pub struct Input {
 pub struct Again {
     logs: Vec<PathBuf>,
     options: Options,
+    /// Of a log that is appended to.
+    growing: Option<Growing>,
+    learnt: Option<Learnt>,
     /// Keeps spooled standard input until the end.
-    _spooled: Option<tempfile::TempPath>,
+    _spooled: Vec<tempfile::TempPath>,
 }
 
 impl Again {
@@ -43,10 +52,39 @@ impl Again {
     ///
     /// # Errors
     /// It cannot be opened any more, or ends before it.
-    pub fn at(&self, position: Position, utc: UtcOnly) -> anyhow::Result<EventLog> {
-        let mut log = EventLog::open(&self.logs, self.options.clone())?;
-        log.go_to(position, utc)?;
+    pub fn at(&self, position: Position, manner: Manner) -> anyhow::Result<EventLog> {
+        let mut log = self.open()?;
+        log.go_to(position, manner)?;
         Ok(log)
+    }
+
+    /// Opens it.
+    fn open(&self) -> Result<EventLog, SourceError> {
+        let options = self.options.clone();
+        match (&self.growing, &self.logs[..]) {
+            (Some(growing), [log]) => EventLog::grows(log, growing, options, self.learnt.clone()),
+            _ => EventLog::open(&self.logs, options),
+        }
+    }
+
+    /// A log as a source, with contexts.
+    ///
+    /// # Errors
+    /// The system gives no more threads.
+    pub fn source(
+        &self,
+        log: EventLog,
+        contexts: (Vec<Shift>, Vec<Rejected>),
+    ) -> std::io::Result<Files> {
+        match &self.growing {
+            Some(growing) => Ok(Files::follow(log, growing.clone(), contexts)),
+            None => Files::new(log, contexts),
+        }
+    }
+
+    /// What the vocabulary was learnt of, where it grows with the log.
+    pub fn learnt(&self) -> Option<&Learnt> {
+        self.learnt.as_ref()
     }
 
     /// The files of the log.
@@ -60,7 +98,7 @@ impl Input {
     ///
     /// # Errors
     /// A file or an option cannot be used.
-    pub fn open(args: &ReplayArgs, disk: &Disk) -> anyhow::Result<Self> {
+    pub fn open(args: &ReplayArgs, disk: &Disk, live: Option<&Live>) -> anyhow::Result<Self> {
         args.check()?;
         let config = &args.config;
         let (logs, spooled) = logs(args)?;
@@ -68,11 +106,15 @@ impl Input {
             true => None,
             false => first_pass::read(disk, &args.out),
         };
+        let growing = live.map(|live| live.growing.clone());
         let fleet = Fleet::open(Given {
             first_pass,
+            growing: growing.as_ref(),
+            known: live.map_or_else(HomeNames::default, |_| known(args, disk)),
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
+            keys: &config.columns,
             timezone: config.timezone.clone(),
         })?;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
@@ -83,8 +125,16 @@ impl Input {
             catalogs: catalogs.clone(),
             homes: homes.clone(),
             zones: fleet.zones.clone(),
+            keys: config.columns.clone(),
         };
-        let log = EventLog::open(&logs, options.clone()).map_err(|error| refused(&error))?;
+        let again = Again {
+            logs,
+            options: options.clone(),
+            learnt: growing.as_ref().and(fleet.learnt.clone()),
+            growing,
+            _spooled: spooled,
+        };
+        let log = again.open().map_err(|error| refused(&error))?;
         let contexts = match &args.contexts {
             Some(file) => {
                 let read = sources::read_contexts(file, homes, &fleet.zones);
@@ -95,7 +145,7 @@ impl Input {
         if let Some(first) = contexts.1.first().filter(|_| config.strict) {
             anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
         }
-        let files = (0..logs.len()).map(|file| log.file_name(file as u32).to_owned());
+        let files = (0..again.logs.len()).map(|file| log.file_name(file as u32).to_owned());
         let mut files: Vec<String> = files.collect();
         let mut told = Told::default();
         for file in args.feedback.iter().chain(&args.erasures) {
@@ -109,11 +159,7 @@ impl Input {
         Ok(Input {
             files,
             log,
-            again: Again {
-                logs,
-                options,
-                _spooled: spooled,
-            },
+            again,
             fleet,
             contexts,
             told,
@@ -137,22 +183,41 @@ impl Input {
     }
 }
 
-/// The logs; where the catalog is inferred in a first pass, standard input is spooled, for it can be read once.
-fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Option<tempfile::TempPath>)> {
-    let mut logs = args.logs.clone();
-    let mut stdin = logs.iter_mut().filter(|log| log.as_os_str() == "-");
-    let first = stdin.next();
-    if stdin.next().is_some() {
+/// Homes that have their ids of an earlier run, whatever has come since.
+fn known(args: &ReplayArgs, disk: &Disk) -> HomeNames {
+    let homes = HomeNames::default();
+    let checkpoints = Checkpoints::of(disk, &args.out, args.config.state.as_deref());
+    for name in checkpoints.homes() {
+        homes.intern(&name);
+    }
+    homes
+}
+
+/// The logs; where the catalog is inferred in a first pass, what can be read once (standard input, a pipe) is spooled.
+fn logs(args: &ReplayArgs) -> anyhow::Result<(Vec<PathBuf>, Vec<tempfile::TempPath>)> {
+    let mut logs = sources::expand(&args.logs).map_err(|error| refused(&error))?;
+    if logs.iter().filter(|log| log.as_os_str() == "-").count() > 1 {
         return Err(refused(&SourceError::StdinTwice));
     }
-    let mut spooled = None;
-    if let Some(stdin) = first
-        && args.catalog.is_none()
+    let mut spooled = Vec::new();
+    let once = |log: &&mut PathBuf| log.as_os_str() == "-" || !log.is_file();
+    for log in logs
+        .iter_mut()
+        .filter(once)
+        .filter(|_| args.catalog.is_none())
     {
-        let path = sources::spool(std::io::stdin().lock())
-            .map_err(|e| UsageError(format!("standard input cannot be kept: {e}")))?;
-        *stdin = path.to_path_buf();
-        spooled = Some(path);
+        let kept = match log.as_os_str() == "-" {
+            true => sources::spool(std::io::stdin().lock()),
+            false => std::fs::File::open(&*log).and_then(sources::spool),
+        };
+        let path = kept.map_err(|error| {
+            UsageError(format!(
+                "{} cannot be kept to be read twice: {error}",
+                log.display()
+            ))
+        })?;
+        *log = path.to_path_buf();
+        spooled.push(path);
     }
     Ok((logs, spooled))
 }

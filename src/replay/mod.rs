@@ -3,14 +3,18 @@
 //! The engine reads and computes; the pool answers what the dataflow asks; the writer's thread writes. Everything is joined
 //! before the summary is made, but for what a stopped run abandons.
 
+mod achieved;
 mod args;
 mod checkpointing;
 mod input;
+mod live;
 mod pause;
 mod progress;
 mod synthesis;
+mod tending;
 mod watch;
 
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -19,9 +23,10 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
+use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
-use crate::config::Config;
+use crate::config::{Checkpointing, Config};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
@@ -34,18 +39,22 @@ use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
 use crate::sinks::files::Folder;
-use crate::sources::{Files, Source, Told, UtcOnly};
+use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
+use crate::synthesizers::Synthesizer;
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
+use achieved::Declared;
 pub use args::ReplayArgs;
 use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
+pub(crate) use live::{Ends, live};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
-use synthesis::{Begun, Quoted};
+use synthesis::{Begun, Chosen, Quoted};
+pub(crate) use tending::Live;
 pub use watch::BACK_AFTER;
 use watch::Fed;
 
@@ -57,13 +66,14 @@ use watch::Fed;
 /// agree.
 pub fn run(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<()> {
     let Some(ended) = through(args, &[], stop, &Ground::default())? else {
-        println!(
+        writeln!(
+            io::stdout(),
             "{} holds the whole of this run already; --fresh does it again",
             args.out.display()
-        );
+        )?;
         return Ok(());
     };
-    println!("{}", ended.summary);
+    writeln!(io::stdout(), "{}", ended.summary)?;
     ended.told(args)
 }
 
@@ -77,11 +87,39 @@ pub fn run_with_pauses(
     pauses: &[Pause],
     stop: &Stop,
 ) -> anyhow::Result<Summary> {
+    anew(args, pauses, stop, &Ground::default())
+}
+
+/// Does what [`run`] does, always anew and without checkpoints, where another synthesizer answers; given are the catalogs of the homes.
+///
+/// # Errors
+/// As [`run`].
+pub fn run_with_synthesizer(
+    args: &ReplayArgs,
+    synthesizer: &dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>,
+    stop: &Stop,
+) -> anyhow::Result<Summary> {
+    let mut args = args.clone();
+    args.config.checkpoint_every = Checkpointing::Off;
+    let ground = Ground {
+        synthesizer: Some(synthesizer),
+        ..Ground::default()
+    };
+    anew(&args, &[], stop, &ground)
+}
+
+/// Begins anew, and gives the summary.
+fn anew(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+) -> anyhow::Result<Summary> {
     let anew = ReplayArgs {
         fresh: true,
         ..args.clone()
     };
-    match through(&anew, pauses, stop, &Ground::default())? {
+    match through(&anew, pauses, stop, ground)? {
         Some(ended) => {
             let summary = ended.summary.clone();
             ended.told(&anew).map(|()| summary)
@@ -93,18 +131,24 @@ pub fn run_with_pauses(
 /// What a run stands on: the system's disk and what it is made of, but in tests.
 pub(crate) struct Ground<'a> {
     pub disk: Disk,
+    /// Who answers requests, in place of whom the configuration names.
+    pub synthesizer: Option<&'a dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>>,
     /// What the dataflow asks, in place of what the run would.
     pub services: &'a dyn Fn(Services) -> Services,
     /// How many times more often checkpoints may be taken for what they take.
     pub haste: u32,
+    /// What surrounds it, where it is a live run.
+    pub live: Option<&'a Live>,
 }
 
 impl Default for Ground<'_> {
     fn default() -> Self {
         Ground {
             disk: Disk::real(),
+            synthesizer: None,
             services: &|services| services,
             haste: 1,
+            live: None,
         }
     }
 }
@@ -126,15 +170,18 @@ fn through(
     ground: &Ground<'_>,
 ) -> anyhow::Result<Option<Ended>> {
     let began = Instant::now();
-    let mut input = Input::open(args, &ground.disk)?;
+    let mut input = Input::open(args, &ground.disk, None)?;
     if !pauses.is_empty() {
         input.again_or_refuse()?;
+    }
+    if let Some(synthesizer) = ground.synthesizer {
+        input.synthesizer = Chosen::Embedded(synthesizer(&input.fleet.catalogs));
     }
     let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder)?.with_haste(ground.haste);
+    let keeping = Keeping::new(args, &input, &folder, None)?.with_haste(ground.haste);
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
@@ -192,20 +239,25 @@ struct Replay<'a> {
     kept_bytes: u64,
     workload: Workload,
     notes: Notes,
-    /// Whether all times of the log are of UTC, where nobody said where the homes are.
-    utc: Option<UtcOnly>,
+    /// How the log is written.
+    manner: Manner,
+    /// Whether anybody said where the homes are.
+    placed: bool,
+    declared: Declared,
     /// Whether anybody answers requests.
     answered: bool,
     homes: kept::Homes,
     terms: kept::Terms,
     llm: Option<Arc<Llm>>,
     quoted: Option<Quoted>,
+    live: Option<tending::Tending<'a>>,
 }
 
 /// A replay at its end.
 struct Ended {
     summary: Summary,
     counts: Counts,
+    declared: Declared,
     outcome: Outcome,
     quoted: Option<Quoted>,
     /// Whether the same command goes on with it.
@@ -219,7 +271,7 @@ impl<'a> Replay<'a> {
     fn begin(
         args: &'a ReplayArgs,
         input: Input,
-        (folder, ground): (&Folder, &Ground<'_>),
+        (folder, ground): (&Folder, &Ground<'a>),
         stop: &'a Stop,
         found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
@@ -237,6 +289,8 @@ impl<'a> Replay<'a> {
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
+        notes.measured(&fleet.measured);
+        let declared = Declared::of(&contexts.0);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -250,15 +304,16 @@ impl<'a> Replay<'a> {
         let outputs = (folder, names, config.output_packing);
         let Begin {
             source,
-            utc,
+            manner,
             past,
             resumed,
             writer,
             rows,
-        } = Begin::new(found, (log, contexts), &again, outputs)?;
+        } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
         let source = source.with_told(told.clone());
-        let utc = fleet.zones.is_empty().then_some(utc);
+        let placed = !fleet.zones.is_empty();
         let fed = Arc::new(fed(config, &workload, stop, since));
+        let live = ground.live.map(|live| live.tended(again.learnt()));
         let bytes = source.bytes_total();
         let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
         let training = training(config);
@@ -291,11 +346,14 @@ impl<'a> Replay<'a> {
             kept_bytes: 0,
             workload,
             notes,
-            utc,
+            manner,
+            placed,
+            declared,
             answered,
             homes: kept::Homes::of(fleet),
             llm,
             quoted,
+            live,
         })
     }
 
@@ -311,8 +369,7 @@ impl<'a> Replay<'a> {
             anyhow::bail!("the run could not be suspended: {failure}");
         };
         self.past = Past::of(outcome);
-        let utc = self.utc.clone().unwrap_or_default();
-        let log = self.again.at(self.past.position, utc)?;
+        let log = self.again.at(self.past.position, self.manner.clone())?;
         // The declared shifts were fed with the first epoch.
         let mut source = Files::new(log, Default::default())?;
         if !self.past.ended {
@@ -322,12 +379,16 @@ impl<'a> Replay<'a> {
         Ok(self)
     }
 
-    /// Runs to the end of the log, or until stopped.
+    /// Runs to the end of the log, or until stopped; a live run has none, and stays as its last cut has it.
     ///
     /// # Errors
     /// The output folder could not be written.
     fn finish(self) -> anyhow::Result<Ended> {
-        let mut outcome = self.past.then(self.engine.finish());
+        let outcome = match self.live {
+            Some(_) => self.engine.suspend(),
+            None => self.engine.finish(),
+        };
+        let mut outcome = self.past.then(outcome);
         // The pool and the writer end when nobody can reach them any more.
         drop(self.start);
         drop(self.pool);
@@ -335,8 +396,13 @@ impl<'a> Replay<'a> {
         self.progress.finish();
         let counts = counts?;
         let config = &self.args.config;
-        let kept = Kept::of(std::mem::take(&mut outcome.left));
-        if !kept.homes.is_empty() {
+        let left = match outcome.resumed.take() {
+            Some(resumed) => resumed.states,
+            None => std::mem::take(&mut outcome.left),
+        };
+        let kept = Kept::of(left);
+        let grows = self.live.as_ref().is_some_and(tending::Tending::is_lacking);
+        if !kept.homes.is_empty() && !grows {
             let out = &self.args.out;
             kept::write(&self.disk, out, &self.homes, self.terms, kept)
                 .with_context(|| format!("cannot write {}", kept::path(out).display()))?;
@@ -353,9 +419,12 @@ impl<'a> Replay<'a> {
             seed: config.seed,
             workers: config.workers.get(),
             interrupted: self.stop.is_interrupted(),
-            undone: outcome
-                .complete
-                .map(|_| undone(&outcome, &counts, &self.workload, self.answered)),
+            undone: match self.live {
+                Some(_) => waiting(&outcome, &counts),
+                None => outcome
+                    .complete
+                    .map(|_| undone(&outcome, &counts, &self.workload, self.answered)),
+            },
             timings: Timings {
                 ingest_seconds: outcome.ingested.as_secs_f64(),
                 events_during_adaptation: self.fed.during_adaptation(),
@@ -363,15 +432,19 @@ impl<'a> Replay<'a> {
                 checkpoints: Cuts::of(self.still, self.kept_bytes),
             },
         };
-        if self.utc.is_some_and(|utc| utc.holds()) {
-            self.notes.utc();
-        }
+        self.notes.manner(&self.manner, self.placed);
+        self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
+        self.notes.late(counts.late, run.read);
+        let max_gap = config.max_gap.to_string();
+        self.notes
+            .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
         summary.notes = self.notes.all();
         summary.notes.extend(self.fed.waited());
         Ok(Ended {
             summary,
             counts,
+            declared: self.declared,
             outcome,
             quoted: self.quoted,
             kept: false,
@@ -409,6 +482,15 @@ fn epochs(config: &Config, source: &Files) -> Epochs {
         lines: config.epoch_events.get(),
         interval: config.epoch_interval.of(source.trickles()),
     }
+}
+
+/// Events of a live run that are neither taken nor refused yet: a clock that jumped, and nothing that confirms it.
+fn waiting(outcome: &Outcome, counts: &Counts) -> Option<Undone> {
+    let lines = (outcome.reached.lines - outcome.reached.told).saturating_sub(counts.events());
+    (lines > 0).then(|| Undone {
+        lines,
+        ..Undone::default()
+    })
 }
 
 /// What a run left that was stopped.
@@ -468,7 +550,10 @@ impl Ended {
                 told.display()
             );
         }
-        Ok(())
+        match achieved::nothing(summary, &self.counts, &self.declared, &args.out) {
+            Some(reason) => anyhow::bail!("{reason}"),
+            None => Ok(()),
+        }
     }
 
     /// Tells what a person asked for beside the outputs.

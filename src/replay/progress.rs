@@ -1,5 +1,6 @@
-//! Progress of a replay, on standard error where that is a terminal.
+//! Progress of a replay, on standard error: a line that changes where that is a terminal, else a line now and then.
 
+use std::io::{IsTerminal, Write};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -14,6 +15,9 @@ use crate::services::Workload;
 
 /// How often it is brought up to date.
 const TICK: Duration = Duration::from_millis(250);
+
+/// How often a line is written where there is no terminal.
+const LINE: Duration = Duration::from_secs(30);
 
 /// A line that tells how far a replay is; gone when it is finished.
 pub struct Progress {
@@ -40,17 +44,28 @@ impl Progress {
                     bar.set_style(style);
                 }
                 let began = Instant::now();
+                let terminal = std::io::stderr().is_terminal();
+                let mut next = LINE;
                 while !told.load(Ordering::Relaxed) {
                     let lines = fed.lines();
                     let rate = lines as f64 / began.elapsed().as_secs_f64().max(1e-3);
-                    bar.set_position(fed.bytes());
-                    bar.set_message(format!(
-                        "{} events, {} events/s, {} homes, {} requests open",
+                    let told = format!(
+                        "{} events, {} events/s, {} homes, {} requests open, {} answered",
                         grouped(lines),
                         grouped(rate as u64),
                         grouped(homes.len() as u64),
                         grouped(workload.open_requests()),
-                    ));
+                        grouped(workload.synthesize.done.load(Ordering::Relaxed)),
+                    );
+                    if !terminal && began.elapsed() >= next {
+                        next += LINE;
+                        let share = bytes.map(|all| (100 * fed.bytes() / all.max(1)).min(100));
+                        let share = share.map_or(String::new(), |share| format!("{share} %, "));
+                        // Who closed standard error does not want to know.
+                        let _ = writeln!(std::io::stderr(), "hearth: {share}{told}");
+                    }
+                    bar.set_position(fed.bytes());
+                    bar.set_message(told);
                     std::thread::park_timeout(TICK);
                 }
                 bar.finish_and_clear();

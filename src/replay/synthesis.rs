@@ -19,7 +19,7 @@ use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
 
 /// Chosen and checked, but not begun.
 pub enum Chosen {
-    /// The rules inside.
+    /// The rules inside, or whoever was given in their place.
     Embedded(Arc<dyn Synthesizer>),
     /// A language model.
     Llm { calls: Calls, engine: Engine },

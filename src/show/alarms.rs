@@ -52,7 +52,7 @@ pub struct AlarmsArgs {
 pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
     let dir = &arguments.dir;
     read::check(dir).map_err(|refused| UsageError(refused.to_string()))?;
-    let mut stand: BTreeMap<(String, Time), Vec<String>> = BTreeMap::new();
+    let mut stand: BTreeMap<(String, Time), Vec<Line>> = BTreeMap::new();
     each(dir, Stream::Alarms, |text| {
         let alarm: AlarmLine<'_> = line(text)?;
         let start = alarm.start.time;
@@ -66,15 +66,12 @@ pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
         if arguments.since.is_some_and(|since| start < since) {
             return Ok(());
         }
-        let lines = stand.entry((alarm.home.into_owned(), start)).or_default();
-        if alarm.diff > 0 {
-            lines.push(text.to_owned());
-        } else {
-            lines.pop();
-        }
+        let lines = stand.entry((alarm.home.to_string(), start)).or_default();
+        let (diff, datum) = (alarm.diff, alarm.datum());
+        lines.push((diff, serde_json::to_string(&datum)?, text.to_owned()));
         Ok(())
     })?;
-    let stand: Vec<String> = stand.into_values().flatten().collect();
+    let stand: Vec<String> = stand.into_values().flat_map(standing).collect();
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.csv {
         csv(&mut out, &stand)?;
@@ -89,6 +86,23 @@ pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
         }
     }
     Ok(out.flush()?)
+}
+
+/// A line: its diff, what it counts, and its text.
+type Line = (i64, String, String);
+
+/// The texts of those that stand: an alarm that is revised is withdrawn in the epoch in which another one takes its name.
+fn standing(lines: Vec<Line>) -> Vec<String> {
+    let mut sums: BTreeMap<String, (i64, String)> = BTreeMap::new();
+    for (diff, datum, text) in lines {
+        let (sum, last) = sums.entry(datum).or_default();
+        *sum += diff;
+        if diff > 0 {
+            *last = text;
+        }
+    }
+    let stand = sums.into_values().filter(|(sum, _)| *sum > 0);
+    stand.map(|(_, text)| text).collect()
 }
 
 fn tell(out: &mut impl Write, alarm: &AlarmLine<'_>) -> io::Result<()> {

@@ -10,6 +10,8 @@ pub(super) fn write(
     transitions: &BTreeMap<(String, String), i64>,
 ) -> io::Result<()> {
     writeln!(out, "digraph {} {{", quoted(home))?;
+    // Graphviz reads names as UTF-8 then, whatever the machine's language.
+    writeln!(out, "  charset=\"UTF-8\";")?;
     writeln!(out, "  rankdir=LR;\n  node [shape=box, style=rounded];")?;
     let mut devices: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
     for action in transitions.keys().flat_map(|(from, to)| [from, to]) {
@@ -22,10 +24,10 @@ pub(super) fn write(
             "  subgraph {} {{",
             quoted(&format!("cluster {device}"))
         )?;
-        writeln!(out, "    label={};", quoted(device))?;
+        writeln!(out, "    label={};", label(device))?;
         for action in actions {
             let name = action.split_once(':').map_or(action, |(_, name)| name);
-            writeln!(out, "    {} [label={}];", quoted(action), quoted(name))?;
+            writeln!(out, "    {} [label={}];", quoted(action), label(name))?;
         }
         writeln!(out, "  }}")?;
     }
@@ -42,8 +44,15 @@ pub(super) fn write(
     writeln!(out, "}}")
 }
 
+/// A label: in one, `&` begins an entity of HTML.
+fn label(text: &str) -> String {
+    quoted(&text.replace('&', "&amp;"))
+}
+
 /// A quoted identifier of the dot language, in which only quotes end a string and backslashes begin escapes.
 fn quoted(text: &str) -> String {
     let escaped = text.replace('\\', "\\\\").replace('"', "\\\"");
-    format!("\"{}\"", escaped.replace('\n', "\\n"))
+    let escaped = escaped.replace('\n', "\\n");
+    let shown: String = escaped.chars().filter(|c| !c.is_control()).collect();
+    format!("\"{shown}\"")
 }

@@ -119,7 +119,8 @@ impl Home {
         let (count, entries) = (count.unsigned_abs(), self.segments.len());
         heading(out, "segments", count, entries, limit, "newest")?;
         for (behaviors, times) in newest(self.segments.iter(), limit) {
-            writeln!(out, "  {}{}", plain(&written(behaviors)), repeated(*times))?;
+            let behaviors = plain(&written(behaviors, longest(limit)));
+            writeln!(out, "  {behaviors}{}", repeated(*times))?;
         }
         Ok(())
     }
@@ -141,7 +142,7 @@ impl Home {
         let count = self.representatives.len();
         heading(out, "representatives", count as u64, count, limit, "newest")?;
         for ((regime, behaviors, weekday), _) in newest(self.representatives.iter(), limit) {
-            let behaviors = plain(&written(behaviors));
+            let behaviors = plain(&written(behaviors, longest(limit)));
             writeln!(out, "  regime {regime}, {weekday}: {behaviors}")?;
         }
         Ok(())
@@ -239,8 +240,8 @@ impl Home {
         })?;
         each_of(dir, Stream::Scores, name, |text| {
             let line: ScoreLine<'_> = line(text)?;
-            home.scores += 1;
-            home.anomalies += u64::from(line.anomaly);
+            home.scores += u64::from(!line.open);
+            home.anomalies += u64::from(line.anomaly && !line.open);
             if home.live.is_none_or(|(epoch, _)| epoch <= line.epoch) {
                 home.live = Some((line.epoch, line.versions));
             }
@@ -353,11 +354,23 @@ fn owned(behaviors: Vec<BehaviorLine<'_>>) -> Behaviors {
     behaviors.into_iter().map(pair).collect()
 }
 
-fn written(behaviors: &Behaviors) -> String {
-    let actions: Vec<&str> = behaviors
-        .iter()
-        .map(|(_, action)| action.as_str())
-        .collect();
+/// Actions of a segment that are shown.
+const ACTIONS: usize = 30;
+
+/// How much of a segment is shown, where at most so many of them are.
+fn longest(limit: usize) -> usize {
+    match limit {
+        usize::MAX => usize::MAX,
+        _ => ACTIONS,
+    }
+}
+
+fn written(behaviors: &Behaviors, most: usize) -> String {
+    let shown = behaviors.iter().take(most);
+    let mut actions: Vec<String> = shown.map(|(_, action)| action.clone()).collect();
+    if let Some(more) = behaviors.len().checked_sub(most).filter(|more| *more > 0) {
+        actions.push(format!("… and {more} more"));
+    }
     let start = behaviors
         .first()
         .map(|(start, _)| crate::time::format(start.time, start.offset));

@@ -44,9 +44,10 @@ pub struct ShowArgs {
     #[arg(long, value_name = "PART", value_delimiter = ',', requires = "home")]
     pub only: Vec<Part>,
 
-    /// Show at most so many entries of each part of a home, the most frequent or the newest; 0 shows all
-    #[arg(long, value_name = "NUMBER", default_value = "10")]
-    pub limit: usize,
+    /// Show at most so many entries of each part of a home, the most frequent or the newest (without it 10), or so many homes (200);
+    /// 0 shows all, and long segments whole
+    #[arg(long, value_name = "NUMBER")]
+    pub limit: Option<usize>,
 
     /// Write the home's behaviour graph for Graphviz instead; - is the standard output
     #[arg(long, value_name = "FILE", requires = "home", conflicts_with = "only")]
@@ -80,10 +81,7 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
                 }
             }
             None => {
-                let limit = match arguments.limit {
-                    0 => usize::MAX,
-                    limit => limit,
-                };
+                let limit = limit(arguments, ENTRIES);
                 home::show(&mut out, dir, name, &arguments.only, limit)?;
             }
         },
@@ -96,9 +94,20 @@ pub fn run(arguments: &ShowArgs) -> anyhow::Result<()> {
             }
             write!(out, "{}", evaluate::evaluate(dir, truth)?)?;
         }
-        (None, None) => table::show(&mut out, dir)?,
+        (None, None) => table::show(&mut out, dir, limit(arguments, HOMES))?,
     }
     Ok(out.flush()?)
+}
+
+/// Entries of a part of a home, and homes, that fit on a screen or are scrolled through.
+const ENTRIES: usize = 10;
+const HOMES: usize = 200;
+
+fn limit(arguments: &ShowArgs, usual: usize) -> usize {
+    match arguments.limit {
+        Some(0) => usize::MAX,
+        limit => limit.unwrap_or(usual),
+    }
 }
 
 #[cfg(test)]

@@ -29,7 +29,7 @@ const COLUMNS: [&str; 10] = [
 type Homes = BTreeMap<String, [i64; COLUMNS.len()]>;
 
 /// Writes a line a home, in order of names. Memory grows with the homes, not with the files.
-pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
+pub(super) fn show(out: &mut impl Write, dir: &Path, limit: usize) -> anyhow::Result<()> {
     let mut homes = Homes::new();
     let mut add = |home: &str, column: usize, diff: i64| match homes.get_mut(home) {
         Some(row) => row[column] += diff,
@@ -72,7 +72,7 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
     })?;
     each(dir, Stream::Scores, |text| {
         let line: ScoreLine<'_> = line(text)?;
-        add(&line.home, 8, i64::from(line.anomaly));
+        add(&line.home, 8, i64::from(line.anomaly && !line.open));
         Ok(())
     })?;
     each(dir, Stream::Drifts, |text| {
@@ -87,11 +87,11 @@ pub(super) fn show(out: &mut impl Write, dir: &Path) -> anyhow::Result<()> {
         let net = homes.iter().map(|(home, row)| (home, row[column]));
         check_counts(dir, stream, &net.collect())?;
     }
-    write_table(&homes, out)
+    write_table(&homes, limit, out)
 }
 
-/// A row a home, and their sum.
-fn write_table(homes: &Homes, out: &mut impl Write) -> anyhow::Result<()> {
+/// A row a home, at most so many, and the sum of all.
+fn write_table(homes: &Homes, limit: usize, out: &mut impl Write) -> anyhow::Result<()> {
     let longest = homes.keys().map(|home| shown(home).chars().count()).max();
     let width = longest.unwrap_or(0).max("total".len());
     write!(out, "{:<width$}", "home")?;
@@ -100,13 +100,22 @@ fn write_table(homes: &Homes, out: &mut impl Write) -> anyhow::Result<()> {
     }
     writeln!(out)?;
     let mut total = [0; COLUMNS.len()];
-    for (home, row) in homes {
+    for row in homes.values() {
+        total
+            .iter_mut()
+            .zip(row)
+            .for_each(|(sum, count)| *sum += count);
+    }
+    for (home, row) in homes.iter().take(limit) {
         write!(out, "{:<width$}", shown(home))?;
-        for (count, sum) in row.iter().zip(&mut total) {
+        for count in row {
             write!(out, "  {:>11}", grouped(count.unsigned_abs()))?;
-            *sum += count;
         }
         writeln!(out)?;
+    }
+    if homes.len() > limit {
+        let more = grouped((homes.len() - limit) as u64);
+        writeln!(out, "… and {more} more homes (--limit 0 shows all)")?;
     }
     write!(out, "{:<width$}", "total")?;
     for sum in total {

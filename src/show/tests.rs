@@ -40,7 +40,7 @@ fn the_table_holds_net_counts() {
         (Stream::Segments, SEGMENTS),
         (Stream::Transitions, TRANSITIONS),
     ]);
-    let text = told(|out| table::show(out, dir.path())).unwrap();
+    let text = told(|out| table::show(out, dir.path(), 200)).unwrap();
     let rows: Vec<Vec<&str>> = text
         .lines()
         .map(|line| line.split_whitespace().collect())
@@ -96,7 +96,7 @@ fn a_count_below_zero_is_told() {
     let below = r#"{"epoch":0,"diff":-1,"home":"a","from":"Light:on","to":"Light:off"}"#;
     let dir = folder(&[(Stream::Segments, SEGMENTS), (Stream::Transitions, below)]);
     for error in [
-        told(|out| table::show(out, dir.path())).unwrap_err(),
+        told(|out| table::show(out, dir.path(), 200)).unwrap_err(),
         told(|out| home::show(out, dir.path(), "a", &[], 1)).unwrap_err(),
     ] {
         assert!(
@@ -118,7 +118,7 @@ fn a_terminal_sees_no_control_characters() {
 #[test]
 fn damage_is_told_with_its_line() {
     let dir = folder(&[(Stream::Segments, &format!("{SEGMENTS}{{\"home\":"))]);
-    let error = told(|out| table::show(out, dir.path())).unwrap_err();
+    let error = told(|out| table::show(out, dir.path(), 200)).unwrap_err();
     assert!(error.contains("segments.jsonl:5: not a line"), "{error}");
 }
 

@@ -143,6 +143,7 @@ impl Sink for Folder {
             device: Some((&*names.device).into()),
             action: (&*names.action).into(),
             id,
+            how: sources::How::default(),
         })?;
         if let Some(kind) = event.anomaly.filter(|_| !event.copy) {
             self.line.clear();

@@ -36,6 +36,7 @@ mod settings;
 mod spool;
 mod state;
 
+use std::io::Write as _;
 use std::path::PathBuf;
 
 pub use log::{Event, PlantedShift, Progress, SimulateError, Sink, Totals, catalog, simulate};
@@ -86,7 +87,8 @@ pub struct SimulateArgs {
 pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
     let counts = write(args)?;
     let (homes, days) = (args.settings.homes, args.settings.days.get());
-    println!(
+    writeln!(
+        std::io::stdout(),
         "{homes} homes, {days} days: {} events ({} lines with {} duplicates; {} late, {} reordered), {} of them planted anomalies; \
          {} shifts. Written to {}.",
         counts.unique,
@@ -97,7 +99,7 @@ pub fn run(args: &SimulateArgs) -> anyhow::Result<()> {
         counts.anomalies,
         counts.shifts,
         args.out.display()
-    );
+    )?;
     Ok(())
 }
 

@@ -38,6 +38,17 @@ impl Feed {
         self.0.subscribe()
     }
 
+    /// Tells a line.
+    pub fn tell(&self, told: Told) {
+        // Whoever listened may have gone since.
+        let _ = self.0.send(told);
+    }
+
+    /// Whether anybody listens.
+    pub fn is_heard(&self) -> bool {
+        self.0.receiver_count() > 0
+    }
+
     /// A sink that tells what it hands on to another, of these streams.
     pub fn before<S: Sink>(&self, sink: S, streams: &'static [Stream]) -> Telling<S> {
         Telling {
@@ -61,7 +72,7 @@ impl<S: Sink> Sink for Telling<S> {
     fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError> {
         self.sink.write(epoch, rows, names)?;
         let stream = rows.stream();
-        if self.feed.0.receiver_count() == 0 || !self.streams.contains(&stream) {
+        if !self.feed.is_heard() || !self.streams.contains(&stream) {
             return Ok(());
         }
         for index in 0..rows.len() {
@@ -69,8 +80,7 @@ impl<S: Sink> Sink for Telling<S> {
             // The sink before has written it, so it can be written.
             if rows.line(index, epoch, names, &mut self.line).is_ok() {
                 let line = Arc::from(String::from_utf8_lossy(&self.line));
-                // Whoever listened may have gone since.
-                let _ = self.feed.0.send(Told {
+                self.feed.tell(Told {
                     stream,
                     epoch,
                     line,

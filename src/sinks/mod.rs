@@ -8,6 +8,7 @@
 
 pub mod feed;
 pub mod files;
+pub mod mqtt;
 mod open_rows;
 mod out;
 mod writer;
@@ -23,7 +24,7 @@ use crate::outputs::{Model, Names, Rows, Stream};
 pub use files::Place;
 pub use open_rows::Open;
 pub use out::Out;
-pub use writer::{RowSender, Writer, Written};
+pub use writer::{RowSender, Shown, Writer, Written};
 
 /// Why outputs are incomplete.
 #[derive(Debug, thiserror::Error)]
@@ -98,6 +99,28 @@ pub trait Sink: Send {
     /// # Errors
     /// It cannot be written.
     fn finish(&mut self) -> Result<(), SinkError>;
+}
+
+impl Sink for Box<dyn Sink> {
+    fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError> {
+        (**self).write(epoch, rows, names)
+    }
+
+    fn save(&mut self, model: &Model, names: &Names) -> Result<(), SinkError> {
+        (**self).save(model, names)
+    }
+
+    fn flush(&mut self) -> Result<(), SinkError> {
+        (**self).flush()
+    }
+
+    fn cut(&mut self) -> Result<(Positions, Durable), SinkError> {
+        (**self).cut()
+    }
+
+    fn finish(&mut self) -> Result<(), SinkError> {
+        (**self).finish()
+    }
 }
 
 #[cfg(test)]

@@ -259,7 +259,8 @@ fn a_writer_goes_on_where_a_cut_left_another() {
     drop(sender);
     let counts = writer.finish().unwrap();
     let written = bincode::deserialize(&bincode::serialize(&written).unwrap()).unwrap();
-    let (writer, sender) = Writer::back_to(written, after.clone(), names()).unwrap();
+    let (writer, sender) =
+        Writer::begin(Some(written), after.clone(), names(), Shown::default()).unwrap();
     sender.close(Stream::Transitions, 2);
     drop(sender);
     assert_eq!(writer.finish().unwrap(), counts);

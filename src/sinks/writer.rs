@@ -14,9 +14,24 @@ use crate::outputs::{Counts, Model, Names, Record, Rows, Stream, Tally};
 /// Messages that may wait for the writer before a worker does.
 const MESSAGES: usize = 64;
 
-/// Rows are with others so long after their epoch was closed at the latest, however few they are; what writing itself
-/// takes comes on top, and a second is promised.
-const UNSEEN: Duration = Duration::from_millis(500);
+/// When others see what is written.
+pub struct Shown {
+    /// So long after their epoch was closed at the latest rows are with others, however few they are; what writing itself takes comes
+    /// on top.
+    pub after: Duration,
+    /// Is told what is counted whenever they see more.
+    pub counts: Box<dyn Fn(&Tally) + Send>,
+}
+
+impl Default for Shown {
+    /// Within a second, as is promised.
+    fn default() -> Self {
+        Shown {
+            after: Duration::from_millis(500),
+            counts: Box::new(|_| {}),
+        }
+    }
+}
 
 /// What the writer is told.
 enum Message {
@@ -108,29 +123,23 @@ impl Writer {
         sink: impl Sink + 'static,
         names: Names,
     ) -> Result<(Writer, RowSender), SinkError> {
-        let held = OpenRows::new(IN_MEMORY);
-        Self::run(sink, names, held, Tally::default())
+        Self::begin(None, sink, names, Shown::default())
     }
 
-    /// Goes on with what an earlier run had written, into a sink that was put back there.
+    /// Starts it; where an earlier run had written something, it goes on with that, into a sink that was put back there.
     ///
     /// # Errors
     /// The system gives no thread.
-    pub fn back_to(
-        written: Written,
+    pub fn begin(
+        written: Option<Written>,
         sink: impl Sink + 'static,
         names: Names,
+        shown: Shown,
     ) -> Result<(Writer, RowSender), SinkError> {
-        let held = OpenRows::back_to(written.open, IN_MEMORY);
-        Self::run(sink, names, held, written.tally)
-    }
-
-    fn run(
-        sink: impl Sink + 'static,
-        names: Names,
-        held: OpenRows,
-        tally: Tally,
-    ) -> Result<(Writer, RowSender), SinkError> {
+        let (held, tally) = match written {
+            Some(Written { open, tally, .. }) => (OpenRows::back_to(open, IN_MEMORY), tally),
+            None => (OpenRows::new(IN_MEMORY), Tally::default()),
+        };
         let (sender, receiver) = crossbeam_channel::bounded(MESSAGES);
         let desk = WriterThread {
             sink,
@@ -138,6 +147,7 @@ impl Writer {
             held,
             tally,
             flush_at: None,
+            shown,
         };
         let thread = std::thread::Builder::new()
             .name("writer".into())
@@ -164,6 +174,7 @@ struct WriterThread<S> {
     tally: Tally,
     /// When the sink is to be flushed; `None` if nothing was written since it was.
     flush_at: Option<Instant>,
+    shown: Shown,
 }
 
 impl<S: Sink> WriterThread<S> {
@@ -189,6 +200,7 @@ impl<S: Sink> WriterThread<S> {
             // Not only where nothing comes for so long: a deadline does not pass while messages wait.
             if self.flush_at.is_some_and(|at| at <= Instant::now()) {
                 self.sink.flush()?;
+                (self.shown.counts)(&self.tally);
                 self.flush_at = None;
             }
         }
@@ -231,7 +243,7 @@ impl<S: Sink> WriterThread<S> {
             Ok(())
         })?;
         if any && self.flush_at.is_none() {
-            self.flush_at = Some(Instant::now() + UNSEEN);
+            self.flush_at = Some(Instant::now() + self.shown.after);
         }
         Ok(())
     }

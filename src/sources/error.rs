@@ -21,9 +21,20 @@ pub enum SourceError {
         /// The file.
         file: String,
     },
+    /// There is no log in a folder.
+    #[error(
+        "there is no log in the folder `{folder}`; logs end in .jsonl, .ndjson, .json or .csv, each also with .gz or .zst behind, .hlog \
+         or .parquet"
+    )]
+    NoLogs {
+        /// The folder.
+        folder: String,
+    },
     /// A CSV file's first line is no header of an event log.
     #[error(
-        "{file}:{line}: this CSV header does not describe events: {reason}; it must name home,time,device,action (id optional)"
+        "{file}:{line}: this CSV header does not describe events: {reason}; events have the columns home, time, device, action \
+         (id optional), separated by commas, semicolons or tabs; what they are called otherwise is said with --columns, as in \
+         --columns home=home_id,time=ts (home= where each file is one home)"
     )]
     Header {
         /// The file.
@@ -66,8 +77,9 @@ pub enum SourceError {
     },
     /// A Parquet file is damaged, or does not hold events.
     #[error(
-        "cannot read `{file}` as Parquet: {reason}; it must have the columns home, time, action (device, id, offset optional), \
-         texts, the time a text or a timestamp"
+        "cannot read `{file}` as Parquet: {reason}; events have the columns home, time, action (device, id, offset optional), texts or \
+         numbers, the time a text, a timestamp or a number since 1970; what they are called otherwise is said with --columns, as in \
+         --columns home=home_id,time=ts (home= where each file is one home)"
     )]
     Parquet {
         /// The file.

@@ -5,14 +5,24 @@
 
 mod error;
 pub mod files;
+mod folders;
+pub mod follow;
+mod household;
+pub mod mqtt;
+mod sorter;
 mod source;
+pub(crate) mod states;
 mod stood;
 
 pub use error::SourceError;
-pub(crate) use files::{Event, Events, LogWriter, context_words, copy, instant};
+pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, LogFormat, Options, PackWriter, Packing, UtcOnly, format_name,
-    read_contexts, read_told, spool,
+    EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Manner, Options, PackWriter, Packing,
+    format_name, read_contexts, read_told, spool,
 };
+pub use folders::expand;
+pub(crate) use household::{HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household};
+pub(crate) use sorter::Sorter;
 pub use source::{Batch, Flow, Position, Rejected, Source, Told};
+pub(crate) use states::At;
 pub use stood::Stood;

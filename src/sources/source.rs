@@ -166,6 +166,7 @@ impl Batch {
 /// How far a source is read. Lines count as they do in [`Line`](hearth_operators::words::Line), so the position is also
 /// one inside a compressed file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "Stored", into = "Stored")]
 pub struct Position {
     /// The file being read, from 0.
     pub file: u32,
@@ -179,6 +180,53 @@ pub struct Position {
     pub number: u64,
     /// In a file of text: whether it ended within its last line, which may not be all of it.
     pub unended: bool,
+    /// Whether what follows can only be read rightly behind what stands before it.
+    pub remembers: bool,
+}
+
+/// A position as checkpoints hold it. What is true of it are bits of one byte, which in form 1 was `unended` alone.
+#[derive(Serialize, Deserialize)]
+struct Stored {
+    file: u32,
+    line: u64,
+    bytes: u64,
+    offset: u64,
+    number: u64,
+    flags: u8,
+}
+
+impl Stored {
+    const UNENDED: u8 = 1;
+    const REMEMBERS: u8 = 2;
+}
+
+impl From<Position> for Stored {
+    fn from(position: Position) -> Self {
+        let flag = |holds: bool, bit: u8| if holds { bit } else { 0 };
+        Stored {
+            file: position.file,
+            line: position.line,
+            bytes: position.bytes,
+            offset: position.offset,
+            number: position.number,
+            flags: flag(position.unended, Self::UNENDED)
+                | flag(position.remembers, Self::REMEMBERS),
+        }
+    }
+}
+
+impl From<Stored> for Position {
+    fn from(stored: Stored) -> Self {
+        Position {
+            file: stored.file,
+            line: stored.line,
+            bytes: stored.bytes,
+            offset: stored.offset,
+            number: stored.number,
+            unended: stored.flags & Stored::UNENDED != 0,
+            remembers: stored.flags & Stored::REMEMBERS != 0,
+        }
+    }
 }
 
 /// A line that gave no behaviour, and why.
@@ -206,6 +254,36 @@ impl Rejected {
             line,
             source,
             reason,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_position_is_stored_as_in_form_1() {
+        for (unended, remembers) in [(false, false), (true, false), (false, true), (true, true)] {
+            let position = Position {
+                file: 1,
+                line: 2,
+                bytes: 3,
+                offset: 4,
+                number: 5,
+                unended,
+                remembers,
+            };
+            let stored = bincode::serialize(&position).unwrap();
+            let read: Position = bincode::deserialize(&stored).unwrap();
+            assert_eq!(read, position);
+            let form_1 = bincode::serialize(&(1u32, 2u64, 3u64, 4u64, 5u64, unended)).unwrap();
+            assert_eq!(stored.len(), form_1.len());
+            let known = Position {
+                remembers: false,
+                ..position
+            };
+            assert_eq!(bincode::deserialize::<Position>(&form_1).unwrap(), known);
         }
     }
 }

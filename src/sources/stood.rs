@@ -39,8 +39,13 @@ impl Seen {
     /// # Errors
     /// It cannot be read.
     pub fn of(path: &Path) -> io::Result<Self> {
+        let bytes = std::fs::metadata(path)?.len();
+        Self::up_to(path, bytes)
+    }
+
+    /// The first so many bytes of a file.
+    fn up_to(path: &Path, bytes: u64) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        let bytes = file.metadata()?.len();
         let (first, last) = ends(&mut file, bytes)?;
         Ok(Seen {
             name: path.display().to_string(),
@@ -96,6 +101,17 @@ impl Stood {
         let files = files.iter().map(|file| Seen::of(file));
         Ok(Stood {
             files: files.collect::<Result<_, _>>()?,
+            position: Position::default(),
+        })
+    }
+
+    /// The first so many bytes of a log that grows, of which nothing was read.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn at_the_beginning_of(file: &Path, bytes: u64) -> io::Result<Self> {
+        Ok(Stood {
+            files: vec![Seen::up_to(file, bytes)?],
             position: Position::default(),
         })
     }

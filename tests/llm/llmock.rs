@@ -66,31 +66,18 @@ impl Server {
     }
 }
 
-#[tokio::test]
-async fn what_is_scripted_is_met_as_it_should_be() {
-    let Some(server) = Server::start("llmock", &UNHURRIED) else {
-        return;
-    };
-    let passing = |status: u64, wait: f64| json!({"type": "fail", "status": status, "retry_after": wait, "times": 2});
-    let fault = |kind: &str| json!({"type": "stream_fault", "kind": kind, "after_chunks": 3, "stall_seconds": 30, "times": 2});
-    // Each hits two attempts; what passes is answered in the end.
-    for (mode, behavior) in [
-        ("429, retry-after 1.5 s", passing(429, 1.5)),
-        ("429, retry-after-ms 200", passing(429, 0.2)),
-        ("503, retry-after", passing(503, 1.0)),
-        ("500", json!({"type": "fail", "status": 500, "times": 2})),
-        ("529", json!({"type": "fail", "status": 529, "times": 2})),
-        ("408", json!({"type": "fail", "status": 408, "times": 2})),
-        ("stream disconnected", fault("disconnect")),
-        ("stream truncated", fault("truncate")),
-        ("stream malformed", fault("malformed")),
-        ("stream stalled", fault("stall")),
-        ("slow answer", json!({"type": "delay", "seconds": 0.5})),
-        (
-            "slow first token",
-            json!({"type": "slow_first_token", "seconds": 0.5}),
-        ),
-    ] {
+/// Servers with these options: what waits for clocks is asked of all together.
+fn servers<const N: usize>(options: [&[&str]; N]) -> Option<[Server; N]> {
+    let servers: Option<Vec<Server>> = options
+        .map(|o| Server::start("llmock", o))
+        .into_iter()
+        .collect();
+    servers?.try_into().ok()
+}
+
+/// Each of these hits two attempts; what passes is answered in the end.
+async fn meets_what_passes(server: Server, modes: &[(&str, Value)]) {
+    for (mode, behavior) in modes {
         server
             .post("scenario", json!({"behaviors": [behavior]}))
             .await;
@@ -103,7 +90,10 @@ async fn what_is_scripted_is_met_as_it_should_be() {
         let faults = if mode.starts_with("slow") { 0 } else { 2 };
         assert_eq!(server.acquits(mode).await, faults, "{mode}");
     }
-    // What does not pass is asked once.
+}
+
+/// What does not pass is asked once, and never ending trouble ends after five attempts.
+async fn gives_up(server: Server) {
     for (status, all) in [
         (400, false),
         (413, false),
@@ -122,12 +112,44 @@ async fn what_is_scripted_is_met_as_it_should_be() {
         assert_eq!(requests["count"], if all { 1 } else { 2 }, "{status}");
         server.post("reset", json!({})).await;
     }
-    // Never ending trouble ends after five attempts.
     let fail = json!({"type": "fail", "status": 503, "retry_after": 0.1, "times": null});
     server.post("scenario", json!({"behaviors": [fail]})).await;
     assert_eq!(answered(&ask(&client(&server), 1).await), 0);
     assert_eq!(server.get("requests").await["count"], 5);
     assert_eq!(server.acquits("503 for ever").await, 5);
+}
+
+#[tokio::test]
+async fn what_is_scripted_is_met_as_it_should_be() {
+    let options: [&[&str]; 3] = [&UNHURRIED; 3];
+    let Some([failing, breaking, refusing]) = servers(options) else {
+        return;
+    };
+    let fail = |status: u64| json!({"type": "fail", "status": status, "times": 2});
+    let passing = |status: u64, wait: f64| json!({"type": "fail", "status": status, "retry_after": wait, "times": 2});
+    let failures = [
+        ("429, retry-after 1.5 s", passing(429, 1.5)),
+        ("429, retry-after-ms 200", passing(429, 0.2)),
+        ("503, retry-after", passing(503, 1.0)),
+        ("500", fail(500)),
+        ("529", fail(529)),
+        ("408", fail(408)),
+    ];
+    let fault = |kind: &str| json!({"type": "stream_fault", "kind": kind, "after_chunks": 3, "stall_seconds": 30, "times": 2});
+    let slow = |what: &str| json!({"type": what, "seconds": 0.5});
+    let breaks = [
+        ("stream disconnected", fault("disconnect")),
+        ("stream truncated", fault("truncate")),
+        ("stream malformed", fault("malformed")),
+        ("stream stalled", fault("stall")),
+        ("slow answer", slow("delay")),
+        ("slow first token", slow("slow_first_token")),
+    ];
+    tokio::join!(
+        meets_what_passes(failing, &failures),
+        meets_what_passes(breaking, &breaks),
+        gives_up(refusing),
+    );
 }
 
 #[tokio::test]
@@ -170,26 +192,18 @@ async fn random_cuts_are_met_as_they_should_be() {
     assert!(server.acquits("cuts at random").await > 0);
 }
 
-#[tokio::test]
-async fn limits_of_requests_tokens_and_context_are_kept() {
-    for (mode, options) in [
-        ("requests a minute", ["--rpm", "40"]),
-        ("tokens a minute", ["--tpm", "7000"]),
-    ] {
-        let Some(server) = Server::start("llmock", &options) else {
-            return;
-        };
-        let answers = ask(&client(&server), 50).await;
-        assert_eq!(answered(&answers), 50, "{mode}: {answers:?}");
-        assert!(
-            server.acquits(mode).await > 0,
-            "{mode}: the limit was not reached"
-        );
-    }
-    // A client that is told the limit does not run into it.
-    let Some(server) = Server::start("llmock", &["--rpm", "60", "--tpm", "100000"]) else {
-        return;
-    };
+/// Calls that run into a limit which the client was not told are all answered.
+async fn runs_into_limit(server: Server, mode: &str) {
+    let answers = ask(&client(&server), 50).await;
+    assert_eq!(answered(&answers), 50, "{mode}: {answers:?}");
+    assert!(
+        server.acquits(mode).await > 0,
+        "{mode}: the limit was not reached"
+    );
+}
+
+/// A client that is told the limit does not run into it.
+async fn keeps_limits(server: Server) {
     let client = Client::new(Options {
         requests_per_minute: Some(60.try_into().unwrap()),
         tokens_per_minute: Some(100_000.try_into().unwrap()),
@@ -199,11 +213,29 @@ async fn limits_of_requests_tokens_and_context_are_kept() {
     let requests = server.get("requests").await;
     assert_eq!(requests["count"], 12);
     assert_eq!(server.acquits("limits known").await, 0);
+}
 
-    let Some(server) = Server::start("llmock", &["--context-window", "10"]) else {
-        return;
-    };
-    assert_eq!(answered(&ask(&self::client(&server), 3).await), 0);
+/// What is longer than the model's context is asked once.
+async fn exceeds_context(server: Server) {
+    assert_eq!(answered(&ask(&client(&server), 3).await), 0);
     assert_eq!(server.get("requests").await["count"], 3);
     assert_eq!(server.acquits("context").await, 3);
+}
+
+#[tokio::test]
+async fn limits_of_requests_tokens_and_context_are_kept() {
+    let Some([requests, tokens, known, context]) = servers([
+        &["--rpm", "40"],
+        &["--tpm", "7000"],
+        &["--rpm", "60", "--tpm", "100000"],
+        &["--context-window", "10"],
+    ]) else {
+        return;
+    };
+    tokio::join!(
+        runs_into_limit(requests, "requests a minute"),
+        runs_into_limit(tokens, "tokens a minute"),
+        keeps_limits(known),
+        exceeds_context(context),
+    );
 }

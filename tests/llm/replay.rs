@@ -138,7 +138,9 @@ fn a_replay_with_a_real_server_is_recorded_and_replayed_without_it() {
 /// for the whole shift, and the same again from the cassette.
 #[test]
 fn a_real_model_writes_edits_by_schema() {
-    let Some(server) = Server::start("llama", &["--ctx-size", "16384", "--parallel", "1"]) else {
+    // What it writes is long: it has both cores.
+    let options = ["--ctx-size", "16384", "--parallel", "1", "--threads", "2"];
+    let Some(server) = Server::start("llama", &options) else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
@@ -148,7 +150,7 @@ fn a_real_model_writes_edits_by_schema() {
         log(dir)
     );
     let asking = format!(
-        "--synthesizer openai --llm-url {} --llm-timeout 5m --llm-first-token-timeout 5m",
+        "--synthesizer openai --llm-url {} --llm-timeout 20m --llm-first-token-timeout 10m",
         server.url
     );
     hearth(dir, &format!("replay {replay} {asking} --out asked"));
@@ -191,7 +193,7 @@ fn a_real_model_writes_edits_by_schema() {
     println!("{} candidates; {}", summary["candidates"], summary["llm"]);
 }
 
-/// The same model's file, run inside.
+/// The same model's file, run inside. Short prompts: reading long ones is what takes time.
 #[test]
 fn a_replay_with_a_model_file_needs_no_server() {
     // Starting it is how the file gets here.
@@ -209,12 +211,13 @@ fn a_replay_with_a_model_file_needs_no_server() {
         .unwrap();
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
+    easy_prompts(dir);
     let replay = log(dir);
     let file = file.display();
     hearth(
         dir,
         &format!(
-            "replay {replay} --synthesizer gguf --llm-gguf {file} --llm-max-tokens 60 --out inside"
+            "replay {replay} --llm-templates prompts --synthesizer gguf --llm-gguf {file} --llm-max-tokens 60 --out inside"
         ),
     );
     answered(&dir.join("inside"));

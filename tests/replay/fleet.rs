@@ -174,7 +174,7 @@ fn more_actions_than_a_home_can_have_are_an_error() {
     for reading in 0..65_536 {
         let device = if reading % 8 == 0 { "lamp" } else { "meter" };
         log.push_str(&format!(
-            "{{\"home\":\"x\",\"time\":\"2025-03-01T00:00:00Z\",\"device\":\"{device}\",\"action\":\"{reading}\"}}\n"
+            "{{\"home\":\"x\",\"time\":\"2025-03-01T00:00:00Z\",\"device\":\"{device}\",\"action\":\"mode {reading}\"}}\n"
         ));
     }
     write(dir, "log.jsonl", log);

@@ -52,6 +52,8 @@ pub fn start_with(dir: &Path, arguments: &str, variables: &[(&str, &str)]) -> Ch
             command.env_remove(name);
         }
     }
+    // Runs that are beside each other would all want the usual port.
+    command.env("HEARTH_LISTEN", "off");
     command.envs(variables.iter().copied());
     command.current_dir(dir).args(arguments.split_whitespace());
     command.stdin(Stdio::piped());

@@ -178,26 +178,37 @@ impl Alarms {
             },
             telling: Vec::new(),
         };
-        let (Some(level), Some(armed)) = (level, armed(&past, segment.end())) else {
+        let Some(bar) = Bar::of(level, tails, budget, &past, segment.end()) else {
             return verdict;
         };
-        let threshold = threshold(&level, tails, budget, &past, armed);
-        verdict.threshold = Some(threshold);
-        if highest > threshold {
-            let daily = level.daily(tails, highest);
-            let behaviors = (0..scores.len()).filter(|i| scores[*i] > threshold);
-            let behaviors: Vec<usize> = behaviors.collect();
-            verdict.telling = telling(segment, surprises, &behaviors);
+        verdict.threshold = Some(bar.threshold);
+        verdict.alarm = bar.alarm(scores.iter().copied().enumerate());
+        if let Some(alarm) = &verdict.alarm {
+            verdict.telling = telling(segment, surprises, &alarm.behaviors);
             verdict.record.alarm = true;
-            verdict.alarm = Some(Alarm {
-                behaviors,
-                score: highest,
-                threshold,
-                once_in_days: 1.0 / daily,
-                severity: severity(budget.daily() / daily),
-            });
         }
         verdict
+    }
+
+    /// What is said of some behaviours of a segment that is open (position and surprise, in order): the threshold, and the alarm that they
+    /// are, where they are one.
+    pub fn look(
+        &self,
+        tails: &Tails,
+        budget: Budget,
+        segment: &Segment,
+        behaviors: &[(usize, Surprise)],
+    ) -> (Option<f32>, Option<Alarm>) {
+        let past = self.before(segment.start());
+        let level = Level::of(past.days.values().copied().collect(), tails);
+        let Some(bar) = Bar::of(level, tails, budget, &past, segment.end()) else {
+            return (None, None);
+        };
+        let scores = behaviors.iter().map(|(at, surprise)| {
+            let action = segment.moments[*at].action;
+            (*at, self.score(action, surprise))
+        });
+        (Some(bar.threshold), bar.alarm(scores))
     }
 
     /// How things stand at a time, after all that was learnt.
@@ -340,6 +351,48 @@ pub struct Standing {
     pub raised: u32,
     /// How many more the budget allowed so far; fewer than none where there were too many.
     pub left: Option<f32>,
+}
+
+/// What an alarm must be above.
+struct Bar<'a> {
+    level: Level,
+    tails: &'a Tails,
+    budget: Budget,
+    threshold: f32,
+}
+
+impl<'a> Bar<'a> {
+    /// Of a home with this past, for a segment that ends then; none while it is being learnt.
+    fn of(
+        level: Option<Level>,
+        tails: &'a Tails,
+        budget: Budget,
+        past: &Past,
+        end: Time,
+    ) -> Option<Self> {
+        let (level, armed) = (level?, armed(past, end)?);
+        Some(Bar {
+            level,
+            tails,
+            budget,
+            threshold: threshold(&level, tails, budget, past, armed),
+        })
+    }
+
+    /// The alarm that behaviours are, each with its position and score; none where no score is above the threshold.
+    fn alarm(&self, scores: impl Iterator<Item = (usize, f32)>) -> Option<Alarm> {
+        let threshold = self.threshold;
+        let above: Vec<(usize, f32)> = scores.filter(|(_, score)| *score > threshold).collect();
+        let highest = above.iter().map(|(_, score)| *score).reduce(f32::max)?;
+        let daily = self.level.daily(self.tails, highest);
+        Some(Alarm {
+            behaviors: above.into_iter().map(|(at, _)| at).collect(),
+            score: highest,
+            threshold,
+            once_in_days: 1.0 / daily,
+            severity: severity(self.budget.daily() / daily),
+        })
+    }
 }
 
 /// What is too seldom, where so much of the budget is spent.

@@ -28,7 +28,7 @@ mod tails;
 
 pub use budget::Budget;
 pub use home::{Alarm, Alarms, Standing, Verdict};
-pub use reasons::{Between, Fact, Pause, Reason, reasons};
+pub use reasons::{Between, Fact, Pause, Reason, open_reasons, reasons};
 pub use tails::{TailChanges, Tails};
 
 #[cfg(test)]

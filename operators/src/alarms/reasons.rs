@@ -112,30 +112,59 @@ pub fn reasons(
     behaviors: &[usize],
 ) -> Vec<Reason> {
     let situations = detector.situations(words, segment);
+    let each = behaviors.iter().map(|&at| {
+        let (situation, surprise) = (&situations[at], &surprises[at]);
+        reasons_of(words, detector, at, situation, surprise)
+    });
+    each.flatten().collect()
+}
+
+/// The reasons of behaviours, each with its position and surprise, of a segment that is open.
+pub fn open_reasons(
+    words: &Vocabulary<'_>,
+    detector: &Detector,
+    segment: &Segment,
+    behaviors: &[(usize, Surprise)],
+) -> Vec<Reason> {
+    let Some(&(first, _)) = behaviors.first() else {
+        return Vec::new();
+    };
+    let situations = detector.open_situations(words, segment, first);
+    let each = behaviors.iter().map(|(at, surprise)| {
+        let situation = &situations[at - first];
+        reasons_of(words, detector, *at, situation, surprise)
+    });
+    each.flatten().collect()
+}
+
+fn reasons_of(
+    words: &Vocabulary<'_>,
+    detector: &Detector,
+    behavior: usize,
+    situation: &Situation,
+    surprise: &Surprise,
+) -> Vec<Reason> {
     let counts = detector.counts();
     let mut reasons = Vec::new();
-    for &behavior in behaviors {
-        let (situation, surprise) = (&situations[behavior], &surprises[behavior]);
-        let mut parts = Part::ALL.map(|part| (part, surprise.of(part)));
-        parts.sort_by(|(_, a), (_, b)| b.total_cmp(a));
-        let new = counts.times(situation.action) == 0;
-        let most = if new { 1 } else { MOST };
-        let telling = parts.iter().take(most).enumerate();
-        for (_, (part, nats)) in telling.filter(|(i, (_, nats))| *i == 0 || *nats >= LEAST) {
-            let found = if new {
-                Some(never(words, counts, situation))
-            } else {
-                explain(counts, situation, *part)
-            };
-            reasons.extend(found.map(|(fact, seen, times)| Reason {
-                behavior,
-                part: *part,
-                surprise: *nats,
-                fact,
-                seen,
-                times,
-            }));
-        }
+    let mut parts = Part::ALL.map(|part| (part, surprise.of(part)));
+    parts.sort_by(|(_, a), (_, b)| b.total_cmp(a));
+    let new = counts.times(situation.action) == 0;
+    let most = if new { 1 } else { MOST };
+    let telling = parts.iter().take(most).enumerate();
+    for (_, (part, nats)) in telling.filter(|(i, (_, nats))| *i == 0 || *nats >= LEAST) {
+        let found = if new {
+            Some(never(words, counts, situation))
+        } else {
+            explain(counts, situation, *part)
+        };
+        reasons.extend(found.map(|(fact, seen, times)| Reason {
+            behavior,
+            part: *part,
+            surprise: *nats,
+            fact,
+            seen,
+            times,
+        }));
     }
     reasons
 }
@@ -165,14 +194,14 @@ fn explain(counts: &Counts, s: &Situation, part: Part) -> Option<Found> {
     })
 }
 
-/// The rarer of both sides.
+/// The rarer of both sides, where both are known.
 fn order(counts: &Counts, s: &Situation) -> Found {
     let ahead = counts.after(s.before, Some(s.action));
     let back = counts.before(s.after, Some(s.action));
     // a/b < c/d as a·d < c·b; nothing seen at all says nothing.
     let rarer = u64::from(ahead.seen) * u64::from(back.times)
         <= u64::from(back.seen) * u64::from(ahead.times);
-    if back.times == 0 || (rarer && ahead.times > 0) {
+    if s.open || back.times == 0 || (rarer && ahead.times > 0) {
         let (before, usual) = (s.before, counts.usual_after(s.before));
         (Fact::After { before, usual }, ahead.seen, ahead.times)
     } else {
@@ -231,7 +260,7 @@ fn pace(counts: &Counts, s: &Situation) -> Found {
         });
         (length, bins[usize::from(bin)], bins.iter().sum())
     });
-    if before.1 <= after.1 {
+    if s.open || before.1 <= after.1 {
         (Fact::PauseBefore { length: before.0 }, before.1, before.2)
     } else {
         (Fact::PauseAfter { length: after.0 }, after.1, after.2)

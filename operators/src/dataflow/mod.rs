@@ -57,7 +57,7 @@ use crate::validate::{Invalid, Validate};
 use crate::warm_up::{Enough, WarmUp, WarmedUp};
 use crate::words::{
     Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Heard,
-    Hints, Regime, Reply, Request, Score, Segment, Shift, ShiftKey,
+    Hints, Open, Regime, Reply, Request, Score, Scores, Segment, Shift, ShiftKey,
 };
 
 /// What the dataflow is built with.
@@ -75,6 +75,8 @@ pub struct Settings {
     pub warm_up: Enough,
     /// How homes get their models.
     pub models: Fitting,
+    /// When what happens is scored, where models are maintained.
+    pub scores: Scores,
     /// Segments after which it is judged whether what came of a shift is better.
     pub trial: u32,
     /// How many alarms a person wants to see of a home.
@@ -147,6 +149,8 @@ pub struct Ingested<'s> {
     pub standing: StreamVec<'s, Epoch, Arc<Standing>>,
     /// Shifts that nobody declared.
     pub found: StreamVec<'s, Epoch, Drift>,
+    /// Homes' last segments, where what happens is scored at once.
+    pub open: StreamVec<'s, Epoch, Open>,
 }
 
 /// What is learnt from it.
@@ -225,6 +229,7 @@ fn ingest<'s>(
     let split = behaviors.split(
         notices.clone(),
         rules,
+        settings.scores,
         state.split.clone(),
         state.past.clone(),
     );
@@ -245,6 +250,7 @@ fn ingest<'s>(
         refused: shifts.refused,
         standing: shifts.standing,
         found: shifts.found,
+        open: split.open,
     }
 }
 
@@ -395,25 +401,26 @@ fn maintain<'s>(
     };
     let standing = ingested.standing.clone();
     let detected = ingested.placed.clone().detect(
-        standing.clone(),
+        (standing.clone(), ingested.open.clone()),
         notices,
         pooled.clone(),
         watch,
-        state.detect.clone(),
+        (state.detect.clone(), state.alerts.clone()),
     );
     let maintenance = Maintenance {
         catalogs: catalogs.clone(),
         lateness: settings.rules.lateness,
         trial: settings.trial,
+        scores: settings.scores,
         memory: settings.model_memory / 2,
     };
     let models = detected.judged.models(
-        standing,
+        (standing, detected.looked),
         pooled,
         judged.keys.clone(),
         judged.filtered.clone(),
         maintenance,
-        state.models.clone(),
+        (state.models.clone(), state.readings.clone()),
     );
     Fitted {
         adaptations: None,

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::compress::CompressState;
-use crate::detect::DetectState;
+use crate::detect::{AlertState, DetectState};
 use crate::drift::DriftState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
-use crate::models::ModelsState;
+use crate::models::{ModelsState, ReadingState};
 use crate::outside::Questions;
 use crate::request::RequestState;
 use crate::score::ScoreState;
@@ -89,8 +89,10 @@ operators! {
     filter: Questions<Candidates>, "Candidates that are being judged.";
     train: Questions<Filtered>, "Shifts that are being learnt.";
     detect: DetectState, "Detectors of homes, and what their cohorts know together.";
+    alerts: AlertState, "Alarms of segments that are open.";
     drift: DriftState, "The days of homes.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
+    readings: ReadingState, "How far open segments are read.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
 }
 

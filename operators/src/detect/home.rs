@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Detected, Maintained, Raised};
+use super::{Detected, Looked, Maintained, Raised};
 use crate::alarms::{self, Alarms, Budget, TailChanges, Tails, Verdict, reasons};
 use crate::habits::Vocabulary;
 use crate::shift::{Placed, Standing};
@@ -46,6 +46,7 @@ pub struct Around<'a> {
 #[derive(Default)]
 pub struct Said {
     pub judged: Vec<Maintained>,
+    pub looked: Vec<Looked>,
     pub alarms: Vec<(Arc<Raised>, i64)>,
     pub tails: TailChanges,
 }
@@ -66,6 +67,11 @@ impl HomeDetector {
     pub fn standing(&self, tails: &Tails, budget: Budget) -> alarms::Standing {
         self.alarms
             .standing(tails, budget, self.newest.unwrap_or_default())
+    }
+
+    /// The alarms of closed segments.
+    pub fn alarms(&self) -> &Alarms {
+        &self.alarms
     }
 
     /// Judges what comes in an epoch, learns it, and takes back what goes.

@@ -1,5 +1,6 @@
 //! How anomalous each behaviour is, and what a person should look at.
 
+mod alert;
 mod home;
 
 use std::collections::BTreeMap;
@@ -20,7 +21,8 @@ use crate::shift::{Placed, Standing};
 use crate::split::Notice;
 use crate::state::{EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give};
 use crate::surprise::Counts;
-use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Segment};
+use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Open, Segment};
+pub use alert::AlertState;
 pub(crate) use home::{Around, HomeDetector, Said};
 
 /// How detectors are maintained.
@@ -37,7 +39,7 @@ pub struct Vigilance {
 }
 
 /// What a home's detector says of a segment.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct Detected {
     /// By behaviour.
     pub scores: Vec<f32>,
@@ -52,6 +54,15 @@ pub struct Maintained {
     pub placed: Placed,
     /// None for what goes, or only changes its regime.
     pub detected: Option<Arc<Detected>>,
+}
+
+/// What is new of a home's open segment, and what the detector says of it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Looked {
+    /// The segment as it stands.
+    pub open: Open,
+    /// Of its behaviours from [`Open::new`] on.
+    pub detected: Detected,
 }
 
 impl Maintained {
@@ -78,6 +89,8 @@ pub struct Raised {
 pub struct DetectStreams<'s> {
     /// Each update, judged.
     pub judged: StreamVec<'s, Epoch, Maintained>,
+    /// What is new of open segments, judged.
+    pub looked: StreamVec<'s, Epoch, Looked>,
     /// Alarms; that of a segment that is revised is withdrawn.
     pub alarms: StreamVec<'s, Epoch, (Arc<Raised>, Epoch, i64)>,
     /// What became of feedback.
@@ -100,13 +113,23 @@ pub trait Detect<'s> {
     /// nothing stands is as one that was never met.
     ///
     /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch.
+    ///
+    /// Segments that are `open` are looked at and not learnt: a behaviour is judged in the epoch in which it comes, by what is known then (what
+    /// will come after it is not), and once more with the one that comes next. Those above the threshold are an alarm at once, of the name that it will have
+    /// when the segment is closed. It stands until what it shows does not hold, twice as much is to be seen, or its severity changes; when the segment is closed, its judgement takes
+    /// the alarm's place. What is learnt of a segment, and so every later judgement and the budget, rests on that one alone, as if nobody had looked before.
+    /// That such an alarm was fine counts from when the segment is closed with an alarm. State per home: the alarm, where there is one. Cost: that of judging what
+    /// is new and one behaviour more.
     fn detect(
         self,
-        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        standing_open: (
+            StreamVec<'s, Epoch, Arc<Standing>>,
+            StreamVec<'s, Epoch, Open>,
+        ),
         notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
-        state: Held<DetectState>,
+        state: (Held<DetectState>, Held<AlertState>),
     ) -> DetectStreams<'s>;
 }
 
@@ -132,6 +155,19 @@ impl Shared {
                 self.tails.entry(cohort).or_default().apply(&changes);
             }
         }
+    }
+
+    /// What is known besides a home.
+    fn around(&self, home: HomeId, watch: &Vigilance, act: impl FnOnce(&Around<'_>)) {
+        let cohort = watch.catalogs.cohort_of(home);
+        let (no_counts, no_tails) = (Counts::default(), Tails::default());
+        act(&Around {
+            words: &Vocabulary::new(&watch.catalogs, home),
+            counts: self.counts.get(&cohort).unwrap_or(&no_counts),
+            tails: self.tails.get(&cohort).unwrap_or(&no_tails),
+            budget: watch.budget,
+            lateness: watch.lateness,
+        });
     }
 
     /// Makes the counts known that are known in an epoch.
@@ -186,9 +222,17 @@ impl DetectState {
     }
 
     /// Takes in what arrived in an epoch.
-    fn update(&mut self, epoch: Epoch, mut arrived: Arrived, watch: &Vigilance) -> All {
+    fn update(
+        &mut self,
+        alerts: &mut AlertState,
+        epoch: Epoch,
+        mut arrived: Arrived,
+        watch: &Vigilance,
+    ) -> All {
         self.shared.advance(epoch);
         let mut all = All::default();
+        let mut open: BTreeMap<HomeId, Open> = BTreeMap::new();
+        open.extend(arrived.open.into_iter().map(|open| (open.home, open)));
         arrived.updates.sort_by_key(|u| u.placed.key.home);
         let is_same = |a: &Maintained, b: &Maintained| a.placed.key.home == b.placed.key.home;
         let by_home = arrived.updates.chunk_by(is_same);
@@ -197,28 +241,51 @@ impl DetectState {
             .collect();
         let standing = arrived.standing.into_iter();
         let standing: Vec<_> = standing
-            .map(|s| (by_home.remove(&s.home).unwrap_or_default(), s))
+            .map(|s| {
+                let own = by_home.remove(&s.home).unwrap_or_default();
+                (own, open.remove(&s.home), s)
+            })
             .collect();
         for (home, own) in by_home {
+            let open = open.remove(&home);
             self.of_home(home, watch, &mut all, |detector, around, said| {
                 detector.update(around, own, said);
+                alerts.close(home, detector);
+                if let Some(open) = open {
+                    alerts.look(detector, around, open, said);
+                }
+            });
+        }
+        // Of these only the open segment changed: nothing is learnt of it.
+        for (home, open) in open {
+            let (detector, shared) = (self.homes.seen(home), &self.shared);
+            let blank = HomeDetector::default();
+            let detector = detector.unwrap_or(&blank);
+            shared.around(home, watch, |around| {
+                alerts.look(detector, around, open, &mut all.said);
             });
         }
         if !standing.is_empty() {
             // What is learnt anew is learnt over counts that have nothing of what was erased.
             self.shared.count(epoch + 1);
         }
-        for (own, standing) in standing {
-            self.of_home(standing.home, watch, &mut all, |detector, around, said| {
+        for (own, open, standing) in standing {
+            let home = standing.home;
+            self.of_home(home, watch, &mut all, |detector, around, said| {
                 detector.anew(around, &standing, own, said);
+                alerts.close(home, detector);
+                if let Some(open) = open {
+                    alerts.look(detector, around, open, said);
+                }
             });
-            if self.homes.of(standing.home).is_blank() {
-                self.homes.forget(standing.home);
+            if self.homes.of(home).is_blank() {
+                self.homes.forget(home);
             }
         }
         let heard = arrived.feedback.into_iter().map(|feedback| {
             let known = self.homes.knows(feedback.home)
-                && self.homes.of(feedback.home).fine(feedback.start);
+                && self.homes.of(feedback.home).fine(feedback.start)
+                || alerts.fine(feedback.home, feedback.start);
             Heard { feedback, known }
         });
         all.heard = heard.collect();
@@ -235,16 +302,10 @@ impl DetectState {
         act: impl FnOnce(&mut HomeDetector, &Around<'_>, &mut Said),
     ) {
         let cohort = watch.catalogs.cohort_of(home);
-        let (no_counts, no_tails) = (Counts::default(), Tails::default());
-        let around = Around {
-            words: &Vocabulary::new(&watch.catalogs, home),
-            counts: self.shared.counts.get(&cohort).unwrap_or(&no_counts),
-            tails: self.shared.tails.get(&cohort).unwrap_or(&no_tails),
-            budget: watch.budget,
-            lateness: watch.lateness,
-        };
         let detector = self.homes.of(home);
-        act(detector, &around, &mut all.said);
+        let said = &mut all.said;
+        self.shared
+            .around(home, watch, |around| act(detector, around, said));
         let changes = std::mem::take(&mut all.said.tails);
         if !changes.is_empty() {
             all.tails.entry(cohort).or_default().merge(&changes);
@@ -257,6 +318,7 @@ impl DetectState {
 struct Arrived {
     updates: Vec<Maintained>,
     standing: Vec<Arc<Standing>>,
+    open: Vec<Open>,
     feedback: Vec<Feedback>,
 }
 
@@ -271,11 +333,14 @@ struct All {
 impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
     fn detect(
         self,
-        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        (standing, open): (
+            StreamVec<'s, Epoch, Arc<Standing>>,
+            StreamVec<'s, Epoch, Open>,
+        ),
         notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
-        held: Held<DetectState>,
+        (held, alerts): (Held<DetectState>, Held<AlertState>),
     ) -> DetectStreams<'s> {
         let scope = self.scope();
         let (index, peers) = (scope.index(), scope.peers());
@@ -283,6 +348,7 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         let mut builder = OperatorBuilder::new("Detect".to_owned(), scope);
         let mut updates = builder.new_input(self, Pipeline);
         let mut standing = builder.new_input(standing, Pipeline);
+        let mut open = builder.new_input(open, Pipeline);
         let mut notices = builder.new_input(notices, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let mut tails = builder.new_input(tails, Pipeline);
@@ -294,13 +360,17 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         let mut reached_out = OutputBuilder::from(output);
         let (output, heard) = builder.new_output::<Vec<_>>();
         let mut heard_out = OutputBuilder::from(output);
+        let (output, looked) = builder.new_output::<Vec<_>>();
+        let mut looked_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             let memory = watch.memory / peers;
             held.borrow_mut().homes.settle((index, peers), memory);
-            let mut buffer = EpochBuffer::<Arrived>::new(4);
+            alerts.borrow_mut().homes.settle(index, peers);
+            let mut buffer = EpochBuffer::<Arrived>::new(5);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
+                let alerts = &mut *alerts.borrow_mut();
                 each_epoch(&mut pooled, |epoch, came| {
                     // What an epoch changes is known in the next one.
                     let counted = state.shared.counted.entry(epoch + 1).or_default();
@@ -313,6 +383,7 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                     arrived.updates.extend(came.map(Maintained::undetected));
                 });
                 buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
+                buffer.gather(&mut open, |arrived, came| arrived.open.extend(came));
                 notices.for_each_stamp(|capability, data| {
                     let notices = data.flat_map(std::mem::take);
                     let own: Vec<_> = notices
@@ -326,8 +397,9 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                 });
                 while let Some((at, arrived)) = buffer.next(frontiers) {
                     let epoch = *at[0].time();
-                    let All { said, tails, heard } = state.update(epoch, arrived, &watch);
+                    let All { said, tails, heard } = state.update(alerts, epoch, arrived, &watch);
                     give(&mut judged_out, &at[0], said.judged);
+                    give(&mut looked_out, &at[4], said.looked);
                     let alarms = said.alarms.into_iter();
                     let alarms = alarms.map(|(raised, diff)| (raised, epoch, diff));
                     give(&mut alarms_out, &at[1], alarms);
@@ -344,6 +416,7 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         reached.broadcast().connect_loop(later);
         DetectStreams {
             judged,
+            looked,
             alarms,
             heard,
         }

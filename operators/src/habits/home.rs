@@ -37,6 +37,17 @@ pub struct Judged {
     pub context: Context,
 }
 
+/// What a home's habits say of a segment that is open, from some behaviour on.
+#[derive(Clone, Debug, PartialEq)]
+pub struct ReadOn {
+    /// By behaviour, from that one on.
+    pub steps: Vec<Step>,
+    /// The five most probable actions after all of them, as predictions are.
+    pub next: Vec<(ActionId, f32)>,
+    /// What all of its behaviours will add to the weights of the home's experts, as far as is known.
+    pub contribution: Contribution,
+}
+
 /// What is kept of a segment that is not final.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Open {
@@ -99,6 +110,32 @@ impl Habits {
         each.collect()
     }
 
+    /// Reads on in a segment that is open, of which the first `read` behaviours taught this much; learns nothing. Those cost no more than to be
+    /// stepped over.
+    pub fn read_on(
+        &self,
+        words: &Vocabulary<'_>,
+        pooled: &Pooled,
+        segment: &Segment,
+        read: usize,
+        taught: Contribution,
+    ) -> ReadOn {
+        let place = (segment.start(), self.place_of(segment));
+        let mut reading = Reading::new(self, words, pooled, place, true);
+        let (known, new) = segment.moments.split_at(read);
+        reading.contribution = taught;
+        known.iter().for_each(|moment| reading.passed(moment));
+        let steps = (read..).zip(new);
+        let steps = steps.map(|(n, moment)| reading.step(&segment.moments[..n], moment));
+        let steps = steps.collect();
+        reading.ask(&segment.moments);
+        ReadOn {
+            steps,
+            next: reading.mixed.best(&reading.said),
+            contribution: reading.contribution,
+        }
+    }
+
     fn judge_by(
         &self,
         words: &Vocabulary<'_>,
@@ -111,12 +148,7 @@ impl Habits {
         let moments = &segment.moments;
         let mut steps = Vec::with_capacity(moments.len());
         for (n, moment) in moments.iter().enumerate() {
-            reading.ask(&moments[..n]);
-            steps.push(Step {
-                surprisal: -reading.mixed.of(&reading.said, moment.action).ln(),
-                predictions: reading.mixed.best(&reading.said),
-            });
-            reading.happened(moment);
+            steps.push(reading.step(&moments[..n], moment));
         }
         Judged {
             steps,
@@ -339,11 +371,27 @@ impl<'a> Reading<'a> {
         }
     }
 
+    /// What they say of a behaviour, which then happens, seen those of the segment before it.
+    fn step(&mut self, before: &[Moment], moment: &Moment) -> Step {
+        self.ask(before);
+        let step = Step {
+            surprisal: -self.mixed.of(&self.said, moment.action).ln(),
+            predictions: self.mixed.best(&self.said),
+        };
+        self.happened(moment);
+        step
+    }
+
     /// What they were asked about happens.
     fn happened(&mut self, moment: &Moment) {
         let (mixed, differs) = &self.unimagined;
         let (without, learnt) = (differs.then_some(mixed), &mut self.contribution);
         self.mixed.learn(without, &self.said, moment.action, learnt);
+        self.passed(moment);
+    }
+
+    /// A behaviour has happened, about which nobody is asked.
+    fn passed(&mut self, moment: &Moment) {
         self.devices.happened(moment.action);
         self.clock = Some(Clock::of(moment));
     }

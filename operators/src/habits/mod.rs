@@ -23,7 +23,7 @@ mod twin;
 mod vocabulary;
 mod weights;
 
-pub use home::{Habits, Judged, Step};
+pub use home::{Habits, Judged, ReadOn, Step};
 pub use mixing::Contribution;
 pub use pooled::{Context, Pooled, PooledChanges};
 pub use vocabulary::Vocabulary;

@@ -400,7 +400,7 @@ proptest! {
     #[test]
     fn judges_as_plain_counting_does(
         all in segments(40), others in segments(40), imagined in sequences(),
-        judged in any::<Index>(), begun in prop::option::of(any::<Index>()),
+        judged in any::<Index>(), place in any::<Index>(), begun in prop::option::of(any::<Index>()),
     ) {
         prop_assume!(!all.is_empty());
         let catalogs = catalogs();
@@ -415,6 +415,19 @@ proptest! {
         let mut habits = Habits::default();
         learn(&known, &pooled, &mut habits);
         let judged = habits.judge(&words, &pooled, &segment);
+        if known.segments.iter().all(|other| other.start() != segment.start()) {
+            // Read in two goes, it is the same.
+            let read = place.index(segment.moments.len()) + 1;
+            let moments = segment.moments[..read].to_vec();
+            let begun = Segment { moments, ..segment };
+            let none = Contribution::default();
+            let first = habits.read_on(&words, &pooled, &begun, 0, none);
+            let rest = habits.read_on(&words, &pooled, &segment, read, first.contribution);
+            prop_assert_eq!([&first.steps[..], &rest.steps].concat(), &judged.steps[..]);
+            prop_assert_eq!(rest.contribution, judged.contribution);
+            let after = rest.steps.first().map(|step| &step.predictions);
+            prop_assert!(after.is_none_or(|after| *after == first.next));
+        }
         let mut advantages = [0.0; EXPERTS];
         for (n, (step, moment)) in judged.steps.iter().zip(&segment.moments).enumerate() {
             // What the behaviours before taught counts already.

@@ -7,11 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::Maintenance;
 use crate::detect::{Detected, Maintained};
-use crate::habits::{Habits, Judged, Pooled, Vocabulary};
+use crate::habits::{Habits, Judged, Pooled, ReadOn, Vocabulary};
 use crate::shift::{Placed, Standing};
 use crate::state::Shelved;
 use crate::words::{
-    Adjustment, Epoch, Filtered, Outcome, Score, Segment, Sequence, Shift, ShiftKey, Task, Time,
+    Adjustment, Epoch, Filtered, Outcome, Score, Scores, Segment, Sequence, Shift, ShiftKey, Task,
+    Time,
 };
 
 /// Sequences that were imagined for the regime after a shift, and passed the filter.
@@ -31,6 +32,22 @@ impl From<Filtered> for Lesson {
             shift: filtered.regime.shift.clone(),
             retained: retained.map(|v| v.candidate.sequence.clone()).collect(),
             candidates: filtered.verdicts.len(),
+        }
+    }
+}
+
+impl Lesson {
+    /// What becomes of it where the regime that it is for has ended: nothing.
+    fn too_late(self) -> Adjustment {
+        Adjustment {
+            version: self.key.regime + 1,
+            key: self.key,
+            shift: self.shift,
+            task: Task::Predictor,
+            outcome: Outcome::Kept,
+            before: f32::NAN,
+            after: f32::NAN,
+            evidence: "the new context had ended when the answer came".to_owned(),
         }
     }
 }
@@ -125,6 +142,11 @@ impl HomeModels {
         self.newest
     }
 
+    /// One more than the regime whose end the last lesson answered; 0: there was none.
+    pub fn version(&self) -> u32 {
+        self.version
+    }
+
     /// A request went out.
     pub fn asked(&mut self, epoch: Epoch, regime: u32) {
         self.open.insert(Turn {
@@ -173,7 +195,14 @@ impl HomeModels {
             }
             Some((turn, Due::Lesson(lesson))) => {
                 self.open.remove(&turn);
-                self.lesson(lesson, &mut said);
+                let answers = lesson.key.regime + 1;
+                let eager = maintenance.scores == Scores::Eager;
+                // Nobody waited for it, and by now the home lives in another regime.
+                if eager && (answers < self.version || answers < self.regime) {
+                    said.adjustments.push(lesson.too_late());
+                } else {
+                    self.lesson(lesson, &mut said);
+                }
             }
             None => {}
         }
@@ -236,6 +265,8 @@ impl HomeModels {
             predictions: step.predictions.clone(),
             detector: 0,
             predictor: self.version,
+            open: false,
+            next: Vec::new(),
         });
         scores.collect()
     }
@@ -381,4 +412,34 @@ impl HomeModels {
             without: 0.0,
         });
     }
+}
+
+/// The scores of an open segment's behaviours from `new` on; `said` is of these, or of more before them.
+pub fn open_scores(
+    segment: &Segment,
+    new: usize,
+    detected: &Detected,
+    said: &ReadOn,
+    version: u32,
+) -> Vec<Score> {
+    let moments = &segment.moments[new..];
+    let steps = &said.steps[said.steps.len() - moments.len()..];
+    let last = moments.len().saturating_sub(1);
+    let scores = moments.iter().zip(steps).enumerate();
+    let scores = scores.map(|(i, (moment, step))| Score {
+        home: segment.home,
+        moment: *moment,
+        score: detected.scores[i],
+        threshold: detected.threshold.unwrap_or(f32::INFINITY),
+        predictions: step.predictions.clone(),
+        detector: 0,
+        predictor: version,
+        open: true,
+        next: if i == last {
+            said.next.clone()
+        } else {
+            Vec::new()
+        },
+    });
+    scores.collect()
 }

@@ -2,6 +2,7 @@
 
 mod home;
 mod pools;
+mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -13,17 +14,20 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::detect::Maintained;
+use crate::detect::{Looked, Maintained};
 use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::shift::Standing;
 use crate::state::{
     Buffered, EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give,
 };
-use crate::words::{Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, ShiftKey};
+use crate::words::{
+    Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, Scores, ShiftKey,
+};
 pub(crate) use home::{Due, HomeModels, Turn};
 use home::{Lesson, Said};
 use pools::Pools;
+pub use reading::ReadingState;
 
 /// How models are maintained.
 #[derive(Clone)]
@@ -34,6 +38,8 @@ pub struct Maintenance {
     pub lateness: i64,
     /// Segments after which what was imagined for a new regime is kept or dropped.
     pub trial: u32,
+    /// When what happens is scored.
+    pub scores: Scores,
     /// Bytes that homes take at most on all workers together while they are not packed.
     pub memory: usize,
 }
@@ -58,6 +64,12 @@ pub trait Models<'s> {
     /// What was imagined for a regime is on trial in its first [`Maintenance::trial`] segments: where they would have been likelier
     /// without it, it is dropped.
     ///
+    /// With [`Scores::Eager`] no home waits: an answer counts from when it comes (so results depend on when that is), unless the
+    /// regime that it is for has ended by then. What is new of segments that are open (`looked`) is predicted in the epoch in which it comes,
+    /// by the home's closed segments, in the regime of the newest of these, and by what its behaviours before it taught; and what comes next after it. Nothing of it is learnt before
+    /// the segment is closed, when it is scored as if nobody had looked. Costs what is new costs, and steps over what was read; where something comes within that, it is read anew.
+    /// State per home: how far it is read, and what that taught.
+    ///
     /// A home of which something was erased comes in `standing`, and its habits are learnt anew from that, as
     /// [`Detect`](crate::detect::Detect) says.
     ///
@@ -76,15 +88,16 @@ pub trait Models<'s> {
     ///
     /// let actions = ["on", "off"].map(Action::new).to_vec();
     /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
-    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7, memory: 1 << 20 };
+    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7, scores: Scores::Aligned, memory: 1 << 20 };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, scores) = worker.dataflow(|scope| {
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
     ///         let (_, standing) = scope.new_input::<Vec<_>>();
+    ///         let (_, looked) = scope.new_input::<Vec<_>>();
     ///         let (_, pooled) = scope.new_input::<Vec<_>>();
     ///         let (_, requests) = scope.new_input::<Vec<_>>();
     ///         let (_, filtered) = scope.new_input::<Vec<_>>();
-    ///         let models = segments.models(standing, pooled, requests, filtered, maintenance, Held::default());
+    ///         let models = segments.models((standing, looked), pooled, requests, filtered, maintenance, Default::default());
     ///         (input, models.scores.map(|score| score.predictions[0].0).capture())
     ///     });
     ///     for day in 0..9 {
@@ -105,12 +118,15 @@ pub trait Models<'s> {
     /// ```
     fn models(
         self,
-        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        standing_looked: (
+            StreamVec<'s, Epoch, Arc<Standing>>,
+            StreamVec<'s, Epoch, Looked>,
+        ),
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
         maintenance: Maintenance,
-        state: Held<ModelsState>,
+        state: (Held<ModelsState>, Held<ReadingState>),
     ) -> ModelStreams<'s>;
 }
 
@@ -128,12 +144,16 @@ pub struct ModelsState {
 struct Arrived {
     updates: Vec<Maintained>,
     standing: Vec<Arc<Standing>>,
+    /// Kept with how far segments are read.
+    #[serde(skip)]
+    looked: Vec<Looked>,
 }
 
 impl Arrived {
     fn merge(&mut self, other: Self) {
         self.updates.extend(other.updates);
         self.standing.extend(other.standing);
+        self.looked.extend(other.looked);
     }
 }
 
@@ -179,6 +199,40 @@ impl ModelsState {
     fn of(&mut self, home: HomeId) -> &mut HomeModels {
         self.homes.of(home)
     }
+
+    /// Predicts what is new of open segments, once all else of the epoch is done; of homes that are `anew` by counts that have nothing of what
+    /// was erased.
+    fn look(
+        &mut self,
+        readings: &mut ReadingState,
+        epoch: Epoch,
+        all: &[Looked],
+        anew: &BTreeSet<HomeId>,
+        maintenance: &Maintenance,
+    ) -> Vec<Score> {
+        let ModelsState { homes, pools, .. } = self;
+        let blank = HomeModels::default();
+        let catalogs = &maintenance.catalogs;
+        let mut scores = Vec::new();
+        for looked in all {
+            let home = looked.open.home;
+            let words = Vocabulary::new(catalogs, home);
+            let counted = epoch + Epoch::from(anew.contains(&home));
+            let pooled = pools.before(counted, catalogs.cohort_of(home));
+            let models = homes.seen(home).unwrap_or(&blank);
+            scores.extend(readings.look(home, models, &words, pooled, looked));
+        }
+        scores
+    }
+}
+
+/// What waited in epochs that were open when the states were taken out.
+fn restored(state: &mut ModelsState, readings: &mut ReadingState) -> Buffered<Arrived> {
+    let mut open = std::mem::take(&mut state.open);
+    for (epoch, looked) in std::mem::take(&mut readings.open) {
+        open.entry(epoch).or_default().looked = looked;
+    }
+    open
 }
 
 type Capabilities = Vec<Capability<Epoch>>;
@@ -279,7 +333,8 @@ impl Queue {
             && turn.epoch < complete
         {
             self.next.pop_first();
-            if state.of(home).waits_for_answer(turn) {
+            let waits = maintenance.scores == Scores::Aligned;
+            if waits && state.of(home).waits_for_answer(turn) {
                 self.blocked.insert((turn, home));
                 continue;
             }
@@ -298,6 +353,34 @@ impl Queue {
         None
     }
 
+    /// Takes in a complete epoch; what is new of open segments in it is predicted once all that was due until then is done.
+    fn take_in(
+        &mut self,
+        (state, readings): (&mut ModelsState, &mut ReadingState),
+        mut arrived: Arrived,
+        at: Capabilities,
+        maintenance: &Maintenance,
+        tell: &mut impl FnMut((Capabilities, Said)),
+    ) {
+        let epoch = *at[0].time();
+        let looked = std::mem::take(&mut arrived.looked);
+        let homes = arrived.standing.iter().map(|standing| standing.home);
+        let anew: BTreeSet<HomeId> = homes.collect();
+        self.add(state, arrived, &at);
+        if looked.is_empty() {
+            return;
+        }
+        while let Some(said) = self.go_on(state, maintenance, epoch + 1) {
+            tell(said);
+        }
+        let scores = state.look(readings, epoch, &looked, &anew, maintenance);
+        let said = Said {
+            scores,
+            ..Said::default()
+        };
+        tell((at, said));
+    }
+
     /// The earliest epoch of which anybody may still ask for the pooled counts: where somebody waits, or the first that is not
     /// complete (answers come earlier than the segments of their epoch).
     fn earliest(&self, complete: Epoch) -> Epoch {
@@ -310,12 +393,15 @@ impl Queue {
 impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
     fn models(
         self,
-        standing: StreamVec<'s, Epoch, Arc<Standing>>,
+        (standing, looked): (
+            StreamVec<'s, Epoch, Arc<Standing>>,
+            StreamVec<'s, Epoch, Looked>,
+        ),
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         requests: StreamVec<'s, Epoch, ShiftKey>,
         filtered: StreamVec<'s, Epoch, Filtered>,
         maintenance: Maintenance,
-        held: Held<ModelsState>,
+        (held, readings): (Held<ModelsState>, Held<ReadingState>),
     ) -> ModelStreams<'s> {
         let scope = self.scope();
         let (index, peers) = (scope.index(), scope.peers());
@@ -323,6 +409,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         held.wake(scope, builder.operator_info().address);
         let mut updates = builder.new_input(self, Pipeline);
         let mut standing = builder.new_input(standing, Pipeline);
+        let mut looked = builder.new_input(looked, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
         let by_home = Exchange::new(|key: &ShiftKey| u64::from(key.home.0));
         let mut requests = builder.new_input(requests, by_home);
@@ -336,18 +423,28 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         builder.build(move |initial| {
             let memory = maintenance.memory / peers;
             held.borrow_mut().homes.settle((index, peers), memory);
-            let open = std::mem::take(&mut held.borrow_mut().open);
+            readings.borrow_mut().homes.settle(index, peers);
+            let open = restored(&mut held.borrow_mut(), &mut readings.borrow_mut());
             let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
             let outputs = initial.len();
             drop(initial);
+            let eager = maintenance.scores == Scores::Eager;
+            // All but answers; and but requests, where nobody waits for answers.
+            let awaited = if eager { 4 } else { 5 };
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
+                let readings = &mut *readings.borrow_mut();
+                let mut tell = |(at, said): (Capabilities, Said)| {
+                    give(&mut scores_out, &at[0], said.scores);
+                    give(&mut adjustments_out, &at[1], said.adjustments);
+                };
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
                 });
                 each_epoch(&mut requests, |epoch, came| {
-                    came.for_each(|key| state.of(key.home).asked(epoch, key.regime));
+                    came.filter(|_| !eager)
+                        .for_each(|key| state.of(key.home).asked(epoch, key.regime));
                 });
                 filtered.for_each_stamp(|capability, data| {
                     if let Some(&epoch) = capability.least() {
@@ -359,16 +456,17 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 });
                 buffer.gather(&mut updates, |arrived, came| arrived.updates.extend(came));
                 buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
+                buffer.gather(&mut looked, |arrived, came| arrived.looked.extend(came));
                 // Of earlier epochs all segments, pooled counts and requests are known.
-                let known = frontiers[..4].iter().map(first_open).min();
+                let known = frontiers[..awaited].iter().map(first_open).min();
                 let complete = known.unwrap_or(Epoch::MAX);
                 if held.is_running() {
-                    while let Some((at, arrived)) = buffer.next(&frontiers[..4]) {
-                        queue.add(state, arrived, &at);
+                    let frontiers = &frontiers[..awaited];
+                    while let Some((at, arrived)) = buffer.next(frontiers) {
+                        queue.take_in((state, readings), arrived, at, &maintenance, &mut tell);
                     }
-                    while let Some((at, said)) = queue.go_on(state, &maintenance, complete) {
-                        give(&mut scores_out, &at[0], said.scores);
-                        give(&mut adjustments_out, &at[1], said.adjustments);
+                    while let Some(said) = queue.go_on(state, &maintenance, complete) {
+                        tell(said);
                     }
                     state.pools.settle(queue.earliest(complete));
                     state.homes.rest();
@@ -376,6 +474,12 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 if held.is_released() {
                     queue = Queue::default();
                     buffer.release(&mut state.open, Arrived::merge);
+                    readings.keep(
+                        state
+                            .open
+                            .iter_mut()
+                            .map(|(epoch, a)| (*epoch, &mut a.looked)),
+                    );
                 }
             }
         });

@@ -3,19 +3,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use super::models::{HomeLife, in_turn};
-use crate::alarms::{Alarms, TailChanges, Tails, reasons};
+use super::life::{HomeLife, in_turn};
+use crate::alarms::{Alarms, TailChanges, Tails, open_reasons, reasons};
 use crate::detect::{Detected, Raised, Vigilance};
 use crate::habits::Vocabulary;
 use crate::shift::Placed;
-use crate::surprise::{Counts, Detector};
-use crate::words::{Epoch, Feedback, Heard, HomeId, Segment, Time};
+use crate::surprise::{Counts, Detector, Surprise};
+use crate::words::{Epoch, Feedback, Heard, HomeId, Moment, Open, Segment, Time};
 
 /// What detectors say of the homes of one cohort.
 #[derive(Debug, Default)]
 pub struct Detections {
     /// Of each segment that came, by the epoch.
     pub detected: BTreeMap<(Epoch, Arc<Segment>), Detected>,
+    /// Of what is new of each open segment, by the epoch.
+    pub looked: BTreeMap<(Epoch, HomeId), Detected>,
     /// Alarms that were raised and withdrawn.
     pub alarms: Vec<(Epoch, Raised, i64)>,
     /// What became of feedback.
@@ -29,6 +31,15 @@ struct Home {
     newest: Option<Time>,
     raised: BTreeMap<Time, Raised>,
     told: TailChanges,
+    alert: Option<Alert>,
+}
+
+/// The alarm of an open segment.
+#[derive(Clone)]
+struct Alert {
+    raised: Raised,
+    above: Vec<(usize, Surprise)>,
+    fine: u8,
 }
 
 /// What is known besides a home, in an epoch.
@@ -47,7 +58,8 @@ pub fn detect(
     counted: impl Fn(Epoch) -> Counts,
 ) -> Detections {
     let mut homes: BTreeMap<HomeId, Home> = BTreeMap::new();
-    let updated = lives.values().flat_map(|life| life.updates.keys());
+    let updated = lives.values();
+    let updated = updated.flat_map(|life| life.updates.keys().chain(life.open.keys()));
     let mut epochs: BTreeSet<Epoch> = updated.copied().collect();
     epochs.extend(feedback.iter().map(|(epoch, _)| *epoch));
     let (mut all, mut tails) = (Detections::default(), Tails::default());
@@ -62,25 +74,33 @@ pub fn detect(
             counts: &counts,
             tails: &tails,
         };
-        for (home, life) in lives.iter().filter(|(_, l)| l.updates.contains_key(&epoch)) {
+        for (home, life) in lives {
+            let (updated, open) = (life.updates.contains_key(&epoch), life.open.get(&epoch));
+            if !updated && open.is_none() {
+                continue;
+            }
             let state = homes.entry(*home).or_default();
+            let stood = state.stand();
             let before = state.told.clone();
             around.counts = &counts;
             if life.erased.contains(&epoch) {
                 around.counts = &rest;
                 state.anew(&around, life, &mut all);
-            } else {
+            } else if updated {
                 state.update(&around, *home, life, &mut all);
             }
+            if let Some(open) = open {
+                state.look(&around, open, &mut all);
+            }
+            all.alarms
+                .extend(differences(epoch, &stood, &state.stand()));
             reached.merge(&state.told);
             reached.take_back(&before);
         }
         tails.apply(&reached);
         for (_, feedback) in feedback.iter().filter(|(e, _)| *e == epoch) {
             let home = homes.get_mut(&feedback.home);
-            let known = home.is_some_and(|home| {
-                home.raised.contains_key(&feedback.start) && home.alarms.fine(feedback.start)
-            });
+            let known = home.is_some_and(|home| home.fine(feedback.start));
             let feedback = *feedback;
             all.heard.push((epoch, Heard { feedback, known }));
         }
@@ -88,7 +108,99 @@ pub fn detect(
     all
 }
 
+/// What is raised and withdrawn in an epoch.
+fn differences(
+    epoch: Epoch,
+    before: &[Raised],
+    after: &[Raised],
+) -> impl Iterator<Item = (Epoch, Raised, i64)> {
+    let only = move |one: &[Raised], other: &[Raised], diff| {
+        let only = one.iter().filter(|raised| !other.contains(raised));
+        let only: Vec<_> = only.map(|raised| (epoch, raised.clone(), diff)).collect();
+        only
+    };
+    let gone = only(before, after, -1);
+    gone.into_iter().chain(only(after, before, 1))
+}
+
+/// Which behaviours of its segment an alarm shows, and how severe it is.
+fn shown(raised: &Raised) -> (Vec<(usize, Moment)>, u8) {
+    let at = raised.alarm.behaviors.iter();
+    let shown = at.map(|at| (*at, raised.segment.moments[*at]));
+    (shown.collect(), raised.alarm.severity)
+}
+
+/// Whether an alarm that stands tells enough of what is to be told now.
+fn is_told(stands: &Raised, now: &Raised) -> bool {
+    let ((was, severity), (is, severity_now)) = (shown(stands), shown(now));
+    let longer = now.segment.moments.len() >= stands.segment.moments.len();
+    let half = 2 * was.len() > is.len();
+    longer && half && severity == severity_now && was.iter().all(|shown| is.contains(shown))
+}
+
 impl Home {
+    /// All alarms that stand.
+    fn stand(&self) -> Vec<Raised> {
+        let open = self.alert.iter().map(|alert| &alert.raised);
+        self.raised.values().chain(open).cloned().collect()
+    }
+
+    fn fine(&mut self, start: Time) -> bool {
+        let open = self.alert.as_mut();
+        if let Some(alert) = open.filter(|alert| alert.raised.segment.start() == start) {
+            alert.fine += 1;
+            return true;
+        }
+        self.raised.contains_key(&start) && self.alarms.fine(start)
+    }
+
+    /// Looks at the open segment: what is new of it, and the behaviour before that, are judged as they stand; the others as they were
+    /// judged before.
+    fn look(&mut self, around: &Around<'_>, open: &Open, all: &mut Detections) {
+        let mut before = self.alert.take();
+        // Closed, it has an alarm or has none.
+        if let Some(alert) = &before {
+            let start = alert.raised.segment.start();
+            for _ in 0..alert.fine {
+                let _ = self.raised.contains_key(&start) && self.alarms.fine(start);
+            }
+        }
+        let Some(segment) = &open.segment else { return };
+        let Around { watch, epoch, .. } = *around;
+        let words = Vocabulary::new(&watch.catalogs, segment.home);
+        before = before.filter(|alert| alert.raised.segment.start() == segment.start());
+        let from = open.new.max(1) - 1;
+        let whole = self.detector.judge_open(&words, around.counts, segment, 0);
+        let mut above = before.iter().flat_map(|alert| &alert.above).copied();
+        let mut above: Vec<_> = above.by_ref().filter(|(at, _)| *at < from).collect();
+        above.extend(whole.iter().copied().enumerate().skip(from));
+        let (threshold, alarm) = self
+            .alarms
+            .look(around.tails, watch.budget, segment, &above);
+        let new = whole.iter().enumerate().skip(open.new);
+        let scores = new.map(|(at, s)| self.alarms.score(segment.moments[at].action, s));
+        let detected = Detected {
+            scores: scores.collect(),
+            threshold,
+        };
+        all.looked.insert((epoch, segment.home), detected);
+        let Some(alarm) = alarm else { return };
+        above.retain(|(at, _)| alarm.behaviors.contains(at));
+        let raised = Raised {
+            segment: segment.clone(),
+            reasons: open_reasons(&words, &self.detector, segment, &above),
+            alarm,
+        };
+        let fine = before.as_ref().map_or(0, |alert| alert.fine);
+        let stands = before.map(|alert| alert.raised);
+        let stands = stands.filter(|stands| is_told(stands, &raised));
+        self.alert = Some(Alert {
+            raised: stands.unwrap_or(raised),
+            above,
+            fine,
+        });
+    }
+
     fn settle(&mut self, watch: &Vigilance, home: HomeId) {
         if let Some(newest) = self.newest {
             let before = Time(newest.0.saturating_sub(watch.lateness));
@@ -112,8 +224,7 @@ impl Home {
                 let known = self.detector.retract(&words, segment);
                 let known = known && self.alarms.retract(segment, &mut self.told);
                 assert!(known, "what goes is not final");
-                let gone = self.raised.remove(&segment.start());
-                all.alarms.extend(gone.map(|gone| (around.epoch, gone, -1)));
+                self.raised.remove(&segment.start());
             }
         }
     }
@@ -124,15 +235,16 @@ impl Home {
         let new = new.filter(|(update, moved)| !moved && update.diff > 0);
         let new: Vec<_> = new.map(|(update, _)| update.segment.clone()).collect();
         let standing = life.standing(around.epoch);
-        let mut anew = Home::default();
+        let mut anew = Home {
+            alert: self.alert.take(),
+            ..Home::default()
+        };
         for (start, raised) in std::mem::take(&mut self.raised) {
             if standing
                 .iter()
                 .any(|placed| placed.segment == raised.segment)
             {
                 anew.raised.insert(start, raised);
-            } else {
-                all.alarms.push((around.epoch, raised, -1));
             }
         }
         anew.alarms = self.alarms.anew(|start| anew.raised.contains_key(&start));
@@ -178,8 +290,7 @@ impl Home {
                     reasons: reasons(&words, detector, segment, &surprises, &alarm.behaviors),
                     alarm,
                 };
-                self.raised.insert(segment.start(), line.clone());
-                all.alarms.push((epoch, line, 1));
+                self.raised.insert(segment.start(), line);
             }
             self.alarms.learn(&verdict);
         }

@@ -3,70 +3,35 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
+use super::detect::Detections;
+use super::life::{HomeLife, in_turn};
 use crate::detect::Detected;
-use crate::habits::{Context, Habits, Judged, Pooled, Vocabulary};
+use crate::habits::{Context, Contribution, Habits, Judged, Pooled, Vocabulary};
 use crate::shift::Placed;
-use crate::words::{Epoch, Score, Segment, Sequence, ShiftKey, Time};
-
-/// What happens in a home, and what is imagined for it.
-#[derive(Clone, Debug, Default)]
-pub struct HomeLife {
-    /// Segments that come and go, in their regimes, by epoch.
-    pub updates: BTreeMap<Epoch, Vec<Placed>>,
-    /// What of the answers to requests of an epoch was retained, in order of the regimes that ended.
-    pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
-    /// Epochs in which an erasure changed segments.
-    pub erased: BTreeSet<Epoch>,
-}
-
-impl HomeLife {
-    /// The segments that stand after an epoch, in order.
-    pub(super) fn standing(&self, epoch: Epoch) -> Vec<Placed> {
-        let past = self.updates.range(..=epoch).flat_map(|(_, u)| u);
-        let mut sums: BTreeMap<(&Arc<Segment>, ShiftKey), (i64, &Placed)> = BTreeMap::new();
-        for placed in past {
-            let sum = sums.entry((&placed.segment, placed.key));
-            sum.or_insert((0, placed)).0 += placed.diff;
-        }
-        let stand = sums.into_values().filter(|(sum, _)| *sum > 0);
-        stand.map(|(_, placed)| placed.clone()).collect()
-    }
-}
-
-/// An epoch's updates of a home in the order in which they take effect: what goes, what moves between regimes (true), what comes.
-pub(super) fn in_turn(updates: &[Placed]) -> Vec<(&Placed, bool)> {
-    let is_moved = |placed: &Placed| {
-        let same = updates
-            .iter()
-            .filter(|other| other.segment == placed.segment);
-        same.count() > 1
-    };
-    let mut all: Vec<_> = updates.iter().map(|p| (p, is_moved(p))).collect();
-    all.sort_by_key(|(p, is_moved)| (p.diff > 0, !is_moved, &p.segment));
-    all
-}
+use crate::words::{Epoch, Open, Score, Segment, Sequence, ShiftKey, Time};
 
 /// The scores of a home, as [`Models`](crate::models::Models) promises; `pooled`: the cohort's counts of all epochs before
-/// one; `detected`: what the detector said in an epoch; `trial`: after how many segments
+/// one; `said`: what the detector said in an epoch; `trial`: after how many segments
 /// what was imagined is kept or dropped.
 pub fn models(
     words: &Vocabulary<'_>,
     life: &HomeLife,
     (lateness, trial): (i64, u32),
     pooled: impl Fn(Epoch) -> Pooled,
-    detected: &BTreeMap<(Epoch, Arc<Segment>), Detected>,
+    said: &Detections,
 ) -> Vec<(Epoch, Score)> {
     let mut home = Home::default();
     let mut scores = Vec::new();
     // Answers to requests of earlier epochs are in force.
     let mut heard = 0;
-    for epoch in life.updates.keys() {
+    let epochs: BTreeSet<&Epoch> = life.updates.keys().chain(life.open.keys()).collect();
+    for epoch in epochs {
         let around = Around {
             words,
             life,
             lateness,
             epoch: *epoch,
-            detected,
+            detected: &said.detected,
         };
         let answered = life
             .answers
@@ -76,11 +41,17 @@ pub fn models(
         if let Some((key, imagined)) = answered.last() {
             home.hear(key, imagined);
         }
+        let mut counts = pooled(*epoch);
         if life.erased.contains(epoch) {
-            home.anew(&around, &pooled(*epoch + 1), &mut scores);
-        } else {
-            home.update(&around, &pooled(*epoch), &mut scores);
+            counts = pooled(*epoch + 1);
+            home.anew(&around, &counts, &mut scores);
+        } else if life.updates.contains_key(epoch) {
+            home.update(&around, &counts, &mut scores);
             home.decide(trial);
+        }
+        if let Some(open) = life.open.get(epoch) {
+            let looked = said.looked.get(&(*epoch, open.home));
+            home.look(&around, &counts, open, looked, &mut scores);
         }
     }
     scores
@@ -94,6 +65,8 @@ struct Home {
     version: u32,
     /// The regime that ended, segments, and their surprisal with and without what was imagined.
     tried: Option<(u32, u32, f64, f64)>,
+    /// The open segment as far as it is read, and what that taught.
+    read: Option<(Segment, Contribution)>,
 }
 
 struct Around<'a> {
@@ -135,6 +108,7 @@ impl Home {
     /// From nothing but the segments that stand.
     fn anew(&mut self, around: &Around<'_>, pooled: &Pooled, scores: &mut Vec<(Epoch, Score)>) {
         let old = std::mem::take(self);
+        self.read.clone_from(&old.read);
         let standing = around.life.standing(around.epoch);
         if standing.is_empty() {
             return;
@@ -187,6 +161,50 @@ impl Home {
         }
     }
 
+    /// Reads on in the open segment if only its end is new, else from its start.
+    fn look(
+        &mut self,
+        around: &Around<'_>,
+        pooled: &Pooled,
+        open: &Open,
+        looked: Option<&Detected>,
+        scores: &mut Vec<(Epoch, Score)>,
+    ) {
+        let before = self.read.take();
+        let (Some(segment), Some(looked)) = (&open.segment, looked) else {
+            return;
+        };
+        let (read, taught) = before
+            .filter(|(read, _)| {
+                segment.moments.starts_with(&read.moments) && open.new == read.moments.len()
+            })
+            .map(|(read, taught)| (read.moments.len(), taught))
+            .unwrap_or_default();
+        let said = self
+            .habits
+            .read_on(around.words, pooled, segment, read, taught);
+        for (at, moment) in segment.moments.iter().enumerate().skip(open.new) {
+            let is_last = at + 1 == segment.moments.len();
+            let score = Score {
+                home: segment.home,
+                moment: *moment,
+                score: looked.scores[at - open.new],
+                threshold: looked.threshold.unwrap_or(f32::INFINITY),
+                predictions: said.steps[at - read].predictions.clone(),
+                detector: 0,
+                predictor: self.version,
+                open: true,
+                next: if is_last {
+                    said.next.clone()
+                } else {
+                    Vec::new()
+                },
+            };
+            scores.push((around.epoch, score));
+        }
+        self.read = Some((Segment::clone(segment), said.contribution));
+    }
+
     fn decide(&mut self, trial: u32) {
         if let Some((_, segments, with, without)) = self.tried
             && segments >= trial
@@ -218,5 +236,7 @@ fn told<'a>(
         predictions: step.predictions.clone(),
         detector: 0,
         predictor: version,
+        open: false,
+        next: Vec::new(),
     })
 }

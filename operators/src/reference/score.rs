@@ -143,6 +143,8 @@ pub fn score(
                     predictions: judged.predictions.clone(),
                     detector: detector.live.number,
                     predictor: predictor.live.number,
+                    open: false,
+                    next: Vec::new(),
                 };
                 scores.push((epoch, score));
                 detector.lose(&judged.losses);

@@ -232,6 +232,8 @@ impl HomeModels {
                     predictions: judged.predictions.clone(),
                     detector: by.detector,
                     predictor: by.predictor,
+                    open: false,
+                    next: Vec::new(),
                 });
             }
         }

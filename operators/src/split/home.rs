@@ -49,7 +49,7 @@ impl Updates {
 
 /// A retained behaviour; `named` where it has an id, which then is its identity.
 #[derive(Clone, Copy, Debug, Serialize, Deserialize)]
-struct Entry {
+pub(super) struct Entry {
     time: Time,
     action: ActionId,
     offset: i16,
@@ -69,7 +69,7 @@ impl Entry {
         }
     }
 
-    fn moment(&self) -> Moment {
+    pub fn moment(&self) -> Moment {
         Moment {
             time: self.time,
             action: self.action,
@@ -246,8 +246,34 @@ impl HomeSplit {
         self.unsent > self.last
     }
 
+    /// The last segment, which still grows; nothing where there is none.
+    pub fn open(&self) -> &[Entry] {
+        match self.ended() {
+            true => &[],
+            false => &self.entries[self.last as usize..],
+        }
+    }
+
+    /// The last segment as it stands; there must be one.
+    pub fn open_segment(&self, home: HomeId) -> Arc<Segment> {
+        segment(home, self.open())
+    }
+
+    /// The `length` behaviours before the last so many ones.
+    pub fn moments_before(&self, last: usize, length: usize) -> Vec<Moment> {
+        let until = self.entries.len() - last;
+        let before = &self.entries[until - length..until];
+        before.iter().map(Entry::moment).collect()
+    }
+
+    /// Whether something waits to be merged with what is there.
+    pub fn merges(&self) -> bool {
+        let waits = |rare: &Rare| !(rare.late.is_empty() && rare.waiting.is_empty());
+        self.rare.as_deref().is_some_and(waits)
+    }
+
     /// The entries that count.
-    fn retained(&self) -> &[Entry] {
+    pub fn retained(&self) -> &[Entry] {
         &self.entries[self.first as usize..]
     }
 

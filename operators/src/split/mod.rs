@@ -1,6 +1,7 @@
 //! Time and Semantic-aware Split (TSS, Algorithm 1): behaviours into segments, maintained under late data.
 
 mod home;
+mod open;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -17,9 +18,11 @@ use crate::state::{
     ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
 };
 use crate::words::{
-    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Segment, Shift, Time,
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Open, Scores, Segment, Shift,
+    Time,
 };
 use home::HomeSplit;
+use open::Opening;
 
 /// Which closing actions stay with the segment that they close, however late they come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -125,6 +128,8 @@ pub struct SplitStreams<'s> {
     pub accounts: StreamVec<'s, Epoch, Account>,
     /// Homes whose segments an erasure changed, once an epoch each.
     pub revised: StreamVec<'s, Epoch, HomeId>,
+    /// Where what happens is scored at once: each home's last segment, in epochs in which it changed or an erasure changed others.
+    pub open: StreamVec<'s, Epoch, Open>,
 }
 
 /// Splits behaviours into segments.
@@ -142,6 +147,8 @@ pub trait Split<'s> {
     /// [`Shifts`](crate::shift::Shifts) behind this operator writes down, and split anew from the one before the first that is touched.
     /// Until `past` is as of the epoch before, the erasure's epoch stays open. What was late, or a duplicate, stays so.
     ///
+    /// With [`Scores::Eager`] each home's last segment is shown in each epoch that changes it, at the cost of a copy.
+    ///
     /// # Examples
     /// ```
     /// use std::sync::Arc;
@@ -157,7 +164,7 @@ pub trait Split<'s> {
     ///     let (mut behaviors, mut notices, segments) = worker.dataflow(|scope| {
     ///         let (behaviors, stream) = scope.new_input::<Vec<_>>();
     ///         let (notices, told) = scope.new_input::<Vec<_>>();
-    ///         (behaviors, notices, stream.split(told, rules, Held::default(), Held::default()).segments.inner.capture())
+    ///         (behaviors, notices, stream.split(told, rules, Scores::Aligned, Held::default(), Held::default()).segments.inner.capture())
     ///     });
     ///     for (hour, action) in [(0, 0), (20, 1), (30, 0)] {
     ///         let time = Time(hour * Time::HOUR);
@@ -176,6 +183,7 @@ pub trait Split<'s> {
         self,
         notices: StreamVec<'s, Epoch, Notice>,
         rules: Rules,
+        scores: Scores,
         state: Held<SplitState>,
         past: Held<Past>,
     ) -> SplitStreams<'s>;
@@ -249,11 +257,15 @@ struct Arrived {
     notices: Vec<Notice>,
 }
 
+/// What an epoch changes, and, where anybody asks, what becomes of open segments.
+type Leaving<'a> = (&'a mut home::Updates, &'a mut Option<Opening>);
+
 impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
     fn split(
         self,
         notices: StreamVec<'s, Epoch, Notice>,
         rules: Rules,
+        scores: Scores,
         state: Held<SplitState>,
         past: Held<Past>,
     ) -> SplitStreams<'s> {
@@ -271,12 +283,15 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
         let mut accounts_out = OutputBuilder::from(output);
         let (output, revised) = builder.new_output::<Vec<_>>();
         let mut revised_out = OutputBuilder::from(output);
+        let (output, open) = builder.new_output::<Vec<_>>();
+        let mut open_out = OutputBuilder::from(output);
 
         builder.build(move |_capabilities| {
             state.borrow_mut().homes.settle(index, peers);
-            let mut buffer = EpochBuffer::<Arrived>::new(4);
+            let mut buffer = EpochBuffer::<Arrived>::new(5);
             let mut by_home = ByHome::new(index, peers);
             let mut updates = home::Updates::default();
+            let mut opening = (scores == Scores::Eager).then(Opening::default);
             move |frontiers| {
                 behaviors.for_each_stamp(|capability, data| {
                     if let Some(arrived) = buffer.at(&capability) {
@@ -294,9 +309,10 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                     let Some((capabilities, mut arrived)) = buffer.next(frontiers) else {
                         break;
                     };
-                    state.erase(&erasures, &past.borrow_mut(), &rules, &mut updates);
-                    let homes = (index, peers);
-                    state.take_in(&arrived, &mut by_home, homes, &rules, &mut updates);
+                    let all = (&mut updates, &mut opening);
+                    state.erase(&erasures, &past.borrow_mut(), &rules, all);
+                    let all = (&mut updates, &mut opening);
+                    state.take_in(&arrived, &mut by_home, (index, peers), &rules, all);
                     if !updates.revised.is_empty() {
                         // What came in this epoch may have undone what went.
                         consolidate(&mut updates.segments);
@@ -311,6 +327,9 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                         &capabilities[1],
                         updates.settled.drain(..),
                     );
+                    if let Some(opening) = &mut opening {
+                        give(&mut open_out, &capabilities[4], opening.open.drain(..));
+                    }
                     // What the messages lay in goes back before there is room for what leaves.
                     arrived.behaviors.clear();
                     arrived.notices.clear();
@@ -328,6 +347,7 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
             settled,
             accounts,
             revised,
+            open,
         }
     }
 }
@@ -353,16 +373,18 @@ impl SplitState {
         by_home: &mut ByHome,
         (index, peers): (usize, usize),
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
         let ended = arrived.notices.contains(&Notice::LogEnd);
         let unsettled = self.declare(&arrived.notices, index, peers);
         by_home.plan(&arrived.behaviors, |b| b.home);
-        self.apply(&arrived.behaviors, by_home, ended, rules, updates);
+        let all = (&mut *updates, &mut *opening);
+        self.apply(&arrived.behaviors, by_home, ended, rules, all);
         if ended {
-            self.end(rules, updates);
+            self.end(rules, (updates, opening));
         } else {
             self.settle_again(&unsettled, updates);
+            self.note_erased((updates, opening));
         }
     }
 
@@ -404,12 +426,16 @@ impl SplitState {
         erasures: &[Erasure],
         past: &Past,
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
         for own in erasures.chunk_by(|a, b| a.home == b.home) {
             let home = own[0].home;
             // A home that was never met stays so.
-            let met = self.homes.get(home).is_some_and(HomeSplit::met);
+            let known = self.homes.get(home).filter(|state| state.met());
+            let met = known.is_some();
+            if let (Some(opening), Some(state)) = (&mut *opening, known) {
+                opening.erase(home, state);
+            }
             if met
                 && self
                     .homes
@@ -432,8 +458,10 @@ impl SplitState {
         by_home: &ByHome,
         ended: bool,
         rules: &Rules,
-        updates: &mut home::Updates,
+        (updates, opening): Leaving<'_>,
     ) {
+        // Once the log has ended nothing is open: that is told by [`SplitState::end`], too.
+        let mut opening = opening.as_mut().filter(|_| !ended);
         let SplitState { homes, marks } = self;
         for block in by_home.homes().chunks(prefetch::BLOCK) {
             let state = |(id, _): &(HomeId, Spot)| homes.get(*id);
@@ -444,10 +472,18 @@ impl SplitState {
             });
             for &(id, first) in block {
                 let state = homes.of(id);
+                let mut stood = opening.as_mut().map(|opening| opening.stood(id, state));
                 for behavior in by_home.events(first, behaviors) {
                     state.take(behavior, rules, updates);
                 }
+                if let Some(stood) = &mut stood {
+                    stood.appended(state);
+                }
                 state.finish(id, rules, updates);
+                if let (Some(stood), Some(opening)) = (stood, &mut opening) {
+                    let anew = updates.revised.contains(&id);
+                    opening.note(id, &stood, state, anew);
+                }
                 if !ended {
                     settle(id, state, marks, updates);
                 }
@@ -456,10 +492,23 @@ impl SplitState {
     }
 
     /// The log has ended: so has every home's last segment.
-    fn end(&mut self, rules: &Rules, updates: &mut home::Updates) {
+    fn end(&mut self, rules: &Rules, (updates, opening): Leaving<'_>) {
         for (id, state) in self.homes.iter_mut() {
+            if let Some(opening) = opening {
+                opening.end(id, state);
+            }
             state.end(id, rules, updates);
             settle(id, state, &self.marks, updates);
+        }
+    }
+
+    /// How the open segments stand of homes of which something was erased and nothing came.
+    fn note_erased(&self, (updates, opening): Leaving<'_>) {
+        let Some(opening) = opening else { return };
+        for (id, stood) in opening.erased() {
+            if let Some(state) = self.homes.get(id) {
+                opening.note(id, &stood, state, updates.revised.contains(&id));
+            }
         }
     }
 

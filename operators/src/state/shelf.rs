@@ -108,28 +108,13 @@ impl<S: Shelved> Shelf<S> {
 
     /// A home's state, to be changed.
     pub fn of(&mut self, home: HomeId) -> &mut S {
-        let kept = self.homes.of(home);
-        match kept {
-            Kept::Open { round, .. } if *round == self.round => {}
-            Kept::Open { round, .. } => {
-                *round = self.round;
-                self.lent.push(home);
-            }
-            Kept::Blank | Kept::Packed(_) => {
-                *kept = match kept {
-                    Kept::Packed(bytes) => Kept::new(opened(bytes)),
-                    _ => Kept::new(S::default()),
-                };
-                if let Kept::Open { round, .. } = kept {
-                    *round = self.round;
-                }
-                self.lent.push(home);
-            }
-        }
-        match kept {
-            Kept::Open { state, .. } => state,
-            Kept::Blank | Kept::Packed(_) => unreachable!("it was opened"),
-        }
+        lend(self.homes.of(home), home, self.round, &mut self.lent)
+    }
+
+    /// A home's state, to be looked at, if it has one: it does not count as changed.
+    pub fn seen(&mut self, home: HomeId) -> Option<&S> {
+        let kept = self.homes.quietly(home).filter(|kept| !kept.is_blank())?;
+        Some(lend(kept, home, self.round, &mut self.lent))
     }
 
     /// Whether a home has a state.
@@ -220,6 +205,36 @@ impl<S: Shelved> Shelf<S> {
     {
         let to = to.into_iter().map(|shelf| &mut shelf.homes);
         self.homes.deal(to);
+    }
+}
+
+/// Opens what is held of a home, in a round in which it is lent.
+fn lend<'a, S: Shelved>(
+    kept: &'a mut Kept<S>,
+    home: HomeId,
+    now: u64,
+    lent: &mut Vec<HomeId>,
+) -> &'a mut S {
+    match kept {
+        Kept::Open { round, .. } if *round == now => {}
+        Kept::Open { round, .. } => {
+            *round = now;
+            lent.push(home);
+        }
+        Kept::Blank | Kept::Packed(_) => {
+            *kept = match kept {
+                Kept::Packed(bytes) => Kept::new(opened(bytes)),
+                _ => Kept::new(S::default()),
+            };
+            if let Kept::Open { round, .. } = kept {
+                *round = now;
+            }
+            lent.push(home);
+        }
+    }
+    match kept {
+        Kept::Open { state, .. } => state,
+        Kept::Blank | Kept::Packed(_) => unreachable!("it was opened"),
     }
 }
 

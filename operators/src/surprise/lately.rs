@@ -61,6 +61,11 @@ impl Lately {
         let newest = self.0.last_key_value();
         newest.filter(|(of, _)| **of == regime).map(|(_, of)| of)
     }
+
+    /// The newest regime, whichever it is.
+    pub fn newest(&self) -> Option<&Regime> {
+        self.0.last_key_value().map(|(_, of)| of)
+    }
 }
 
 impl Regime {

@@ -12,6 +12,8 @@
 //!   ordinary, a sequence of nothing but the most frequent action, is no more usual than what is rare,
 //! - *pace*: half the surprise of the pause before it, half that of the pause after it, given the action.
 //!
+//! Of the last behaviour of a segment that is still open nobody knows what comes after it: then the halves that look back are all there is.
+//!
 //! Each is minus the logarithm of a probability by Witten and Bell: the home's counts over those of its cohort, the particular
 //! over the general. The counts are a function of the segments that stand, whatever the order in which they came and went:
 //! a segment that is taken back leaves nothing behind.
@@ -119,9 +121,49 @@ impl Detector {
         situations.iter().map(|s| over.surprise(s)).collect()
     }
 
+    /// Judges the behaviours of a segment that is open, from a position on, by what is known: what will come after the last one is not, so
+    /// that is no part of its surprise. Of regimes the newest is meant that has a segment. Costs a look back for what each one's
+    /// device did last.
+    pub fn judge_open(
+        &self,
+        words: &Vocabulary<'_>,
+        cohort: &Counts,
+        segment: &Segment,
+        from: usize,
+    ) -> Vec<Surprise> {
+        let over = Over {
+            words,
+            home: &self.counts,
+            lately: self.lately.newest(),
+            cohort,
+        };
+        let situations = self.open_situations(words, segment, from);
+        situations.iter().map(|s| over.surprise(s)).collect()
+    }
+
+    /// The behaviours of a segment that is open where they stand, from a position on.
+    pub fn open_situations(
+        &self,
+        words: &Vocabulary<'_>,
+        segment: &Segment,
+        from: usize,
+    ) -> Vec<Situation> {
+        let situations = Situation::since(words.catalog(), &segment.moments, from, true);
+        self.with_devices(words, segment, situations)
+    }
+
     /// A segment's behaviours where they stand, with the last action of each one's device also from before the segment.
     pub fn situations(&self, words: &Vocabulary<'_>, segment: &Segment) -> Vec<Situation> {
-        let mut situations = Situation::all(words.catalog(), &segment.moments);
+        let situations = Situation::all(words.catalog(), &segment.moments);
+        self.with_devices(words, segment, situations)
+    }
+
+    fn with_devices(
+        &self,
+        words: &Vocabulary<'_>,
+        segment: &Segment,
+        mut situations: Vec<Situation>,
+    ) -> Vec<Situation> {
         for s in situations.iter_mut().filter(|s| s.device.is_none()) {
             let device = words.device_of(s.action);
             s.device = self.devices.last(segment.start(), device);
@@ -216,20 +258,39 @@ impl Over<'_> {
     fn surprise(&self, s: &Situation) -> Surprise {
         let action = Some(s.action);
         let ahead = self.after(s.before, action);
-        let back = self.before(s.after, action);
-        let apart = self.after(s.before, s.after) / self.after(action, s.after);
         let bin = |of: Trait| -self.bin(of, s).ln();
-        let changed = self.lately.map_or(1.0, |lately| {
-            let known = self.home.any(action);
-            lately.change(s.action, (known.seen, known.times))
-        });
+        let (order, pace) = match s.open {
+            true => (-ahead.ln() / 2.0, bin(Trait::PauseBefore) / 2.0),
+            false => (self.order(s, ahead), self.pace(s)),
+        };
         Surprise([
-            (apart / (ahead * back)).ln() / 2.0 - CHANGED * changed.ln(),
+            order - CHANGED * self.change(s.action).ln(),
             -self.hours(s).ln(),
             -self.state(s).ln(),
             bin(Trait::Run) + bin(Trait::Often) / 2.0,
-            f32::midpoint(bin(Trait::PauseBefore), bin(Trait::PauseAfter)),
+            pace,
         ])
+    }
+
+    /// `ahead`: the probability of the action after what came before it.
+    fn order(&self, s: &Situation, ahead: f32) -> f32 {
+        let action = Some(s.action);
+        let back = self.before(s.after, action);
+        let apart = self.after(s.before, s.after) / self.after(action, s.after);
+        (apart / (ahead * back)).ln() / 2.0
+    }
+
+    /// How many times as often as before the shift the action comes since then.
+    fn change(&self, action: ActionId) -> f32 {
+        self.lately.map_or(1.0, |lately| {
+            let known = self.home.any(Some(action));
+            lately.change(action, (known.seen, known.times))
+        })
+    }
+
+    fn pace(&self, s: &Situation) -> f32 {
+        let bin = |of: Trait| -self.bin(of, s).ln();
+        f32::midpoint(bin(Trait::PauseBefore), bin(Trait::PauseAfter))
     }
 
     fn named(&self, action: Option<ActionId>) -> Option<ActionId> {

@@ -92,6 +92,8 @@ pub struct Situation {
     pub after: Option<ActionId>,
     /// The last action of its device before it in its segment.
     pub device: Option<ActionId>,
+    /// Whether something may still come after it: then nothing is known of that.
+    pub open: bool,
     /// By [`Trait`]: its bin.
     bins: [u8; Trait::ALL.len()],
 }
@@ -104,25 +106,35 @@ impl Situation {
 
     /// The situations of a segment's behaviours.
     pub fn all(catalog: &Catalog, moments: &[Moment]) -> Vec<Situation> {
+        Self::since(catalog, moments, 0, false)
+    }
+
+    /// The situations of a segment's behaviours from a position on; `open`: more may come after them.
+    pub fn since(catalog: &Catalog, moments: &[Moment], from: usize, open: bool) -> Vec<Situation> {
         let mut devices: BTreeMap<DeviceId, ActionId> = BTreeMap::new();
-        let mut run = 0;
+        let most = REPEATS - 1;
         let at = |i: usize| {
             let Moment { action, .. } = moments[i];
             let before = i.checked_sub(1).map(|i| moments[i]);
             let after = moments.get(i + 1).copied();
-            let same = before.is_some_and(|before| before.action == action);
-            run = if same { run + 1 } else { 0 };
             let window = &moments[i.saturating_sub(WINDOW)..i];
-            let often = window.iter().filter(|m| m.action == action).count();
+            let is_same = |m: &&Moment| m.action == action;
+            let run = window.iter().rev().take_while(is_same).count();
+            let often = window.iter().filter(is_same).count();
             let (_, hours): (_, Hours) = moments[i].time.local(moments[i].offset);
             let since = before.map(|before| moments[i].time.0 - before.time.0);
             let until = after.map(|after| after.time.0 - moments[i].time.0);
-            let most = REPEATS - 1;
+            let device = catalog.device_of(action);
+            let last = devices.insert(device, action).or_else(|| {
+                let mut earlier = moments[..from].iter().rev().map(|m| m.action);
+                earlier.find(|earlier| catalog.device_of(*earlier) == device)
+            });
             Situation {
                 action,
                 before: before.map(|m| m.action),
                 after: after.map(|m| m.action),
-                device: devices.insert(catalog.device_of(action), action),
+                device: last,
+                open: open && after.is_none(),
                 bins: [
                     hours,
                     pause(since),
@@ -132,9 +144,11 @@ impl Situation {
                 ],
             }
         };
-        (0..moments.len()).map(at).collect()
+        (from..moments.len()).map(at).collect()
     }
 }
+
+const _: () = assert!(WINDOW >= REPEATS, "a run is looked for in the window");
 
 #[cfg(test)]
 mod tests {

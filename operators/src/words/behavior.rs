@@ -1,5 +1,7 @@
 //! What happens in a home: behaviours, and the segments they are split into.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 
 use super::{ActionId, Hours, Quadruple, Sequence, Weekday};
@@ -116,6 +118,17 @@ impl Segment {
     pub fn weekday(&self) -> Weekday {
         self.moments[0].quadruple().weekday
     }
+}
+
+/// A home's last segment, which still grows, after an epoch that changed it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Open {
+    /// The home.
+    pub home: HomeId,
+    /// As it stands; `None`: there is none any more (the log has ended, or all of it was erased).
+    pub segment: Option<Arc<Segment>>,
+    /// The position from which on it is not what it was.
+    pub new: usize,
 }
 
 #[cfg(test)]

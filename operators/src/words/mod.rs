@@ -11,13 +11,13 @@ mod request;
 mod sequence;
 mod told;
 
-pub use behavior::{Behavior, HomeId, Line, Moment, Segment, Time};
+pub use behavior::{Behavior, HomeId, Line, Moment, Open, Segment, Time};
 pub use catalog::{Action, ActionId, Catalog, CatalogError, Device, DeviceId};
 pub use catalogs::{Catalogs, CohortError, CohortId, Own};
 pub use context::{Regime, Shift, ShiftKey, ShiftKind};
 pub use models::{
-    Adaptation, Adjustment, Count, Embedding, FirstModels, Foundation, Outcome, Score, Task,
-    Version, Weights,
+    Adaptation, Adjustment, Count, Embedding, FirstModels, Foundation, Outcome, Score, Scores,
+    Task, Version, Weights,
 };
 pub use request::{
     Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word, Written,

@@ -67,6 +67,17 @@ pub struct FirstModels {
     pub predictor: Version,
 }
 
+/// When what happens is scored.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Scores {
+    /// Once its segment can only change by what comes late, by what follows from its own home's requests of earlier epochs: a replay is
+    /// deterministic.
+    #[default]
+    Aligned,
+    /// At once, by what is known then, and again once its segment can only change by what comes late: nobody waits for an answer.
+    Eager,
+}
+
 /// What becomes of a version.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -126,6 +137,10 @@ pub struct Score {
     pub detector: u32,
     /// Version of the predictor that was live.
     pub predictor: u32,
+    /// Whether its segment is open: once that is closed, it is scored again.
+    pub open: bool,
+    /// The most probable actions after it, best first; of an open segment's last behaviour alone.
+    pub next: Vec<(ActionId, f32)>,
 }
 
 impl Score {

@@ -11,6 +11,8 @@ pub enum Saying {
     Feedback,
     /// That something is to be forgotten.
     Erasure,
+    /// That a context changed.
+    Context,
 }
 
 /// Somebody looked at an alarm: it was fine.

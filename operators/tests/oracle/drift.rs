@@ -8,7 +8,9 @@ use hearth_operators::dataflow::Fitting;
 use hearth_operators::drift::{Alertness, Drift, Strictness};
 use hearth_operators::reference::{self, HomeLife};
 use hearth_operators::split::Rules;
-use hearth_operators::words::{ActionId, Epoch, HomeId, Moment, Shift, ShiftKey, ShiftKind, Time};
+use hearth_operators::words::{
+    ActionId, Epoch, HomeId, Moment, Scores, Shift, ShiftKey, ShiftKind, Time,
+};
 use proptest::prelude::*;
 
 /// What is found, when, and how strong the case is.
@@ -107,7 +109,7 @@ pub fn without_epochs(outputs: &Outputs) -> (Vec<Drift>, Vec<String>) {
 }
 
 /// Forty days: heater and light in the morning, from the thirtieth on the light and a sensor in the evening. One epoch a day.
-fn forty_days() -> Log {
+pub fn forty_days() -> Log {
     let day = |day: i64| {
         let (hour, other) = if day < 30 { (8, 0) } else { (20, 6) };
         let at = |minute: i64, action| Moment {
@@ -131,6 +133,8 @@ fn forty_days() -> Log {
         fitting: Fitting::Maintained,
         strictness: Strictness::default(),
         adapts: true,
+        scores: Scores::Aligned,
+        answered: true,
         workers: 2,
         suspensions: Vec::new(),
     }

@@ -68,6 +68,9 @@ pub struct Log {
     pub fitting: Fitting,
     pub strictness: Strictness,
     pub adapts: bool,
+    pub scores: Scores,
+    /// Whether anybody answers requests.
+    pub answered: bool,
     pub workers: usize,
     /// Before which epochs the dataflow is suspended, and with how many workers it goes on.
     pub suspensions: Vec<(usize, usize)>,
@@ -96,6 +99,8 @@ pub fn logs() -> impl Strategy<Value = Log> {
         evidence,
     });
     let drift = (strictness, any::<bool>());
+    let scores = prop_oneof![3 => Just(Scores::Aligned), 1 => Just(Scores::Eager)];
+    let drift = (drift, scores);
     let run = (any::<bool>(), alpha, fitting, drift, 1usize..=4);
     (events, rules, order, shifts, run).prop_map(
         |(
@@ -103,7 +108,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
             rules,
             (disorder, seed, repeats),
             shifts,
-            (ended, alpha, fitting, (strictness, adapts), workers),
+            (ended, alpha, fitting, ((strictness, adapts), scores), workers),
         )| {
             let mut clock = [0i64; 3];
             let mut log: Vec<Behavior> = events
@@ -192,6 +197,9 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 fitting,
                 strictness,
                 adapts,
+                scores,
+                // Where nobody waits for answers, it matters when they come.
+                answered: scores == Scores::Aligned,
                 workers,
                 suspensions: Vec::new(),
             }
@@ -308,6 +316,7 @@ pub struct Outputs {
     pub accounts: Vec<(Epoch, Account)>,
     pub regimes: Vec<((ShiftKey, Arc<Segment>), Epoch, i64)>,
     pub placed: Vec<(Epoch, Placed)>,
+    pub open: Vec<(Epoch, Open)>,
     pub ended: Vec<(Epoch, ShiftKey, Arc<Regime>)>,
     pub refused: Vec<(Epoch, Shift)>,
     pub transitions: Vec<(Transition, Epoch, i64)>,
@@ -338,6 +347,7 @@ impl Outputs {
             ("accounts", sorted(&Vec::from_iter(self.events()))),
             ("regimes", sorted(&self.regimes)),
             ("placed", sorted(&self.placed)),
+            ("open", sorted(&self.open)),
             ("ended", sorted(&self.ended)),
             ("refused", sorted(&self.refused)),
             ("transitions", sorted(&self.transitions)),
@@ -450,6 +460,7 @@ fn stretch(
             alpha: log.alpha,
             warm_up: WARM_UP,
             models: log.fitting,
+            scores: log.scores,
             trial: TRIAL,
             budget: BUDGET,
             // With an odd number of workers every home is packed whenever it can be.
@@ -463,8 +474,10 @@ fn stretch(
             limit: 2,
             requests: 2,
         };
+        let mut services = services(&log.rules.catalogs);
+        services.synthesizer = services.synthesizer.filter(|_| log.answered);
         let mut inputs = worker.dataflow::<Epoch, _, _>(|scope| {
-            let (inputs, streams) = build(scope, &settings, &services(&log.rules.catalogs), &holds);
+            let (inputs, streams) = build(scope, &settings, &services, &holds);
             collect(streams, &shared);
             inputs
         });
@@ -528,6 +541,7 @@ fn collect(streams: Streams<'_>, all: &Arc<Mutex<Outputs>>) {
     let regimes = ingested.placed.clone().regimes();
     keep(regimes.inner, all, |o, _, u| o.regimes.push(u));
     keep(ingested.placed, all, |o, e, p| o.placed.push((e, p)));
+    keep(ingested.open, all, |o, e, open| o.open.push((e, open)));
     keep(ingested.ended, all, |o, e, (k, r)| o.ended.push((e, k, r)));
     keep(ingested.refused, all, |o, e, s| o.refused.push((e, s)));
     keep(ingested.transitions.inner, all, |o, _, u| {
@@ -601,6 +615,8 @@ pub fn consolidated<D: Ord + Clone>(updates: &[(D, Epoch, i64)]) -> bool {
 pub struct Truth {
     pub applied: hearth_operators::reference::Applied,
     pub segments: Vec<Vec<Moment>>,
+    /// The last one, while it still grows.
+    pub open: Option<Vec<Moment>>,
 }
 
 /// By home, after `epoch` (the one past the last is the log's end).
@@ -622,10 +638,12 @@ pub fn truth(log: &Log, epoch: usize) -> BTreeMap<HomeId, Truth> {
         let erased = |epoch, moment: &Moment| log.erases(epoch, home, moment);
         let applied = hearth_operators::reference::admit(&mine, erased, ended, &log.rules);
         let mut segments = hearth_operators::reference::split(home, &applied.moments, &log.rules);
-        if !ended {
-            segments.pop();
+        let open = if ended { None } else { segments.pop() };
+        Truth {
+            applied,
+            segments,
+            open,
         }
-        Truth { applied, segments }
     };
     homes.into_iter().map(|home| (home, of(home))).collect()
 }
@@ -643,7 +661,10 @@ impl Log {
         let Some(before) = epoch.checked_sub(1) else {
             return false;
         };
-        let Some(Truth { applied, segments }) = truth(self, before).remove(&home) else {
+        let Some(Truth {
+            applied, segments, ..
+        }) = truth(self, before).remove(&home)
+        else {
             return false;
         };
         let stays = |moment: &Moment| !self.erases(epoch, home, moment);
@@ -666,6 +687,13 @@ pub fn cases() -> ProptestConfig {
     if std::env::var_os("PROPTEST_CASES").is_none() {
         config.cases = 256;
     }
+    config
+}
+
+/// A sixth of that, for what runs a log more than once and is shown by most logs.
+pub fn fewer_cases() -> ProptestConfig {
+    let mut config = cases();
+    config.cases = config.cases.div_ceil(6);
     config
 }
 

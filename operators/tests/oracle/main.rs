@@ -17,8 +17,9 @@ mod transitions;
 mod validate;
 mod words;
 
-use hearth_operators::words::{Epoch, Erasure, HomeId, Line, ShiftKey, Time};
-use log::{at, cases, forgetful, interrupted, logs, run};
+use hearth_operators::dataflow::Fitting;
+use hearth_operators::words::{Epoch, Erasure, HomeId, Line, Scores, ShiftKey, Time};
+use log::{at, cases, fewer_cases, forgetful, interrupted, logs, run};
 use proptest::prelude::*;
 
 proptest! {
@@ -29,6 +30,7 @@ proptest! {
     fn everything_is_as_the_twins_say(log in logs()) {
         let outputs = run(&log);
         split::segments_are_those_of_the_twin(&log, &outputs)?;
+        split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
@@ -48,6 +50,7 @@ proptest! {
     fn what_is_erased_never_came(log in forgetful()) {
         let outputs = run(&log);
         split::segments_are_those_of_the_twin(&log, &outputs)?;
+        split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
@@ -138,5 +141,33 @@ proptest! {
         prop_assert_eq!(at(&a.segments, Epoch::MAX), at(&b.segments, Epoch::MAX));
         prop_assert_eq!(at(&a.transitions, Epoch::MAX), at(&b.transitions, Epoch::MAX));
         prop_assert_eq!(at(&a.regimes, Epoch::MAX), at(&b.regimes, Epoch::MAX));
+    }
+}
+
+proptest! {
+    #![proptest_config(fewer_cases())]
+
+    /// That somebody looks at what is open changes nothing of what is said of closed segments.
+    #[test]
+    fn looking_early_changes_nothing_later(mut log in forgetful(), answered in any::<bool>()) {
+        log.fitting = Fitting::Maintained;
+        // That an alarm was fine can be said earlier.
+        log.feedback.clear();
+        log.scores = Scores::Eager;
+        log.answered = answered;
+        let mut aligned = log.clone();
+        aligned.scores = Scores::Aligned;
+        let (mut eager, aligned) = (run(&log), run(&aligned));
+        models::closed_segments_have_the_same_alarms(&log, &eager, &aligned)?;
+        eager.scores.retain(|(_, score)| !score.open);
+        prop_assert_eq!(eager.scores.len(), aligned.scores.len());
+        let (mut eager, mut aligned) = (eager.lines(), aligned.lines());
+        // What is predicted where nobody waits for answers depends on when they come.
+        let answers = if answered { &["scores", "adjustments"][..] } else { &[] };
+        for stream in ["open", "alarms"].iter().chain(answers) {
+            eager.remove(stream);
+            aligned.remove(stream);
+        }
+        prop_assert_eq!(eager, aligned);
     }
 }

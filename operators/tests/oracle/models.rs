@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{BUDGET, Log, Outputs, TRIAL, epochs};
+use crate::drift;
+use crate::log::{BUDGET, Log, Outputs, TRIAL, at, behavior, epochs, run};
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::detect::Vigilance;
@@ -11,7 +12,7 @@ use hearth_operators::pooling::CohortChanges;
 use hearth_operators::reference::{HomeLife, detect, models};
 use hearth_operators::shift::Placed;
 use hearth_operators::surprise::Counts;
-use hearth_operators::words::{Epoch, HomeId, Score, Sequence};
+use hearth_operators::words::{ActionId, Epoch, HomeId, Moment, Score, Scores, Sequence, Time};
 use proptest::prelude::*;
 
 /// Every score and every alarm.
@@ -60,6 +61,10 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         let life = lives.entry(placed.key.home).or_default();
         life.updates.entry(*epoch).or_default().push(placed.clone());
     }
+    for (epoch, open) in &outputs.open {
+        let life = lives.entry(open.home).or_default();
+        life.open.insert(*epoch, open.clone());
+    }
     for (home, life) in &mut lives {
         let erased = (0..epochs(log)).filter(|epoch| log.revises(*epoch, *home));
         life.erased = erased.map(|epoch| epoch as Epoch).collect();
@@ -71,7 +76,7 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     let feedback = log.feedback.iter().map(|(epoch, f)| (*epoch as Epoch, *f));
     let feedback: Vec<_> = feedback.collect();
     let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
-    for (epoch, request) in &outputs.requests {
+    for (epoch, request) in outputs.requests.iter().filter(|_| log.answered) {
         retained.entry((*epoch, request.key.shift)).or_default();
     }
     for (epoch, verdict) in outputs.verdicts.iter().filter(|(_, v)| v.retain) {
@@ -99,13 +104,12 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     let mut expected: Vec<(Epoch, Score)> = Vec::new();
     for (home, life) in &lives {
         let words = Vocabulary::new(catalogs, *home);
-        let detected = &said.detected;
         expected.extend(models(
             &words,
             life,
             (log.rules.lateness, TRIAL),
             pooled,
-            detected,
+            &said,
         ));
     }
     prop_assert_eq!(
@@ -117,8 +121,97 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     Ok(())
 }
 
+/// After each epoch the alarms of closed segments are the same.
+pub fn closed_segments_have_the_same_alarms(
+    log: &Log,
+    eager: &Outputs,
+    aligned: &Outputs,
+) -> Result<(), TestCaseError> {
+    let stand = |outputs: &Outputs, epoch: Epoch| {
+        let segments: Vec<_> = at(&outputs.segments, epoch);
+        let past = outputs.alarms.iter().filter(|(e, _, _)| *e <= epoch);
+        let closed = past.filter(|(_, raised, _)| {
+            let mut segments = segments.iter();
+            segments.any(|(segment, _)| *segment == raised.segment)
+        });
+        let mut stand: Vec<_> = closed
+            .map(|(_, r, diff)| (format!("{r:?}"), *diff))
+            .collect();
+        consolidate(&mut stand);
+        stand
+    };
+    for epoch in 0..epochs(log) as Epoch {
+        prop_assert_eq!(
+            stand(eager, epoch),
+            stand(aligned, epoch),
+            "after epoch {}",
+            epoch
+        );
+    }
+    Ok(())
+}
+
 fn sorted<D: std::fmt::Debug>(lines: &[D]) -> Vec<String> {
     let mut lines: Vec<String> = lines.iter().map(|line| format!("{line:?}")).collect();
     lines.sort();
     lines
+}
+
+/// A fortnight of days that are alike, each an epoch; then a report that nobody is used to, in the middle of a day of epochs of one behaviour.
+fn fortnight() -> Log {
+    let at = |day: i64, hours: i64, action: u16| Moment {
+        time: Time(day * Time::DAY + hours * Time::HOUR),
+        action: ActionId(action),
+        offset: 0,
+    };
+    let usual =
+        |day| [(7, 0), (8, 2), (9, 3), (10, 5)].map(|(hours, action)| at(day, hours, action));
+    let mut epochs: Vec<Vec<Moment>> = (0..14).map(|day| usual(day).to_vec()).collect();
+    let odd = [
+        at(14, 7, 0),
+        at(14, 8, 2),
+        at(14, 8, 7),
+        at(14, 9, 3),
+        at(14, 10, 5),
+    ];
+    epochs.extend(odd.map(|moment| vec![moment]));
+    epochs.push(usual(15).to_vec());
+    let behaviors = |moments: Vec<Moment>| {
+        let all = moments
+            .into_iter()
+            .map(|moment| behavior(0, moment, None, 0));
+        all.collect()
+    };
+    Log {
+        epochs: epochs.into_iter().map(behaviors).collect(),
+        scores: Scores::Eager,
+        answered: false,
+        workers: 1,
+        ..drift::forty_days()
+    }
+}
+
+#[test]
+fn an_alarm_is_raised_when_it_happens() {
+    let eager = run(&fortnight());
+    let aligned = run(&Log {
+        scores: Scores::Aligned,
+        ..fortnight()
+    });
+    let first_raised = |outputs: &Outputs| {
+        let raised = outputs.alarms.iter().filter(|(_, raised, diff)| {
+            let mut shown = raised.alarm.behaviors.iter();
+            *diff > 0 && shown.any(|at| raised.segment.moments[*at].action == ActionId(7))
+        });
+        raised.map(|(epoch, _, _)| *epoch).next()
+    };
+    assert_eq!(first_raised(&aligned), Some(19), "when the next day begins");
+    assert_eq!(first_raised(&eager), Some(16));
+    let (_, last) = eager
+        .scores
+        .iter()
+        .rfind(|(epoch, _)| *epoch == 17)
+        .expect("a score at once");
+    assert!(last.open);
+    assert_eq!(last.next[0].0, ActionId(5), "the day ends as usual");
 }

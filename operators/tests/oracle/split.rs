@@ -1,10 +1,11 @@
 //! The split against its twin: under any order, duplication, lateness, batching and number of workers.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::log::{Log, Outputs, at, consolidated, epochs, truth};
 use hearth_operators::split::Account;
-use hearth_operators::words::{Epoch, HomeId, Segment};
+use hearth_operators::words::{Epoch, HomeId, Moment, Open, Scores, Segment};
 use proptest::prelude::*;
 
 /// After each epoch the segments are those of the plain algorithm on all events so far.
@@ -25,6 +26,45 @@ pub fn segments_are_those_of_the_twin(log: &Log, outputs: &Outputs) -> Result<()
         let held: Vec<(Segment, i64)> = held.into_iter().map(|(s, n)| ((*s).clone(), n)).collect();
         prop_assert_eq!(held, expected, "after epoch {}", epoch);
     }
+    Ok(())
+}
+
+/// Open segments are shown whenever they change, from where they do; and whole where others were erased.
+pub fn open_segments_are_those_of_the_twin(
+    log: &Log,
+    outputs: &Outputs,
+) -> Result<(), TestCaseError> {
+    let mut expected = Vec::new();
+    let mut before: BTreeMap<HomeId, Vec<Moment>> = BTreeMap::new();
+    let epochs = if log.scores == Scores::Eager {
+        epochs(log)
+    } else {
+        0
+    };
+    for epoch in 0..epochs {
+        for (home, truth) in truth(log, epoch) {
+            let was = before.remove(&home).unwrap_or_default();
+            let is = truth.open.unwrap_or_default();
+            let anew = log.revises(epoch, home) && !(was.is_empty() && is.is_empty());
+            let pairs = was.iter().zip(&is);
+            let same = pairs.take_while(|(was, is)| was == is).count();
+            if anew || was != is {
+                let moments = is.clone();
+                let segment = Arc::new(Segment { home, moments });
+                let open = Open {
+                    home,
+                    segment: (!is.is_empty()).then_some(segment),
+                    new: if anew { 0 } else { same },
+                };
+                expected.push((epoch as Epoch, open));
+            }
+            before.insert(home, is);
+        }
+    }
+    let mut shown = outputs.open.clone();
+    shown.sort();
+    expected.sort();
+    prop_assert_eq!(shown, expected);
     Ok(())
 }
 

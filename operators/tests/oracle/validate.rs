@@ -75,6 +75,32 @@ fn empty_and_endless_sequences_are_refused() {
     assert!(check(&[mixed], &catalog()).is_err());
 }
 
+/// A home whose days are one segment of hundreds of behaviours is adapted, too.
+#[test]
+fn an_answer_may_be_as_long_as_twice_its_examples() {
+    let quadruple = Quadruple {
+        weekday: 1,
+        hours: 2,
+        action: ActionId(3),
+    };
+    let long = |n| Ok(vec![row(&quadruple); n]);
+    let asked = |examples: usize, answer: usize| {
+        let representatives = vec![Sequence(vec![quadruple; examples])];
+        let request = Request {
+            representatives,
+            ..request()
+        };
+        validated(vec![Reply {
+            request: Arc::new(request),
+            outcome: Ok(vec![long(answer)]),
+        }])
+    };
+    assert_eq!(asked(400, 800).0.len(), 1);
+    assert_eq!(asked(400, 801).1.len(), 1);
+    assert_eq!(asked(2, MAX_LENGTH).0.len(), 1);
+    assert_eq!(asked(2, MAX_LENGTH + 1).1.len(), 1);
+}
+
 /// Every sequence of a reply comes out, as a candidate or with its reason, at the place where it was written.
 #[test]
 fn what_cannot_be_read_flows_with_its_reason() {

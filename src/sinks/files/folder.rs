@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::models::Models;
 use crate::disk::{Disk, File, Kind, Open};
-use crate::outputs::{Stream, cassette_path, state_path, summary_path};
+use crate::outputs::{Stream, cassette_path, inbox_path, state_path, summary_path};
 
 /// How what lies beside the outputs is named; it makes no folder somebody else's.
 const BESIDE: &str = ".hearth.";
@@ -157,7 +157,10 @@ impl Contents {
         Ok(Contents {
             ours: Models::of(disk, dir).exist() || outputs(dir).any(there),
             foreign: inside.iter().any(|path| {
-                !is_beside(path) && *path != cassette_path(dir) && *path != state_path(dir)
+                !is_beside(path)
+                    && *path != cassette_path(dir)
+                    && *path != state_path(dir)
+                    && *path != inbox_path(dir)
             }),
         })
     }

@@ -1,16 +1,19 @@
-//! Declared shifts of context, JSON Lines:
+//! Declared shifts of context, JSON Lines, in a file of their own or in the log itself:
 //! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
 
+use std::borrow::Cow;
 use std::path::Path;
 
-use hearth_operators::words::{Shift, ShiftKind};
+use hearth_operators::words::{Shift, ShiftKind, Time};
+use jiff::tz::TimeZone;
 use serde::Deserialize;
 
-use super::event::{instant, required};
+use super::event::{possible, required};
 use super::lines::{Lines, Text};
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
 use crate::home_names::HomeNames;
+use crate::time;
 use crate::zones::Zones;
 
 /// A line of the file. `home` may be `*`: all homes.
@@ -64,11 +67,11 @@ pub fn read_contexts(
     }
 }
 
-fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
+pub(super) fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
     let declared: Declared = records::json(line)?;
     let home = required(declared.home, "home")?;
-    let (time, offset) = instant(&required(declared.time, "time")?, zones.civil(&home))?;
-    let kind = required(declared.kind, "kind")?;
+    let (time, offset) = from_midnight(&required(declared.time, "time")?, zones.civil(&home))?;
+    let kind = required(declared.kind, "kind")?.to_lowercase();
     let from = required(declared.from, "from")?;
     let to = required(declared.to, "to")?;
     let known = [
@@ -83,16 +86,7 @@ fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String>
         .ok_or_else(|| {
             format!("unknown kind `{kind}`; kinds are season, schedule, occupancy and text")
         })?;
-    for context in [&from, &to] {
-        let words = words(kind);
-        if !words.is_empty() && !words.contains(&&**context) {
-            return Err(format!(
-                "`{context}` is no {}; write {}, or use the kind text",
-                kind.name(),
-                words.join(", ")
-            ));
-        }
-    }
+    let (from, to) = (one_of(kind, from)?, one_of(kind, to)?);
     if from == to {
         return Err(format!("from `{from}` to `{to}` is no shift"));
     }
@@ -102,9 +96,36 @@ fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String>
         time,
         offset: zones.offset(home, time, offset),
         kind,
-        from: from.into_owned(),
-        to: to.into_owned(),
+        from,
+        to,
     })
+}
+
+/// Reads a time; a date alone is the beginning of its day.
+fn from_midnight(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
+    let read = time::or_midnight_in(zone, text);
+    let (time, offset) = read.map_err(|what| format!("impossible time: {what}"))?;
+    let impossible = || format!("impossible time: `{text}` is not between the years 1900 and 2200");
+    possible(time)
+        .map(|_| (time, offset))
+        .ok_or_else(impossible)
+}
+
+/// A context of a kind, in the letters in which it is known.
+fn one_of(kind: ShiftKind, context: Cow<'_, str>) -> Result<String, String> {
+    let words = words(kind);
+    let mut known = words
+        .iter()
+        .filter(|word| context.eq_ignore_ascii_case(word));
+    match known.next() {
+        Some(word) => Ok((*word).to_owned()),
+        None if words.is_empty() => Ok(context.into_owned()),
+        None => Err(format!(
+            "`{context}` is no {}; write {}, or use the kind text",
+            kind.name(),
+            words.join(", ")
+        )),
+    }
 }
 
 /// The contexts that a kind knows; empty where any text will do.

@@ -5,8 +5,11 @@ use std::borrow::Cow;
 use hearth_operators::words::{ActionId, Behavior, Catalog, HomeId, Line, Moment, Time};
 use jiff::tz::TimeZone;
 
+use super::of_path::OfPath;
 use super::records::{Field, Record};
-use crate::time;
+use crate::catalog::is_number;
+use crate::nfc;
+use crate::time::{self, Basis, Reading};
 use crate::zones::Zones;
 
 /// The longest name of a home, device or action, and the longest id, in bytes.
@@ -26,17 +29,28 @@ pub(crate) struct Event<'a> {
     /// The action; may be written `Device:action`.
     pub action: Cow<'a, str>,
     pub id: Option<Cow<'a, str>>,
+    /// How it was written.
+    pub how: How,
+}
+
+/// How an event was written.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct How {
+    /// What told the offset of its time.
+    pub basis: Basis,
+    /// Whether its names were in another Unicode form than the composed one.
+    pub decomposed: bool,
 }
 
 impl<'a> Event<'a> {
-    /// Checks the fields of a record. A time without offset is local in its home's zone.
+    /// Checks the fields of a record of a file whose path `tells` others. A time without offset is local in its home's zone.
     ///
     /// # Errors
     /// The field that is missing, empty, too long or impossible.
-    pub fn check(mut record: Record<'a>, zones: &Zones) -> Result<Self, String> {
+    pub fn check(mut record: Record<'a>, tells: &'a OfPath, zones: &Zones) -> Result<Self, String> {
         let text = std::mem::take(&mut record.time);
-        Event::at(record, |home| {
-            instant(&required(text, "time")?, zones.civil(home))
+        Event::at(record, tells, |home| {
+            reading(&required(text, "time")?, zones.civil(home))
         })
     }
 
@@ -45,11 +59,20 @@ impl<'a> Event<'a> {
     /// # Errors
     /// As [`Event::check`].
     pub fn at(
-        record: Record<'a>,
-        when: impl FnOnce(&str) -> Result<(Time, i16), String>,
+        mut record: Record<'a>,
+        tells: &'a OfPath,
+        when: impl FnOnce(&str) -> Result<Reading, String>,
     ) -> Result<Self, String> {
+        record.fill(tells);
+        let names = [&record.home, &record.device, &record.action];
+        let composed = |name: &&Field| name.0.as_deref().is_none_or(nfc::is_composed);
+        let decomposed = !names.iter().all(composed);
         let home = required(record.home, "home")?;
-        let (time, offset) = when(&home)?;
+        let Reading {
+            time,
+            offset,
+            basis,
+        } = when(&home)?;
         let device = optional(record.device, "device")?;
         let action = required(record.action, "action")?;
         let id = optional(record.id, "id")?;
@@ -60,6 +83,7 @@ impl<'a> Event<'a> {
             device,
             action,
             id,
+            how: How { basis, decomposed },
         })
     }
 
@@ -105,6 +129,12 @@ impl<'a> Event<'a> {
             }
         }
         let (device, action) = self.names()?;
+        // One digit may be a state.
+        if action.len() > 1 && is_number(action) {
+            return Err(format!(
+                "`{action}` of device `{device}` is a measured value, and no action of the catalog"
+            ));
+        }
         Err(if catalog.has_device(device) {
             format!("unknown action `{action}` of device `{device}`: the catalog does not have it")
         } else {
@@ -134,9 +164,13 @@ pub(super) fn possible(time: Time) -> Option<Time> {
 
 /// Reads a time and refuses what no home's clock can mean.
 pub(crate) fn instant(text: &str, zone: &TimeZone) -> Result<(Time, i16), String> {
-    let (time, offset) =
-        time::parse(text, zone).map_err(|what| format!("impossible time: {what}"))?;
-    possible(time).map(|time| (time, offset)).ok_or_else(|| {
+    reading(text, zone).map(|read| (read.time, read.offset))
+}
+
+/// The same, with what told it.
+fn reading(text: &str, zone: &TimeZone) -> Result<Reading, String> {
+    let read = time::read(text, zone).map_err(|what| format!("impossible time: {what}"))?;
+    possible(read.time).map(|_| read).ok_or_else(|| {
         let text = text.trim();
         format!("impossible time: `{text}` is not between the years 1900 and 2200")
     })
@@ -151,7 +185,7 @@ pub(super) fn required<'a>(field: Field<'a>, name: &str) -> Result<Cow<'a, str>,
     Ok(text)
 }
 
-/// A field that may be missing. Its text must be short and free of NUL bytes.
+/// A field that may be missing. Its text must be short and free of NUL bytes; it is given in the composed Unicode form.
 pub(super) fn optional<'a>(field: Field<'a>, name: &str) -> Result<Option<Cow<'a, str>>, String> {
     if let Some(text) = &field.0 {
         if text.len() > LONGEST_NAME {
@@ -165,5 +199,5 @@ pub(super) fn optional<'a>(field: Field<'a>, name: &str) -> Result<Option<Cow<'a
             return Err(format!("field `{name}` holds a NUL byte"));
         }
     }
-    Ok(field.0)
+    Ok(field.0.map(nfc::composed))
 }

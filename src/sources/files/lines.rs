@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use crate::growing::Growing;
+
 /// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
 pub(crate) const LONGEST_LINE: usize = 64 * 1024;
 
@@ -35,6 +37,11 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// Whether the line is no part of the log: it says how far a source of an inbox was read.
+    pub fn is_mark(&self) -> bool {
+        self.bytes.starts_with(br#"{"mark":"#)
+    }
+
     /// Whether the line holds nothing but white space.
     pub fn is_blank(&self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
@@ -180,6 +187,8 @@ impl Lines {
             .take(limit)
             .read_until(b'\n', &mut line.bytes)?;
         if read == 0 {
+            // One that grows may have this line later.
+            self.number -= 1;
             return Ok(false);
         }
         self.offset += read as u64;
@@ -237,6 +246,12 @@ pub(super) struct Input {
 enum Bytes {
     File(File),
     Stdin(io::Stdin),
+    /// Up to where it may be read; it is read up to `at`.
+    Growing {
+        file: File,
+        at: u64,
+        most: Growing,
+    },
 }
 
 /// The bytes of a file, or of standard input for `-`.
@@ -248,11 +263,24 @@ pub(super) fn input(file: &Path, passed: Arc<AtomicU64>) -> io::Result<Input> {
     Ok(Input { bytes, passed })
 }
 
+/// The bytes of a log that grows.
+pub(super) fn growing(file: &Path, most: Growing, passed: Arc<AtomicU64>) -> io::Result<Input> {
+    let file = File::open(file)?;
+    let bytes = Bytes::Growing { file, at: 0, most };
+    Ok(Input { bytes, passed })
+}
+
 impl Read for Input {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let read = match &mut self.bytes {
             Bytes::File(file) => file.read(buffer)?,
             Bytes::Stdin(stdin) => stdin.read(buffer)?,
+            Bytes::Growing { file, at, most } => {
+                let left = most.length().saturating_sub(*at);
+                let read = file.take(left).read(buffer)?;
+                *at += read as u64;
+                read
+            }
         };
         self.passed.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
@@ -265,6 +293,10 @@ impl Seek for Input {
         match &mut self.bytes {
             Bytes::File(file) => file.seek(to),
             Bytes::Stdin(_) => Err(io::ErrorKind::NotSeekable.into()),
+            Bytes::Growing { file, at, .. } => {
+                *at = file.seek(to)?;
+                Ok(*at)
+            }
         }
     }
 }

@@ -4,19 +4,26 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearth_operators::words::{Behavior, Line};
-use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::event::Event;
+use super::learnt::{Learnt, Standing};
 use super::lines::{self, Behind, Lines, Text};
+use super::manner::Manner;
+use super::of_path::OfPath;
 use super::options::Options;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
 use super::records::{self, Columns, CsvRecord};
+use super::twice::Twice;
 use super::{Rejected, SourceError, display_name, told};
+use crate::config::Keys;
+use crate::growing::Growing;
+use crate::home_names::HomeNames;
 use crate::sources::source::{Position, Told};
+use crate::time::Basis;
 use crate::zones::Zones;
 
 /// An event log as a stream of behaviours.
@@ -34,6 +41,7 @@ use crate::zones::Zones;
 ///     catalogs: hearth_operators::words::Catalogs::shared(std::sync::Arc::new(serde_json::from_str(catalog)?)),
 ///     homes: Default::default(),
 ///     zones: hearth::zones::Zones::new(None),
+///     keys: Default::default(),
 /// };
 /// let mut log = EventLog::open(&[file], options)?;
 /// let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
@@ -45,47 +53,18 @@ use crate::zones::Zones;
 pub struct EventLog {
     events: Events,
     options: Options,
-    /// Whether all times so far were of UTC.
-    utc: UtcOnly,
+    /// How it is written.
+    manner: Manner,
+    /// Which of two hours local times are of.
+    twice: Twice,
     /// An error met after some lines of a call: the next call returns it.
     postponed: Option<SourceError>,
     /// What people say, read since it was last taken.
     told: Told,
     /// The last line read.
     last: Line,
-}
-
-/// Whether all times of a log were written in UTC. Clones share it.
-#[derive(Clone, Debug, Default)]
-pub struct UtcOnly(Arc<AtomicU8>);
-
-impl Serialize for UtcOnly {
-    fn serialize<S: Serializer>(&self, to: S) -> Result<S::Ok, S::Error> {
-        self.0.load(Ordering::Relaxed).serialize(to)
-    }
-}
-
-impl<'de> Deserialize<'de> for UtcOnly {
-    fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
-        Ok(UtcOnly(Arc::new(u8::deserialize(from)?.into())))
-    }
-}
-
-impl UtcOnly {
-    const YES: u8 = 1;
-    const NO: u8 = 2;
-
-    /// Whether there were any times, all of UTC.
-    pub fn holds(&self) -> bool {
-        self.0.load(Ordering::Relaxed) == Self::YES
-    }
-
-    /// Some times are, or are not.
-    fn see(&self, utc: bool) {
-        let all = utc && self.0.load(Ordering::Relaxed) != Self::NO;
-        let known = if all { Self::YES } else { Self::NO };
-        self.0.store(known, Ordering::Relaxed);
-    }
+    /// Of a log that grows: whose vocabulary grows with it.
+    learnt: Option<Learnt>,
 }
 
 impl EventLog {
@@ -95,13 +74,46 @@ impl EventLog {
     /// The first file that is missing, unreadable, of unknown format or without a usable header.
     pub fn open(files: &[PathBuf], options: Options) -> Result<Self, SourceError> {
         Ok(EventLog {
-            events: Events::open(files)?,
+            events: Events::open(files, &options.keys)?,
             options,
-            utc: UtcOnly::default(),
+            manner: Manner::default(),
+            twice: Twice::default(),
             postponed: None,
             told: Told::default(),
             last: Line { file: 0, line: 0 },
+            learnt: None,
         })
+    }
+
+    /// Opens a log of JSON Lines that is appended to: where it ends for now, a call reads nothing, and a later one may. Before a line
+    /// that names what was not `learnt`, it is read no further.
+    ///
+    /// # Errors
+    /// It is missing or unreadable.
+    pub fn grows(
+        file: &Path,
+        growing: &Growing,
+        options: Options,
+        learnt: Option<Learnt>,
+    ) -> Result<Self, SourceError> {
+        Ok(EventLog {
+            events: Events::grow(file, &options.keys, growing)?,
+            learnt,
+            ..Self::open(&[], options)?
+        })
+    }
+
+    /// Of a log that grows: whether it was read up to something that was not learnt.
+    pub fn is_lacking(&self) -> bool {
+        self.learnt.as_ref().is_some_and(Learnt::is_lacking)
+    }
+
+    /// Of a log that grows: how far its bytes were read.
+    pub fn bytes_read(&self) -> u64 {
+        match &self.events.open {
+            Some(Open::Text { lines, .. }) => lines.behind().offset,
+            _ => 0,
+        }
     }
 
     /// Reads up to `n` lines, appending a behaviour or a reject for each. Returns how many lines were read, 0 at the end.
@@ -132,9 +144,9 @@ impl EventLog {
         std::mem::take(&mut self.told)
     }
 
-    /// Tells, also once the log is read elsewhere, whether all its times were written in UTC.
-    pub fn utc(&self) -> UtcOnly {
-        self.utc.clone()
+    /// Tells, also once the log is read elsewhere, how it is written.
+    pub fn manner(&self) -> Manner {
+        self.manner.clone()
     }
 
     /// Gives instants the offset that their homes' clocks show.
@@ -181,23 +193,41 @@ impl EventLog {
             catalogs,
             homes,
             zones,
+            keys: _,
         } = options;
         let told = &mut self.told;
-        let utc = &self.utc;
-        let known = |event: Result<Event<'_>, String>, line| {
-            let event = event?;
+        let (manner, twice) = (&self.manner, &mut self.twice);
+        let learnt = self.learnt.as_ref();
+        // Without a reason: it names what is new.
+        let mut known = |event: Result<Event<'_>, String>, line| {
+            let mut event = event?;
             let home = homes.find(&event.home);
-            let action = event.action(home.map_or(catalogs.others(), |home| catalogs.of(home)))?;
+            let catalog = home.map_or(catalogs.others(), |home| catalogs.of(home));
+            let standing = learnt.map_or(Standing::Given, |learnt| learnt.standing(home));
+            let action = event.action(catalog);
+            let new = match standing {
+                Standing::Given => false,
+                Standing::Learnt => action.is_err(),
+                Standing::New => true,
+            };
+            if new && event.names().is_ok() {
+                return Err(None);
+            }
+            let action = action?;
             let home = home.unwrap_or_else(|| homes.intern(&event.home));
-            utc.see(event.offset == 0);
+            if event.how.basis == Basis::Clock {
+                let read = (event.time, event.offset);
+                (event.time, event.offset) = twice.settle(home, read, zones.civil(&event.home));
+            }
+            manner.event(&event);
             Ok(event.behavior(home, action, line))
         };
-        while let Some((file, name, open)) = self.events.current()? {
+        while let Some((file, (name, tells), open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
                     let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
                     if read > 0 {
-                        utc.see(log.is_utc());
+                        manner.times(log.is_utc());
                     }
                     self.last = Line {
                         file,
@@ -210,21 +240,28 @@ impl EventLog {
                     if read {
                         let line = log.line();
                         self.last = Line { file, line };
-                        let known = known(log.event(zones), self.last);
+                        let known = known(log.event(tells, zones), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => rejected.push(log.rejected(name, reason)),
+                            Err(reason) => {
+                                rejected.push(log.rejected(name, reason.unwrap_or_default()));
+                            }
                         }
                     }
                     usize::from(read)
                 }
                 Open::Text { .. } => {
-                    let last = &mut self.last;
+                    if learnt.is_some_and(Learnt::is_lacking) {
+                        return Ok(0);
+                    }
+                    let (last, mut lacks) = (&mut self.last, false);
+                    let before = self.events.behind;
                     let read = self.events.line(zones, |event, line, text, file| {
-                        *last = line;
+                        let before = std::mem::replace(last, line);
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
-                            Err(reason) => match told::say(text, line, options) {
+                            Err(None) => (lacks, *last) = (true, before),
+                            Err(Some(reason)) => match told::say(text, line, options) {
                                 Some(Ok(notice)) => told.hear(notice),
                                 Some(Err((of, reason))) => {
                                     told.refuse(of, Rejected::new(text, file, reason));
@@ -233,10 +270,16 @@ impl EventLog {
                             },
                         }
                     });
-                    usize::from(read?)
+                    let read = read?;
+                    if lacks {
+                        self.events.behind = before;
+                        learnt.into_iter().for_each(Learnt::lack);
+                        return Ok(0);
+                    }
+                    usize::from(read)
                 }
             };
-            if read > 0 {
+            if read > 0 || self.events.grows() {
                 return Ok(read);
             }
             self.events.finish_file();
@@ -254,19 +297,42 @@ impl EventLog {
 
     /// How far the log is read.
     pub fn position(&self) -> Position {
-        self.events.position(self.last)
+        Position {
+            remembers: self.twice.remembers(),
+            ..self.events.position(self.last)
+        }
     }
 
-    /// Goes on where the log was read up to, its times until then being such; of it nothing was read yet. What was read before is
-    /// not read again, but for what must be decompressed.
+    /// Goes on where the log was read up to, written until then in this manner; of it nothing was read yet. What was read before is
+    /// not read again, but for what must be decompressed, or where a clock stands in the hour that comes twice.
     ///
     /// # Errors
     /// The file of that position cannot be read, or ends before it.
-    pub fn go_to(&mut self, position: Position, utc: UtcOnly) -> Result<(), SourceError> {
+    pub fn go_to(&mut self, position: Position, manner: Manner) -> Result<(), SourceError> {
         let Position { file, line, .. } = position;
-        self.last = Line { file, line };
-        self.utc = utc;
+        self.manner = manner;
+        let behind = Line { file, line };
+        if position.remembers {
+            return self.read_up_to(behind);
+        }
+        self.last = behind;
         self.events.go_to(position)
+    }
+
+    /// Reads lines into nothing: they were read before, and so was what breaks off among them.
+    fn read_up_to(&mut self, line: Line) -> Result<(), SourceError> {
+        let (mut behaviors, mut rejected) = (Vec::new(), Vec::new());
+        while self.last < line {
+            match self.read(1, &mut behaviors, &mut rejected) {
+                Ok(0) => break,
+                Ok(_) | Err(SourceError::Broken { .. } | SourceError::Damaged { .. }) => {}
+                Err(error) => return Err(error),
+            }
+            behaviors.clear();
+            rejected.clear();
+            self.told = Told::default();
+        }
+        Ok(())
     }
 
     /// Bytes of all files; `None` if one of them has no length (standard input, a pipe).
@@ -288,16 +354,23 @@ pub(crate) struct Events {
     /// Which one that is.
     text: u32,
     progress: Arc<AtomicU64>,
+    keys: Keys,
 }
 
 struct LogFile {
     path: PathBuf,
     name: String,
+    tells: OfPath,
     /// Bytes, where it is a regular file.
     length: Option<u64>,
     /// What was opened at the check and cannot be opened again.
     pipe: Option<Open>,
+    /// Of one that is appended to: how far it may be read.
+    growing: Option<Growing>,
 }
+
+/// The file being read.
+type Current<'a> = (u32, (&'a str, &'a OfPath), &'a mut Open);
 
 enum Open {
     Text { lines: Lines, format: Format },
@@ -314,11 +387,12 @@ enum Format {
 
 impl Events {
     /// Opens a log; see [`EventLog::open`].
-    pub fn open(files: &[PathBuf]) -> Result<Self, SourceError> {
+    pub fn open(files: &[PathBuf], keys: &Keys) -> Result<Self, SourceError> {
         let progress = Arc::new(AtomicU64::new(0));
         let mut log = Vec::with_capacity(files.len());
         for path in files {
             let name = display_name(path);
+            let tells = OfPath::read(path, keys);
             let unreadable = |error| SourceError::Unreadable {
                 file: display_name(path),
                 error,
@@ -338,27 +412,57 @@ impl Events {
             let regular = metadata.filter(fs::Metadata::is_file);
             let pipe = if regular.is_some() {
                 // Opened once to check it, and again when its turn comes: a log may be of more files than may be open.
-                Open::new(path, &name, true, Arc::default())?;
+                Open::new(path, (&name, true), (keys, &tells), Arc::default())?;
                 None
             } else {
-                Some(Open::new(path, &name, false, progress.clone())?)
+                let shape = (keys, &tells);
+                Some(Open::new(path, (&name, false), shape, progress.clone())?)
             };
             log.push(LogFile {
                 path: path.clone(),
                 name,
+                tells,
                 length: regular.map(|file| file.len()),
                 pipe,
+                growing: None,
             });
         }
-        Ok(Events {
-            files: log,
+        Ok(Events::of(log, keys.clone(), progress))
+    }
+
+    fn of(files: Vec<LogFile>, keys: Keys, progress: Arc<AtomicU64>) -> Self {
+        Events {
+            files,
             current: 0,
             open: None,
             line: Text::default(),
             behind: Behind::default(),
             text: 0,
             progress,
-        })
+            keys,
+        }
+    }
+
+    /// Opens a log of JSON Lines that is appended to; see [`EventLog::grows`].
+    pub fn grow(file: &Path, keys: &Keys, growing: &Growing) -> Result<Self, SourceError> {
+        let progress = Arc::default();
+        let name = display_name(file);
+        let open = Open::growing(file, &name, growing, &progress)?;
+        let file = LogFile {
+            path: file.to_owned(),
+            name,
+            tells: OfPath::default(),
+            length: None,
+            pipe: Some(open),
+            growing: Some(growing.clone()),
+        };
+        Ok(Events::of(vec![file], keys.clone(), progress))
+    }
+
+    /// Whether the file being read is appended to.
+    fn grows(&self) -> bool {
+        let file = self.files.get(self.current);
+        file.is_some_and(|file| file.growing.is_some())
     }
 
     /// Where a log that was read to its end is read on when it has grown; what is not text does not grow.
@@ -383,6 +487,7 @@ impl Events {
             offset,
             number,
             unended,
+            ..Position::default()
         }
     }
 
@@ -397,8 +502,9 @@ impl Events {
         let before: u64 = before.filter_map(|file| file.length).sum();
         let progress = self.progress.clone();
         progress.store(before, Ordering::Relaxed);
-        let path = self.files.get(self.current).map(|file| file.path.clone());
-        let (Some(path), Some((_, name, open))) = (path, self.current()?) else {
+        let file = self.files.get(self.current);
+        let file = file.map(|file| (file.path.clone(), file.growing.clone()));
+        let (Some((path, growing)), Some((_, (name, _), open))) = (file, self.current()?) else {
             return Ok(());
         };
         let unreadable = |error| SourceError::Unreadable {
@@ -414,7 +520,11 @@ impl Events {
                     number: position.number,
                     unended: position.unended,
                 };
-                let input = lines::input(&path, progress).map_err(unreadable)?;
+                let input = match growing {
+                    Some(growing) => lines::growing(&path, growing, progress),
+                    None => lines::input(&path, progress),
+                };
+                let input = input.map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
                 self.text = position.file;
@@ -437,13 +547,13 @@ impl Events {
                 take(event);
             }
         };
-        while let Some((_, name, open)) = self.current()? {
+        while let Some((_, (name, tells), open)) = self.current()? {
             let read = match open {
                 Open::Packed(log) => log.next(name, |event| give(event.map_err(|r| r.reason)))?,
                 Open::Parquet(log) => {
                     let read = log.advance(name)?;
                     if read {
-                        give(log.event(zones));
+                        give(log.event(tells, zones));
                     }
                     read
                 }
@@ -457,15 +567,19 @@ impl Events {
         Ok(false)
     }
 
-    /// The file being read, opened: its index, its name and its reader. `None` at the end of the log.
-    fn current(&mut self) -> Result<Option<(u32, &str, &mut Open)>, SourceError> {
+    /// The file being read, opened: its index, its name and what its path tells, and its reader. `None` at the end of the log.
+    fn current(&mut self) -> Result<Option<Current<'_>>, SourceError> {
         let Some(file) = self.files.get_mut(self.current) else {
             return Ok(None);
         };
         if self.open.is_none() {
             let opened = match file.pipe.take() {
                 Some(pipe) => Ok(pipe),
-                None => Open::new(&file.path, &file.name, true, self.progress.clone()),
+                None => {
+                    let shape = (&self.keys, &file.tells);
+                    let named = (&*file.name, true);
+                    Open::new(&file.path, named, shape, self.progress.clone())
+                }
             };
             match opened {
                 Ok(open) => self.open = Some(open),
@@ -476,7 +590,8 @@ impl Events {
             }
         }
         let open = self.open.as_mut();
-        Ok(open.map(|open| (self.current as u32, &*file.name, open)))
+        let of = (&*file.name, &file.tells);
+        Ok(open.map(|open| (self.current as u32, of, open)))
     }
 
     /// Reads the next counted line of the file being read, a file of text, and gives `take` its event (or what is wrong
@@ -487,7 +602,7 @@ impl Events {
         take: impl FnOnce(Result<Event<'_>, String>, Line, &Text, &str),
     ) -> Result<bool, SourceError> {
         let file = self.current as u32;
-        let (Some(LogFile { name, .. }), Some(Open::Text { lines, format })) =
+        let (Some(LogFile { name, tells, .. }), Some(Open::Text { lines, format })) =
             (self.files.get(self.current), &mut self.open)
         else {
             return Ok(false);
@@ -505,6 +620,7 @@ impl Events {
                 }
                 Ok(false) => return Ok(false),
                 Ok(true) if self.line.is_blank() && !self.line.too_long => {}
+                Ok(true) if self.line.is_mark() && matches!(format, Format::JsonLines) => {}
                 Ok(true) => break,
             }
         }
@@ -513,8 +629,8 @@ impl Events {
         self.text = file;
         match format {
             Format::JsonLines => {
-                let event =
-                    records::event(&self.line).and_then(|record| Event::check(record, zones));
+                let record = records::event(&self.line, &self.keys);
+                let event = record.and_then(|record| Event::check(record, tells, zones));
                 self.behind = lines.behind();
                 take(event, place, &self.line, name);
             }
@@ -522,11 +638,11 @@ impl Events {
             Format::Csv(None) => return Ok(false),
             Format::Csv(Some(columns)) => {
                 let first = std::mem::take(&mut self.line);
-                let record = CsvRecord::complete(first, lines);
+                let record = CsvRecord::complete(first, lines, columns);
                 self.behind = lines.behind();
                 let event = record
                     .fields(columns)
-                    .and_then(|fields| Event::check(fields, zones));
+                    .and_then(|fields| Event::check(fields, tells, zones));
                 take(event, place, &record.text, name);
                 // Its buffer serves again.
                 self.line = record.text;
@@ -542,12 +658,29 @@ impl Events {
 }
 
 impl Open {
+    /// Opens a log of JSON Lines that is appended to.
+    fn growing(
+        path: &Path,
+        name: &str,
+        growing: &Growing,
+        progress: &Arc<AtomicU64>,
+    ) -> Result<Self, SourceError> {
+        let input = lines::growing(path, growing.clone(), progress.clone());
+        let lines = input.and_then(Lines::new);
+        let lines = lines.map_err(|error| SourceError::Unreadable {
+            file: name.to_owned(),
+            error,
+        })?;
+        let format = Format::JsonLines;
+        Ok(Open::Text { lines, format })
+    }
+
     /// Opens a file and finds its format: by its name where that is `named`, else by its first character. Reads the
     /// header of a CSV file.
     fn new(
         path: &Path,
-        name: &str,
-        named: bool,
+        (name, named): (&str, bool),
+        (keys, tells): (&Keys, &OfPath),
         progress: Arc<AtomicU64>,
     ) -> Result<Self, SourceError> {
         let unreadable = |error| SourceError::Unreadable {
@@ -568,7 +701,7 @@ impl Open {
         };
         if start.starts_with(parquet::MAGIC) || ends("parquet") {
             let file = seekable(path, start, input).map_err(unreadable)?;
-            let log = ParquetReader::new(file, name, progress)?;
+            let log = ParquetReader::new(file, name, (keys, tells), progress)?;
             return Ok(Open::Parquet(Box::new(log)));
         }
         let named_packed = ends("hlog");
@@ -605,7 +738,8 @@ impl Open {
                 break None;
             }
             if header.too_long || !header.is_blank() {
-                let columns = Columns::parse(&header).map_err(|reason| SourceError::Header {
+                let columns = Columns::parse(&header, keys, tells);
+                let columns = columns.map_err(|reason| SourceError::Header {
                     file: name.to_owned(),
                     line: header.number,
                     reason,
@@ -637,15 +771,22 @@ fn seekable(path: &Path, start: Vec<u8>, input: impl Read) -> io::Result<fs::Fil
 /// A log breaks off, or `give` fails.
 pub(crate) fn copy(
     files: &[PathBuf],
-    zones: &Zones,
+    (zones, keys): (&Zones, &Keys),
     mut give: impl FnMut(Result<Event<'_>, Rejected>) -> io::Result<()>,
 ) -> Result<(u64, u64), SourceError> {
-    let mut events = Events::open(files)?;
+    let mut events = Events::open(files, keys)?;
+    let (homes, mut twice) = (HomeNames::default(), Twice::default());
     let (mut copied, mut refused) = (0, 0);
     let mut failed = Ok(());
-    while let Some((_, name, open)) = events.current()? {
+    while let Some((_, (name, tells), open)) = events.current()? {
         let name = name.to_owned();
-        let mut take = |event: Result<Event<'_>, Rejected>| {
+        let mut take = |mut event: Result<Event<'_>, Rejected>| {
+            if let Ok(event) = &mut event
+                && event.how.basis == Basis::Clock
+            {
+                let (home, read) = (homes.intern(&event.home), (event.time, event.offset));
+                (event.time, event.offset) = twice.settle(home, read, zones.civil(&event.home));
+            }
             *(if event.is_ok() {
                 &mut copied
             } else {
@@ -662,7 +803,7 @@ pub(crate) fn copy(
                 let more = log.advance(&name)?;
                 if more {
                     take(
-                        log.event(zones)
+                        log.event(tells, zones)
                             .map_err(|reason| log.rejected(&name, reason)),
                     );
                 }
@@ -682,6 +823,15 @@ pub(crate) fn copy(
     Ok((copied, refused))
 }
 
+/// Whether a file's name is that of a log.
+pub(in crate::sources) fn is_log(file: &Path) -> bool {
+    let ends = |with: &str| {
+        file.extension()
+            .is_some_and(|e| e.eq_ignore_ascii_case(with))
+    };
+    is_csv(file).is_some() || ends("parquet") || ends("hlog")
+}
+
 /// The format of a log as its name tells it: `csv`, `jsonl`, `parquet` or `binary`.
 pub fn format_name(file: &Path) -> &'static str {
     match is_csv(file) {
@@ -699,7 +849,7 @@ fn is_csv(path: &Path) -> Option<bool> {
         .strip_suffix(".gz")
         .or_else(|| name.strip_suffix(".zst"));
     match bare.unwrap_or(&name).rsplit_once('.')?.1 {
-        "csv" => Some(true),
+        "csv" | "tsv" => Some(true),
         "jsonl" | "ndjson" | "json" => Some(false),
         _ => None,
     }

@@ -1,21 +1,28 @@
 //! Event logs (JSON Lines and CSV; plain, gzip or zstd; packed; Parquet; files or standard input) and contexts, and the
 //! writing of logs.
 //!
+//! What is not said in a log itself, how its columns are called, is in [`Keys`](crate::config::Keys).
+//!
 //! Limits: a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
 
 mod apart;
 mod contexts;
 mod event;
+mod learnt;
 mod lines;
 mod log;
+mod manner;
+mod of_path;
 mod options;
 mod packed;
 mod parquet;
 mod records;
 mod source;
+mod taken;
 #[cfg(test)]
 mod tests;
 mod told;
+mod twice;
 mod writer;
 
 use std::io::{self, Read, Write};
@@ -27,12 +34,16 @@ use super::source::Rejected;
 pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
 pub use event::LONGEST_NAME;
-pub(crate) use event::{Event, instant};
-pub use log::{EventLog, UtcOnly, format_name};
+pub(crate) use event::{Event, How, instant};
+pub use learnt::Learnt;
+pub(super) use log::is_log;
+pub use log::{EventLog, format_name};
 pub(crate) use log::{Events, copy};
+pub use manner::Manner;
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;
+pub use taken::{Kind, taken};
 pub use told::read_told;
 pub use writer::LogFormat;
 pub(crate) use writer::LogWriter;

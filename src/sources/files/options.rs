@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use hearth_operators::words::Catalogs;
 
+use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
 
@@ -16,4 +17,6 @@ pub struct Options {
     pub homes: HomeNames,
     /// Where times are local.
     pub zones: Zones,
+    /// What the fields of an event are called.
+    pub keys: Keys,
 }

@@ -3,26 +3,84 @@
 use std::borrow::Cow;
 use std::collections::VecDeque;
 
-use serde::{Deserialize, Serialize};
+use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess};
+use serde::{Deserialize, Deserializer, Serialize};
 
 use super::lines::{LONGEST_LINE, Lines, Text};
+use super::of_path::OfPath;
+use crate::config::{Key, Keys};
 
 /// The fields of an event as a line gives them. Fields that Hearth does not know are ignored.
-#[derive(Debug, Default, Deserialize, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(crate) struct Record<'a> {
-    #[serde(borrow, default)]
     pub home: Field<'a>,
-    #[serde(borrow, default)]
     pub time: Field<'a>,
-    #[serde(borrow, default)]
     pub device: Field<'a>,
-    #[serde(borrow, default)]
     pub action: Field<'a>,
-    #[serde(borrow, default)]
     pub id: Field<'a>,
 }
 
-/// A text field, borrowed from the line where it holds no escapes; `None` where it is missing or `null`.
+impl<'a> Record<'a> {
+    /// Fills in what it does not say itself, and its file's path does.
+    pub fn fill(&mut self, tells: &'a OfPath) {
+        for (field, told) in [
+            (&mut self.home, &tells.home),
+            (&mut self.device, &tells.device),
+            (&mut self.action, &tells.action),
+        ] {
+            if let (None, Some(told)) = (&field.0, told) {
+                *field = Field(Some(told.as_str().into()));
+            }
+        }
+    }
+
+    fn field(&mut self, key: Key) -> &mut Field<'a> {
+        match key {
+            Key::Home => &mut self.home,
+            Key::Time => &mut self.time,
+            Key::Device => &mut self.device,
+            Key::Action => &mut self.action,
+            Key::Id => &mut self.id,
+        }
+    }
+}
+
+/// Reads a record whose fields are called like this.
+struct Called<'k>(&'k Keys);
+
+impl<'de> DeserializeSeed<'de> for Called<'_> {
+    type Value = Record<'de>;
+    fn deserialize<D: Deserializer<'de>>(self, deserializer: D) -> Result<Record<'de>, D::Error> {
+        deserializer.deserialize_map(self)
+    }
+}
+
+impl<'de> serde::de::Visitor<'de> for Called<'_> {
+    type Value = Record<'de>;
+    fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("an event")
+    }
+    fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
+        let mut record = Record::default();
+        let mut met = [false; 5];
+        while let Some(Field(name)) = map.next_key()? {
+            let name = name.unwrap_or_default();
+            match self.0.find(&name) {
+                Some(key) if std::mem::replace(&mut met[key as usize], true) => {
+                    return Err(A::Error::custom(format!("duplicate field `{name}`")));
+                }
+                Some(key) => *record.field(key) = map.next_value()?,
+                None => {
+                    map.next_value::<IgnoredAny>()?;
+                }
+            }
+        }
+        Ok(record)
+    }
+}
+
+/// A text field, borrowed from the line where it holds no escapes; `None` where it is missing or `null`. A number and a truth
+/// value count as the text that they are written as.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Field<'a>(pub Option<Cow<'a, str>>);
 
@@ -32,7 +90,7 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
         impl<'de> serde::de::Visitor<'de> for Visitor {
             type Value = Field<'de>;
             fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a text")
+                f.write_str("a text or a number")
             }
             fn visit_borrowed_str<E>(self, text: &'de str) -> Result<Self::Value, E> {
                 Ok(Field(Some(Cow::Borrowed(text))))
@@ -42,6 +100,18 @@ impl<'de: 'a, 'a> Deserialize<'de> for Field<'a> {
             }
             fn visit_unit<E>(self) -> Result<Self::Value, E> {
                 Ok(Field(None))
+            }
+            fn visit_bool<E>(self, value: bool) -> Result<Self::Value, E> {
+                Ok(Field(Some(if value { "true" } else { "false" }.into())))
+            }
+            fn visit_u64<E>(self, number: u64) -> Result<Self::Value, E> {
+                Ok(Field(Some(number.to_string().into())))
+            }
+            fn visit_i64<E>(self, number: i64) -> Result<Self::Value, E> {
+                Ok(Field(Some(number.to_string().into())))
+            }
+            fn visit_f64<E>(self, number: f64) -> Result<Self::Value, E> {
+                Ok(Field(Some(number.to_string().into())))
             }
         }
         deserializer.deserialize_any(Visitor)
@@ -75,14 +145,24 @@ impl Shown<'_> {
 ///
 /// # Errors
 /// What is wrong with the line.
-pub(crate) fn event(line: &Text) -> Result<Record<'_>, String> {
-    match quick(line) {
+pub(crate) fn event<'a>(line: &'a Text, keys: &Keys) -> Result<Record<'a>, String> {
+    let quick = if keys.usual() { quick(line) } else { None };
+    match quick {
         Some(record) => Ok(record),
-        None => json(line),
+        None => thorough(line, keys),
     }
 }
 
-/// The usual form, the known keys once each with texts that need no unescaping: several times quicker than [`json`], which
+/// Any form of JSON.
+fn thorough<'a>(line: &'a Text, keys: &Keys) -> Result<Record<'a>, String> {
+    object(line, |text| {
+        let mut json = serde_json::Deserializer::from_str(text);
+        let record = Called(keys).deserialize(&mut json)?;
+        json.end().map(|()| record)
+    })
+}
+
+/// The usual form, the known keys once each with texts that need no unescaping: several times quicker than [`thorough`], which
 /// decides wherever this is in doubt (`None`).
 fn quick(line: &Text) -> Option<Record<'_>> {
     let text = utf8(line).ok()?;
@@ -131,12 +211,19 @@ fn quoted(text: &str) -> Option<(&str, &str)> {
 /// # Errors
 /// What is wrong with the line.
 pub(crate) fn json<'a, T: Deserialize<'a>>(line: &'a Text) -> Result<T, String> {
+    object(line, serde_json::from_str)
+}
+
+fn object<'a, T>(
+    line: &'a Text,
+    read: impl FnOnce(&'a str) -> serde_json::Result<T>,
+) -> Result<T, String> {
     let text = utf8(line)?;
     // Serde would also take an array for a struct.
     if !text.trim_start().starts_with('{') {
         return Err("the line is no JSON object".into());
     }
-    serde_json::from_str(text).map_err(|error| {
+    read(text).map_err(|error| {
         let column = error.column();
         let message = error.to_string();
         // The position that the message ends with counts lines inside this line.
@@ -157,7 +244,10 @@ fn utf8(line: &Text) -> Result<&str, String> {
 /// Where a CSV file keeps each field, as its header says.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Columns {
-    home: usize,
+    /// What stands between two fields.
+    separator: u8,
+    /// `None` where the file's path tells it.
+    home: Option<usize>,
     time: usize,
     device: Option<usize>,
     action: usize,
@@ -167,30 +257,52 @@ pub(crate) struct Columns {
 }
 
 impl Columns {
-    /// Reads a header: `home,time,device,action,id` in any order; `id` may be missing, and `device` where each action is
-    /// written `Device:action`. Other columns are ignored.
+    /// Reads a header: the names of fields in any order, between commas, semicolons, tabs or bars, whichever makes an event of
+    /// it; `id` may be missing, `device` where each action is written `Device:action`, and `home` where the path `tells` it.
+    /// Other columns are ignored.
     ///
     /// # Errors
     /// The column that is missing or stands twice.
-    pub fn parse(header: &Text) -> Result<Self, String> {
-        let Some(names) = split(utf8(header)?) else {
+    pub fn parse(header: &Text, keys: &Keys, tells: &OfPath) -> Result<Self, String> {
+        let text = utf8(header)?;
+        let separators = *b",;\t|";
+        let mut all = separators.map(|separator| Self::parted(text, separator, keys, tells));
+        let likely = separators.map(|separator| text.matches(char::from(separator)).count());
+        let most = (0..all.len()).max_by_key(|&i| (all[i].is_ok(), likely[i], all.len() - i));
+        std::mem::replace(&mut all[most.unwrap_or(0)], Err(String::new()))
+    }
+
+    fn parted(text: &str, separator: u8, keys: &Keys, tells: &OfPath) -> Result<Self, String> {
+        let Some(names) = split(text, separator) else {
             return Err("its quotes do not close".into());
         };
-        let find = |name: &str| {
-            let mut places =
-                (0..names.len()).filter(|&i| names[i].trim().eq_ignore_ascii_case(name));
+        let find = |key: Key| {
+            let name = keys.of(key);
+            let called = |i: &usize| names[*i].trim().eq_ignore_ascii_case(name);
+            let mut places = (0..names.len()).filter(called);
             match (places.next(), places.next()) {
                 (_, Some(_)) => Err(format!("column `{name}` stands in it twice")),
-                (place, None) => Ok(place),
+                (place, None) => Ok(place.filter(|_| keys.is(key, name))),
             }
         };
-        let need = |name: &str| find(name)?.ok_or_else(|| format!("it has no column `{name}`"));
+        let need = |key: Key| {
+            let names = || names.iter().map(|name| name.trim()).collect::<Vec<_>>();
+            let missing = || {
+                let (has, name) = (names().join(", "), keys.of(key));
+                format!("it has no column `{name}`, but {has}")
+            };
+            find(key)?.ok_or_else(missing)
+        };
         Ok(Columns {
-            home: need("home")?,
-            time: need("time")?,
-            device: find("device")?,
-            action: need("action")?,
-            id: find("id")?,
+            separator,
+            home: match tells.home {
+                Some(_) => find(Key::Home)?,
+                None => Some(need(Key::Home)?),
+            },
+            time: need(Key::Time)?,
+            device: find(Key::Device)?,
+            action: need(Key::Action)?,
+            id: find(Key::Id)?,
             count: names.len(),
         })
     }
@@ -198,7 +310,7 @@ impl Columns {
     /// Puts a field where its column belongs.
     fn put<'a>(&self, column: usize, field: Cow<'a, str>, record: &mut Record<'a>) {
         let place = match Some(column) {
-            column if column == Some(self.home) => &mut record.home,
+            column if column == self.home => &mut record.home,
             column if column == Some(self.time) => &mut record.time,
             column if column == self.device => &mut record.device,
             column if column == Some(self.action) => &mut record.action,
@@ -221,7 +333,8 @@ impl CsvRecord {
     ///
     /// A quoted field may hold line breaks, so a stray quote could swallow what follows. Where the quotes of a record do
     /// not close properly, only its first line is refused, and the lines after it are read again on their own.
-    pub fn complete(first: Text, lines: &mut Lines) -> Self {
+    pub fn complete(first: Text, lines: &mut Lines, columns: &Columns) -> Self {
+        let separator = columns.separator;
         let mut record = CsvRecord {
             text: first,
             quoting: None,
@@ -230,7 +343,7 @@ impl CsvRecord {
             return record;
         }
         let mut scan = Scan::FieldStart;
-        scan.over(&record.text.bytes);
+        scan.over(&record.text.bytes, separator);
         if scan == Scan::Broken {
             record.quoting = Some("a quote stands inside an unquoted field or after a quoted one");
             return record;
@@ -248,8 +361,8 @@ impl CsvRecord {
             if fits {
                 record.text.bytes.push(b'\n');
                 record.text.bytes.extend_from_slice(&next.bytes);
-                scan.over(b"\n");
-                scan.over(&next.bytes);
+                scan.over(b"\n", separator);
+                scan.over(&next.bytes, separator);
             }
             if read {
                 taken.push_back(next);
@@ -279,7 +392,7 @@ impl CsvRecord {
         let mut record = Record::default();
         let mut count = 0;
         if text.contains('"') {
-            let Some(fields) = split(text) else {
+            let Some(fields) = split(text, columns.separator) else {
                 return Err("malformed CSV: a quoted field is not closed".into());
             };
             for field in fields {
@@ -287,7 +400,7 @@ impl CsvRecord {
                 count += 1;
             }
         } else {
-            for field in text.split(',') {
+            for field in text.split(char::from(columns.separator)) {
                 columns.put(count, Cow::Borrowed(field), &mut record);
                 count += 1;
             }
@@ -314,14 +427,14 @@ enum Scan {
 }
 
 impl Scan {
-    fn over(&mut self, bytes: &[u8]) {
+    fn over(&mut self, bytes: &[u8], separator: u8) {
         for &byte in bytes {
             *self = match (*self, byte) {
                 (Scan::Broken, _) => return,
                 (Scan::FieldStart | Scan::QuoteInQuoted, b'"') => Scan::Quoted,
                 (Scan::Quoted, b'"') => Scan::QuoteInQuoted,
                 (Scan::Quoted, _) => Scan::Quoted,
-                (_, b',') => Scan::FieldStart,
+                (_, byte) if byte == separator => Scan::FieldStart,
                 (Scan::Unquoted, b'"') | (Scan::QuoteInQuoted, _) => Scan::Broken,
                 (Scan::FieldStart | Scan::Unquoted, _) => Scan::Unquoted,
             };
@@ -330,13 +443,15 @@ impl Scan {
 }
 
 /// Splits a record whose quotes [`Scan`] found to be in order. `None` where they do not close.
-fn split(text: &str) -> Option<Vec<Cow<'_, str>>> {
+fn split(text: &str, separator: u8) -> Option<Vec<Cow<'_, str>>> {
     if !text.contains('"') {
-        return Some(text.split(',').map(Cow::Borrowed).collect());
+        let fields = text.split(char::from(separator));
+        return Some(fields.map(Cow::Borrowed).collect());
     }
     let mut options = csv::ReaderBuilder::new();
     let mut records = options
         .has_headers(false)
+        .delimiter(separator)
         .from_reader(text.as_bytes())
         .into_records();
     let record = records.next()?.ok()?;
@@ -366,7 +481,7 @@ mod tests {
         fn quick_equals_thorough(line in line()) {
             let text = Text { bytes: line.into_bytes(), ..Text::default() };
             if let Some(record) = quick(&text) {
-                prop_assert_eq!(Ok(record), json(&text));
+                prop_assert_eq!(Ok(record), thorough(&text, &Keys::default()));
             }
         }
     }

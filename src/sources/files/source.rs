@@ -8,6 +8,7 @@ use hearth_operators::words::Shift;
 use super::apart::Apart;
 use super::log::EventLog;
 use super::{Rejected, SourceError};
+use crate::growing::Growing;
 use crate::sources::source::{Batch, Flow, Source, Told};
 
 /// Lines that are read between two looks at the clock.
@@ -30,6 +31,8 @@ enum Reading {
     Here(Box<EventLog>),
     /// Standard input or a pipe, which may have nothing yet.
     Apart(Apart),
+    /// A log that is appended to: it never ends.
+    Growing(Box<EventLog>, Growing),
 }
 
 impl Files {
@@ -57,6 +60,22 @@ impl Files {
         })
     }
 
+    /// A log that [grows](EventLog::grows), of which nothing was read yet, with its contexts.
+    pub fn follow(
+        log: EventLog,
+        growing: Growing,
+        (shifts, rejected_contexts): (Vec<Shift>, Vec<Rejected>),
+    ) -> Self {
+        Files {
+            reading: Reading::Growing(Box::new(log), growing),
+            shifts,
+            rejected_contexts,
+            afterwards: Told::default(),
+            ended: false,
+            bytes_total: None,
+        }
+    }
+
     /// The same, and behind the end of the log what people say.
     #[must_use]
     pub fn with_told(self, afterwards: Told) -> Self {
@@ -80,6 +99,7 @@ impl Source for Files {
         let flow = match &mut self.reading {
             Reading::Here(log) => here(log, limit, deadline, batch),
             Reading::Apart(apart) => apart.read(limit, deadline, batch),
+            Reading::Growing(log, growing) => follow(log, growing, limit, deadline, batch),
         }?;
         // What is said afterwards comes in a batch of its own.
         self.ended = flow == Flow::Ended;
@@ -90,11 +110,36 @@ impl Source for Files {
     }
 
     fn trickles(&self) -> bool {
-        matches!(self.reading, Reading::Apart(_))
+        matches!(self.reading, Reading::Apart(_) | Reading::Growing(..))
     }
 
     fn bytes_total(&self) -> Option<u64> {
         self.bytes_total
+    }
+}
+
+/// Reads what there is, or waits for it.
+fn follow(
+    log: &mut EventLog,
+    growing: &Growing,
+    limit: usize,
+    deadline: Instant,
+    batch: &mut Batch,
+) -> Result<Flow, SourceError> {
+    loop {
+        here(log, limit, deadline, batch)?;
+        if batch.lines() > 0 || batch.told.lines > 0 {
+            return Ok(Flow::Open);
+        }
+        // Nothing is read before what was met is learnt.
+        let read = if log.is_lacking() {
+            u64::MAX
+        } else {
+            log.bytes_read()
+        };
+        if !growing.beyond(read, deadline) {
+            return Ok(Flow::Open);
+        }
     }
 }
 
@@ -132,7 +177,7 @@ mod tests {
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
-    use crate::sources::{Position, UtcOnly};
+    use crate::sources::{Manner, Position};
     use crate::zones::Zones;
 
     const EVENT: &str =
@@ -144,6 +189,7 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let log = EventLog::open(files, options).unwrap();
         Files::new(log, Default::default()).unwrap()
@@ -171,7 +217,7 @@ mod tests {
             let mut log = LogWriter::new(format, Packing::Plain, file).unwrap();
             copy(
                 &[at("plain.jsonl")],
-                &Zones::new(None),
+                (&Zones::new(None), &Default::default()),
                 |event| match event {
                     Ok(event) => log.event(&event),
                     Err(_) => Ok(()),
@@ -219,10 +265,11 @@ mod tests {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
+            keys: Default::default(),
         };
         let mut log = EventLog::open(files, options).unwrap();
         if let Some(from) = from {
-            log.go_to(from, UtcOnly::default()).unwrap();
+            log.go_to(from, Manner::default()).unwrap();
         }
         let mut rest = Vec::new();
         loop {
@@ -291,7 +338,8 @@ mod tests {
         for (format, name) in files {
             let file = std::fs::File::create(at(name)).unwrap();
             let mut log = LogWriter::new(format, Packing::Zstd, file).unwrap();
-            copy(&[at("a.jsonl")], &Zones::new(None), |event| match event {
+            let shape = (&Zones::new(None), &Default::default());
+            copy(&[at("a.jsonl")], shape, |event| match event {
                 Ok(event) => log.event(&event),
                 Err(rejected) => match &mut log {
                     LogWriter::Hlog(log) => log.rejected(rejected),

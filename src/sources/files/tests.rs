@@ -22,6 +22,7 @@ fn options() -> Options {
         catalogs: Catalogs::shared(Arc::new(serde_json::from_str(CATALOG).unwrap())),
         homes: HomeNames::default(),
         zones: Zones::new(None),
+        keys: Default::default(),
     }
 }
 
@@ -92,8 +93,8 @@ fn every_kind_of_bad_line_is_rejected_with_its_place() {
         (with("home", "null").into_bytes(), "field `home` is missing"),
         (with("home", "\"\"").into_bytes(), "field `home` is empty"),
         (
-            with("home", "7").into_bytes(),
-            "malformed JSON: invalid type: integer `7`, expected a text",
+            with("home", "{}").into_bytes(),
+            "malformed JSON: invalid type: map, expected a text or a number",
         ),
         (
             with("home", &long).into_bytes(),
@@ -194,6 +195,93 @@ fn csv_records_are_told_apart_and_bad_ones_cost_one_line() {
             assert!(rejected.reason.contains(reason), "{}", rejected.reason);
         }
     }
+}
+
+/// What a log gives, one line an event, where its columns are called like this.
+fn told(name: &str, text: &str, keys: &str) -> Vec<String> {
+    let (_folder, files) = folder_with(&[(name, text.as_bytes())]);
+    let mut told = Vec::new();
+    let zones = Zones::new(Some(jiff::tz::TimeZone::get("Europe/Berlin").unwrap()));
+    let keys = keys.parse().unwrap();
+    copy(&files, (&zones, &keys), |line| {
+        told.push(match line {
+            Ok(event) => {
+                let time = crate::time::format(event.time, event.offset);
+                let (device, id) = (event.device.as_deref(), event.id.as_deref());
+                let of = (device.unwrap_or("-"), &*event.action, id.unwrap_or("-"));
+                format!("{} {time} {} {} {}", event.home, of.0, of.1, of.2)
+            }
+            Err(rejected) => rejected.reason,
+        });
+        Ok(())
+    })
+    .unwrap();
+    told
+}
+
+#[test]
+fn separators_and_columns_are_found() {
+    for (name, text, keys, expected) in [
+        (
+            "a.csv",
+            "home;time;device;action\nx;2025-03-01 08:00:00;lamp;21,5\n",
+            "",
+            "x 2025-03-01T08:00:00+01:00 lamp 21,5 -",
+        ),
+        (
+            "a.tsv",
+            "home\ttime\tdevice\taction\n\"x;\ty\"\t1740816000\tlamp\ton\n",
+            "",
+            "x;\ty 2025-03-01T09:00:00+01:00 lamp on -",
+        ),
+        (
+            "a.csv",
+            "house_id,ts,note,action\n7,2025-03-01 08:00:00+00,\"a;b\",lamp:on\n",
+            "home=house_id,time=ts",
+            "7 2025-03-01T08:00:00+00:00 - lamp:on -",
+        ),
+        (
+            "attic.csv",
+            "time,action\n2025-03-01T08:00:00,lamp:on\n",
+            "home=",
+            "attic 2025-03-01T08:00:00+01:00 - lamp:on -",
+        ),
+        (
+            "a.jsonl",
+            r#"{"home":3,"ts":1740816000.5,"time":"x","device":7,"action":true,"id":12}"#,
+            "time=ts",
+            "3 2025-03-01T09:00:00.5+01:00 7 true 12",
+        ),
+        (
+            "a.jsonl",
+            r#"{"home":"x","time":1740816000123,"action":"lamp:on","home":"y"}"#,
+            "",
+            "malformed JSON: duplicate field `home` (column 58)",
+        ),
+        (
+            "a.jsonl",
+            "{\"home\":\"Cafe\u{301}\",\"time\":\"2025-03-01T08:00:00Z\",\"action\":\"lamp:on\"}",
+            "",
+            "Caf\u{e9} 2025-03-01T08:00:00+00:00 - lamp:on -",
+        ),
+    ] {
+        assert_eq!(told(name, text, keys), [expected], "{text}");
+    }
+}
+
+/// Nothing that is done again in the hour that comes twice is a duplicate.
+#[test]
+fn the_hour_that_comes_twice_is_told_by_the_order() {
+    let times = ["02:10", "02:50", "02:10", "03:00"];
+    let lines = times.map(|time| format!("x,2025-10-26 {time}:00,lamp:on\n"));
+    let text = format!("home,time,action\n{}", lines.concat());
+    let told = told("a.csv", &text, "");
+    let offsets: Vec<&str> = told.iter().map(|line| &line[21..27]).collect();
+    assert_eq!(
+        offsets,
+        ["+02:00", "+02:00", "+01:00", "+01:00"],
+        "{told:?}"
+    );
 }
 
 #[test]
@@ -337,7 +425,7 @@ fn packed(files: &[PathBuf], packing: Packing) -> Vec<u8> {
         Ok(event) => writer.event(&event),
         Err(rejected) => writer.rejected(rejected),
     };
-    copy(files, &Zones::new(None), put).unwrap();
+    copy(files, (&Zones::new(None), &Default::default()), put).unwrap();
     writer.finish().unwrap()
 }
 

@@ -1,22 +1,28 @@
-//! What people say, JSON Lines, in the log itself or in a file of its own:
+//! What people say, JSON Lines, in the log itself or in a file of its own: declared [contexts](super::contexts),
 //! `{"home":"h-17","alarm":"2022-06-01T03:10:00+02:00","fine":true}` (the alarm as `alarms.jsonl` names it) and
 //! `{"home":"h-17","erase":{"from":"2022-06-01T00:00:00+02:00","to":"2022-07-01T00:00:00+02:00","device":"Light"}}`, where
 //! `from`, `to` (which is not included) and `device` may be missing: then all of it is meant.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use hearth_operators::split::Notice;
-use hearth_operators::words::{Erasure, Feedback, Line, Saying};
+use hearth_operators::words::{Catalogs, Erasure, Feedback, Line, Saying};
 use serde::Deserialize;
+use serde::de::IgnoredAny;
 
+use super::contexts;
 use super::event::{instant, optional, required};
 use super::lines::{Lines, Text};
 use super::options::Options;
 use super::records::{self, Field};
 use super::{Rejected, SourceError, display_name};
+use crate::config::Keys;
+use crate::home_names::HomeNames;
 use crate::sources::source::Told;
+use crate::zones::Zones;
 
-/// A line of either kind; an event has none of these fields.
+/// A line of either kind. An event has an action, and none of the other fields.
 #[derive(Deserialize)]
 struct Said<'a> {
     #[serde(borrow, default)]
@@ -27,6 +33,10 @@ struct Said<'a> {
     fine: Option<serde_json::Value>,
     #[serde(default)]
     erase: Option<serde_json::Value>,
+    #[serde(default)]
+    kind: Option<IgnoredAny>,
+    #[serde(default)]
+    action: Option<IgnoredAny>,
 }
 
 /// What is to be erased. A field that is misspelt would erase more than was meant, so none is ignored.
@@ -53,10 +63,37 @@ pub(super) fn say(
         return Some(erasure.map_err(|reason| (Saying::Erasure, reason)));
     }
     if said.fine.is_none() && said.alarm.0.is_none() {
-        return None;
+        if said.kind.is_none() || said.action.is_some() {
+            return None;
+        }
+        let shift = contexts::shift(text, &options.homes, &options.zones).map(Notice::Shift);
+        return Some(shift.map_err(|reason| (Saying::Context, reason)));
     }
     let feedback = feedback(said, line, options);
     Some(feedback.map_err(|reason| (Saying::Feedback, reason)))
+}
+
+/// Whether a line is feedback, or an erasure, as far as that can be told without the vocabulary of its home.
+pub(super) fn check(text: &Text, erases: bool, zones: &Zones) -> Result<(), String> {
+    let options = Options {
+        catalogs: Catalogs::shared(Arc::default()),
+        homes: HomeNames::default(),
+        zones: zones.clone(),
+        keys: Keys::default(),
+    };
+    let said: Said = records::json(text)?;
+    if !erases {
+        return feedback(said, Line::default(), &options).map(drop);
+    }
+    let mut what = said.erase.clone().ok_or("field `erase` is missing")?;
+    match what.as_object_mut().and_then(|what| what.remove("device")) {
+        Some(serde_json::Value::String(name)) => {
+            optional(Field(Some(name.into())), "device")?;
+        }
+        Some(serde_json::Value::Null) | None => {}
+        Some(other) => return Err(format!("`device` is {other}; it is a name")),
+    }
+    erasure(&said, &what, Line::default(), &options).map(drop)
 }
 
 fn feedback(said: Said<'_>, line: Line, options: &Options) -> Result<Notice, String> {

@@ -122,6 +122,7 @@ mod tests {
 
     use super::super::copy;
     use super::*;
+    use crate::config::Keys;
     use crate::zones::Zones;
 
     type Known = (String, i64, i16, Option<String>, String, Option<String>);
@@ -159,11 +160,12 @@ mod tests {
                         device: device.as_deref().map(Into::into),
                         action: action.into(),
                         id: id.as_deref().map(Into::into),
+                        how: Default::default(),
                     }).unwrap();
                 }
                 out.finish().unwrap();
                 let mut read = Vec::new();
-                copy(&[file], &Zones::new(None), |line| {
+                copy(&[file], (&Zones::new(None), &Keys::default()), |line| {
                     let event = line.map_err(|r| io::Error::other(r.reason))?;
                     let text = |field: Option<std::borrow::Cow<'_, str>>| field.map(std::borrow::Cow::into_owned);
                     read.push((

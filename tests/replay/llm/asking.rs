@@ -61,7 +61,8 @@ fn a_changed_request_is_not_answered_from_the_cassette_and_says_what_changed() {
     drop(server);
     let options = "--synthesizer cassette --llm-model parrot-2 --top-k 1 --llm-cassette-dir changed-from/cassette";
     let (ended, output) = replay("changed-to", options);
-    ended.fine();
+    // No request was answered.
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let verdicts = output.values("verdicts");
     assert!(!verdicts.is_empty());
     assert_eq!(output.summary()["failures"], verdicts.len());

@@ -95,7 +95,7 @@ fn one_call_a_shift_is_paid_recorded_and_replayed() {
 
     // The same cassette holds no sequences.
     let (ended, output) = replay("edited-not", recorded);
-    ended.fine();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     assert_eq!(output.summary()["failures"], requests);
 }
 
@@ -132,7 +132,7 @@ fn a_failure_is_shared() {
         "edited-prose",
         &format!("{} --llm-writes edits", asking(&server)),
     );
-    ended.fine();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let shifts = shifts(&output);
     let requests: usize = shifts.values().map(BTreeSet::len).sum();
     assert_eq!(server.calls().len(), shifts.len());

@@ -47,7 +47,7 @@ fn a_refusing_server_is_asked_no_more_and_the_run_says_so_once() {
 fn a_hung_server_holds_nothing_before_it() {
     let server = Server::start(|_| Act::Silence);
     let (ended, output) = replay("hung", &format!("{} {IMPATIENT}", asking(&server)));
-    ended.fine();
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     all_failed(
         &output,
         &["not asked: nobody answered", "no answer came in time"],
@@ -85,7 +85,7 @@ fn nonsense_is_no_answer() {
     ] {
         let server = Server::start(move |_| act.clone());
         let (ended, output) = replay(name, &format!("{} {IMPATIENT}", asking(&server)));
-        ended.fine();
+        assert_eq!(ended.code, Some(1), "{}", ended.stderr);
         all_failed(&output, &[cause]);
     }
 }

@@ -81,8 +81,7 @@ fn a_killed_run_pays_twice_for_calls_under_way_alone() {
                 break;
             }
             assert_eq!(ended.code, None, "{}", ended.stderr);
-            // The server hears of calls until their connections are gone.
-            std::thread::sleep(Duration::from_millis(40));
+            server.hears_all();
             open += asked(&server, since).len() - recorded(&killed);
         }
         same_lines(&unharmed, &killed, &STREAMS);

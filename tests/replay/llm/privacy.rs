@@ -44,11 +44,11 @@ fn canaries_stay_at_home() {
     )
     .fine();
     // Where edits are asked for, the past is told in another way. The server's answer is none then.
-    hearth(
+    let edited = hearth(
         dir(),
         &format!("replay {files} --out canaries-edits {SHORT} {asking} --llm-writes edits"),
-    )
-    .fine();
+    );
+    assert_eq!(edited.code, Some(1), "{}", edited.stderr);
 
     let calls = server.calls();
     assert!(calls.len() > 3);

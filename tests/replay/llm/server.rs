@@ -2,7 +2,7 @@
 //! it charges. It can be told to behave badly.
 
 use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::{Shutdown, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -42,6 +42,8 @@ pub struct Call {
 struct Books {
     calls: Vec<Call>,
     connections: usize,
+    /// Of them, those that nobody has closed yet.
+    open: usize,
     charged: [u64; 2],
 }
 
@@ -74,10 +76,17 @@ impl Server {
                 if over.load(Ordering::SeqCst) {
                     break;
                 }
-                books.lock().unwrap().connections += 1;
+                {
+                    let mut books = books.lock().unwrap();
+                    books.connections += 1;
+                    books.open += 1;
+                }
                 let (books, over, act) = (books.clone(), over.clone(), act.clone());
                 // A client that goes away in the middle is no failure of the server's.
-                std::thread::spawn(move || serve(stream, &books, &over, &*act).ok());
+                std::thread::spawn(move || {
+                    let _ = serve(stream, &books, &over, &*act);
+                    books.lock().unwrap().open -= 1;
+                });
             }
         });
         server
@@ -96,6 +105,17 @@ impl Server {
     /// How often anybody connected.
     pub fn connections(&self) -> usize {
         self.books.lock().unwrap().connections
+    }
+
+    /// Waits until all is heard of clients that are gone: what they sent is in [`Server::calls`] then.
+    pub fn hears_all(&self) {
+        // They are accepted in their order, so behind this one all of before are.
+        let mut last = TcpStream::connect(("127.0.0.1", self.port)).unwrap();
+        last.shutdown(Shutdown::Write).unwrap();
+        let _ = last.read(&mut [0]);
+        while self.books.lock().unwrap().open > 0 {
+            std::thread::sleep(Duration::from_millis(1));
+        }
     }
 
     /// Tokens charged, of prompts and answers.

@@ -61,7 +61,9 @@ fn the_budget_holds_under_faults_and_kills() {
             std::thread::sleep(Duration::from_millis(1));
         }
         end(child);
-        end(start(dir(), &command)).fine();
+        // Where faults and budget leave no answer at all, that is said by code 1.
+        let ended = end(start(dir(), &command));
+        assert!(matches!(ended.code, Some(0 | 1)), "{}", ended.stderr);
         let [input, output] = server.charged();
         let charged = input * INPUT + output * OUTPUT;
         assert!(

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use hearth_operators::words::{ActionId, Behavior, Catalogs, HomeId, Line, Moment, Time};
 
-use super::super::event::{Event, POSSIBLE};
+use super::super::event::{Event, How, POSSIBLE};
 use super::super::lines::Input;
 use super::super::records::Shown;
 use super::super::{Rejected, SourceError};
@@ -223,6 +223,7 @@ impl PackReader {
             device: action.device.as_deref().map(Into::into),
             action: action.name.as_ref().into(),
             id: id.map(Into::into),
+            how: How::default(),
         })
     }
 

@@ -6,6 +6,7 @@
 //! `offset` a timestamp of UTC is shown in the zone of times without one, and one of no zone is local there. Other columns are
 //! ignored.
 
+mod columns;
 mod read;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,5 @@
 //! Reading an event log from Parquet, some thousand rows at a time.
 
-use std::borrow::Cow;
 use std::fs::File;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -10,18 +9,21 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hearth_operators::words::Time;
 use jiff::Timestamp;
 use jiff::tz::{Offset, TimeZone};
+use parquet::basic::Compression;
 use parquet::basic::{ConvertedType, LogicalType, TimeUnit, Type as Physical};
-use parquet::column::reader::{ColumnReader, ColumnReaderImpl};
-use parquet::data_type::{ByteArray, ByteArrayType, DataType, Int32Type, Int64Type};
+use parquet::data_type::Int32Type;
 use parquet::errors::ParquetError;
 use parquet::file::metadata::RowGroupMetaData;
 use parquet::file::reader::{FileReader, RowGroupReader, SerializedFileReader};
 use parquet::schema::types::{ColumnDescriptor, SchemaDescriptor};
 
 use super::super::event::{Event, possible};
-use super::super::records::{Field, Record, Shown};
+use super::super::of_path::OfPath;
+use super::super::records::{Record, Shown};
 use super::super::{Rejected, SourceError};
-use crate::time;
+use super::columns::{AS_TEXT, Column, Decoded, Stamps, Texts};
+use crate::config::{Key, Keys};
+use crate::time::{self, Basis, Reading};
 use crate::zones::Zones;
 
 /// Rows that are decoded at a time.
@@ -45,7 +47,8 @@ pub(crate) struct ParquetReader {
 /// Which columns of the file are read.
 #[derive(Clone, Copy)]
 struct Columns {
-    home: usize,
+    /// `None` where the file's path tells it.
+    home: Option<usize>,
     time: (usize, Clock),
     offset: Option<usize>,
     device: Option<usize>,
@@ -65,47 +68,43 @@ enum Clock {
 /// The columns of a row group, being read.
 struct Group {
     left: usize,
-    home: Column<ByteArrayType>,
+    home: Option<Texts>,
     time: Times,
     offset: Option<Column<Int32Type>>,
-    device: Option<Column<ByteArrayType>>,
-    action: Column<ByteArrayType>,
-    id: Option<Column<ByteArrayType>>,
+    device: Option<Texts>,
+    action: Texts,
+    id: Option<Texts>,
 }
 
 enum Times {
-    Texts(Column<ByteArrayType>),
-    Stamps(Column<Int64Type>),
-}
-
-struct Column<T: DataType> {
-    reader: ColumnReaderImpl<T>,
-    optional: bool,
+    Texts(Texts),
+    Stamps(Stamps),
 }
 
 /// Decoded rows.
 #[derive(Default)]
 struct Batch {
     rows: usize,
-    home: Texts,
-    times: Texts,
+    home: Decoded,
+    times: Decoded,
     stamps: Vec<Option<i64>>,
     offset: Vec<Option<i32>>,
-    device: Texts,
-    action: Texts,
-    id: Texts,
+    device: Decoded,
+    action: Decoded,
+    id: Decoded,
 }
 
-/// A text a row; empty where the file has no such column.
-#[derive(Default)]
-struct Texts(Vec<Option<ByteArray>>);
-
 impl ParquetReader {
-    /// Opens a file; `progress` counts the bytes that are read.
+    /// Opens a file whose path `tells` some fields; `progress` counts the bytes that are read.
     ///
     /// # Errors
     /// It is damaged, or its columns are not those of events.
-    pub fn new(file: File, name: &str, progress: Arc<AtomicU64>) -> Result<Self, SourceError> {
+    pub fn new(
+        file: File,
+        name: &str,
+        (keys, tells): (&Keys, &OfPath),
+        progress: Arc<AtomicU64>,
+    ) -> Result<Self, SourceError> {
         let refused = |reason| SourceError::Parquet {
             file: name.to_owned(),
             reason,
@@ -117,9 +116,11 @@ impl ParquetReader {
             Ok(file)
         });
         let file = file.map_err(|error| refused(format!("it is damaged: {error}")))?;
-        let columns = Columns::find(file.metadata().file_metadata().schema_descr());
+        let schema = file.metadata().file_metadata().schema_descr();
+        let columns = Columns::find(schema, keys, tells).map_err(refused)?;
+        unpackable(&file).map_err(refused)?;
         Ok(ParquetReader {
-            columns: columns.map_err(refused)?,
+            columns,
             file,
             progress,
             next: 0,
@@ -195,7 +196,7 @@ impl ParquetReader {
     ///
     /// # Errors
     /// Why it is none.
-    pub fn event(&self, zones: &Zones) -> Result<Event<'_>, String> {
+    pub fn event<'a>(&'a self, tells: &'a OfPath, zones: &Zones) -> Result<Event<'a>, String> {
         let (batch, row) = (&self.batch, self.row);
         let record = Record {
             home: batch.home.field(row, "home")?,
@@ -205,9 +206,9 @@ impl ParquetReader {
             id: batch.id.field(row, "id")?,
         };
         let Clock::Stamps { a_second, utc } = self.columns.time.1 else {
-            return Event::check(record, zones);
+            return Event::check(record, tells, zones);
         };
-        Event::at(record, |home| {
+        Event::at(record, tells, |home| {
             let stamp = batch.stamps.get(row).copied().flatten();
             let stamp = stamp.ok_or("field `time` is missing")?;
             let offset = batch.offset.get(row).copied().flatten();
@@ -280,8 +281,21 @@ fn within(file: &SerializedFileReader<File>, length: u64) -> Result<(), ParquetE
     Ok(())
 }
 
+/// Insists that each column can be unpacked, so that nothing is begun in vain.
+fn unpackable(file: &SerializedFileReader<File>) -> Result<(), String> {
+    let groups = file.metadata().row_groups().iter();
+    let mut columns = groups.flat_map(RowGroupMetaData::columns);
+    match columns.any(|column| column.compression() == Compression::LZO) {
+        false => Ok(()),
+        true => Err(
+            "it is compressed with LZO, which is not read; write it with Snappy, Zstandard or Gzip"
+                .into(),
+        ),
+    }
+}
+
 impl Columns {
-    fn find(schema: &SchemaDescriptor) -> Result<Self, String> {
+    fn find(schema: &SchemaDescriptor, keys: &Keys, tells: &OfPath) -> Result<Self, String> {
         let find = |name: &str, is: &[Physical]| -> Result<Option<usize>, String> {
             let columns = schema.columns().iter();
             let mut found = columns
@@ -298,29 +312,40 @@ impl Columns {
             }
             Ok(Some(index))
         };
-        let wanted = |name: &str, found: Result<Option<usize>, String>| {
-            found?.ok_or_else(|| format!("there is no column `{name}`"))
+        let of = |key: Key| match keys.is(key, keys.of(key)) {
+            true => find(keys.of(key), AS_TEXT),
+            false => Ok(None),
         };
-        const TEXT: &[Physical] = &[Physical::BYTE_ARRAY];
-        let time = find("time", &[Physical::BYTE_ARRAY, Physical::INT64]);
-        let time = wanted("time", time)?;
+        let wanted = |key: Key, found: Option<usize>| {
+            found.ok_or_else(|| {
+                let has: Vec<&str> = schema.columns().iter().map(|c| c.name()).collect();
+                let has = has.join(", ");
+                format!("there is no column `{}`, but {has}", keys.of(key))
+            })
+        };
+        let times = [AS_TEXT, &[Physical::INT96]].concat();
+        let time = wanted(Key::Time, find(keys.of(Key::Time), &times)?)?;
+        let home = match tells.home {
+            Some(_) => of(Key::Home)?,
+            None => Some(wanted(Key::Home, of(Key::Home)?)?),
+        };
         Ok(Columns {
-            home: wanted("home", find("home", TEXT))?,
-            time: (time, clock(&schema.column(time))?),
+            home,
+            time: (time, clock(&schema.column(time))),
             offset: find("offset", &[Physical::INT32])?,
-            device: find("device", TEXT)?,
-            action: wanted("action", find("action", TEXT))?,
-            id: find("id", TEXT)?,
+            device: of(Key::Device)?,
+            action: wanted(Key::Action, of(Key::Action)?)?,
+            id: of(Key::Id)?,
         })
     }
 }
 
-fn clock(column: &ColumnDescriptor) -> Result<Clock, String> {
-    if column.physical_type() == Physical::BYTE_ARRAY {
-        return Ok(Clock::Text);
-    }
-    let stamps = |a_second, utc| Ok(Clock::Stamps { a_second, utc });
+/// What a column of times holds; numbers without a unit are read as such numbers are in a text.
+fn clock(column: &ColumnDescriptor) -> Clock {
+    let stamps = |a_second, utc| Clock::Stamps { a_second, utc };
     match (column.logical_type_ref(), column.converted_type()) {
+        _ if column.physical_type() == Physical::INT96 => stamps(Time::SECOND, true),
+        _ if column.physical_type() != Physical::INT64 => Clock::Text,
         (Some(LogicalType::Timestamp(stamp)), _) => stamps(
             match stamp.unit {
                 TimeUnit::MILLIS => 1_000,
@@ -331,7 +356,7 @@ fn clock(column: &ColumnDescriptor) -> Result<Clock, String> {
         ),
         (_, ConvertedType::TIMESTAMP_MILLIS) => stamps(1_000, true),
         (_, ConvertedType::TIMESTAMP_MICROS) => stamps(1_000_000, true),
-        _ => Err("the column `time` is a number without a unit; store timestamps".to_owned()),
+        _ => Clock::Text,
     }
 }
 
@@ -342,7 +367,7 @@ fn instant(
     utc: bool,
     offset: Option<i32>,
     zone: &TimeZone,
-) -> Result<(Time, i16), String> {
+) -> Result<Reading, String> {
     let impossible = || format!("impossible time: {stamp} is not between the years 1900 and 2200");
     let micros = if a_second > Time::SECOND {
         stamp.div_euclid(a_second / Time::SECOND)
@@ -377,24 +402,31 @@ fn instant(
             time::local(Offset::UTC.to_datetime(civil), zone)?
         }
     };
-    Ok((possible(time).ok_or_else(impossible)?, offset))
+    let basis = match (utc, shown) {
+        (false, None) => Basis::Clock,
+        _ => Basis::Offset,
+    };
+    let time = possible(time).ok_or_else(impossible)?;
+    Ok(Reading {
+        time,
+        offset,
+        basis,
+    })
 }
 
 impl Group {
     fn open(group: &dyn RowGroupReader, columns: &Columns) -> Result<Self, ParquetError> {
-        let text = |index| Column::open(group, index, ByteArrayType::get_column_reader);
+        let text = |index| Texts::open(group, index);
         let (time, clock) = columns.time;
         Ok(Group {
             left: usize::try_from(group.metadata().num_rows()).unwrap_or(0),
-            home: text(columns.home)?,
+            home: columns.home.map(text).transpose()?,
             time: match clock {
                 Clock::Text => Times::Texts(text(time)?),
-                Clock::Stamps { .. } => {
-                    Times::Stamps(Column::open(group, time, Int64Type::get_column_reader)?)
-                }
+                Clock::Stamps { .. } => Times::Stamps(Stamps::open(group, time)?),
             },
             offset: match columns.offset {
-                Some(index) => Some(Column::open(group, index, Int32Type::get_column_reader)?),
+                Some(index) => Some(Column::open(group, index)?),
                 None => None,
             },
             device: columns.device.map(text).transpose()?,
@@ -404,7 +436,6 @@ impl Group {
     }
 
     fn pass(&mut self, rows: usize) -> Result<(), ParquetError> {
-        self.home.pass(rows)?;
         match &mut self.time {
             Times::Texts(column) => column.pass(rows)?,
             Times::Stamps(column) => column.pass(rows)?,
@@ -412,114 +443,36 @@ impl Group {
         if let Some(column) = &mut self.offset {
             column.pass(rows)?;
         }
-        if let Some(column) = &mut self.device {
+        let optional = [&mut self.home, &mut self.device, &mut self.id];
+        for column in optional.into_iter().flatten() {
             column.pass(rows)?;
         }
         self.action.pass(rows)?;
-        if let Some(column) = &mut self.id {
-            column.pass(rows)?;
-        }
         self.left -= rows;
         Ok(())
     }
 
     fn read(&mut self, batch: &mut Batch) -> Result<(), ParquetError> {
         let rows = self.left.min(BATCH);
-        self.home.read(rows, &mut batch.home.0)?;
         match &mut self.time {
-            Times::Texts(column) => column.read(rows, &mut batch.times.0)?,
+            Times::Texts(column) => column.read(rows, &mut batch.times)?,
             Times::Stamps(column) => column.read(rows, &mut batch.stamps)?,
         }
         if let Some(column) = &mut self.offset {
             column.read(rows, &mut batch.offset)?;
         }
-        if let Some(column) = &mut self.device {
-            column.read(rows, &mut batch.device.0)?;
+        for (column, to) in [
+            (&mut self.home, &mut batch.home),
+            (&mut self.device, &mut batch.device),
+            (&mut self.id, &mut batch.id),
+        ] {
+            if let Some(column) = column {
+                column.read(rows, to)?;
+            }
         }
-        self.action.read(rows, &mut batch.action.0)?;
-        if let Some(column) = &mut self.id {
-            column.read(rows, &mut batch.id.0)?;
-        }
+        self.action.read(rows, &mut batch.action)?;
         self.left -= rows;
         batch.rows = rows;
         Ok(())
-    }
-}
-
-impl<T: DataType> Column<T> {
-    fn open(
-        group: &dyn RowGroupReader,
-        index: usize,
-        typed: fn(ColumnReader) -> Option<ColumnReaderImpl<T>>,
-    ) -> Result<Self, ParquetError> {
-        let optional = group
-            .metadata()
-            .column(index)
-            .column_descr()
-            .max_def_level()
-            > 0;
-        let reader = typed(group.get_column_reader(index)?);
-        let reader =
-            reader.ok_or_else(|| ParquetError::General("a column changes its type".into()))?;
-        Ok(Column { reader, optional })
-    }
-
-    /// Passes over exactly so many rows.
-    fn pass(&mut self, rows: usize) -> Result<(), ParquetError> {
-        let passed = self.reader.skip_records(rows)?;
-        match passed == rows {
-            true => Ok(()),
-            false => Err(ParquetError::General("a column ends early".into())),
-        }
-    }
-
-    /// Reads exactly so many rows in place of what `to` held.
-    fn read(&mut self, rows: usize, to: &mut Vec<Option<T::T>>) -> Result<(), ParquetError> {
-        let (mut values, mut levels) = (Vec::with_capacity(rows), Vec::new());
-        let levels_too = self.optional.then_some(&mut levels);
-        let (read, _, _) = self
-            .reader
-            .read_records(rows, levels_too, None, &mut values)?;
-        if read != rows {
-            return Err(ParquetError::General(format!(
-                "a column ends {} rows early",
-                rows - read
-            )));
-        }
-        to.clear();
-        if self.optional {
-            let mut values = values.into_iter();
-            // A column of the first level: it has a value (1) or none (0).
-            to.extend(
-                levels
-                    .iter()
-                    .map(|&level| if level > 0 { values.next() } else { None }),
-            );
-        } else {
-            to.extend(values.into_iter().map(Some));
-        }
-        Ok(())
-    }
-}
-
-impl Texts {
-    fn get(&self, row: usize) -> Option<&ByteArray> {
-        self.0.get(row)?.as_ref()
-    }
-
-    fn field(&self, row: usize, name: &str) -> Result<Field<'_>, String> {
-        let Some(bytes) = self.get(row) else {
-            return Ok(Field(None));
-        };
-        let text = std::str::from_utf8(bytes.data());
-        let text = text.map_err(|_| format!("field `{name}` is no valid UTF-8"))?;
-        if text.contains('\0') {
-            return Err(format!("field `{name}` holds a NUL byte"));
-        }
-        Ok(Field(Some(text.into())))
-    }
-
-    fn shown(&self, row: usize) -> Option<Cow<'_, str>> {
-        Some(String::from_utf8_lossy(self.get(row)?.data()))
     }
 }

@@ -5,7 +5,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use jiff::tz::TimeZone;
-use parquet::data_type::{ByteArray, ByteArrayType, Int32Type, Int64Type};
+use parquet::basic::{BrotliLevel, Compression, GzipLevel, ZstdLevel};
+use parquet::data_type::{
+    BoolType, ByteArray, ByteArrayType, DoubleType, Int32Type, Int64Type, Int96, Int96Type,
+};
 use parquet::file::properties::WriterProperties;
 use parquet::file::writer::SerializedFileWriter;
 use parquet::schema::parser::parse_message_type;
@@ -13,6 +16,7 @@ use proptest::prelude::*;
 
 use super::super::event::Event;
 use super::super::{LogFormat, LogWriter, Packing, Rejected, SourceError, copy};
+use crate::config::Keys;
 use crate::time;
 use crate::zones::Zones;
 
@@ -21,11 +25,19 @@ enum Column {
     Texts(Vec<&'static [u8]>, Option<Vec<i16>>),
     Longs(Vec<i64>, Option<Vec<i16>>),
     Ints(Vec<i32>),
+    Days(Vec<Int96>),
+    Doubles(Vec<f64>),
+    Truths(Vec<bool>),
 }
 
 fn foreign(file: &Path, schema: &str, columns: &[Column]) {
+    compressed(file, schema, columns, Compression::UNCOMPRESSED);
+}
+
+fn compressed(file: &Path, schema: &str, columns: &[Column], codec: Compression) {
     let schema = Arc::new(parse_message_type(schema).unwrap());
-    let properties = Arc::new(WriterProperties::builder().build());
+    let properties = WriterProperties::builder().set_compression(codec).build();
+    let properties = Arc::new(properties);
     let out = fs::File::create(file).unwrap();
     let mut writer = SerializedFileWriter::new(out, schema, properties).unwrap();
     let mut group = writer.next_row_group().unwrap();
@@ -46,6 +58,19 @@ fn foreign(file: &Path, schema: &str, columns: &[Column]) {
                     .write_batch(numbers, None, None)
                     .unwrap();
             }
+            Column::Days(days) => {
+                let out = out.typed::<Int96Type>();
+                out.write_batch(days, None, None).unwrap();
+            }
+            Column::Doubles(numbers) => {
+                let out = out.typed::<DoubleType>();
+                out.write_batch(numbers, None, None).unwrap();
+            }
+            Column::Truths(values) => {
+                out.typed::<BoolType>()
+                    .write_batch(values, None, None)
+                    .unwrap();
+            }
         }
         out.close().unwrap();
     }
@@ -57,7 +82,8 @@ fn foreign(file: &Path, schema: &str, columns: &[Column]) {
 fn lines(file: &Path, zone: &str) -> Result<Vec<Result<String, Rejected>>, SourceError> {
     let mut lines = Vec::new();
     let zone = TimeZone::get(zone).unwrap();
-    copy(&[file.to_owned()], &Zones::new(Some(zone)), |line| {
+    let zones = Zones::new(Some(zone));
+    copy(&[file.to_owned()], (&zones, &Keys::default()), |line| {
         lines.push(line.map(|event| {
             let time = time::format(event.time, event.offset);
             let (device, id) = (
@@ -169,6 +195,69 @@ fn times_without_an_offset_are_told_in_the_zone() {
     }
 }
 
+const PLAIN: &str =
+    "message m { required binary home; required binary time; required binary action; }";
+
+#[test]
+fn every_codec_is_read() {
+    for codec in [
+        Compression::GZIP(GzipLevel::default()),
+        Compression::BROTLI(BrotliLevel::default()),
+        Compression::LZ4,
+        Compression::LZ4_RAW,
+        Compression::SNAPPY,
+        Compression::ZSTD(ZstdLevel::default()),
+    ] {
+        let (_folder, file) = folder();
+        let columns = [
+            Column::Texts(vec![b"h"; 50], None),
+            Column::Texts(vec![b"2022-06-01T00:00:00Z"; 50], None),
+            Column::Texts(vec![b"Light:on"; 50], None),
+        ];
+        compressed(&file, PLAIN, &columns, codec);
+        assert_eq!(lines(&file, "UTC").unwrap().len(), 50, "{codec}");
+    }
+}
+
+#[test]
+fn numbers_and_truth_values_are_texts_and_old_timestamps_times() {
+    let (_folder, file) = folder();
+    let schema = "message m { required int64 home; required int96 time; required boolean action;
+        required int32 device; required int64 id; }";
+    // The first of June 2022, 02:03:04.5 of UTC.
+    let nanos = 7_384_500_000_000_u64;
+    let mut day = Int96::new();
+    day.set_data(nanos as u32, (nanos >> 32) as u32, 2_440_588 + 19_144);
+    let columns = [
+        Column::Longs(vec![17], None),
+        Column::Days(vec![day]),
+        Column::Truths(vec![true]),
+        Column::Ints(vec![4]),
+        Column::Longs(vec![9], None),
+    ];
+    foreign(&file, schema, &columns);
+    let expected = "17 2022-06-01T04:03:04.5+02:00 4 true 9";
+    assert_eq!(
+        lines(&file, "Europe/Berlin").unwrap(),
+        [Ok(expected.into())]
+    );
+}
+
+#[test]
+fn times_without_a_unit_are_told_by_their_size() {
+    let (_folder, file) = folder();
+    let schema =
+        "message m { required binary home; required double time; required binary action; }";
+    let columns = [
+        Column::Texts(vec![b"h"; 2], None),
+        Column::Doubles(vec![1_654_041_600.5, 1_654_041_600_500.0]),
+        Column::Texts(vec![b"Light:on"; 2], None),
+    ];
+    foreign(&file, schema, &columns);
+    let expected = Ok("h 2022-06-01T00:00:00.5+00:00  Light:on ".to_owned());
+    assert_eq!(lines(&file, "UTC").unwrap(), [expected.clone(), expected]);
+}
+
 #[test]
 fn a_file_of_something_else_is_refused() {
     let (_folder, file) = folder();
@@ -186,15 +275,9 @@ fn a_file_of_something_else_is_refused() {
         &[text()],
         "no column `time`",
     );
-    let number = "message m { required binary home; required int64 time; required binary action; }";
-    let columns = [text(), Column::Longs(vec![1], None), text()];
-    refused(number, &columns, "a number without a unit");
-    let other = "message m { required binary home; required int32 time; required binary action; }";
-    refused(
-        other,
-        &[text(), Column::Ints(vec![1]), text()],
-        "`time` is of another type",
-    );
+    let other = "message m { required binary home; required binary time; required int96 action; }";
+    let columns = [text(), text(), Column::Days(vec![Int96::new()])];
+    refused(other, &columns, "`action` is of another type");
     fs::write(&file, "rubbish").unwrap();
     assert!(matches!(
         lines(&file, "UTC"),
@@ -214,6 +297,7 @@ fn written(rows: usize) -> Vec<u8> {
             device: Some("Light".into()),
             action: "on".into(),
             id: (row % 2 == 0).then(|| row.to_string().into()),
+            how: Default::default(),
         };
         out.event(&event).unwrap();
     }

@@ -3,18 +3,21 @@
 //! Older logs have the sensor behind the time, newer ones an area (a room) before it. Which one a line is, its states
 //! tell: if the second word behind the time is a state (a known word or a number), the first is the sensor; else, if
 //! the third is a state, the first is an area and the second the sensor. What follows the state (activity labels, sensor
-//! kinds) is ignored.
+//! kinds) is ignored. A file is read twice: what is seen hardly ever in it is a typing error.
+
+mod typos;
 
 use std::fs::File;
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 
 use anyhow::{Context, Result};
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 
+use super::lines::each_line;
 use super::options::{home_of, time_zone};
 use super::output::{Destination, Output};
+use typos::{Seen, Taken, known, meant};
 
 use crate::sources::instant;
 
@@ -23,7 +26,7 @@ use crate::sources::instant;
 #[command(after_help = "Example:
   hearth import casas hh101/ann.txt --home hh101 --timezone America/Los_Angeles --out hh101/")]
 pub struct Args {
-    /// The logs, in the order of time; each is a home of its own, named like its file, unless --home names one for all.
+    /// The logs; each is a home of its own, named like its file, unless --home names one for all.
     #[arg(required = true)]
     files: Vec<PathBuf>,
     /// Name of the home that all files belong to.
@@ -38,40 +41,48 @@ pub struct Args {
 
 /// Runs the import.
 pub(super) fn run(args: &Args) -> Result<()> {
-    let mut inputs = Vec::new();
     for file in &args.files {
-        let input =
-            File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
-        inputs.push((file, BufReader::new(input)));
+        File::open(file).with_context(|| format!("cannot read `{}`", file.display()))?;
     }
     let mut output = Output::create(&args.destination)?;
-    for (file, mut input) in inputs {
+    for file in &args.files {
         let home = args.home.clone().unwrap_or_else(|| home_of(file));
-        let mut line = Vec::new();
-        let mut number = 0_u64;
-        loop {
-            line.clear();
-            number += 1;
-            let read = input.read_until(b'\n', &mut line);
-            if read.with_context(|| format!("{}:{number}: the file breaks off", file.display()))?
-                == 0
-            {
-                break;
+        let mut seen = Seen::default();
+        each_line(file, |_, text| {
+            if let Ok(Some(reading)) = reading(text, &args.timezone) {
+                seen.meet(reading.sensor, reading.state);
             }
-            let text = String::from_utf8_lossy(&line);
-            if text.trim().is_empty() {
-                continue;
-            }
-            match reading(&text, &args.timezone) {
-                Ok(Some(reading)) => {
-                    output.event(&home, reading.at, reading.sensor, reading.state, None)?;
-                }
+            Ok(())
+        })?;
+        each_line(file, |_, text| {
+            match reading(text, &args.timezone) {
+                Ok(Some(reading)) => take(&reading, &home, &seen, &mut output)?,
                 Ok(None) => output.skip(format!("states that are numbers ({home})")),
                 Err(reason) => output.skip(format!("{reason} ({home})")),
             }
-        }
+            Ok(())
+        })?;
     }
     output.finish(None)
+}
+
+/// Writes a reading's behaviour, if it is one.
+fn take(reading: &Reading, home: &str, seen: &Seen, output: &mut Output) -> Result<()> {
+    let Reading { at, sensor, state } = *reading;
+    let action = match seen.judge(sensor, state) {
+        Taken::So(state) => state,
+        Taken::Mended(meant) => {
+            output.note(format!(
+                "readings `{state}` of {sensor} taken for `{meant}` ({home})"
+            ));
+            meant
+        }
+        Taken::No(reason) => {
+            output.skip(format!("{reason} ({home})"));
+            return Ok(());
+        }
+    };
+    output.event(home, at, sensor, action, None)
 }
 
 #[derive(Debug, PartialEq)]
@@ -88,8 +99,8 @@ fn reading<'a>(line: &'a str, zone: &TimeZone) -> Result<Option<Reading<'a>>, &'
         return Err("lines with fewer than four words");
     };
     let (sensor, state) = match rest {
-        [sensor, state, ..] if is_state(state) => (sensor, state),
-        [_, sensor, state, ..] if is_state(state) => (sensor, state),
+        [sensor, state, ..] if is_state(sensor, state) => (sensor, state),
+        [_, sensor, state, ..] if is_state(sensor, state) => (sensor, state),
         // With two words alone there is no doubt, even about a state that is not in the list.
         [sensor, state] => (sensor, state),
         [_, _, ..] => return Err("lines in which no state is found"),
@@ -103,13 +114,9 @@ fn reading<'a>(line: &'a str, zone: &TimeZone) -> Result<Option<Reading<'a>>, &'
     Ok(Some(Reading { at, sensor, state }))
 }
 
-/// Whether a word is a state: one of those that CASAS' sensors have, or a number.
-fn is_state(word: &str) -> bool {
-    const STATES: [&str; 18] = [
-        "ON", "OFF", "OPEN", "CLOSE", "CLOSED", "ABSENT", "PRESENT", "START", "STOP", "ENABLE",
-        "DISABLE", "LOCK", "UNLOCK", "HIGH", "LOW", "STILL", "MOVED", "RINGING",
-    ];
-    STATES.iter().any(|state| word.eq_ignore_ascii_case(state)) || word.parse::<f64>().is_ok()
+/// Whether a word is a state of a sensor, if perhaps a mistyped one, or a number.
+fn is_state(sensor: &str, word: &str) -> bool {
+    known(word) || word.parse::<f64>().is_ok() || meant(sensor, word).is_some()
 }
 
 #[cfg(test)]

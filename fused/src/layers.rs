@@ -15,27 +15,27 @@ const EPSILON: f32 = 1e-5;
 const NOTHING: f32 = -104.0;
 
 /// `x` `[n, width]` plus `rows` `[k, width]`, each of which is added to `n / k` consecutive rows.
-pub(super) fn add_rows(x: &Tensor, rows: &Tensor) -> Result<Tensor> {
+pub fn add_rows(x: &Tensor, rows: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&rows.contiguous()?, AddRows)
 }
 
 /// The sums of `group` consecutive rows each: `[n × group, width]` to `[n, width]`.
-pub(super) fn sum_rows(x: &Tensor, group: usize) -> Result<Tensor> {
+pub fn sum_rows(x: &Tensor, group: usize) -> Result<Tensor> {
     x.contiguous()?.apply_op1(SumRows(group))
 }
 
 /// Each row to mean 0 and variance 1, then scaled and shifted.
-pub(super) fn normalise(x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
+pub fn normalise(x: &Tensor, scale: &Tensor, shift: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op3(scale, shift, Normalise)
 }
 
 /// Softmax over the last dimension of `x` `[batch, heads, rows, width]`, after `mask` `[batch or 1, rows or 1, width]` was added.
-pub(super) fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
+pub fn masked_softmax(x: &Tensor, mask: &Tensor) -> Result<Tensor> {
     x.contiguous()?.apply_op2(&mask.contiguous()?, Softmax)
 }
 
 /// `-log softmax(logits)[target]` of each row; `targets` are u32.
-pub(super) fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
+pub fn cross_entropy(logits: &Tensor, targets: &Tensor) -> Result<Tensor> {
     logits
         .contiguous()?
         .apply_op2(&targets.contiguous()?, CrossEntropy)

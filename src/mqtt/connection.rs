@@ -1,0 +1,149 @@
+//! From the options to what the client connects with.
+
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use rumqttc::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use rumqttc::v5::{MqttOptions as Connection, mqttbytes::v5::ConnectProperties};
+use rumqttc::{TlsConfiguration, Transport};
+
+use crate::config::{Broker, MqttOptions};
+
+/// The largest message that a broker gives, in bytes; it keeps larger ones to itself.
+const LARGEST: u32 = 1 << 20;
+
+/// For how long a broker that hears nothing keeps the session, and what comes for it meanwhile.
+const SESSION: Duration = Duration::from_secs(30 * 24 * 3600);
+
+/// Silence after which the connection is tried.
+const KEEP_ALIVE: Duration = Duration::from_secs(15);
+
+/// How long a connection may take to be made, in seconds.
+const PATIENCE: u64 = 10;
+
+/// What a client connects with, as this `end` (`in` or `out`) of a run whose outputs are in `out`.
+///
+/// # Errors
+/// A file that is named cannot be read, or holds no password or certificate.
+pub(crate) fn connection(
+    broker: &Broker,
+    options: &MqttOptions,
+    end: &str,
+    out: &Path,
+) -> Result<Connection> {
+    let name = match &options.mqtt_client_id {
+        Some(name) => name.clone(),
+        None => usual_name(out),
+    };
+    let mut connection = Connection::new(format!("{name}-{end}"), &broker.host, broker.port);
+    let mut properties = ConnectProperties::new();
+    properties.max_packet_size = Some(LARGEST);
+    connection
+        .set_connect_properties(properties)
+        .set_session_expiry_interval(Some(SESSION.as_secs() as u32))
+        .set_keep_alive(KEEP_ALIVE)
+        .set_connection_timeout(PATIENCE);
+    if let Some(user) = &options.mqtt_user {
+        let password = match &options.mqtt_password_file {
+            Some(file) => password(file)?,
+            None => String::new(),
+        };
+        connection.set_credentials(user, password);
+    } else if options.mqtt_password_file.is_some() {
+        bail!("--mqtt-password-file is given, but no --mqtt-user whose password it is");
+    }
+    if broker.tls {
+        let transport = match &options.mqtt_ca {
+            Some(file) => trusted_by(file)?,
+            None => trusted_by_system()?,
+        };
+        connection.set_transport(transport);
+    } else if options.mqtt_ca.is_some() {
+        bail!("--mqtt-ca is given, but {broker} is not spoken to over TLS: write mqtts://");
+    }
+    Ok(connection)
+}
+
+/// The same at each start of the same run, and another for each run that may share a broker.
+fn usual_name(out: &Path) -> String {
+    let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
+    let machine = std::fs::read("/etc/hostname").unwrap_or_default();
+    let mut sum = crc32fast::Hasher::new();
+    sum.update(&machine);
+    sum.update(out.as_os_str().as_encoded_bytes());
+    format!("hearth-{:08x}", sum.finalize())
+}
+
+fn password(file: &Path) -> Result<String> {
+    let text = std::fs::read_to_string(file)
+        .with_context(|| format!("cannot read the password file {}", file.display()))?;
+    match text.trim_end_matches(['\r', '\n']) {
+        "" => bail!("the password file {} is empty", file.display()),
+        password => Ok(password.to_owned()),
+    }
+}
+
+fn trusted_by(file: &Path) -> Result<Transport> {
+    let ca = std::fs::read(file)
+        .with_context(|| format!("cannot read the certificates {}", file.display()))?;
+    if !ca.windows(17).any(|part| part == b"BEGIN CERTIFICATE") {
+        bail!("{} holds no certificate in PEM form", file.display());
+    }
+    Ok(Transport::Tls(TlsConfiguration::Simple {
+        ca,
+        alpn: None,
+        client_auth: None,
+    }))
+}
+
+fn trusted_by_system() -> Result<Transport> {
+    let mut roots = RootCertStore::empty();
+    let found = rustls_native_certs::load_native_certs();
+    roots.add_parsable_certificates(found.certs);
+    if roots.is_empty() {
+        bail!(
+            "this system has no certificates that a broker could be trusted by: name some with --mqtt-ca"
+        );
+    }
+    let config = ClientConfig::builder()
+        .with_root_certificates(roots)
+        .with_no_client_auth();
+    Ok(Transport::Tls(TlsConfiguration::Rustls(Arc::new(config))))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::mqtt_options;
+
+    #[test]
+    fn secrets_come_from_files_and_errors_do_not_show_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("password");
+        std::fs::write(&file, "s3cret\n").unwrap();
+        let broker: Broker = "mqtt://b".parse().unwrap();
+        let path = file.to_str().unwrap();
+        let options = mqtt_options(&["--mqtt-user", "me", "--mqtt-password-file", path]);
+        let made = connection(&broker, &options, "in", folder.path()).unwrap();
+        assert_eq!(made.credentials().unwrap().password, "s3cret");
+        let again = connection(&broker, &options, "in", folder.path()).unwrap();
+        assert_eq!(made.client_id(), again.client_id());
+        let other = connection(&broker, &options, "out", folder.path()).unwrap();
+        assert_ne!(made.client_id(), other.client_id());
+        for (arguments, word) in [
+            (vec!["--mqtt-password-file", path], "--mqtt-user"),
+            (vec!["--mqtt-ca", path], "mqtts://"),
+        ] {
+            let options = mqtt_options(&arguments);
+            let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
+            let error = format!("{error:#}");
+            assert!(error.contains(word) && !error.contains("s3cret"), "{error}");
+        }
+        let broker: Broker = "mqtts://b".parse().unwrap();
+        let options = mqtt_options(&["--mqtt-ca", path]);
+        let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
+        assert!(format!("{error:#}").contains("no certificate"), "{error:#}");
+    }
+}

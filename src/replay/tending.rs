@@ -1,0 +1,245 @@
+//! What surrounds a live run, and how each of its replays is tended: when it is to end, and what is measured of it.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::time::{Duration, Instant};
+
+use hearth_operators::words::Epoch;
+
+use super::Replay;
+use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
+use crate::engine::Reached;
+use crate::growing::Growing;
+use crate::outputs::Counts;
+use crate::sinks::Shown;
+use crate::sinks::feed::Feed;
+use crate::sources::Learnt;
+use crate::stop::Stop;
+
+/// A run grows its vocabulary no more often than this: whatever came until then is learnt at once.
+const GROWS_AFTER: Duration = Duration::from_secs(1);
+
+/// How often that is doubled at most, where it would abandon jobs again and again: a training takes a minute at most.
+const DOUBLED: u32 = 6;
+
+/// So long after its epoch was closed a row is with others.
+const SHOWN_AFTER: Duration = Duration::from_millis(2);
+
+/// What surrounds a live run.
+pub(crate) struct Live {
+    /// How far the inbox may be read.
+    pub growing: Growing,
+    pub feed: Feed,
+    pub gauges: Arc<Gauges>,
+    /// Ends the run; each of its replays has a stop of its own.
+    stop: Stop,
+    /// What was in the inbox when the process began, in bytes.
+    waited: u64,
+    /// How often in a row jobs were abandoned because the vocabulary grew.
+    abandoned: AtomicU32,
+}
+
+impl Live {
+    /// Of a run with this desk, which has just begun.
+    pub fn of(desk: &Desk) -> Self {
+        let growing = desk.inbox.durable().clone();
+        Live {
+            waited: growing.length(),
+            growing,
+            feed: desk.feed.clone(),
+            gauges: desk.gauges.clone(),
+            stop: desk.stop.clone(),
+            abandoned: AtomicU32::new(0),
+        }
+    }
+
+    /// Has others see rows soon, and measures what is counted.
+    pub fn shown(&self) -> Shown {
+        let gauges = self.gauges.clone();
+        Shown {
+            after: SHOWN_AFTER,
+            counts: Box::new(move |tally| measure(&gauges, &tally.so_far())),
+        }
+    }
+
+    /// Begins to tend a replay whose vocabulary was learnt of these.
+    pub fn tended(&self, learnt: Option<&Learnt>) -> Tending<'_> {
+        Tending {
+            live: self,
+            learnt: learnt.cloned(),
+            began: Instant::now(),
+            lengths: VecDeque::new(),
+            cut: None,
+            bytes: 0,
+        }
+    }
+}
+
+impl Live {
+    /// So many jobs are abandoned, for the vocabulary grows.
+    pub fn abandons(&self, jobs: u64) {
+        match jobs {
+            0 => self.abandoned.store(0, Ordering::Relaxed),
+            _ => {
+                self.abandoned.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// For how long a replay goes on at least before the vocabulary grows, with so many jobs open.
+    fn grows_after(&self, jobs: u64) -> Duration {
+        match jobs {
+            0 => GROWS_AFTER,
+            _ => GROWS_AFTER * (1 << self.abandoned.load(Ordering::Relaxed).min(DOUBLED)),
+        }
+    }
+
+    /// Whether the run is to end.
+    pub fn is_ending(&self) -> bool {
+        self.stop.is_interrupted() || self.stop.is_stopped()
+    }
+}
+
+/// A replay of an inbox, while it is fed.
+pub struct Tending<'a> {
+    live: &'a Live,
+    learnt: Option<Learnt>,
+    began: Instant,
+    /// Lengths that the inbox had, and since when; those that were not fed yet.
+    lengths: VecDeque<(u64, Instant)>,
+    /// Epochs and jobs that were done at the last cut.
+    cut: Option<(Epoch, u64)>,
+    /// Bytes of checkpoints that are measured.
+    bytes: u64,
+}
+
+impl Tending<'_> {
+    /// Whether something new was read.
+    pub fn is_lacking(&self) -> bool {
+        self.learnt.as_ref().is_some_and(Learnt::is_lacking)
+    }
+
+    /// Whether it is to end, with so many jobs open.
+    fn ends(&self, jobs: u64) -> bool {
+        let grows = self.is_lacking() && self.began.elapsed() >= self.live.grows_after(jobs);
+        self.live.is_ending() || grows
+    }
+
+    /// Since when something has been in the inbox that is not fed.
+    fn lag(&mut self, fed: u64) -> Duration {
+        let length = self.live.growing.length();
+        if self.lengths.back().map_or(fed, |(last, _)| *last) < length {
+            self.lengths.push_back((length, Instant::now()));
+        }
+        while self
+            .lengths
+            .front()
+            .is_some_and(|(length, _)| *length <= fed)
+        {
+            self.lengths.pop_front();
+        }
+        let oldest = self.lengths.front();
+        oldest.map_or(Duration::ZERO, |(_, since)| since.elapsed())
+    }
+}
+
+impl Replay<'_> {
+    /// Whether it is to end because it is a live run's.
+    pub(super) fn live_ends(&self) -> bool {
+        let live = self.live.as_ref();
+        live.is_some_and(|live| live.ends(self.jobs_open()))
+    }
+
+    /// Whether nothing has happened since the last cut.
+    pub(super) fn is_idle(&self, reached: &Reached) -> bool {
+        let cut = self.live.as_ref().and_then(|live| live.cut);
+        cut == Some((reached.epochs, self.jobs_done()))
+    }
+
+    /// Tells how it goes.
+    pub(super) fn told_live(&mut self, reached: &Reached) {
+        let open = self.workload.open_requests();
+        let spent = self.llm.as_ref().and_then(|llm| llm.summary().spent);
+        let Some(tending) = &mut self.live else {
+            return;
+        };
+        let (live, gauges) = (tending.live, &tending.live.gauges);
+        let fed = reached.position.offset;
+        let (length, out) = (live.growing.length(), reached.out == reached.epochs);
+        count(&gauges.epochs, reached.epochs);
+        gauges.epochs_open.set(signed(reached.epochs - reached.out));
+        gauges.inbox_bytes.set(signed(length));
+        gauges
+            .inbox_behind_bytes
+            .set(signed(length.saturating_sub(fed)));
+        gauges.lag_seconds.set(tending.lag(fed).as_secs_f64());
+        gauges.requests_open.set(signed(open));
+        for (kind, work) in self.workload.all() {
+            let jobs = gauges.jobs.get_or_create(&ByKind { kind });
+            jobs.set(signed(work.open()));
+        }
+        if let Some(spent) = spent {
+            gauges.spent.set(spent.spent.number());
+        }
+        gauges.catch_up(gauges.is_caught_up() || out && fed >= live.waited);
+    }
+
+    /// A cut was taken.
+    pub(super) fn kept_live(&mut self, epochs: Epoch) {
+        let jobs = self.jobs_done();
+        let still = self.still.last().copied().unwrap_or_default();
+        let kept_bytes = self.kept_bytes;
+        let Some(tending) = &mut self.live else {
+            return;
+        };
+        tending.cut = Some((epochs, jobs));
+        let gauges = tending.live.gauges.clone();
+        gauges.checkpoints.inc();
+        gauges.checkpoint_bytes.inc_by(kept_bytes - tending.bytes);
+        tending.bytes = kept_bytes;
+        gauges.checkpoint_still.set(still.as_secs_f64());
+        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        gauges
+            .checkpoint_time
+            .set(now.unwrap_or_default().as_secs_f64());
+    }
+
+    pub(super) fn jobs_open(&self) -> u64 {
+        let all = self.workload.all();
+        all.iter().map(|(_, work)| work.open()).sum()
+    }
+
+    fn jobs_done(&self) -> u64 {
+        let all = self.workload.all();
+        all.iter()
+            .map(|(_, work)| work.done.load(Ordering::Relaxed))
+            .sum()
+    }
+}
+
+/// Measures what is counted.
+fn measure(gauges: &Gauges, counts: &Counts) {
+    let fates = [
+        (Fate::applied, counts.applied),
+        (Fate::duplicate, counts.duplicate),
+        (Fate::late, counts.late),
+        (Fate::rejected, counts.rejected),
+        (Fate::erased, counts.erased),
+    ];
+    for (fate, events) in fates {
+        count(&gauges.events.get_or_create(&ByFate { fate }), events);
+    }
+    gauges.homes.set(signed(counts.homes));
+    gauges.segments.set(counts.segments);
+    gauges.transitions.set(counts.transitions);
+    gauges.alarms.set(counts.alarms);
+    count(&gauges.requests, counts.requests);
+    count(&gauges.adaptations, counts.promoted);
+    count(&gauges.drifts, counts.drifts);
+    count(&gauges.scores, counts.scores);
+}
+
+fn signed(number: u64) -> i64 {
+    i64::try_from(number).unwrap_or(i64::MAX)
+}

@@ -1,0 +1,112 @@
+//! What `hearth run` takes.
+
+use std::path::PathBuf;
+
+use clap::{Args, Command};
+
+use crate::config::{Checkpointing, Config, MqttOptions, UsageError};
+use crate::outputs::inbox_path;
+use crate::replay::ReplayArgs;
+use crate::serve::ServeArgs;
+
+/// Run the dataflow on what comes in, until Ctrl-C
+///
+/// Whatever comes in is a line of inbox.jsonl in the output folder, on the disk, before its sender is told that it came; the
+/// dataflow reads that log while it grows, and writes the files that `hearth replay` writes, each line as soon as its epoch
+/// closes. Killed at any moment, the same command goes on; the outputs are those of a replay of the inbox.
+///
+/// Without --catalog a device, an action or a home that was never met is learnt within about a second, and nothing is rejected for
+/// being new.
+#[derive(Args, Clone, Debug)]
+#[command(after_help = "Examples:
+  hearth run --demo --out demo
+  hearth run /var/log/home/events.jsonl --out live
+  hearth run incoming/ --out live --homes homes.jsonl
+  hearth run --out live --catalog catalog.json --epoch-interval 5ms
+  hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
+  hearth replay live/inbox.jsonl --out again
+
+Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
+precedes the file.")]
+pub struct RunArgs {
+    /// Files that are followed: JSON Lines or CSV, appended to, rotated or truncated; or folders into which such files come
+    #[arg(value_name = "LOG")]
+    pub logs: Vec<PathBuf>,
+
+    /// Show what it does: simulated homes whose days pass in seconds
+    #[arg(long)]
+    pub demo: bool,
+
+    /// Declared changes of context, as for replay; they may also come in live
+    #[arg(long, value_name = "FILE")]
+    pub contexts: Option<PathBuf>,
+
+    /// Devices and their actions, JSON: anything else is rejected; none: learnt from what comes
+    #[arg(long, value_name = "FILE")]
+    pub catalog: Option<PathBuf>,
+
+    /// What differs between homes, JSON Lines: {"home","timezone","cohort","catalog"}, all but home optional
+    #[arg(long, value_name = "FILE")]
+    pub homes: Option<PathBuf>,
+
+    /// Output folder, with the inbox; created where needed
+    #[arg(long, value_name = "DIR")]
+    pub out: PathBuf,
+
+    /// Configuration file; none: hearth.toml of the current folder, where there is one
+    #[arg(
+        long = "config",
+        env = "HEARTH_CONFIG",
+        value_name = "FILE",
+        hide_env_values = true
+    )]
+    pub file: Option<PathBuf>,
+
+    /// Everything that has a default.
+    #[command(flatten, next_help_heading = "Configuration")]
+    pub config: Config,
+
+    /// The page, the API and the measures.
+    #[command(flatten, next_help_heading = "HTTP")]
+    pub serve: ServeArgs,
+
+    /// What comes and goes by an MQTT broker.
+    #[command(flatten, next_help_heading = "MQTT")]
+    pub mqtt: MqttOptions,
+}
+
+impl RunArgs {
+    /// The command with the defaults of a live run.
+    pub fn defaults(command: Command) -> Command {
+        let command = command.mut_arg("epoch_interval", |option| option.default_value("100ms"));
+        command.mut_arg("scores", |option| option.default_value("eager"))
+    }
+
+    /// The replay of the inbox that it is.
+    ///
+    /// # Errors
+    /// It would be one that cannot go on.
+    pub fn replay(&self) -> Result<ReplayArgs, UsageError> {
+        if self.config.checkpoint_every == Checkpointing::Off {
+            return Err(UsageError(
+                "a live run keeps what it goes on from: --checkpoint-every cannot be off"
+                    .to_owned(),
+            ));
+        }
+        Ok(ReplayArgs {
+            logs: vec![inbox_path(&self.out)],
+            contexts: self.contexts.clone(),
+            feedback: None,
+            erasures: None,
+            catalog: self.catalog.clone(),
+            homes: self.homes.clone(),
+            out: self.out.clone(),
+            fresh: false,
+            compact: false,
+            dry_run: false,
+            explain: false,
+            file: self.file.clone(),
+            config: self.config.clone(),
+        })
+    }
+}

@@ -1,0 +1,127 @@
+//! `hearth run`: what comes in goes through the dataflow while it comes.
+//!
+//! A live run is a replay of its own [inbox](crate::inbox): sources put lines there, and are answered once these are durable; the
+//! dataflow follows that log. So restarts, kills and any number of workers are what they are for a replay.
+
+mod args;
+mod demo;
+
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{FutureExt, TryFutureExt};
+use tokio::runtime::{Builder, Runtime};
+use tokio::task::JoinHandle;
+
+use crate::desk::{Desk, Gauges};
+use crate::disk::Disk;
+use crate::inbox::Inbox;
+use crate::replay::{Ends, Live, live};
+use crate::sinks::feed::Feed;
+use crate::sinks::files::Folder;
+use crate::sources::follow::follow;
+use crate::stop::Stop;
+use crate::{serve, sinks, sources};
+pub use args::RunArgs;
+
+/// So long sources and servers may take to end.
+const GRACE: Duration = Duration::from_secs(2);
+
+/// Threads on which they wait.
+const THREADS: usize = 2;
+
+/// Runs until it is interrupted, and prints a summary.
+///
+/// # Errors
+/// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); a line is
+/// rejected under `--strict`; a model or the disk fails; the accounting does not agree.
+pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
+    let mut replay = args.replay()?;
+    // An interruption ends the run once its last cut is taken.
+    let (_heeded, _keeps) = (stop.heed(), stop.keep());
+    let disk = Disk::real();
+    let inputs = args.logs.iter().chain(&args.contexts);
+    let inputs = inputs.chain(&args.catalog).chain(&args.homes);
+    let folder = Folder::claim(&disk, &args.out, inputs.map(PathBuf::as_path))?;
+    if args.demo && replay.catalog.is_none() {
+        replay.catalog = Some(demo::catalog_in(folder.path())?);
+    }
+    let (inbox, writer) = Inbox::open(&disk, folder.path())?;
+    let desk = Desk {
+        inbox,
+        feed: Feed::default(),
+        gauges: Arc::new(Gauges::default()),
+        out: Arc::from(folder.path()),
+        stop: stop.clone(),
+    };
+    let around = Live::of(&desk);
+    let (runtime, tasks) = surround(args, &desk)?;
+    let ended = loop {
+        match live(&replay, &around, &folder) {
+            Ok(Ends::Grown) => {}
+            Ok(Ends::Over(summary)) => break Ok(summary),
+            Err(error) => break Err(error),
+        }
+    };
+    // Whatever the end is, sources and servers end with it.
+    stop.interrupt();
+    leave(runtime, tasks);
+    drop(desk);
+    writer.join();
+    let summary = ended?;
+    if let Some(failure) = stop.failure() {
+        anyhow::bail!(
+            "{failure}; the same command goes on with {}",
+            args.out.display()
+        );
+    }
+    println!("{summary}");
+    Ok(())
+}
+
+/// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
+fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
+    let mut builder = Builder::new_multi_thread();
+    let builder = builder.worker_threads(THREADS).thread_name("around");
+    let runtime = builder.enable_all().build()?;
+    let opened = runtime.block_on(args.serve.open())?;
+    let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
+    let mut tasks = Vec::new();
+    for log in &args.logs {
+        tasks.push(begin(follow(log.clone(), desk.clone()).boxed()));
+    }
+    if args.demo {
+        tasks.push(begin(demo::demo(desk.clone()).boxed()));
+    }
+    if let Some((listener, access)) = opened {
+        eprintln!("hearth: http://{}", listener.local_addr()?);
+        let served = serve::serve(listener, desk.clone(), access);
+        tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
+    }
+    let mqtt = args.mqtt.clone();
+    tasks.push(begin(
+        sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
+    ));
+    tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
+    Ok((runtime, tasks))
+}
+
+/// Lets them end by themselves, if they do so soon.
+fn leave(runtime: Runtime, tasks: Vec<JoinHandle<()>>) {
+    let ends = async {
+        for task in tasks {
+            // Its panic was told on the terminal.
+            let _ = task.await;
+        }
+    };
+    let _ = runtime.block_on(async { tokio::time::timeout(GRACE, ends).await });
+    runtime.shutdown_timeout(GRACE);
+}
+
+/// Has a source or sink that fails end the run.
+async fn heeded(task: impl Future<Output = anyhow::Result<()>>, stop: Stop) {
+    if let Err(error) = task.await {
+        stop.fail(format!("{error:#}"));
+    }
+}

@@ -1,0 +1,267 @@
+//! The JSON API. Its lines are those of the output files, key by key; each endpoint is declared once, with what its OpenAPI says
+//! of it.
+
+mod answers;
+#[cfg(test)]
+pub(super) use openapi::differs;
+mod openapi;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::extract::{Path, Query, State};
+use axum::http::StatusCode;
+use axum::http::header::CONTENT_TYPE;
+use axum::response::{IntoResponse, Response};
+use axum::routing::{MethodRouter, get};
+use serde::Deserialize;
+
+use super::recent::{Glance, Home};
+use super::{Server, intake, refusal};
+use crate::sources::files::Kind;
+
+/// How many of anything an answer holds, unless it is asked otherwise, and at most.
+const USUAL: usize = 100;
+const MOST: usize = 1_000;
+
+/// What can be asked for.
+pub(super) struct Endpoint {
+    /// Where.
+    pub path: &'static str,
+    /// Who answers.
+    pub route: MethodRouter<Arc<Server>>,
+    /// What it is.
+    summary: &'static str,
+    /// Names of what may stand behind the `?`.
+    query: &'static [&'static str],
+    /// The schema of what is sent, where something is.
+    sent: Option<&'static str>,
+    /// The schema of the answer.
+    answer: &'static str,
+}
+
+/// What may stand behind the `?`.
+#[derive(Debug, Default, Deserialize)]
+struct Asked {
+    limit: Option<usize>,
+    after: Option<String>,
+    q: Option<String>,
+}
+
+impl Asked {
+    fn limit(&self) -> usize {
+        self.limit.unwrap_or(USUAL).min(MOST)
+    }
+}
+
+/// All of them.
+pub(super) fn endpoints() -> Vec<Endpoint> {
+    let read = |path, route, summary, query, answer| Endpoint {
+        path,
+        route,
+        summary,
+        query,
+        sent: None,
+        answer,
+    };
+    let post = |path, kind, summary, sent| Endpoint {
+        path,
+        route: intake::route(kind),
+        summary,
+        query: &[],
+        sent: Some(sent),
+        answer: "Taken",
+    };
+    vec![
+        post(
+            "/events",
+            Kind::Event,
+            "Takes in events, JSON Lines",
+            "Event",
+        ),
+        post(
+            "/contexts",
+            Kind::Context,
+            "Takes in declared shifts, JSON Lines",
+            "Context",
+        ),
+        post(
+            "/feedback",
+            Kind::Feedback,
+            "Takes in what people say of alarms, JSON Lines",
+            "Feedback",
+        ),
+        post(
+            "/erasures",
+            Kind::Erasure,
+            "Takes in what is to be forgotten, JSON Lines",
+            "Erasure",
+        ),
+        read("/api/summary", get(summary), "How it goes", &[], "Summary"),
+        read(
+            "/api/homes",
+            get(homes),
+            "Homes by name: those behind `after`, whose names hold `q`",
+            &["limit", "after", "q"],
+            "Homes",
+        ),
+        read(
+            "/api/homes/{home}",
+            get(home),
+            "What was seen last of a home",
+            &[],
+            "Home",
+        ),
+        read(
+            "/api/homes/{home}/segments",
+            get(segments),
+            "Its last segments, the newest first",
+            &["limit"],
+            "Segments",
+        ),
+        read(
+            "/api/homes/{home}/graph",
+            get(graph),
+            "What followed what how often, most often first",
+            &["limit"],
+            "Graph",
+        ),
+        read(
+            "/api/homes/{home}/alarms",
+            get(home_alarms),
+            "Its last alarms that stand, the newest first, and what was said of them",
+            &["limit"],
+            "HomeAlarms",
+        ),
+        read(
+            "/api/homes/{home}/predictions",
+            get(predictions),
+            "What was expected in the places of its last behaviours, and how strange these were, the newest first",
+            &["limit"],
+            "Predictions",
+        ),
+        read(
+            "/api/homes/{home}/versions",
+            get(versions),
+            "What shifts and drifts did to its models",
+            &[],
+            "Versions",
+        ),
+        read(
+            "/api/alarms",
+            get(alarms),
+            "The last alarms of all homes that stand, the newest first",
+            &["limit"],
+            "Alarms",
+        ),
+        read(
+            "/api/alarms/stream",
+            get(stream::alarms),
+            "Alarms as they are raised and withdrawn, as server-sent events; goes on behind Last-Event-ID",
+            &[],
+            "AlarmEvent",
+        ),
+        read(
+            "/api/requests",
+            get(requests),
+            "The last synthesis requests, the newest first",
+            &["limit"],
+            "Requests",
+        ),
+        read(
+            "/api/openapi.json",
+            get(openapi::document),
+            "This description",
+            &[],
+            "OpenApi",
+        ),
+    ]
+}
+
+/// An answer that is JSON already.
+fn json(text: String) -> Response {
+    ([(CONTENT_TYPE, "application/json")], text).into_response()
+}
+
+async fn summary(State(server): State<Arc<Server>>) -> Response {
+    json(answers::summary(
+        &server.recent.counts(),
+        server.desk.gauges.is_caught_up(),
+    ))
+}
+
+async fn homes(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+    let limit = asked.limit().max(1);
+    let holding = asked.q.as_deref().unwrap_or_default();
+    let homes = server.recent.homes(asked.after.as_deref(), holding, limit);
+    json(answers::homes(&homes, limit))
+}
+
+/// Answers about a home, or says that it is not known.
+fn of(server: &Server, name: &str, answer: impl FnOnce(&Glance, &Home) -> String) -> Response {
+    match server.recent.home(name) {
+        Some((glance, home)) => json(answer(&glance, &home)),
+        None => refusal(
+            StatusCode::NOT_FOUND,
+            "nothing is known of a home of this name: /api/homes lists those that are known",
+        ),
+    }
+}
+
+async fn home(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    of(&server, &name, |glance, home| {
+        answers::home(&name, glance, home)
+    })
+}
+
+async fn segments(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    of(&server, &name, |_, home| {
+        answers::segments(&name, home, asked.limit())
+    })
+}
+
+async fn graph(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    of(&server, &name, |_, home| {
+        answers::graph(&name, home, asked.limit())
+    })
+}
+
+async fn home_alarms(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    of(&server, &name, |_, home| {
+        answers::home_alarms(&name, home, asked.limit())
+    })
+}
+
+async fn predictions(
+    State(server): State<Arc<Server>>,
+    Path(name): Path<String>,
+    Query(asked): Query<Asked>,
+) -> Response {
+    of(&server, &name, |_, home| {
+        answers::predictions(&name, home, asked.limit())
+    })
+}
+
+async fn versions(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    of(&server, &name, |_, home| answers::versions(&name, home))
+}
+
+async fn alarms(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+    json(answers::alarms(&server.recent.alarms(asked.limit())))
+}
+
+async fn requests(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+    json(answers::requests(&server.recent.requests(asked.limit())))
+}

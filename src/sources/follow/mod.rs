@@ -1,0 +1,158 @@
+//! Files that grow as a source of a live run: appended to, rotated (renamed or truncated), or coming into a folder.
+//!
+//! Delivery is exactly once, by the file's identity and the offset, which lie in the inbox beside the lines. A file that is
+//! truncated loses what was written to it and not read yet: rename where a line must not be lost.
+
+mod csv;
+mod tail;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use crate::desk::Desk;
+use crate::inbox::{InboxError, Mark};
+use tail::{At, Identity, Tail};
+
+/// How often a file is looked at that had nothing new.
+const LOOK: Duration = Duration::from_millis(20);
+
+/// How often it is looked whether files have come into a folder.
+const LIST: Duration = Duration::from_millis(500);
+
+/// How often the same trouble is told.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Puts what is appended to a file, or to the files of a folder, into the inbox, until the run is to end.
+///
+/// # Errors
+/// The inbox takes nothing any more.
+pub async fn follow(path: PathBuf, desk: Desk) -> anyhow::Result<()> {
+    let mut files = Followed::new(path, &desk);
+    while !desk.is_ending() {
+        let put = files.put(&desk).await;
+        match put {
+            Ok(true) => continue,
+            Ok(false) => {}
+            Err(InboxError::Closed) => return Ok(()),
+            Err(error) => return Err(error.into()),
+        }
+        tokio::time::sleep(LOOK).await;
+    }
+    Ok(())
+}
+
+/// A file, or the files of a folder.
+struct Followed {
+    path: PathBuf,
+    /// By what its mark is called.
+    tails: BTreeMap<String, Tail>,
+    /// When files of a folder were listed.
+    listed: Option<tokio::time::Instant>,
+    /// When trouble was told.
+    told: Option<tokio::time::Instant>,
+}
+
+impl Followed {
+    fn new(path: PathBuf, desk: &Desk) -> Self {
+        let mut tails = BTreeMap::new();
+        if !path.exists() {
+            eprintln!(
+                "hearth: {} is not there yet; it is waited for",
+                path.display()
+            );
+        }
+        if !path.is_dir() {
+            let source = format!("follow {}", path.display());
+            let tail = Tail::new(&path, at(&source, desk));
+            tails.insert(source, tail);
+        }
+        Followed {
+            path,
+            tails,
+            listed: None,
+            told: None,
+        }
+    }
+
+    /// Puts what is new. Whether there was anything.
+    async fn put(&mut self, desk: &Desk) -> Result<bool, InboxError> {
+        let due = self.listed.is_none_or(|listed| listed.elapsed() >= LIST);
+        if due && self.path.is_dir() {
+            self.listed = Some(tokio::time::Instant::now());
+            if let Err(error) = self.list(desk) {
+                self.tell(&error);
+            }
+        }
+        let (mut any, mut trouble) = (false, None);
+        for (source, tail) in &mut self.tails {
+            let before = tail.at().clone();
+            let lines = tail.read().unwrap_or_else(|error| {
+                trouble = Some(error);
+                Vec::new()
+            });
+            if *tail.at() == before && lines.is_empty() {
+                continue;
+            }
+            any |= !lines.is_empty();
+            let at = serde_json::to_string(tail.at()).unwrap_or_default();
+            let source = source.clone();
+            desk.inbox.put(lines, Some(Mark { source, at })).await?;
+        }
+        if let Some(error) = trouble {
+            self.tell(&error);
+        }
+        Ok(any)
+    }
+
+    /// Looks which files a folder holds. One that was renamed is the same.
+    fn list(&mut self, desk: &Desk) -> io::Result<()> {
+        let mut there = BTreeSet::new();
+        let mut files = fs::read_dir(&self.path)?.collect::<Result<Vec<_>, _>>()?;
+        files.sort_by_key(fs::DirEntry::file_name);
+        for file in files {
+            let (path, data) = (file.path(), file.metadata()?);
+            if !data.is_file() || !is_log(&path) {
+                continue;
+            }
+            let identity = Identity::of(&data);
+            let id = serde_json::to_string(&identity).unwrap_or_default();
+            let source = format!("follow {} {id}", self.path.display());
+            if !self.tails.contains_key(&source) {
+                let tail = Tail::of(identity, &path, at(&source, desk));
+                self.tails.insert(source.clone(), tail);
+            }
+            there.insert(source);
+        }
+        // What is gone was read before.
+        self.tails.retain(|source, _| there.contains(source));
+        Ok(())
+    }
+
+    /// Tells trouble, now and then.
+    fn tell(&mut self, error: &io::Error) {
+        if self.told.is_none_or(|told| told.elapsed() >= AGAIN) {
+            self.told = Some(tokio::time::Instant::now());
+            eprintln!(
+                "hearth: cannot follow {}: {error}; it is tried again",
+                self.path.display()
+            );
+        }
+    }
+}
+
+/// How far a file was read, by its mark.
+fn at(source: &str, desk: &Desk) -> Option<At> {
+    let at = desk.inbox.mark(source)?;
+    serde_json::from_str(&at).ok()
+}
+
+/// Whether a file of a folder is a log of text by its name.
+fn is_log(path: &Path) -> bool {
+    let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
+    ["jsonl", "ndjson", "json", "csv"]
+        .iter()
+        .any(|known| ending == *known)
+}

@@ -1,0 +1,146 @@
+//! Events as JSON, as a log has them: one, several lines of them, or a list. Contexts and feedback come the same way.
+
+use jiff::tz::TimeZone;
+use serde_json::{Map, Value};
+
+use super::said::{Message, Said, text};
+use crate::sources::{At, LONGEST_NAME, instant};
+use crate::time;
+
+/// Reads a message. `home` is of whom it is where it does not say; `now` when it came, where it does not say when.
+///
+/// # Errors
+/// What is wrong with its payload: then nothing of it counts.
+pub(super) fn read(home: &str, payload: &[u8], now: At) -> Result<Message<'static>, String> {
+    let text = text(payload)?;
+    let mut said = Vec::new();
+    let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    for value in values {
+        let value = value.map_err(|error| format!("the payload is no JSON: {error}"))?;
+        match value {
+            Value::Array(values) => {
+                for value in values {
+                    said.push(Said::Line(line(home, value, now)?));
+                }
+            }
+            value => said.push(Said::Line(line(home, value, now)?)),
+        }
+    }
+    match said.is_empty() {
+        true => Err("the payload is empty".to_owned()),
+        false => Ok(Message { said, time: None }),
+    }
+}
+
+/// The line of an event, context or feedback.
+fn line(home: &str, value: Value, now: At) -> Result<String, String> {
+    let Value::Object(mut fields) = value else {
+        return Err("an event is a JSON object".to_owned());
+    };
+    if !fields.contains_key("home") {
+        fields.insert("home".to_owned(), home.into());
+    }
+    name(&fields, "home")?;
+    if fields.contains_key("erase") {
+        return Err("nothing is erased by MQTT, where a broker does not say who asks".to_owned());
+    }
+    if fields.contains_key("mark") {
+        return Err("`mark` is no field of an event".to_owned());
+    }
+    if fields.contains_key("kind") {
+        for field in ["kind", "from", "to"] {
+            name(&fields, field)?;
+        }
+    } else if fields.contains_key("alarm") {
+        name(&fields, "alarm")?;
+        return Ok(Value::Object(fields).to_string());
+    } else {
+        name(&fields, "action")?;
+        if fields.contains_key("device") {
+            name(&fields, "device")?;
+        } else if !fields["action"].as_str().is_some_and(|a| a.contains(':')) {
+            return Err("an event names no device".to_owned());
+        }
+    }
+    match fields.get("time") {
+        None => {
+            let now = time::format(now.0, now.1);
+            fields.insert("time".to_owned(), now.into());
+        }
+        Some(Value::String(text)) => {
+            instant(text, &TimeZone::UTC)?;
+        }
+        Some(_) => return Err("field `time` is no text".to_owned()),
+    }
+    Ok(Value::Object(fields).to_string())
+}
+
+/// A field that is a name.
+fn name(fields: &Map<String, Value>, field: &str) -> Result<(), String> {
+    match fields.get(field) {
+        Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST_NAME => Ok(()),
+        Some(Value::String(_)) => Err(format!(
+            "field `{field}` is empty, or longer than {LONGEST_NAME} bytes"
+        )),
+        Some(_) => Err(format!("field `{field}` is no text")),
+        None => Err(format!("field `{field}` is missing")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use hearth_operators::words::Time;
+
+    fn lines(payload: &str) -> Result<Vec<String>, String> {
+        let message = read("mine", payload.as_bytes(), (Time(0), 60))?;
+        let line = |said| match said {
+            Said::Line(line) => line,
+            other => format!("{other:?}"),
+        };
+        Ok(message.said.into_iter().map(line).collect())
+    }
+
+    #[test]
+    fn what_an_event_does_not_say_is_added() {
+        let whole =
+            r#"{"home":"h","time":"2026-01-01T00:00:00Z","device":"Light","action":"on","id":"1"}"#;
+        assert_eq!(lines(whole).unwrap(), [whole]);
+        let several = "{\"device\":\"Light\",\"action\":\"on\"}\n[{\"action\":\"Light:off\"}]";
+        let told = lines(several).unwrap();
+        assert_eq!(
+            told,
+            [
+                r#"{"device":"Light","action":"on","home":"mine","time":"1970-01-01T01:00:00+01:00"}"#,
+                r#"{"action":"Light:off","home":"mine","time":"1970-01-01T01:00:00+01:00"}"#,
+            ]
+        );
+        let fine = r#"{"home":"h","alarm":"2026-01-01T00:00:00Z","fine":true}"#;
+        assert_eq!(lines(fine).unwrap(), [fine]);
+    }
+
+    #[test]
+    fn what_is_no_event_is_refused_whole() {
+        for (payload, word) in [
+            ("", "empty"),
+            ("7", "JSON object"),
+            ("{", "no JSON"),
+            (r#"{"device":"Light"}"#, "`action` is missing"),
+            (r#"{"action":"on"}"#, "no device"),
+            (r#"{"device":"Light","action":5}"#, "no text"),
+            (
+                r#"{"device":"L","action":"on","time":"soon"}"#,
+                "impossible time",
+            ),
+            (r#"{"home":"h","erase":{}}"#, "erased"),
+            (
+                r#"{"mark":{"source":"x","at":"y"},"action":"L:on"}"#,
+                "`mark`",
+            ),
+            (r#"{"kind":"season"}"#, "`from` is missing"),
+        ] {
+            let error = lines(payload).unwrap_err();
+            assert!(error.contains(word), "{payload}: {error}");
+        }
+    }
+}

@@ -1,0 +1,612 @@
+//! From messages to lines of the inbox: what is known of each home's devices, and which messages came before.
+
+use std::borrow::Cow;
+use std::collections::{BTreeMap, VecDeque};
+
+use hearth_operators::words::Time;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use super::said::{Message, Said};
+use super::{events, mapped, statestream, zigbee2mqtt};
+use crate::config::{Place, Route, Shape};
+use crate::inbox::LONGEST_LINE;
+use crate::sources::states::{Device, States};
+use crate::sources::{At, LONGEST_NAME};
+use crate::time;
+
+/// Messages that a broker has under way at once, at most: of so many it may not know that they came.
+pub(super) const UNDER_WAY: u16 = 100;
+
+/// Devices of which something new is kept together, at most: a mark is one line.
+const TOGETHER: usize = 32;
+
+/// How far ahead of this machine's clock a device's may be.
+const AHEAD: i64 = 300 * Time::SECOND;
+
+/// A message, as a broker gives it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Given<'a> {
+    pub topic: &'a str,
+    pub payload: &'a [u8],
+    /// Whether it is from before: what was last said of its topic.
+    pub retained: bool,
+    /// Whether the broker may have given it before.
+    pub again: bool,
+    /// Its number in the session; 0 where it will not be given again.
+    pub number: u16,
+}
+
+/// What became of a message.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Fate {
+    /// It holds behaviours.
+    Taken,
+    /// It holds none: nothing has changed, or nothing that people do.
+    Unchanged,
+    /// It was taken before.
+    Again,
+    /// It cannot be read.
+    Refused(String),
+}
+
+/// Reads messages.
+pub(super) struct Reader {
+    routes: Vec<Route>,
+    /// The home of topics that name none.
+    home: String,
+    /// Where Home Assistant says that it began anew.
+    birth: Option<String>,
+    homes: BTreeMap<String, States>,
+    /// Of which homes something else may be known than was kept.
+    touched: Vec<String>,
+    /// The last messages that came, by number and checksum.
+    seen: VecDeque<Seen>,
+    /// How many of them are not kept.
+    fresh: usize,
+    lines: Vec<String>,
+}
+
+/// A message that came, by number and checksum.
+type Seen = (u16, u32);
+
+/// What is kept with the lines: what they leave known, and which messages were theirs.
+#[derive(Default, Serialize, Deserialize)]
+struct Kept {
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    seen: Vec<Seen>,
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    homes: Vec<(String, Vec<(String, Device)>)>,
+}
+
+impl Reader {
+    /// Nothing is known yet.
+    pub fn new(routes: Vec<Route>, home: String, birth: Option<String>) -> Self {
+        Reader {
+            routes,
+            home,
+            birth,
+            homes: BTreeMap::new(),
+            touched: Vec::new(),
+            seen: VecDeque::new(),
+            fresh: 0,
+            lines: Vec::new(),
+        }
+    }
+
+    /// Knows what was kept, mark by mark.
+    pub fn recall(&mut self, mark: &str) {
+        // A mark of another version is of no use; what it knew is then heard anew.
+        let Ok(kept) = serde_json::from_str::<Kept>(mark) else {
+            return;
+        };
+        for seen in kept.seen {
+            self.remember(seen);
+        }
+        self.fresh = 0;
+        for (home, devices) in kept.homes {
+            let states = self.homes.entry(home).or_default();
+            for (device, known) in devices {
+                states.recall(device, known);
+            }
+        }
+    }
+
+    /// Takes a message that came `now`.
+    pub fn take(&mut self, given: Given<'_>, now: At) -> Fate {
+        let mut sum = crc32fast::Hasher::new();
+        sum.update(given.topic.as_bytes());
+        sum.update(&[0]);
+        sum.update(given.payload);
+        let seen = (given.number, sum.finalize());
+        if given.number > 0 {
+            if given.again && self.seen.contains(&seen) {
+                return Fate::Again;
+            }
+            self.remember(seen);
+            self.fresh += 1;
+        }
+        if self.birth.as_deref() == Some(given.topic) {
+            if given.payload == b"online" && !given.retained {
+                self.began(None, now.0);
+            }
+            return Fate::Unchanged;
+        }
+        match self.read(given, now) {
+            Ok(true) => Fate::Taken,
+            Ok(false) => Fate::Unchanged,
+            Err(reason) => Fate::Refused(reason),
+        }
+    }
+
+    /// Believes what has stayed long enough.
+    pub fn settle(&mut self, now: Time) {
+        let homes: Vec<String> = self.homes.keys().cloned().collect();
+        for home in homes {
+            if self.is_full() {
+                return;
+            }
+            if let Some(states) = self.homes.get_mut(&home) {
+                states.settle(now, TOGETHER);
+            }
+            self.write_changes(&home);
+        }
+    }
+
+    /// Whether what was taken should be kept before more is.
+    pub fn is_full(&self) -> bool {
+        let news: usize = self.touched.iter().map(|h| self.news_of(h)).sum();
+        self.lines.len() >= 1_000 || news >= TOGETHER || self.fresh >= usize::from(UNDER_WAY)
+    }
+
+    /// The lines since it was last asked, and the mark that belongs to them; nothing, where there is nothing to be kept.
+    pub fn flush(&mut self) -> Option<(Vec<String>, String)> {
+        let mut homes = Vec::new();
+        for home in std::mem::take(&mut self.touched) {
+            let news = self.homes.get_mut(&home).map(States::news);
+            if let Some(news) = news.filter(|news| !news.is_empty()) {
+                homes.push((home, news));
+            }
+        }
+        if self.lines.is_empty() && homes.is_empty() {
+            return None;
+        }
+        let fresh = std::mem::take(&mut self.fresh).min(self.seen.len());
+        let seen = self.seen.range(self.seen.len() - fresh..);
+        let kept = Kept {
+            seen: seen.copied().collect(),
+            homes,
+        };
+        let mark = serde_json::to_string(&kept).unwrap_or_default();
+        Some((std::mem::take(&mut self.lines), mark))
+    }
+
+    fn news_of(&self, home: &str) -> usize {
+        self.homes.get(home).map_or(0, States::news_count)
+    }
+
+    fn remember(&mut self, seen: Seen) {
+        // Of as many again, so that a message which needed no mark pushes none out that did.
+        if self.seen.len() >= 2 * usize::from(UNDER_WAY) {
+            self.seen.pop_front();
+        }
+        self.seen.push_back(seen);
+    }
+
+    /// Whoever speaks for the devices began anew, for all homes where it does not say which.
+    fn began(&mut self, home: Option<&str>, now: Time) {
+        match home {
+            Some(home) => self.homes.entry(home.to_owned()).or_default().restart(now),
+            None => self.homes.values_mut().for_each(|home| home.restart(now)),
+        }
+    }
+
+    fn read(&mut self, given: Given<'_>, now: At) -> Result<bool, String> {
+        let places = self.routes.iter();
+        let mut places = places.filter_map(|route| Some((route, route.place(given.topic)?)));
+        let Some((route, place)) = places.next() else {
+            return Ok(false);
+        };
+        let home = place.home.unwrap_or(&self.home).to_owned();
+        let message = understood(route, &place, &home, given, now)?;
+        is_name(&home)?;
+        if message.said.len() > TOGETHER && !matches!(message.said[0], Said::Line(_)) {
+            return Err(format!("it says more than {TOGETHER} things at once"));
+        }
+        let own = message.time.filter(|time| time.0 <= now.0.0 + AHEAD);
+        let at = own.map_or(now, |time| (time, now.1));
+        let before = self.lines.len();
+        for said in message.said {
+            self.hear(&home, said, given.retained, own.is_some(), at, now)?;
+        }
+        if !self.touched.contains(&home) {
+            self.touched.push(home.clone());
+        }
+        self.write_changes(&home);
+        Ok(self.lines.len() > before)
+    }
+
+    fn hear(
+        &mut self,
+        home: &str,
+        said: Said<'_>,
+        retained: bool,
+        own_clock: bool,
+        at: At,
+        now: At,
+    ) -> Result<(), String> {
+        match said {
+            Said::Line(line) if retained => drop(line),
+            Said::Line(line) => match line.len() > LONGEST_LINE {
+                true => return Err("the event is longer than a line may be".to_owned()),
+                false => self.lines.push(line),
+            },
+            Said::Press { device, action } => {
+                is_name(&device)?;
+                is_name(&action)?;
+                if !retained {
+                    self.write(home, at, &device, &action);
+                }
+            }
+            Said::Away(device) => {
+                is_name(&device)?;
+                let states = self.homes.entry(home.to_owned()).or_default();
+                // Its parts, or the device where it has none.
+                let of = format!("{device}\0");
+                states.away_all(&device, now);
+                states.away(&of, now);
+            }
+            Said::Began => self.began(Some(home), now.0),
+            Said::State {
+                device,
+                part,
+                state,
+            } => {
+                for name in [&device, &state] {
+                    is_name(name)?;
+                }
+                if !part.is_empty() {
+                    is_name(&part)?;
+                }
+                let key = format!("{device}\0{part}");
+                let states = self.homes.entry(home.to_owned()).or_default();
+                if own_clock && states.is_stale(&key, at.0) {
+                    return Ok(());
+                }
+                match retained {
+                    true => states.know(&key, &state),
+                    false => drop(states.report(&key, at, &state)),
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Writes what has changed in a home.
+    fn write_changes(&mut self, home: &str) {
+        let changes = self.homes.get_mut(home).map(States::changes);
+        for change in changes.into_iter().flatten() {
+            let (device, part) = change
+                .device
+                .split_once('\0')
+                .unwrap_or((&change.device, ""));
+            let action = match part {
+                "" => Cow::Borrowed(change.state.as_str()),
+                part => format!("{part} {}", change.state).into(),
+            };
+            self.write(home, change.at, device, &action);
+            if !self.touched.iter().any(|touched| touched == home) {
+                self.touched.push(home.to_owned());
+            }
+        }
+    }
+
+    fn write(&mut self, home: &str, (at, offset): At, device: &str, action: &str) {
+        let time = time::format(at, offset);
+        let line = json!({"home": home, "time": time, "device": device, "action": action});
+        self.lines.push(line.to_string());
+    }
+}
+
+fn understood<'a>(
+    route: &Route,
+    place: &Place<'a>,
+    home: &str,
+    given: Given<'_>,
+    now: At,
+) -> Result<Message<'a>, String> {
+    let device = || place.device.ok_or("the topic names no device");
+    match &route.shape {
+        Shape::Events => events::read(home, given.payload, now),
+        Shape::Zigbee2Mqtt => zigbee2mqtt::read(place.rest, given.payload),
+        Shape::StateStream => statestream::read(place.rest, given.payload),
+        Shape::State(pointer) => mapped::read(device()?, pointer, false, given.payload),
+        Shape::Press(pointer) => mapped::read(device()?, pointer, true, given.payload),
+    }
+}
+
+fn is_name(text: &str) -> Result<(), String> {
+    // An action is a part and a state.
+    match text.is_empty() || text.len() > LONGEST_NAME / 2 || text.contains(char::is_control) {
+        true => Err(format!(
+            "a name or state is empty, longer than {} bytes, or holds control characters",
+            LONGEST_NAME / 2
+        )),
+        false => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn at(seconds: i64) -> At {
+        (Time(seconds * Time::SECOND), 0)
+    }
+
+    fn reader(routes: &str) -> Reader {
+        let routes: crate::config::Routes = routes.parse().unwrap();
+        Reader::new(routes.0, "mine".into(), Some("homeassistant/status".into()))
+    }
+
+    fn given<'a>(topic: &'a str, payload: &'a str) -> Given<'a> {
+        Given {
+            topic,
+            payload: payload.as_bytes(),
+            retained: false,
+            again: false,
+            number: 0,
+        }
+    }
+
+    /// Device and action of each line.
+    fn told(reader: &mut Reader) -> Vec<String> {
+        let (lines, _) = reader.flush().unwrap_or_default();
+        let told = |line: &String| {
+            let line: serde_json::Value = serde_json::from_str(line).unwrap();
+            let text = |key: &str| line[key].as_str().unwrap().to_owned();
+            format!("{} {} {}", text("home"), text("device"), text("action"))
+        };
+        lines.iter().map(told).collect()
+    }
+
+    #[test]
+    fn only_changes_are_behaviours_and_what_is_retained_is_only_known() {
+        let mut reader = reader("zigbee2mqtt:zigbee2mqtt statestream:{home}/ss");
+        let retained = Given {
+            retained: true,
+            ..given("zigbee2mqtt/lamp", r#"{"state":"OFF"}"#)
+        };
+        assert_eq!(reader.take(retained, at(0)), Fate::Unchanged);
+        let on = given("zigbee2mqtt/lamp", r#"{"state":"ON","linkquality":7}"#);
+        assert_eq!(reader.take(on, at(1)), Fate::Taken);
+        assert_eq!(reader.take(on, at(2)), Fate::Unchanged);
+        assert_eq!(reader.take(on, at(3)), Fate::Unchanged);
+        assert_eq!(told(&mut reader), ["mine lamp ON"]);
+        let off = given("h2/ss/light/hall/state", "off");
+        reader.take(off, at(4));
+        reader.take(given("h2/ss/light/hall/state", "on"), at(5));
+        assert_eq!(told(&mut reader), ["h2 light.hall on"]);
+        assert_eq!(reader.take(given("elsewhere", "x"), at(6)), Fate::Unchanged);
+    }
+
+    #[test]
+    fn what_is_given_again_counts_once_also_after_a_restart() {
+        let payloads = ["off", "on", "off", "on"];
+        let message = |number: usize, again: bool| Given {
+            again,
+            number: number as u16 + 1,
+            ..given("ss/light/hall/state", payloads[number])
+        };
+        let mut first = reader("statestream:ss");
+        let mut marks = Vec::new();
+        for number in 0..4 {
+            first.take(message(number, false), at(number as i64));
+            marks.extend(first.flush().map(|(_, mark)| mark));
+        }
+        let mut second = reader("statestream:ss");
+        marks.iter().for_each(|mark| second.recall(mark));
+        for reader in [&mut first, &mut second] {
+            for number in 1..4 {
+                let fate = reader.take(message(number, true), at(9));
+                assert_eq!(fate, Fate::Again);
+            }
+            // Another message may have the number of one that came.
+            let other = Given {
+                again: false,
+                ..message(2, false)
+            };
+            assert_eq!(reader.take(other, at(10)), Fate::Taken);
+            assert_eq!(told(reader), ["mine light.hall off"]);
+        }
+    }
+
+    #[test]
+    fn what_a_broker_gives_again_of_an_older_time_is_stale() {
+        let mut reader = reader("zigbee2mqtt:z");
+        let seen = |state: &str, second: u8| {
+            format!(r#"{{"state":"{state}","last_seen":"2026-01-01T00:00:{second:02}Z"}}"#)
+        };
+        let now = at(1_800_000_000);
+        let all = [seen("OFF", 1), seen("ON", 2), seen("OFF", 3)];
+        for payload in all.iter().chain(&all) {
+            reader.take(given("z/lamp", payload), now);
+        }
+        let (lines, _) = reader.flush().unwrap();
+        assert_eq!(lines.len(), 2, "{lines:?}");
+        assert!(lines[0].contains("2026-01-01T00:00:02"));
+        // A clock that is far ahead does not silence its device.
+        let mut reader = self::reader("zigbee2mqtt:z");
+        for payload in [seen("OFF", 1), seen("ON", 2)] {
+            reader.take(given("z/lamp", &payload), at(0));
+        }
+        assert_eq!(told(&mut reader), ["mine lamp ON"]);
+    }
+
+    #[test]
+    fn a_hub_that_begins_anew_invents_nothing() {
+        let mut reader = reader("statestream:ss");
+        let state = |state| given("ss/binary_sensor/door/state", state);
+        reader.take(state("on"), at(0));
+        reader.take(given("homeassistant/status", "online"), at(100));
+        for (n, said) in ["unavailable", "off", "on"].iter().enumerate() {
+            reader.take(state(said), at(101 + n as i64));
+        }
+        reader.settle(at(300).0);
+        assert_eq!(told(&mut reader), Vec::<String>::new());
+        reader.take(state("off"), at(301));
+        assert_eq!(told(&mut reader), ["mine binary_sensor.door off"]);
+    }
+
+    #[test]
+    fn what_stays_is_believed_after_a_while_without_being_said_again() {
+        let mut reader = reader("zigbee2mqtt:z");
+        reader.take(given("z/door", r#"{"contact":true}"#), at(0));
+        reader.take(given("z/door/availability", "offline"), at(10));
+        reader.take(given("z/door", r#"{"contact":false}"#), at(20));
+        reader.settle(at(79).0);
+        assert_eq!(told(&mut reader), Vec::<String>::new());
+        reader.settle(at(80).0);
+        assert_eq!(told(&mut reader), ["mine door open"]);
+    }
+
+    #[test]
+    fn marks_stay_within_a_line_and_hold_all_that_is_known() {
+        let mut first = reader("zigbee2mqtt:z");
+        let mut second = reader("zigbee2mqtt:z");
+        let name = |n: usize| format!("z/{}{n}", "\"".repeat(100));
+        for n in 0..200 {
+            first.take(given(&name(n), r#"{"state":"OFF"}"#), at(0));
+            if first.is_full() {
+                let (_, mark) = first.flush().unwrap();
+                let line = serde_json::to_string(&mark).unwrap();
+                assert!(line.len() < LONGEST_LINE - 100, "{}", line.len());
+                second.recall(&mark);
+            }
+        }
+        second.recall(&first.flush().unwrap().1);
+        for n in 0..200 {
+            let fate = second.take(given(&name(n), r#"{"state":"ON"}"#), at(1));
+            assert_eq!(fate, Fate::Taken);
+        }
+    }
+
+    /// How many mutated payloads are tried: enough for a test; more by the environment.
+    fn mutations() -> usize {
+        let more = std::env::var("HEARTH_MUTATIONS").ok();
+        more.and_then(|n| n.parse().ok()).unwrap_or(10_000)
+    }
+
+    #[test]
+    fn mutated_payloads_never_end_the_run_nor_spoil_the_inbox() {
+        use rand::{Rng, SeedableRng};
+        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
+        let mut reader = reader(
+            "zigbee2mqtt:z statestream:ss events:e state:s/{device}=/a/0 press:p/{home}/{device}",
+        );
+        let seeds = [
+            (
+                "z/lamp",
+                r#"{"state":"ON","last_seen":1767225600000,"color":{"x":1},"action":"single"}"#,
+            ),
+            ("z/lamp/availability", r#"{"state":"offline"}"#),
+            ("ss/light/hall/state", "on"),
+            (
+                "e",
+                r#"[{"home":"h","time":"2026-01-01T00:00:00Z","device":"Light","action":"on"}]"#,
+            ),
+            (
+                "e",
+                r#"{"kind":"season","from":"winter","to":"summer","home":"*","time":"2026-06-01T00:00:00Z"}"#,
+            ),
+            ("s/door", r#"{"a":["open"]}"#),
+            ("p/h/bell", "ring"),
+        ];
+        let mut refused = 0;
+        for _ in 0..mutations() {
+            let (topic, payload) = seeds[random.random_range(0..seeds.len())];
+            let mut payload = payload.as_bytes().to_vec();
+            for _ in 0..random.random_range(0..4) {
+                let at = random.random_range(0..=payload.len());
+                match random.random_range(0..4) {
+                    0 => payload.truncate(at),
+                    1 => payload.insert(at, random.random()),
+                    2 => payload.extend_from_within(at..),
+                    _ => {
+                        if let Some(byte) = payload.get_mut(at) {
+                            *byte = random.random();
+                        }
+                    }
+                }
+            }
+            let message = Given {
+                payload: &payload,
+                retained: random.random_bool(0.1),
+                again: random.random_bool(0.1),
+                number: random.random_range(0..50),
+                ..given(topic, "")
+            };
+            let fate = reader.take(message, at(1_800_000_000));
+            refused += usize::from(matches!(fate, Fate::Refused(_)));
+            reader.settle(Time(random.random_range(0..i64::MAX / 2)));
+            if random.random_bool(0.2) {
+                for line in reader.flush().into_iter().flat_map(|(lines, _)| lines) {
+                    assert!(line.len() <= LONGEST_LINE && !line.contains('\n'));
+                    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+                    assert!(line["home"].is_string(), "{line}");
+                }
+            }
+        }
+        assert!(refused > mutations() / 10, "{refused}");
+    }
+
+    proptest! {
+        /// However messages are cut into batches, and wherever the run is killed between two and the broker gives again what it
+        /// does not know to have come: the lines are those of an undisturbed run.
+        #[test]
+        fn lines_are_those_of_an_undisturbed_run(
+            states in proptest::collection::vec((0..3_usize, proptest::bool::ANY), 1..60),
+            kept in proptest::collection::vec(proptest::bool::ANY, 60),
+            kills in proptest::collection::vec(0..60_usize, 0..4),
+            unacked in 1..20_usize,
+        ) {
+            let topics = ["ss/light/a/state", "ss/light/b/state", "ss/lock/c/state"];
+            let message = |n: usize, again: bool| Given {
+                number: n as u16 + 1,
+                again,
+                ..given(topics[states[n].0], if states[n].1 { "on" } else { "off" })
+            };
+            let mut plain = reader("statestream:ss");
+            (0..states.len()).for_each(|n| drop(plain.take(message(n, false), at(n as i64))));
+            let (expected, _) = plain.flush().unwrap_or_default();
+
+            let (mut lines, mut marks): (Vec<String>, Vec<String>) = Default::default();
+            let mut reader = reader("statestream:ss");
+            // Those below have been kept; a broker that knows less gives some of them again.
+            let (mut n, mut safe, mut most) = (0, 0, 0);
+            let mut kills = kills.clone();
+            while n < states.len() {
+                reader.take(message(n, n < most), at(n as i64));
+                n += 1;
+                most = most.max(n);
+                if kept[n - 1] {
+                    if let Some((more, mark)) = reader.flush() {
+                        lines.extend(more);
+                        marks.push(mark);
+                    }
+                    safe = safe.max(n);
+                }
+                if let Some(i) = kills.iter().position(|kill| *kill == n) {
+                    kills.swap_remove(i);
+                    reader = self::reader("statestream:ss");
+                    marks.iter().for_each(|mark| reader.recall(mark));
+                    n = safe.saturating_sub(unacked);
+                }
+            }
+            lines.extend(reader.flush().unwrap_or_default().0);
+            prop_assert_eq!(lines, expected);
+        }
+    }
+}

@@ -1,0 +1,225 @@
+//! A live run: what it follows, what it outlives, and that its outputs are those of a replay of its inbox.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::household::{EPOCH, dir};
+use super::killed::{Random, signal};
+use super::program::{Ended, Folder, end, hearth, start};
+
+const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1 --scores aligned";
+
+/// How many kills: `HEARTH_KILLS=1000 cargo test --release --test replay run::` for many.
+fn kills() -> usize {
+    let kills = std::env::var("HEARTH_KILLS").ok();
+    kills.map_or(3, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
+}
+
+fn append(path: &Path, text: &str) {
+    let mut file = File::options()
+        .append(true)
+        .create(true)
+        .open(path)
+        .unwrap();
+    file.write_all(text.as_bytes()).unwrap();
+}
+
+/// Runs for so long, then kills it.
+fn killed(command: &str, after: Duration) {
+    let mut child = start(dir(), command);
+    std::thread::sleep(after);
+    let _ = child.kill();
+    let ended = end(child);
+    assert!(ended.code.is_none(), "it ended: {}", ended.stderr);
+}
+
+/// Runs until that is so and nothing more is written, then interrupts it.
+fn interrupted(command: &str, out: &str, enough: impl Fn(&Folder) -> bool) -> Ended {
+    let child = start(dir(), command);
+    let out = Folder(dir().join(out));
+    let written = || {
+        let files = fs::read_dir(&out.0).into_iter().flatten().flatten();
+        let files = files.filter(|file| file.path().extension().is_some_and(|e| e == "jsonl"));
+        let lengths = files.map(|file| file.metadata().map_or(0, |data| data.len()));
+        lengths.sum::<u64>()
+    };
+    let (mut last, began, mut since) = (0, Instant::now(), Instant::now());
+    while last == 0 || since.elapsed() < Duration::from_millis(300) || !enough(&out) {
+        std::thread::sleep(Duration::from_millis(50));
+        let now = written();
+        if now != last {
+            (last, since) = (now, Instant::now());
+        }
+        assert!(
+            began.elapsed() < Duration::from_secs(300),
+            "it comes to nothing"
+        );
+    }
+    assert!(signal(&child, "-INT"));
+    end(child)
+}
+
+/// Whether a stream of an output has come to an epoch, or beyond.
+fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
+    let text = fs::read_to_string(out.0.join(stream).with_extension("jsonl"));
+    let text = text.unwrap_or_default();
+    // The last line may be half written.
+    let last = text
+        .rsplit_once('\n')
+        .and_then(|(whole, _)| whole.lines().last());
+    let last = last.and_then(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    last.is_some_and(|line| line["epoch"].as_u64() >= Some(epoch))
+}
+
+/// The lines of an output that another has more of: by line, how many more.
+fn beyond(all: &Folder, some: &Folder, stream: &str) -> BTreeMap<String, i64> {
+    let mut lines = BTreeMap::<String, i64>::new();
+    for (folder, count) in [(all, 1), (some, -1)] {
+        for line in folder.lines(stream) {
+            *lines.entry(line).or_default() += count;
+        }
+    }
+    lines.retain(|_, count| *count != 0);
+    lines
+}
+
+/// Epochs by count, so that those of the replay are the same: every line of the run is one of the replay, and what that has beyond is
+/// of epochs that the run has not fed.
+#[test]
+fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
+    let followed = dir().join("followed.jsonl");
+    let _ = (
+        fs::remove_file(&followed),
+        fs::remove_dir_all(dir().join("live")),
+    );
+    let files = "--contexts contexts.jsonl --catalog catalog.json";
+    let epochs = format!("--epoch-events {EPOCH}");
+    let command = format!(
+        "run followed.jsonl {files} --out live {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms --listen 127.0.0.1:0"
+    );
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let mut random = Random(7);
+    let kills = kills();
+    for piece in lines.chunks(lines.len().div_ceil(kills)) {
+        append(&followed, &piece.concat());
+        let workers = 1 + random.below(3);
+        let wait = Duration::from_millis(200 + random.below(800));
+        killed(&format!("{command} --workers {workers}"), wait);
+    }
+    let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
+    let epochs_fed = counted / EPOCH;
+    let last = epochs_fed as u64 - 1;
+    let ended = interrupted(&command, "live", |out| reaches(out, "scores", last)).fine();
+    let live = Folder(dir().join("live"));
+    let [read, ..] = live.accounting();
+    assert_eq!(read as usize, epochs_fed * EPOCH, "{}", ended.stdout);
+    hearth(
+        dir(),
+        &format!("replay live/inbox.jsonl {files} --out again {SHORT} {epochs}"),
+    )
+    .fine();
+    let again = Folder(dir().join("again"));
+    for stream in super::program::STREAMS {
+        for (line, count) in beyond(&again, &live, stream) {
+            assert!(count > 0, "{stream}: the run alone has {line}");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let epoch = line["epoch"].as_u64();
+            assert!(
+                epoch.is_none_or(|epoch| epoch >= epochs_fed as u64),
+                "{stream}: {line}"
+            );
+        }
+    }
+    assert!(!live.lines("adaptations").is_empty() && !live.lines("late").is_empty());
+    let other = hearth(dir(), &command.replace("--max-gap 2h", "--max-gap 3h"));
+    assert_eq!(other.code, Some(2), "{}", other.stderr);
+    assert!(
+        other.stderr.contains("--max-gap differ"),
+        "{}",
+        other.stderr
+    );
+}
+
+/// Without a catalog: homes, devices and actions come one after another, contexts among them, and nothing is rejected for being new.
+#[test]
+fn what_is_new_is_learnt_in_place() {
+    let followed = dir().join("growing");
+    let _ = (
+        fs::remove_dir_all(&followed),
+        fs::remove_dir_all(dir().join("learning")),
+    );
+    fs::create_dir(&followed).unwrap();
+    let command =
+        format!("run growing --out learning {SHORT} --checkpoint-every 1s --listen 127.0.0.1:0");
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let events: Vec<&str> = log.split_inclusive('\n').collect();
+    let contexts = fs::read_to_string(dir().join("contexts.jsonl")).unwrap();
+    let part = &events[..600];
+    let (first, second) = part.split_at(5);
+    append(&followed.join("a.jsonl"), &first.concat());
+    let mut child = start(dir(), &command);
+    std::thread::sleep(Duration::from_millis(1_500));
+    append(&followed.join("a.jsonl"), &contexts);
+    append(&followed.join("b.jsonl"), &second.concat());
+    std::thread::sleep(Duration::from_millis(1_500));
+    let _ = child.kill();
+    assert!(end(child).code.is_none());
+    let extra =
+        r#"{"home":"new","time":"2025-02-01T08:00:00Z","device":"Gramophone","action":"play"}"#;
+    append(&followed.join("c.jsonl"), &format!("{extra}\n"));
+    let counted = part.iter().filter(|line| !line.trim().is_empty()).count() as u64 + 1;
+    let live = Folder(dir().join("learning"));
+    let mut ended = interrupted(&command, "learning", |_| true).fine();
+    // The machine may be slow.
+    for _ in 0..20 {
+        if live.accounting()[0] == counted {
+            break;
+        }
+        ended = interrupted(&command, "learning", |_| true).fine();
+    }
+    let [read, applied, duplicate, late, rejected] = live.accounting();
+    assert_eq!(read, counted, "{}", ended.stdout);
+    let reasons = live.refused("rejected");
+    assert!(
+        reasons
+            .iter()
+            .all(|(_, reason)| !reason.contains("unknown")),
+        "{reasons:?}"
+    );
+    let summary = live.summary();
+    let waiting = summary["undone"]["lines"].as_u64().unwrap_or(0);
+    assert_eq!(read, applied + duplicate + late + rejected + waiting);
+    assert_eq!(summary["rejected_contexts"], 0, "{}", ended.stdout);
+    hearth(
+        dir(),
+        &format!("replay learning/inbox.jsonl --out learnt {SHORT}"),
+    )
+    .fine();
+    let learnt = Folder(dir().join("learnt"));
+    let segments = |folder: &Folder| {
+        let mut segments = BTreeMap::<String, i64>::new();
+        for mut segment in folder.values("segments") {
+            let line = segment.as_object_mut().unwrap();
+            line.remove("epoch");
+            let diff = line.remove("diff").unwrap().as_i64().unwrap();
+            *segments.entry(segment.to_string()).or_default() += diff;
+        }
+        segments.retain(|_, count| *count != 0);
+        segments
+    };
+    let (live, learnt) = (segments(&live), segments(&learnt));
+    assert!(live.len() > 10, "{} segments", live.len());
+    let missing: Vec<_> = live
+        .keys()
+        .filter(|key| !learnt.contains_key(*key))
+        .collect();
+    // The last one of a home stays open in a run.
+    assert!(
+        missing.is_empty() && learnt.len() <= live.len() + 4,
+        "{missing:?}"
+    );
+}
