@@ -8,8 +8,9 @@
 //!   neighbours apart); after a shift also by how much seldomer (or oftener) the action comes since then,
 //! - *hour*: its three-hour bucket, given the action; after a shift by what happened since then over what was known before,
 //! - *state*: the action, given the last one of its device: nothing is switched off that is not on,
-//! - *repetition*: how often the action was repeated right before, and half of how often among the last ten: what is too
-//!   ordinary, a sequence of nothing but the most frequent action, is no more usual than what is rare,
+//! - *repetition*: how often the action was repeated right before, and half of how long each behaviour has done what the one two
+//!   before it did: what is too ordinary, nothing but the most frequent action or a device that goes on and off, is no more usual
+//!   than what is rare,
 //! - *pace*: half the surprise of the pause before it, half that of the pause after it, given the action.
 //!
 //! Of the last behaviour of a segment that is still open nobody knows what comes after it: then the halves that look back are all there is.
@@ -267,7 +268,7 @@ impl Over<'_> {
             order - CHANGED * self.change(s.action).ln(),
             -self.hours(s).ln(),
             -self.state(s).ln(),
-            bin(Trait::Run) + bin(Trait::Often) / 2.0,
+            bin(Trait::Run) + bin(Trait::Turns) / 2.0,
             pace,
         ])
     }

@@ -87,9 +87,9 @@ fn run(s: &[Moment], i: usize) -> usize {
     same.count().min(5)
 }
 
-fn often(s: &[Moment], i: usize) -> usize {
-    let last = s[..i].iter().rev().take(9);
-    last.filter(|m| m.action == s[i].action).count().min(5)
+fn turns(s: &[Moment], i: usize) -> usize {
+    let taken = |n: &usize| n + 1 < i && s[i - n].action == s[i - n - 2].action;
+    (0..5).take_while(taken).count()
 }
 
 /// A trait of a behaviour in words.
@@ -99,7 +99,7 @@ fn bin(s: &[Moment], i: usize, of: Trait) -> String {
         Trait::PauseBefore => pause(s, i),
         Trait::PauseAfter => pause(s, i + 1),
         Trait::Run => run(s, i).to_string(),
-        Trait::Often => often(s, i).to_string(),
+        Trait::Turns => turns(s, i).to_string(),
     }
 }
 
@@ -199,7 +199,7 @@ fn defined(
         -order,
         hour,
         -share(home, states, &context, &here).over(general).ln(),
-        by_trait(Trait::Run) + by_trait(Trait::Often) / 2.0,
+        by_trait(Trait::Run) + by_trait(Trait::Turns) / 2.0,
         f32::midpoint(by_trait(Trait::PauseBefore), by_trait(Trait::PauseAfter)),
     ]
 }
