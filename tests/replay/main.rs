@@ -24,6 +24,7 @@ mod reproducible;
 mod run;
 mod show;
 mod state;
+mod strange;
 mod synthesizer;
 mod told;
 mod usage;
