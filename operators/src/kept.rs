@@ -216,7 +216,7 @@ mod tests {
             };
             habits.learn(&words, &segment, &judged);
             habits.settle(segment.start());
-            detector.learn(&words, &segment);
+            detector.learn(&words, &segment, 1);
             detector.settle(&words, segment.start());
         }
         assert!(habits.behaviors() > 8_000);

@@ -202,10 +202,10 @@ impl<'a> Told<'a> {
                 let why = format!("{what} comes {} in a row: so it was {so_far}", nth(*place));
                 (why, None)
             }
-            Fact::Among { place } => {
+            Fact::Turns { row } => {
                 let why = format!(
-                    "{what} comes {} among ten behaviors: so it was {so_far}",
-                    nth(*place)
+                    "{what} is the {} behavior in a row that does what the one two before it did: so it was {so_far}",
+                    ordinal(*row)
                 );
                 (why, None)
             }
@@ -245,18 +245,20 @@ fn hours(between: Between) -> String {
 }
 
 fn nth(place: u32) -> String {
-    format!(
-        "for the {place}{} time",
-        match place {
-            11..=13 => "th",
-            _ => match place % 10 {
-                1 => "st",
-                2 => "nd",
-                3 => "rd",
-                _ => "th",
-            },
-        }
-    )
+    format!("for the {} time", ordinal(place))
+}
+
+fn ordinal(place: u32) -> String {
+    let ending = match place {
+        11..=13 => "th",
+        _ => match place % 10 {
+            1 => "st",
+            2 => "nd",
+            3 => "rd",
+            _ => "th",
+        },
+    };
+    format!("{place}{ending}")
 }
 
 fn pause(length: Pause) -> String {

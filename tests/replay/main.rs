@@ -25,6 +25,7 @@ mod reproducible;
 mod run;
 mod show;
 mod state;
+mod strange;
 mod support;
 mod synthesizer;
 mod told;

@@ -85,10 +85,11 @@ pub enum Fact {
         /// Counted from 1; 6 stands for all beyond it, too.
         place: u32,
     },
-    /// Among ten behaviours, the action is the so-manieth of its kind.
-    Among {
-        /// Counted from 1; 6 stands for all beyond it, too.
-        place: u32,
+    /// So many behaviours in a row, the action being the last, did what the one two before each had done; of the `times` times that it came,
+    /// `seen` were the last of at least as many.
+    Turns {
+        /// 5 stands for all beyond it, too.
+        row: u32,
     },
     /// The pause before the action; of the `times` times that it came, `seen` were with such a pause.
     PauseBefore {
@@ -237,15 +238,15 @@ fn hours(counts: &Counts, s: &Situation) -> Found {
 }
 
 fn repetition(counts: &Counts, s: &Situation) -> Found {
-    let [run, often] = [Trait::Run, Trait::Often].map(|of| {
+    let [run, turns] = [Trait::Run, Trait::Turns].map(|of| {
         let bins = counts.bins(s.action, of);
         let bin = usize::from(s.bin(of));
-        (bin as u32 + 1, bins[bin..].iter().sum(), bins.iter().sum())
+        (bin as u32, bins[bin..].iter().sum(), bins.iter().sum())
     });
-    if run.1 <= often.1 {
-        (Fact::Row { place: run.0 }, run.1, run.2)
+    if run.1 <= turns.1 {
+        (Fact::Row { place: run.0 + 1 }, run.1, run.2)
     } else {
-        (Fact::Among { place: often.0 }, often.1, often.2)
+        (Fact::Turns { row: turns.0 }, turns.1, turns.2)
     }
 }
 
@@ -300,9 +301,9 @@ mod tests {
         let words = Vocabulary::new(&catalogs, HomeId(0));
         let mut detector = Detector::default();
         for segment in known {
-            detector.learn(&words, segment);
+            detector.learn(&words, segment, 0);
         }
-        let surprises = detector.judge(&words, &Counts::default(), odd);
+        let surprises = detector.judge(&words, &Counts::default(), odd, 0);
         let all: Vec<usize> = (0..odd.moments.len()).collect();
         reasons(&words, &detector, odd, &surprises, &all)
     }
@@ -369,9 +370,9 @@ mod tests {
         s.get(i + 1).map(|m| m.action)
     }
 
-    fn among(s: &[Moment], i: usize, far: usize) -> usize {
-        let window = s[..i].iter().rev().take(far);
-        1 + window.filter(|m| m.action == s[i].action).count()
+    fn turns(s: &[Moment], i: usize) -> usize {
+        let taken = |at: &usize| s[*at].action == s[at - 2].action;
+        (2..=i).rev().take_while(taken).count()
     }
 
     fn row(s: &[Moment], i: usize) -> usize {
@@ -430,8 +431,8 @@ mod tests {
                 count(&|s, i| own(s, i) && row(s, i) >= *place as usize),
                 count(&own),
             ),
-            Fact::Among { place } => (
-                count(&|s, i| own(s, i) && among(s, i, 9) >= *place as usize),
+            Fact::Turns { row } => (
+                count(&|s, i| own(s, i) && turns(s, i) >= *row as usize),
                 count(&own),
             ),
             Fact::PauseBefore { length } => {

@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::{Detected, Looked, Maintained, Raised};
 use crate::alarms::{self, Alarms, Budget, TailChanges, Tails, Verdict, reasons};
 use crate::habits::Vocabulary;
-use crate::shift::Standing;
+use crate::shift::{Placed, Standing};
 use crate::state::Shelved;
 use crate::surprise::{Counts, Detector, Surprise};
 use crate::words::{Segment, Time};
@@ -82,6 +82,10 @@ impl HomeDetector {
         // What goes in one regime and comes in another is the same segment still.
         let (moved, changed): (Vec<_>, Vec<_>) =
             updates.chunk_by(is_same).partition(|same| same.len() > 1);
+        for Maintained { placed, .. } in moved.iter().copied().flatten() {
+            let (segment, diff) = (&placed.segment, placed.diff.signum() as i32);
+            self.detector.relabel(segment, placed.key.regime, diff);
+        }
         said.judged.extend(moved.into_iter().flatten().cloned());
         let changed = || changed.iter().copied().flatten();
         for update in changed().filter(|update| update.placed.diff < 0) {
@@ -89,7 +93,7 @@ impl HomeDetector {
             said.judged.push(update.clone());
         }
         for update in changed().filter(|update| update.placed.diff > 0) {
-            let detected = self.judge(around, &update.placed.segment, said);
+            let detected = self.judge(around, &update.placed, said);
             said.judged.push(Maintained {
                 detected: Some(Arc::new(detected)),
                 ..update.clone()
@@ -135,13 +139,13 @@ impl HomeDetector {
             self.settle_by(around);
             match new.get(&placed.segment) {
                 Some(update) => {
-                    let detected = self.judge(around, &placed.segment, said);
+                    let detected = self.judge(around, placed, said);
                     said.judged.push(Maintained {
                         detected: Some(Arc::new(detected)),
                         ..Maintained::clone(update)
                     });
                 }
-                None => self.recall(around, &placed.segment, said),
+                None => self.recall(around, placed, said),
             }
         }
     }
@@ -157,27 +161,32 @@ impl HomeDetector {
     }
 
     /// Learns a segment of which all was said.
-    fn recall(&mut self, around: &Around<'_>, segment: &Arc<Segment>, said: &mut Said) {
-        let (_, verdict) = self.verdict(around, segment);
+    fn recall(&mut self, around: &Around<'_>, placed: &Placed, said: &mut Said) {
+        let segment = &placed.segment;
+        let (_, verdict) = self.verdict(around, placed);
         verdict.tell(&mut said.tails);
         verdict.tell(&mut self.told);
         let raised = self.raised.contains_key(&segment.start());
         self.alarms.learn_again(&verdict, raised);
-        self.detector.learn(around.words, segment);
+        let regime = placed.key.regime;
+        self.detector.learn(around.words, segment, regime);
         self.newest = self.newest.max(Some(segment.end()));
     }
 
-    fn verdict(&self, around: &Around<'_>, segment: &Segment) -> (Vec<Surprise>, Verdict) {
-        let surprises = self.detector.judge(around.words, around.counts, segment);
+    fn verdict(&self, around: &Around<'_>, placed: &Placed) -> (Vec<Surprise>, Verdict) {
+        let (segment, regime) = (&placed.segment, placed.key.regime);
+        let surprises = self
+            .detector
+            .judge(around.words, around.counts, segment, regime);
         let verdict = self
             .alarms
             .judge(around.tails, around.budget, segment, &surprises);
         (surprises, verdict)
     }
 
-    fn judge(&mut self, around: &Around<'_>, segment: &Arc<Segment>, said: &mut Said) -> Detected {
-        let words = around.words;
-        let (surprises, verdict) = self.verdict(around, segment);
+    fn judge(&mut self, around: &Around<'_>, placed: &Placed, said: &mut Said) -> Detected {
+        let (words, segment) = (around.words, &placed.segment);
+        let (surprises, verdict) = self.verdict(around, placed);
         let actions = segment.moments.iter().map(|moment| moment.action);
         let scores = actions
             .zip(&surprises)
@@ -199,7 +208,7 @@ impl HomeDetector {
         verdict.tell(&mut said.tails);
         verdict.tell(&mut self.told);
         self.alarms.learn(&verdict);
-        self.detector.learn(words, segment);
+        self.detector.learn(words, segment, placed.key.regime);
         self.newest = self.newest.max(Some(segment.end()));
         detected
     }

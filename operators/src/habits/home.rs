@@ -300,6 +300,8 @@ struct Reading<'a> {
     devices: Devices<'a>,
     said: Said,
     mixed: Mixed,
+    /// The same as if nothing had been imagined; whether that differs.
+    unimagined: (Mixed, bool),
     contribution: Contribution,
 }
 
@@ -330,6 +332,7 @@ impl<'a> Reading<'a> {
             devices: Devices::new(pooled, *words, places, at),
             said: Said::new(words.actions()),
             mixed: Mixed::default(),
+            unimagined: Default::default(),
             contribution: Contribution::default(),
         }
     }
@@ -361,6 +364,11 @@ impl<'a> Reading<'a> {
         learnt.add(&self.contribution);
         let weights = mixing::weights(said.totals(), class, &learnt);
         self.mixed.mix(said, &weights);
+        let without = mixing::unimagined(&weights);
+        self.unimagined.1 = without.is_some();
+        if let Some(without) = without {
+            self.unimagined.0.mix(said, &without);
+        }
     }
 
     /// What they say of a behaviour, which then happens, seen those of the segment before it.
@@ -376,8 +384,9 @@ impl<'a> Reading<'a> {
 
     /// What they were asked about happens.
     fn happened(&mut self, moment: &Moment) {
-        self.mixed
-            .learn(&self.said, moment.action, &mut self.contribution);
+        let (mixed, differs) = &self.unimagined;
+        let (without, learnt) = (differs.then_some(mixed), &mut self.contribution);
+        self.mixed.learn(without, &self.said, moment.action, learnt);
         self.passed(moment);
     }
 

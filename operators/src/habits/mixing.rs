@@ -18,6 +18,9 @@ const MOST: f32 = 4.0;
 const FURTHEST: f32 = 1.0;
 /// The experts whose counts are the home's own where it is alone.
 const COHORT: std::ops::Range<usize> = Expert::CohortLast as usize..Expert::ImaginedHours as usize;
+/// The experts that look into what was imagined.
+pub(super) const IMAGINING: std::ops::Range<usize> =
+    Expert::ImaginedHours as usize..Expert::Device as usize;
 /// How many predictions there are.
 const BEST: usize = 5;
 
@@ -105,6 +108,13 @@ pub(super) fn weights(totals: &ByExpert, class: Class, learnt: &Contribution) ->
     })
 }
 
+/// The weights as if nothing had been imagined; none where nothing speaks that was.
+pub(super) fn unimagined(weights: &ByExpert) -> Option<ByExpert> {
+    let mut without = *weights;
+    without[IMAGINING].fill(0.0);
+    (without != *weights).then_some(without)
+}
+
 const _: () = assert!(SINCE[0].len() == AGES);
 
 /// What all experts together say of one behaviour.
@@ -143,8 +153,26 @@ impl Mixed {
             .map_or(self.other, |slot| self.spoken[slot])
     }
 
-    /// What is learnt from what happened.
-    pub fn learn(&self, said: &Said, happened: ActionId, learnt: &mut Contribution) {
+    /// What is learnt from what happened. The home's other experts learn from what was expected as if nothing had been imagined
+    /// (`without`, where something was): what fades must not leave them with less than they would have earned alone.
+    pub fn learn(
+        &self,
+        without: Option<&Mixed>,
+        said: &Said,
+        happened: ActionId,
+        learnt: &mut Contribution,
+    ) {
+        let mut advantage = self.advantage(said, happened);
+        if let Some(without) = without {
+            let imagining = advantage;
+            advantage = without.advantage(said, happened);
+            advantage[IMAGINING].copy_from_slice(&imagining[IMAGINING]);
+        }
+        learnt.step(&advantage);
+    }
+
+    /// By how much more each expert said of what happened than of what was expected.
+    fn advantage(&self, said: &Said, happened: ActionId) -> ByExpert {
         let mut advantage = said
             .slot(happened)
             .map_or([0.0; EXPERTS], |slot| said.of()[slot]);
@@ -158,7 +186,7 @@ impl Mixed {
                 *advantage = 0.0;
             }
         }
-        learnt.step(&advantage);
+        advantage
     }
 
     /// The most probable actions, best first, ties by action id.

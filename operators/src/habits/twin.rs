@@ -289,21 +289,27 @@ impl Known<'_> {
             others: self.others(),
         };
         let weights = mixing::weights(&totals, class, learnt);
-        let sum = |action: usize| -> f64 {
-            let parts = weights.iter().zip(&said);
-            parts
-                .map(|(weight, said)| f64::from(*weight) * said[action])
-                .sum()
+        let mixed = |imagining: bool| -> Vec<f64> {
+            let sum = |action: usize| -> f64 {
+                let parts = weights.iter().zip(&said).enumerate();
+                parts
+                    .filter(|(expert, _)| imagining || !mixing::IMAGINING.contains(expert))
+                    .map(|(_, (weight, said))| f64::from(*weight) * said[action])
+                    .sum()
+            };
+            let powers: Vec<f64> = (0..actions).map(|action| sum(action).exp()).collect();
+            let total: f64 = powers.iter().sum();
+            powers.iter().map(|power| power / total).collect()
         };
-        let powers: Vec<f64> = (0..actions).map(|action| sum(action).exp()).collect();
-        let total: f64 = powers.iter().sum();
-        let q: Vec<f64> = powers.iter().map(|power| power / total).collect();
         let happened = usize::from(segment.moments[n].action.0);
-        let expected = |said: &Vec<f64>| -> f64 { said.iter().zip(&q).map(|(s, q)| s * q).sum() };
-        let advantage = said
-            .iter()
-            .map(|said| said[happened] - expected(said))
-            .collect();
+        // Only those that imagine learn from what all expected.
+        let (q, without) = (mixed(true), mixed(false));
+        let advantage = said.iter().enumerate().map(|(expert, said)| {
+            let imagines = mixing::IMAGINING.contains(&expert);
+            let q = if imagines { &q } else { &without };
+            said[happened] - said.iter().zip(q).map(|(s, q)| s * q).sum::<f64>()
+        });
+        let advantage = advantage.collect();
         (q, advantage)
     }
 }

@@ -7,6 +7,7 @@ use super::life::{HomeLife, in_turn};
 use crate::alarms::{Alarms, TailChanges, Tails, open_reasons, reasons};
 use crate::detect::{Detected, Raised, Vigilance};
 use crate::habits::Vocabulary;
+use crate::shift::Placed;
 use crate::surprise::{Counts, Detector, Surprise};
 use crate::words::{Epoch, Feedback, Heard, HomeId, Moment, Open, Segment, Time};
 
@@ -215,8 +216,10 @@ impl Home {
         for (update, moved) in in_turn(&life.updates[&around.epoch]) {
             let segment = &update.segment;
             if moved {
+                let diff = update.diff.signum() as i32;
+                self.detector.relabel(segment, update.key.regime, diff);
             } else if update.diff > 0 {
-                self.judge(around, segment, true, all);
+                self.judge(around, update, true, all);
             } else {
                 let known = self.detector.retract(&words, segment);
                 let known = known && self.alarms.retract(segment, &mut self.told);
@@ -252,22 +255,17 @@ impl Home {
         for placed in standing {
             let segment = &placed.segment;
             anew.settle(around.watch, segment.home);
-            anew.judge(around, segment, new.contains(segment), all);
+            anew.judge(around, &placed, new.contains(segment), all);
         }
         *self = anew;
     }
 
     /// Judges a segment and learns it; says so where it is new.
-    fn judge(
-        &mut self,
-        around: &Around<'_>,
-        segment: &Arc<Segment>,
-        is_new: bool,
-        all: &mut Detections,
-    ) {
+    fn judge(&mut self, around: &Around<'_>, placed: &Placed, is_new: bool, all: &mut Detections) {
         let Around { watch, epoch, .. } = *around;
+        let (segment, regime) = (&placed.segment, placed.key.regime);
         let words = Vocabulary::new(&watch.catalogs, segment.home);
-        let surprises = self.detector.judge(&words, around.counts, segment);
+        let surprises = self.detector.judge(&words, around.counts, segment, regime);
         let verdict = self
             .alarms
             .judge(around.tails, watch.budget, segment, &surprises);
@@ -296,7 +294,7 @@ impl Home {
             }
             self.alarms.learn(&verdict);
         }
-        self.detector.learn(&words, segment);
+        self.detector.learn(&words, segment, regime);
         self.newest = self.newest.max(Some(segment.end()));
     }
 }

@@ -266,6 +266,11 @@ impl Counts {
         self.all.share(of, bin)
     }
 
+    /// How often any was met in each bin of a trait.
+    pub(super) fn bins_of_all(&self, of: Trait) -> Vec<u32> {
+        self.all.of(of).collect()
+    }
+
     /// How often an action was met in each bin of a trait.
     pub fn bins(&self, action: ActionId, of: Trait) -> Vec<u32> {
         let bins = self.bins_of(action);

@@ -18,17 +18,19 @@ pub(super) struct Devices {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Left {
     segment: Segment,
+    regime: u32,
     /// In order of device.
     devices: Vec<(DeviceId, ActionId)>,
 }
 
 impl Left {
-    fn by(catalog: &Catalog, segment: &Segment) -> Self {
+    fn by(catalog: &Catalog, segment: &Segment, regime: u32) -> Self {
         let last = segment.moments.iter();
         let last = last.map(|&Moment { action, .. }| (catalog.device_of(action), action));
         let last: BTreeMap<_, _> = last.collect();
         Left {
             segment: segment.clone(),
+            regime,
             devices: last.into_iter().collect(),
         }
     }
@@ -48,14 +50,22 @@ impl Devices {
         found.next().or_else(|| self.settled.get(&device).copied())
     }
 
-    pub fn add(&mut self, catalog: &Catalog, segment: &Segment) {
+    pub fn add(&mut self, catalog: &Catalog, segment: &Segment, regime: u32) {
         let (Ok(at) | Err(at)) = self.find(segment);
-        self.open.insert(at, Left::by(catalog, segment));
+        self.open.insert(at, Left::by(catalog, segment, regime));
     }
 
-    /// Takes a segment back; false if it is not there, or final.
-    pub fn remove(&mut self, segment: &Segment) -> bool {
-        self.find(segment).map(|at| self.open.remove(at)).is_ok()
+    /// Takes a segment back, and says its regime; nothing if it is not there, or final.
+    pub fn remove(&mut self, segment: &Segment) -> Option<u32> {
+        let at = self.find(segment).ok()?;
+        Some(self.open.remove(at).regime)
+    }
+
+    /// A segment is in another regime, if it is not final.
+    pub fn relabel(&mut self, segment: &Segment, regime: u32) {
+        if let Ok(at) = self.find(segment) {
+            self.open[at].regime = regime;
+        }
     }
 
     fn find(&self, segment: &Segment) -> Result<usize, usize> {
@@ -64,15 +74,17 @@ impl Devices {
             .binary_search_by(|left| (left.segment.start(), &left.segment.moments).cmp(&key))
     }
 
-    /// The segments whose next one starts before are final. The start of the first of them.
-    pub fn settle(&mut self, before: Time) -> Option<Time> {
+    /// The segments whose next one starts before are final. The start of the first of them, and the newest regime of any.
+    pub fn settle(&mut self, before: Time) -> Option<(Time, u32)> {
         let starts = |left: &Left| left.segment.start() < before;
         let last = self.open.partition_point(starts).saturating_sub(1);
-        let first = self.open[..last].first().map(|left| left.segment.start());
+        let settled = &self.open[..last];
+        let first = settled.first().map(|left| left.segment.start());
+        let newest = settled.iter().map(|left| left.regime).max();
         for left in self.open.drain(..last) {
             self.settled.extend(left.devices);
         }
-        first
+        first.zip(newest)
     }
 
     /// Bytes that they take beside themselves, roughly.
@@ -84,8 +96,8 @@ impl Devices {
         self.open.iter().map(each).sum::<usize>() + 8 * self.settled.len()
     }
 
-    /// The segments that are not final, in order of start.
-    pub fn open(&self) -> impl Iterator<Item = &Segment> {
-        self.open.iter().map(|left| &left.segment)
+    /// The segments that are not final, in order of start, each with its regime.
+    pub fn open(&self) -> impl Iterator<Item = (&Segment, u32)> {
+        self.open.iter().map(|left| (&left.segment, left.regime))
     }
 }

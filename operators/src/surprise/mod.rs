@@ -5,11 +5,12 @@
 //!
 //! - *order*: half the surprise of the action after what came before it, half that of it before what comes after it, and half
 //!   of how much worse what comes after it fits with it than without it (an action that does not belong breaks its
-//!   neighbours apart),
-//! - *hour*: its three-hour bucket, given the action,
+//!   neighbours apart); after a shift also by how much seldomer (or oftener) the action comes since then,
+//! - *hour*: its three-hour bucket, given the action; after a shift by what happened since then over what was known before,
 //! - *state*: the action, given the last one of its device: nothing is switched off that is not on,
-//! - *repetition*: how often the action was repeated right before, and half of how often among the last ten: what is too
-//!   ordinary, a sequence of nothing but the most frequent action, is no more usual than what is rare,
+//! - *repetition*: how often the action was repeated right before, and half of how long each behaviour has done what the one two
+//!   before it did: what is too ordinary, nothing but the most frequent action or a device that goes on and off, is no more usual
+//!   than what is rare,
 //! - *pace*: half the surprise of the pause before it, half that of the pause after it, given the action.
 //!
 //! Of the last behaviour of a segment that is still open nobody knows what comes after it: then the halves that look back are all there is.
@@ -23,6 +24,7 @@
 
 mod counts;
 mod devices;
+mod lately;
 mod situation;
 mod table;
 
@@ -36,6 +38,7 @@ pub use table::Share;
 use crate::habits::Vocabulary;
 use crate::words::{ActionId, Segment, Time};
 use devices::Devices;
+use lately::{BINS, Lately, Regime};
 
 /// What a behaviour can be surprising by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -88,25 +91,31 @@ impl Surprise {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Detector {
     counts: Counts,
+    lately: Lately,
     devices: Devices,
     /// When the first final segment that is counted started.
     since: Option<Time>,
 }
 
+/// How much how often an action comes since a shift tells.
+const CHANGED: f32 = 1.5;
+
 /// What a home's counts hold at most of final segments (some 300 KiB). What has more is no habit: it is counted anew.
 const MOST: usize = 1 << 15;
 
 impl Detector {
-    /// Judges a segment's behaviours by what is known; learns nothing.
+    /// Judges a segment's behaviours by what is known, in a regime (0: the home's first); learns nothing.
     pub fn judge(
         &self,
         words: &Vocabulary<'_>,
         cohort: &Counts,
         segment: &Segment,
+        regime: u32,
     ) -> Vec<Surprise> {
         let over = Over {
             words,
             home: &self.counts,
+            lately: self.lately.current(regime),
             cohort,
         };
         let situations = self.situations(words, segment);
@@ -114,7 +123,8 @@ impl Detector {
     }
 
     /// Judges the behaviours of a segment that is open, from a position on, by what is known: what will come after the last one is not, so
-    /// that is no part of its surprise. Costs a look back for what each one's device did last.
+    /// that is no part of its surprise. Of regimes the newest is meant that has a segment. Costs a look back for what each one's
+    /// device did last.
     pub fn judge_open(
         &self,
         words: &Vocabulary<'_>,
@@ -125,6 +135,7 @@ impl Detector {
         let over = Over {
             words,
             home: &self.counts,
+            lately: self.lately.newest(),
             cohort,
         };
         let situations = self.open_situations(words, segment, from);
@@ -161,52 +172,72 @@ impl Detector {
         situations
     }
 
-    /// Learns a segment.
-    pub fn learn(&mut self, words: &Vocabulary<'_>, segment: &Segment) {
-        self.counts.count(words, segment, 1);
-        self.devices.add(words.catalog(), segment);
+    /// Learns a segment, in a regime.
+    pub fn learn(&mut self, words: &Vocabulary<'_>, segment: &Segment, regime: u32) {
+        self.count(words, segment, regime, 1);
+        self.devices.add(words.catalog(), segment, regime);
     }
 
     /// Takes back what learning a segment did; false if it is not there, or final.
     pub fn retract(&mut self, words: &Vocabulary<'_>, segment: &Segment) -> bool {
-        let there = self.devices.remove(segment);
-        if there {
-            self.counts.count(words, segment, -1);
+        let regime = self.devices.remove(segment);
+        if let Some(regime) = regime {
+            self.count(words, segment, regime, -1);
         }
-        there
+        regime.is_some()
+    }
+
+    /// A segment that was learnt, final or not, leaves a regime (`diff` -1), or comes into one (1): a shift was declared after it.
+    pub fn relabel(&mut self, segment: &Segment, regime: u32, diff: i32) {
+        self.lately.count(segment, regime, diff);
+        if diff > 0 {
+            self.devices.relabel(segment, regime);
+        }
     }
 
     /// The segments whose next one starts before are final. A home in which too many different things happened is counted anew, from its
     /// segments that are not: whether it is follows from the final ones alone.
     pub fn settle(&mut self, words: &Vocabulary<'_>, before: Time) {
-        let Some(first) = self.devices.settle(before) else {
+        let Some((first, regime)) = self.devices.settle(before) else {
             return;
         };
         self.since = self.since.or(Some(first));
+        self.lately.settle(regime);
         if self.counts.size() > MOST {
             self.count_open(words, -1);
             if self.counts.size() > MOST {
-                (self.counts, self.since) = Default::default();
+                (self.counts, self.lately, self.since) = Default::default();
             }
             self.count_open(words, 1);
         }
     }
 
     fn count_open(&mut self, words: &Vocabulary<'_>, diff: i32) {
-        for segment in self.devices.open() {
-            self.counts.count(words, segment, diff);
+        let open: Vec<_> = self.devices.open().map(|(s, of)| (s.clone(), of)).collect();
+        for (segment, regime) in &open {
+            self.count(words, segment, *regime, diff);
         }
+    }
+
+    fn count(&mut self, words: &Vocabulary<'_>, segment: &Segment, regime: u32, diff: i32) {
+        self.counts.count(words, segment, diff);
+        self.lately.count(segment, regime, diff);
     }
 
     /// When the first segment that is counted started.
     pub fn since(&self) -> Option<Time> {
-        let open = || self.devices.open().next().map(Segment::start);
+        let open = || {
+            self.devices
+                .open()
+                .next()
+                .map(|(segment, _)| segment.start())
+        };
         self.since.or_else(open)
     }
 
     /// Bytes that it takes beside itself, roughly.
     pub(crate) fn bytes(&self) -> usize {
-        self.counts.bytes() + self.devices.bytes()
+        self.counts.bytes() + self.lately.bytes() + self.devices.bytes()
     }
 
     /// What is counted.
@@ -219,6 +250,8 @@ impl Detector {
 struct Over<'a> {
     words: &'a Vocabulary<'a>,
     home: &'a Counts,
+    /// The current regime's, after a shift.
+    lately: Option<&'a Regime>,
     cohort: &'a Counts,
 }
 
@@ -232,10 +265,10 @@ impl Over<'_> {
             false => (self.order(s, ahead), self.pace(s)),
         };
         Surprise([
-            order,
-            bin(Trait::Hours),
+            order - CHANGED * self.change(s.action).ln(),
+            -self.hours(s).ln(),
             -self.state(s).ln(),
-            bin(Trait::Run) + bin(Trait::Often) / 2.0,
+            bin(Trait::Run) + bin(Trait::Turns) / 2.0,
             pace,
         ])
     }
@@ -246,6 +279,14 @@ impl Over<'_> {
         let back = self.before(s.after, action);
         let apart = self.after(s.before, s.after) / self.after(action, s.after);
         (apart / (ahead * back)).ln() / 2.0
+    }
+
+    /// How many times as often as before the shift the action comes since then.
+    fn change(&self, action: ActionId) -> f32 {
+        self.lately.map_or(1.0, |lately| {
+            let known = self.home.any(Some(action));
+            lately.change(action, (known.seen, known.times))
+        })
     }
 
     fn pace(&self, s: &Situation) -> f32 {
@@ -290,6 +331,19 @@ impl Over<'_> {
         self.home.bin(s.action, of, bin).over(general)
     }
 
+    /// The probability of its hours, given the action.
+    fn hours(&self, s: &Situation) -> f32 {
+        let Some(lately) = self.lately else {
+            return self.bin(Trait::Hours, s);
+        };
+        let named = self.words.to_cohort(s.action);
+        let (of, all) = (Trait::Hours, self.home.bins_of_all(Trait::Hours));
+        let general = over(&self.cohort.bins_of_all(of), [1.0 / BINS as f32; BINS]);
+        let general = over(&self.cohort.bins(named, of), general);
+        let known = over(&self.home.bins(s.action, of), general);
+        lately.hours(s.action, known, &all)[usize::from(s.bin(of))]
+    }
+
     /// The probability of an action among those of its device, given the last one of it.
     fn state(&self, s: &Situation) -> f32 {
         let device = self.words.catalog().devices();
@@ -305,6 +359,16 @@ impl Over<'_> {
         let general = share(self.cohort, Whose::Cohort).over(guess);
         share(self.home, Whose::Home).over(general)
     }
+}
+
+/// The probabilities of bins as [`Share::over`] has each of them; no bins where nothing was seen.
+fn over(bins: &[u32], general: [f32; BINS]) -> [f32; BINS] {
+    let times = bins.iter().sum();
+    let kinds = bins.iter().filter(|n| **n > 0).count() as u32;
+    std::array::from_fn(|bin| {
+        let seen = bins.get(bin).copied().unwrap_or(0);
+        Share { seen, times, kinds }.over(general[bin])
+    })
 }
 
 #[cfg(test)]

@@ -18,8 +18,8 @@ pub enum Trait {
     PauseAfter,
     /// How many behaviours right before it were the same action.
     Run,
-    /// How many of the nine behaviours before it were the same action.
-    Often,
+    /// How many behaviours in a row, it being the last, did what the one two before each had done: two that take turns, or one again and again.
+    Turns,
 }
 
 impl Trait {
@@ -29,7 +29,7 @@ impl Trait {
         Trait::PauseBefore,
         Trait::PauseAfter,
         Trait::Run,
-        Trait::Often,
+        Trait::Turns,
     ];
 
     /// How many bins there are.
@@ -37,7 +37,7 @@ impl Trait {
         match self {
             Trait::Hours => 8,
             Trait::PauseBefore | Trait::PauseAfter => PAUSES,
-            Trait::Run | Trait::Often => REPEATS,
+            Trait::Run | Trait::Turns => REPEATS,
         }
     }
 
@@ -48,23 +48,20 @@ impl Trait {
             Trait::PauseBefore => 8,
             Trait::PauseAfter => 8 + PAUSES,
             Trait::Run => 8 + 2 * PAUSES,
-            Trait::Often => 8 + 2 * PAUSES + REPEATS,
+            Trait::Turns => 8 + 2 * PAUSES + REPEATS,
         };
         first..first + self.bins()
     }
 }
 
 /// Bins of all traits.
-pub(super) const CELLS: usize = Trait::Often.cells().end;
+pub(super) const CELLS: usize = Trait::Turns.cells().end;
 
 /// Bins of pauses: under a second, then by powers of four, the last but one without an end, the last for none (a segment's
 /// first or last behaviour).
 pub const PAUSES: usize = 12;
 /// Bins of repetitions: none, one, … and the last without an end.
 pub const REPEATS: usize = 6;
-/// How far back repetitions are looked for.
-const WINDOW: usize = 9;
-
 /// The bin of a pause, in microseconds.
 fn pause(length: Option<i64>) -> u8 {
     let Some(length) = length else {
@@ -117,10 +114,10 @@ impl Situation {
             let Moment { action, .. } = moments[i];
             let before = i.checked_sub(1).map(|i| moments[i]);
             let after = moments.get(i + 1).copied();
-            let window = &moments[i.saturating_sub(WINDOW)..i];
-            let is_same = |m: &&Moment| m.action == action;
-            let run = window.iter().rev().take_while(is_same).count();
-            let often = window.iter().filter(is_same).count();
+            let again = |back: usize| {
+                let does = |j: &usize| moments[*j].action == moments[*j - back].action;
+                (back..=i).rev().take(most).take_while(does).count() as u8
+            };
             let (_, hours): (_, Hours) = moments[i].time.local(moments[i].offset);
             let since = before.map(|before| moments[i].time.0 - before.time.0);
             let until = after.map(|after| after.time.0 - moments[i].time.0);
@@ -135,20 +132,12 @@ impl Situation {
                 after: after.map(|m| m.action),
                 device: last,
                 open: open && after.is_none(),
-                bins: [
-                    hours,
-                    pause(since),
-                    pause(until),
-                    run.min(most) as u8,
-                    often.min(most) as u8,
-                ],
+                bins: [hours, pause(since), pause(until), again(1), again(2)],
             }
         };
         (from..moments.len()).map(at).collect()
     }
 }
-
-const _: () = assert!(WINDOW >= REPEATS, "a run is looked for in the window");
 
 #[cfg(test)]
 mod tests {

@@ -87,9 +87,9 @@ fn run(s: &[Moment], i: usize) -> usize {
     same.count().min(5)
 }
 
-fn often(s: &[Moment], i: usize) -> usize {
-    let last = s[..i].iter().rev().take(9);
-    last.filter(|m| m.action == s[i].action).count().min(5)
+fn turns(s: &[Moment], i: usize) -> usize {
+    let taken = |n: &usize| n + 1 < i && s[i - n].action == s[i - n - 2].action;
+    (0..5).take_while(taken).count()
 }
 
 /// A trait of a behaviour in words.
@@ -99,7 +99,7 @@ fn bin(s: &[Moment], i: usize, of: Trait) -> String {
         Trait::PauseBefore => pause(s, i),
         Trait::PauseAfter => pause(s, i + 1),
         Trait::Run => run(s, i).to_string(),
-        Trait::Often => often(s, i).to_string(),
+        Trait::Turns => turns(s, i).to_string(),
     }
 }
 
@@ -115,8 +115,13 @@ fn last(s: &[Moment], i: usize) -> Option<ActionId> {
         .map(|m| m.action)
 }
 
-/// The surprise of a behaviour by its definition.
-fn defined(home: &[Segment], cohort: &[Segment], probe: &Segment, i: usize) -> [f32; 5] {
+/// The surprise of a behaviour by its definition, in a home's first regime or, after a shift, by the regime's own segments.
+fn defined(
+    (home, lately): (&[Segment], Option<&[Segment]>),
+    cohort: &[Segment],
+    probe: &Segment,
+    i: usize,
+) -> [f32; 5] {
     let s = &probe.moments[..];
     let any = |s: &[Moment], i: usize| Some((String::new(), name(s.get(i))));
     let ahead = |s: &[Moment], i: usize| Some((name(before(s, i)), name(s.get(i))));
@@ -139,6 +144,46 @@ fn defined(home: &[Segment], cohort: &[Segment], probe: &Segment, i: usize) -> [
         let general = share(cohort, own, &here, &found).over(general);
         -share(home, own, &here, &found).over(general).ln()
     };
+    let hours = |all: &[Segment], action: Option<ActionId>, bin: usize| {
+        let all = all.iter().flat_map(|s| &s.moments);
+        let of = all.filter(|m| action.is_none_or(|action| m.action == action));
+        let there = of.filter(|m| usize::from(m.time.local(m.offset).1) == bin);
+        there.count() as f32
+    };
+    let sum = |all: &[Segment], action| (0..8).map(|bin| hours(all, action, bin)).sum::<f32>();
+    let action = Some(s[i].action);
+    let mut hour = by_trait(Trait::Hours);
+    let mut order = order.ln() / 2.0;
+    if let Some(lately) = lately {
+        let turned = |bin: usize| {
+            let before = (hours(home, None, bin) + 1.0) / (sum(home, None) + 8.0);
+            let now = (hours(lately, None, bin) + 8.0 * before) / (sum(lately, None) + 8.0);
+            let moments = vec![Moment {
+                time: Time((bin as i64 * 3 - 1) * Time::HOUR),
+                ..s[i]
+            }];
+            let there = |found: &str| {
+                let all = |s: &[Moment], i: usize| {
+                    (i < s.len()).then(|| (String::new(), self::bin(s, i, Trait::Hours)))
+                };
+                let own = |s: &[Moment], i: usize| {
+                    (i < s.len()).then(|| (name(s.get(i)), self::bin(s, i, Trait::Hours)))
+                };
+                let general = share(cohort, all, "", found).over(1.0 / 8.0);
+                let general = share(cohort, own, &here, found).over(general);
+                share(home, own, &here, found).over(general)
+            };
+            there(&self::bin(&moments, 0, Trait::Hours)) * now / before
+        };
+        let bin = usize::from(s[i].time.local(s[i].offset).1);
+        let general = turned(bin) / (0..8).map(turned).sum::<f32>();
+        let own = hours(lately, action, bin) + 8.0 * general;
+        hour = -(own / (sum(lately, action) + 8.0)).ln();
+        let known = share(home, any, "", &here);
+        let before = (known.seen as f32 + 0.5) / (known.times as f32 + 1.0);
+        let now = (sum(lately, action) + 50.0 * before) / (sum(lately, None) + 50.0);
+        order += 1.5 * (now / before).ln();
+    }
     let mut ever = home.iter().filter(|other| other.start() < probe.start());
     let ever = ever.by_ref().flat_map(|other| &other.moments);
     let ever = ever.filter(|m| device(m) == device(&s[i])).last();
@@ -151,10 +196,10 @@ fn defined(home: &[Segment], cohort: &[Segment], probe: &Segment, i: usize) -> [
     let context = state(&s[i], last(s, i).or(ever.map(|m| m.action)));
     let general = share(cohort, states, &context, &here).over(0.5);
     [
-        -order.ln() / 2.0,
-        by_trait(Trait::Hours),
+        -order,
+        hour,
         -share(home, states, &context, &here).over(general).ln(),
-        by_trait(Trait::Run) + by_trait(Trait::Often) / 2.0,
+        by_trait(Trait::Run) + by_trait(Trait::Turns) / 2.0,
         f32::midpoint(by_trait(Trait::PauseBefore), by_trait(Trait::PauseAfter)),
     ]
 }
@@ -170,6 +215,8 @@ proptest! {
         order in any::<prop::sample::Index>(),
         gone in prop::collection::vec(any::<prop::sample::Index>(), 0..4),
         final_before in 0_i64..8,
+        shift in 0_i64..14,
+        moved in 0_i64..4,
     ) {
         let catalogs = catalogs();
         let words = Vocabulary::new(&catalogs, HomeId(0));
@@ -178,8 +225,10 @@ proptest! {
         let (detector, changes): (&mut Detector, &mut Changes) = (&mut detector, &mut changes);
         let first = order.index(segments.len().max(1));
         let (late, early) = segments.split_at(first.min(segments.len()));
+        // What lies behind the shift is in another regime; of some this is said later.
+        let regime = |s: &Segment, shift: i64| u32::from(s.start().0 >= shift * Time::DAY);
         for s in early.iter().chain(late) {
-            detector.learn(&words, s);
+            detector.learn(&words, s, regime(s, shift + moved));
         }
         for at in gone {
             if !segments.is_empty() {
@@ -187,6 +236,11 @@ proptest! {
                 prop_assert!(detector.retract(&words, &s));
                 prop_assert!(!detector.retract(&words, &s));
             }
+        }
+        let relabelled = |s: &&Segment| regime(s, shift) != regime(s, shift + moved);
+        for s in segments.iter().filter(relabelled) {
+            detector.relabel(s, 0, -1);
+            detector.relabel(s, 1, 1);
         }
         let horizon = Time(final_before * Time::DAY);
         detector.settle(&words, horizon);
@@ -197,9 +251,12 @@ proptest! {
         }
         changes.consolidate();
         Counts::apply(&mut cohort, changes);
-        let found = detector.judge(&words, &cohort, &probe);
+        let since: Vec<Segment> = segments.iter().filter(|s| regime(s, shift) == 1).cloned().collect();
+        let of = regime(&probe, shift);
+        let lately = (of == 1 && !since.is_empty()).then_some(&since[..]);
+        let found = detector.judge(&words, &cohort, &probe, of);
         for (i, found) in found.iter().enumerate() {
-            let expected = defined(&segments, &other, &probe, i);
+            let expected = defined((&segments, lately), &other, &probe, i);
             for (part, expected) in Part::ALL.into_iter().zip(expected) {
                 let found = found.of(part);
                 prop_assert!((found - expected).abs() < 1e-3, "{part:?} of {i}: {found} {expected}");
@@ -207,7 +264,10 @@ proptest! {
         }
         let mut again = Detector::default();
         for s in &segments {
-            again.learn(&words, s);
+            again.learn(&words, s, regime(s, shift));
+        }
+        if last.is_none() {
+            prop_assert_eq!(&detector.lately, &again.lately);
         }
         prop_assert_eq!(detector.counts(), again.counts());
         let mut settled = Detector::default();
@@ -216,7 +276,7 @@ proptest! {
                 prop_assert!(detector.retract(&words, s));
             } else {
                 prop_assert!(!detector.retract(&words, s));
-                settled.learn(&words, s);
+                settled.learn(&words, s, regime(s, shift));
             }
         }
         prop_assert_eq!(detector.counts(), settled.counts());
@@ -285,9 +345,9 @@ fn homes_that_name_their_devices_differently_share_what_they_know() {
     }
     cohort.apply(&changes);
     let odd = [(action(&second, "on"), 60), (action(&second, "on"), 60)];
-    let odd = Detector::default().judge(&second, &cohort, &segment(30, &odd));
+    let odd = Detector::default().judge(&second, &cohort, &segment(30, &odd), 0);
     let usual = [(action(&second, "on"), 60), (action(&second, "off"), 60)];
-    let usual = Detector::default().judge(&second, &cohort, &segment(30, &usual));
+    let usual = Detector::default().judge(&second, &cohort, &segment(30, &usual), 0);
     for part in [Part::Order, Part::State, Part::Repetition] {
         assert!(odd[1].of(part) > usual[1].of(part) + 1.0, "{part:?}");
     }
@@ -300,10 +360,10 @@ fn nothing_but_the_most_frequent_action_is_surprising() {
     let mut detector = Detector::default();
     let usual: Vec<_> = [0, 2, 0, 3, 0, 4, 0, 5].map(|action| (action, 60)).into();
     for day in 0..30 {
-        detector.learn(&words, &segment(day, &usual));
+        detector.learn(&words, &segment(day, &usual), 0);
     }
     let scores = |behaviors: &[(u16, i64)]| {
-        let judged = detector.judge(&words, &Counts::default(), &segment(40, behaviors));
+        let judged = detector.judge(&words, &Counts::default(), &segment(40, behaviors), 0);
         judged.iter().map(Surprise::total).fold(f32::MIN, f32::max)
     };
     assert!(scores(&[(0, 60); 8]) > scores(&usual) + 10.0);
@@ -326,7 +386,7 @@ fn a_home_without_habits_is_counted_anew() {
     let mut anew = 0;
     for (n, day) in days.iter().enumerate() {
         let since = detector.since();
-        detector.learn(&words, day);
+        detector.learn(&words, day, 0);
         detector.settle(&words, day.start());
         anew += usize::from(since.is_some() && detector.since() != since);
         let mut again = Counts::default();

@@ -1,8 +1,8 @@
 //! Hearth's maintained detector as the dataflow runs it: a home's [surprises](hearth_operators::surprise), counted from all that it
 //! did, before a shift and since, segment by segment.
 //!
-//! What was imagined is nothing to it in use. Where an experiment gives it to be learnt, it is counted as if it had happened, after
-//! what ended.
+//! What was imagined is nothing to it in use. Where an experiment gives it to be learnt, it is counted as if it had happened since
+//! the shift.
 
 use std::sync::Arc;
 
@@ -96,20 +96,20 @@ impl Watching {
         if parts.iter().all(|of| of.is_empty()) {
             return Err(ModelError::NoData);
         }
-        for of in parts {
+        for (part, of) in parts.into_iter().enumerate() {
             of.iter().try_for_each(|s| watching.vocabulary.check(s))?;
             for segment in calendar.date(of) {
-                watching.learn(&segment);
+                watching.learn(&segment, u32::from(part > 0));
             }
             watching.now = calendar.turn();
         }
         Ok(watching)
     }
 
-    fn learn(&mut self, segment: &Segment) {
+    fn learn(&mut self, segment: &Segment, regime: u32) {
         let words = habits::Vocabulary::new(&self.catalogs, HomeId(0));
         self.detector.settle(&words, segment.start());
-        self.detector.learn(&words, segment);
+        self.detector.learn(&words, segment, regime);
         let mut changes = Changes::default();
         changes.add(&words, segment, 1);
         self.cohort.apply(&changes);
@@ -126,7 +126,7 @@ impl Scorer for Watching {
         self.vocabulary.check(sequence)?;
         let words = habits::Vocabulary::new(&self.catalogs, HomeId(0));
         let segment = within(self.now, sequence);
-        let surprises = self.detector.judge(&words, &self.cohort, &segment);
+        let surprises = self.detector.judge(&words, &self.cohort, &segment, 1);
         let scores: Vec<f32> = surprises.iter().map(Surprise::total).collect();
         let greatest = scores.iter().copied().fold(f32::MIN, f32::max);
         Ok(mean(&[scores]) + greatest / 2.0)
