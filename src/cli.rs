@@ -12,12 +12,13 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{
-    Config, File, HomeAssistantOptions, MqttOptions, UsageError, check_environment, describe,
-    unknown_variables,
+    Config, File, HomeAssistantOptions, KafkaOptions, MqttOptions, UsageError, WebhookOptions,
+    check_environment, describe, unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
+use crate::logging;
 use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
@@ -27,6 +28,7 @@ use crate::simulate::{self, SimulateArgs};
 use crate::sinks::files::FolderError;
 use crate::state::{self, StateArgs};
 use crate::stop::Stop;
+use crate::support::{self, SupportArgs};
 use crate::synthesizers::llm::Templates;
 
 /// Hearth keeps the smart-home models of many households fitted while life changes
@@ -70,6 +72,7 @@ pub enum Command {
     Alarms(AlarmsArgs),
     Model(ModelArgs),
     State(StateArgs),
+    Support(SupportArgs),
     Erase(EraseArgs),
     Experiment(ExperimentArgs),
     Config(Box<ConfigArgs>),
@@ -106,6 +109,14 @@ pub struct ConfigArgs {
     /// Home Assistant.
     #[command(flatten, next_help_heading = "Home Assistant")]
     pub home_assistant: HomeAssistantOptions,
+
+    /// Kafka.
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub kafka: KafkaOptions,
+
+    /// Webhook.
+    #[command(flatten, next_help_heading = "Webhook")]
+    pub webhook: WebhookOptions,
 }
 
 /// Write the built-in texts of prompts, to be changed and given back
@@ -155,11 +166,17 @@ pub fn run(arguments: impl IntoIterator<Item = OsString>, stop: &Stop) -> ExitCo
     if error.chain().any(pipe_closed) {
         return ExitCode::SUCCESS;
     }
-    let _ = writeln!(io::stderr(), "hearth: {}", sentence(&error));
+    logging::fail(&sentence(&error));
     ExitCode::from(exit_code(&error))
 }
 
 fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow::Result<()> {
+    let (format, level) = match &cli.command {
+        Command::Replay(arguments) => (arguments.config.log_format, arguments.config.log_level),
+        Command::Run(arguments) => (arguments.config.log_format, arguments.config.log_level),
+        _ => Default::default(),
+    };
+    logging::begin(format, level);
     match cli.command {
         Command::Replay(arguments) => replay::run(&arguments, stop),
         Command::Run(arguments) => live::run(&arguments, stop),
@@ -171,6 +188,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
         Command::Alarms(arguments) => show::alarms(&arguments),
         Command::Model(arguments) => model::run(&arguments, stop),
         Command::State(arguments) => state::run(&arguments),
+        Command::Support(arguments) => support::run(&arguments),
         Command::Erase(arguments) => erase::run(&arguments),
         Command::Experiment(arguments) => experiment::run(&arguments, stop),
         Command::Config(_) => {

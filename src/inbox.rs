@@ -5,7 +5,9 @@
 
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
+use std::ops::Range;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 
@@ -39,6 +41,14 @@ pub struct Mark {
 #[derive(Serialize, Deserialize)]
 struct MarkLine {
     mark: Mark,
+    /// Bytes of the lines behind it that were put with it: while one is missing, none of them counts, nor does the mark.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    bytes: u64,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
+fn is_zero(bytes: &u64) -> bool {
+    *bytes == 0
 }
 
 /// How it begins.
@@ -79,6 +89,7 @@ pub struct Inbox {
     marks: Arc<Mutex<BTreeMap<String, String>>>,
     path: Arc<Path>,
     durable: Growing,
+    lines_end: Arc<AtomicU64>,
 }
 
 /// The thread that writes the inbox. It ends once no [`Inbox`] is left.
@@ -100,20 +111,22 @@ impl Inbox {
     /// It cannot be read or written.
     pub fn open(disk: &Disk, folder: &Path) -> io::Result<(Inbox, InboxWriter)> {
         let path = inbox_path(folder);
-        let (mut file, marks, length) = open(disk, &path)?;
+        let (mut file, found) = open(disk, &path)?;
         let durable = Growing::default();
-        durable.grow(length);
+        durable.grow(found.length);
+        let lines_end = Arc::new(AtomicU64::new(found.lines_end));
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
-        let marks = Arc::new(Mutex::new(marks));
+        let marks = Arc::new(Mutex::new(found.marks));
         let inbox = Inbox {
             sender,
             marks: marks.clone(),
             path: Arc::from(path.as_path()),
             durable: durable.clone(),
+            lines_end: lines_end.clone(),
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable)))?;
+            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable, &lines_end)))?;
         Ok((inbox, InboxWriter(thread)))
     }
 
@@ -125,6 +138,11 @@ impl Inbox {
     /// How far the log is durable; nothing behind that was promised to anybody.
     pub fn durable(&self) -> &Growing {
         &self.durable
+    }
+
+    /// Where the last line ends that is no mark: a reader that has come so far has read all there is.
+    pub fn lines_end(&self) -> &Arc<AtomicU64> {
+        &self.lines_end
     }
 
     /// Appends lines in their order (each an event, a context, feedback or an erasure, as in a log), and how far their source is
@@ -185,7 +203,7 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     let mut line = Vec::new();
     while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
         if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
+            && let Ok(MarkLine { mark, .. }) = serde_json::from_slice(&line)
             && mark.source == source
         {
             take(&mark.at);
@@ -195,33 +213,60 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
     Ok(())
 }
 
-/// Opens it at its end, and reads the last marks; with its length.
-fn open(disk: &Disk, path: &Path) -> io::Result<(File, BTreeMap<String, String>, u64)> {
+/// What was found in an inbox.
+struct Was {
+    marks: BTreeMap<String, String>,
+    length: u64,
+    lines_end: u64,
+}
+
+/// Opens it at its end, and reads the last marks. What was put with a mark and is not there whole goes.
+fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
-    let (mut line, mut whole) = (Vec::new(), 0);
+    let (mut line, mut whole, mut lines_end) = (Vec::new(), 0, 0);
+    // A mark whose lines are not all read: where it begins, where they begin and where they end.
+    let mut open: Option<(Mark, u64, Range<u64>)> = None;
     loop {
         line.clear();
         let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             break;
         }
+        let begins = whole;
         whole += read as u64;
-        if line.starts_with(MARK)
-            && let Ok(MarkLine { mark }) = serde_json::from_slice(&line)
-        {
+        let mark = line
+            .starts_with(MARK)
+            .then(|| serde_json::from_slice(&line));
+        if let Some(Ok(MarkLine { mark, bytes })) = mark {
+            open = Some((mark, begins, whole..whole + bytes));
+        } else if open.is_none() {
+            lines_end = whole;
+        }
+        if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole >= lines.end) {
             marks.insert(mark.source, mark.at);
+            if !lines.is_empty() {
+                lines_end = whole;
+            }
         }
     }
     drop(reader);
-    if !line.is_empty() {
+    if let Some((_, begins, _)) = open {
+        whole = begins;
+    }
+    if file.length()? > whole {
         file.set_length(whole)?;
     }
     file.seek(SeekFrom::End(0))?;
     file.sync()?;
     disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    Ok((file, marks, whole))
+    let found = Was {
+        marks,
+        length: whole,
+        lines_end,
+    };
+    Ok((file, found))
 }
 
 /// Writes what is put, as much at a time as waits.
@@ -229,21 +274,29 @@ fn write(
     file: &mut File,
     path: &Path,
     receiver: &Receiver<Put>,
-    (marks, durable): (&Mutex<BTreeMap<String, String>>, &Growing),
+    (marks, durable, lines_end): (&Mutex<BTreeMap<String, String>>, &Growing, &AtomicU64),
 ) {
     let mut bytes = Vec::new();
     let mut failed: Option<InboxError> = None;
     while let Ok(first) = receiver.recv() {
         bytes.clear();
-        let mut puts = Vec::new();
+        let (mut puts, mut lines) = (Vec::new(), None);
         let waiting = std::iter::once(first).chain(receiver.try_iter());
         for mut put in waiting {
-            bytes.append(&mut put.lines);
-            if let Some(mark) = &put.mark
-                && let Ok(line) = serde_json::to_vec(&MarkLine { mark: mark.clone() })
-            {
-                bytes.extend_from_slice(&line);
-                bytes.push(b'\n');
+            if let Some(mark) = put.mark.clone() {
+                let behind = put.lines.len() as u64;
+                let line = MarkLine {
+                    mark,
+                    bytes: behind,
+                };
+                if let Ok(line) = serde_json::to_vec(&line) {
+                    bytes.extend_from_slice(&line);
+                    bytes.push(b'\n');
+                }
+            }
+            if !put.lines.is_empty() {
+                bytes.append(&mut put.lines);
+                lines = Some(bytes.len() as u64);
             }
             puts.push(put);
             if bytes.len() >= TOGETHER {
@@ -262,7 +315,11 @@ fn write(
                 }),
         };
         if written.is_ok() {
-            durable.grow(durable.length() + bytes.len() as u64);
+            let before = durable.length();
+            if let Some(lines) = lines {
+                lines_end.store(before + lines, Ordering::Relaxed);
+            }
+            durable.grow(before + bytes.len() as u64);
         }
         failed = written.clone().err();
         for put in puts {
@@ -298,6 +355,10 @@ mod tests {
         inbox.put(["a", "b"], mark("2")).await.unwrap();
         inbox.put(["c"], None).await.unwrap();
         assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
+        inbox.put([""; 0], mark("2")).await.unwrap();
+        let ends = || inbox.lines_end().load(Ordering::Relaxed);
+        assert!(ends() > 6 && ends() < inbox.durable().length());
+        let ended = ends();
         for line in ["d\ne", r#"{"mark":{"source":"queue","at":"9"}}"#] {
             let refused = inbox.put([line], None).await;
             assert!(matches!(refused, Err(InboxError::NoLine)));
@@ -305,15 +366,57 @@ mod tests {
         drop(inbox);
         writer.join();
         let path = inbox_path(folder.path());
-        let expected = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let mark_line = r#"{"mark":{"source":"queue","at":"2"}"#;
+        let expected = format!("{mark_line},\"bytes\":4}}\na\nb\nc\n{mark_line}}}\n");
         assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
         std::fs::write(&path, format!("{expected}torn")).unwrap();
         let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
+        assert_eq!(inbox.lines_end().load(Ordering::Relaxed), ended);
         assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
         inbox.put(["d"], mark("3")).await.unwrap();
         drop(inbox);
         writer.join();
         let read = std::fs::read_to_string(&path).unwrap();
-        assert!(read.starts_with(&format!("{expected}d\n")), "{read}");
+        let behind = "{\"mark\":{\"source\":\"queue\",\"at\":\"3\"},\"bytes\":2}\nd\n";
+        assert_eq!(read, format!("{expected}{behind}"));
+    }
+
+    /// The inbox as it is when so many of these bytes outlived a failure: its last mark, and its lines without marks.
+    fn outlived(text: &str, bytes: usize) -> (Option<String>, Vec<String>) {
+        let folder = tempfile::tempdir().unwrap();
+        let path = inbox_path(folder.path());
+        std::fs::write(&path, &text[..bytes]).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        let at = inbox.mark("queue");
+        drop(inbox);
+        writer.join();
+        let left = std::fs::read_to_string(&path).unwrap();
+        let lines = left.lines().filter(|line| !line.starts_with("{\"mark\""));
+        (at, lines.map(str::to_owned).collect())
+    }
+
+    #[tokio::test]
+    async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        inbox.put(["a", "b"], mark("2")).await.unwrap();
+        inbox.put(["c", "d"], mark("4")).await.unwrap();
+        inbox.put(Vec::<String>::new(), mark("5")).await.unwrap();
+        drop(inbox);
+        writer.join();
+        let text = std::fs::read_to_string(inbox_path(folder.path())).unwrap();
+        for bytes in 0..=text.len() {
+            let (at, lines) = outlived(&text, bytes);
+            let expected: &[&str] = match at.as_deref() {
+                None => &[],
+                Some("2") => &["a", "b"],
+                _ => &["a", "b", "c", "d"],
+            };
+            assert_eq!(lines, expected, "{at:?} at byte {bytes}");
+        }
+        // As versions before wrote it: the mark behind its lines.
+        let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
+        let (at, lines) = outlived(old, old.len());
+        assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
     }
 }

@@ -71,6 +71,8 @@ pub mod trainer;
 
 // What comes out.
 pub mod kept;
+pub mod logging;
+pub mod machine;
 pub mod outputs;
 pub mod sinks;
 
@@ -80,9 +82,9 @@ pub mod desk;
 pub mod disk;
 pub mod growing;
 pub mod inbox;
+mod kafka;
 mod mqtt;
-mod tls;
-mod trouble;
+mod remote;
 
 pub mod memory;
 pub mod notes;
@@ -105,6 +107,7 @@ pub mod erase;
 pub mod model;
 pub mod show;
 pub mod state;
+pub mod support;
 
 pub mod evaluate;
 

@@ -1,11 +1,12 @@
 //! `hearth state`: the checkpoints that a run goes on from, looked at and tidied.
 
 use std::fmt;
+use std::io::{self, Write};
 use std::path::PathBuf;
 
 use clap::{Args, Subcommand};
 
-use crate::checkpoint::{Checkpoints, Compacted, Shown, Verified};
+use crate::checkpoint::{Checkpoints, Compacted, Place, Shown, Verified};
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::outputs::grouped;
@@ -19,7 +20,7 @@ use crate::sinks::files::Folder;
 #[command(after_help = "Examples:
   hearth state show out
   hearth state verify out --json
-  hearth state compact out/state
+  hearth state compact s3://bucket/run
 
 Exit codes: 0 fine, 1 something is damaged, 2 there are no checkpoints there.")]
 pub struct StateArgs {
@@ -46,9 +47,9 @@ pub enum What {
   hearth state show out
   hearth state show out --json")]
 pub struct PlaceArgs {
-    /// Output folder of a run, or the folder of its checkpoints
-    #[arg(value_name = "DIR")]
-    pub place: PathBuf,
+    /// Output folder of a run, or where its checkpoints are: a folder, or s3://bucket/prefix
+    #[arg(value_name = "DIR|URL")]
+    pub place: String,
 
     /// As JSON
     #[arg(long)]
@@ -84,9 +85,9 @@ pub struct CompactArgs {
 /// There are no checkpoints there ([`UsageError`]), they are damaged, or cannot be read or written.
 pub fn run(arguments: &StateArgs) -> anyhow::Result<()> {
     match &arguments.what {
-        What::Show(of) => told(of.json, &open(of)?.show()?),
+        What::Show(of) => told(of.json, &open(of)?.0.show()?),
         What::Verify(VerifyArgs { of }) => {
-            let verified = open(of)?.verify()?;
+            let verified = open(of)?.0.verify()?;
             told(of.json, &verified)?;
             match verified.damaged.len() {
                 0 => Ok(()),
@@ -94,13 +95,10 @@ pub fn run(arguments: &StateArgs) -> anyhow::Result<()> {
             }
         }
         What::Compact(CompactArgs { of }) => {
-            let checkpoints = open(of)?;
+            let (checkpoints, out) = open(of)?;
             // No run may write there meanwhile.
-            let out = &of.place;
-            let locked = out.join("state").is_dir();
-            let _lock = locked
-                .then(|| Folder::claim(&Disk::real(), out, []))
-                .transpose()?;
+            let claim = |out: PathBuf| Folder::claim(&Disk::real(), &out, []);
+            let _lock = out.map(claim).transpose()?;
             match checkpoints.compact()? {
                 Some(compacted) => told(of.json, &compacted),
                 None => Ok(()),
@@ -109,22 +107,24 @@ pub fn run(arguments: &StateArgs) -> anyhow::Result<()> {
     }
 }
 
-fn open(of: &PlaceArgs) -> anyhow::Result<Checkpoints> {
-    let checkpoints = Checkpoints::found_at(&of.place);
-    if !checkpoints.exist() {
-        let place = of.place.display();
+/// The checkpoints, and the output folder that was named, if it was one.
+fn open(of: &PlaceArgs) -> anyhow::Result<(Checkpoints, Option<PathBuf>)> {
+    let (place, out) = Place::meant(&of.place)?;
+    let checkpoints = Checkpoints::at_place(&Disk::real(), &place)?;
+    if !checkpoints.exist()? {
+        let place = &of.place;
         return Err(UsageError(format!(
             "{place} holds no checkpoints: a run keeps them until it is complete"
         ))
         .into());
     }
-    Ok(checkpoints)
+    Ok((checkpoints, out))
 }
 
 fn told(json: bool, what: &(impl fmt::Display + serde::Serialize)) -> anyhow::Result<()> {
     match json {
-        true => println!("{}", serde_json::to_string_pretty(what)?),
-        false => print!("{what}"),
+        true => writeln!(io::stdout(), "{}", serde_json::to_string_pretty(what)?)?,
+        false => write!(io::stdout(), "{what}")?,
     }
     Ok(())
 }

@@ -165,3 +165,18 @@ fn adaptations_are_told_by_stage() {
     let drawn = std::fs::read_to_string(dir.path().join("adapt.svg")).unwrap();
     assert_eq!(drawn.matches("<rect").count(), stages.len());
 }
+
+#[test]
+fn live_scores_every_event_and_tells_how_long_it_took() {
+    let dir = tempfile::tempdir().unwrap();
+    let options = "--homes 10 --learnt 5 --rate 50 --duration 1s --epoch-interval 20ms";
+    let options = format!("live {options} --clients 2 --json live.json");
+    let table = fine(&bench(dir.path(), &options));
+    assert!(table.contains("scored/s"), "{table}");
+    let run = &json(dir.path(), "live.json")["runs"][0];
+    let number = |key: &str| run[key].as_f64().unwrap();
+    assert_eq!((number("events"), number("unscored")), (50.0, 0.0), "{run}");
+    let [p50, max] = ["p50", "max"].map(|key| run["score"][key].as_f64().unwrap());
+    assert!(0.0 < p50 && p50 <= max, "{run}");
+    assert!(number("answers") >= 2.0, "{run}");
+}

@@ -8,6 +8,7 @@ mod adaptations;
 mod ingestion;
 mod latencies;
 mod latency;
+mod live;
 mod measure;
 mod plain;
 mod plot;
@@ -25,9 +26,10 @@ pub use adapt::AdaptArgs;
 pub use adaptations::{Adaptation, Share};
 pub use latencies::Latency;
 pub use latency::LatencyArgs;
+pub use live::LiveArgs;
 pub use measure::{MeasureArgs, Measured, Program};
 pub use plain::Plain;
-pub use report::{Machine, Report, Run};
+pub use report::{Report, Run};
 pub use restart::RestartArgs;
 pub use scale::ScaleArgs;
 pub use soak::SoakArgs;
@@ -39,7 +41,8 @@ pub use workload::{Workload, catalog};
 /// Measure what Hearth costs on this machine, beside a plain loop with the same duties
 ///
 /// `throughput`, `latency` and `scale` measure the incremental path, `adapt` what a home's adaptation takes,
-/// `restart` how soon a stopped run goes on, `soak` whether memory grows with time. The path is: read,
+/// `restart` how soon a stopped run goes on, `soak` whether memory grows with time,
+/// `live` how long an event takes from its sender to its score. The path of the others is: read,
 /// split with revisions, duplicates and horizon, shifts, transition counts, all changes handed over and counted. Each run is a
 /// process of its own; programs alternate; figures are medians. The load of the machine is said, and CPU seconds beside those of
 /// the clock: on a busy machine only the former tell anything.
@@ -52,7 +55,8 @@ pub use workload::{Workload, catalog};
   hearth bench scale --homes 10000,1000000
   hearth bench adapt --homes 200
   hearth bench restart --homes 10k
-  hearth bench soak --duration 1h")]
+  hearth bench soak --duration 1h
+  hearth bench live --rate 1k")]
 pub struct BenchArgs {
     /// What to measure.
     #[command(subcommand)]
@@ -72,6 +76,7 @@ pub enum Measurement {
     Adapt(AdaptArgs),
     Restart(RestartArgs),
     Soak(SoakArgs),
+    Live(LiveArgs),
     #[command(hide = true)]
     Measure(MeasureArgs),
 }
@@ -88,6 +93,7 @@ pub fn run(args: &BenchArgs, stop: &Stop) -> anyhow::Result<()> {
         Measurement::Adapt(args) => adapt::run(args),
         Measurement::Restart(args) => restart::run(args),
         Measurement::Soak(args) => soak::run(args, stop),
+        Measurement::Live(args) => live::run(args),
         Measurement::Measure(args) => measure::run(args),
     }
 }

@@ -13,6 +13,7 @@ use super::latencies::{self, Latency};
 use super::measure::Measured;
 use super::plot::{self, Bar, Curve};
 use super::values::median;
+use crate::machine::{Machine, versions};
 use crate::outputs::grouped;
 
 /// What was measured where, as `--json` writes it.
@@ -32,21 +33,6 @@ pub struct Report {
     /// What a home's adaptation took.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub adaptations: Vec<Adaptation>,
-}
-
-/// The machine, as far as the system tells.
-#[derive(Clone, Debug, Serialize)]
-pub struct Machine {
-    /// The processor's name.
-    pub cpu: String,
-    /// How many threads it runs at a time.
-    pub cores: usize,
-    /// Bytes of memory.
-    pub memory_bytes: u64,
-    /// Operating system and architecture.
-    pub system: String,
-    /// Load average over the last minute, before the first run.
-    pub load: f64,
 }
 
 /// A run.
@@ -72,32 +58,6 @@ pub struct Run {
     pub segments: i64,
     /// Transitions that hold at the end.
     pub transitions: i64,
-}
-
-impl Machine {
-    /// This one, now.
-    pub fn here() -> Self {
-        let read = |file| fs::read_to_string(file).unwrap_or_default();
-        let after = |text: &str, key: &str| {
-            let line = text.lines().find(|line| line.starts_with(key));
-            let value = line.and_then(|line| line.split_once(':'));
-            value.map(|(_, value)| value.trim().to_owned())
-        };
-        let memory = after(&read("/proc/meminfo"), "MemTotal");
-        let memory = memory.and_then(|kib| kib.split(' ').next()?.parse::<u64>().ok());
-        let load = read("/proc/loadavg");
-        Machine {
-            cpu: after(&read("/proc/cpuinfo"), "model name").unwrap_or_else(|| "unknown".into()),
-            cores: std::thread::available_parallelism().map_or(1, usize::from),
-            memory_bytes: memory.unwrap_or(0) * 1024,
-            system: format!("{} {}", std::env::consts::OS, std::env::consts::ARCH),
-            load: load
-                .split(' ')
-                .next()
-                .and_then(|l| l.parse().ok())
-                .unwrap_or(0.0),
-        }
-    }
 }
 
 impl Run {
@@ -132,20 +92,9 @@ impl Run {
 impl Report {
     /// A report without a run, of this machine.
     pub fn new() -> Self {
-        let mut versions = BTreeMap::from([("hearth", env!("CARGO_PKG_VERSION").to_owned())]);
-        let lock = include_str!("../../Cargo.lock");
-        for name in ["timely", "differential-dataflow"] {
-            let found = lock.split("[[package]]").find_map(|package| {
-                let rest = package
-                    .trim_start()
-                    .strip_prefix(&format!("name = \"{name}\"\n"))?;
-                rest.strip_prefix("version = \"")?.split('"').next()
-            });
-            versions.insert(name, found.unwrap_or("unknown").to_owned());
-        }
         Report {
             machine: Machine::here(),
-            versions,
+            versions: versions(),
             runs: Vec::new(),
             ratios: BTreeMap::new(),
             latencies: Vec::new(),
@@ -251,20 +200,13 @@ impl Report {
 
     /// The report as a table: a line for all runs of a kind, with their medians.
     pub fn table(&self) -> String {
-        let Machine {
-            cpu,
-            cores,
-            memory_bytes,
-            system,
-            load,
-        } = &self.machine;
         let versions = self
             .versions
             .iter()
             .map(|(name, version)| format!("{name} {version}"));
         let mut text = format!(
-            "{cpu}, {cores} cores, {} GiB, {system}; load {load} before the runs\n{}\n\n",
-            memory_bytes >> 30,
+            "{}\n{}\n\n",
+            self.machine,
             versions.collect::<Vec<_>>().join(", ")
         );
         if !self.latencies.is_empty() {

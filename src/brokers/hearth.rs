@@ -1,4 +1,4 @@
-//! What of a live run speaks MQTT, without the run.
+//! What of a live run speaks to brokers, without the run.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
-use crate::config::{MqttOptions, mqtt_options};
+use crate::config::{KafkaOptions, MqttOptions, WebhookOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter};
@@ -17,9 +17,9 @@ use crate::stop::Stop;
 use crate::{sinks, sources};
 
 /// How long anything may take.
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Source and sink at work.
+/// Sources and sinks at work.
 pub(super) struct Hearth {
     pub desk: Desk,
     writer: InboxWriter,
@@ -28,7 +28,7 @@ pub(super) struct Hearth {
 
 impl Hearth {
     /// Begins, or goes on, in a folder.
-    pub fn start(folder: &Path, port: u16, options: &[&str]) -> Self {
+    pub fn start(folder: &Path, options: &[&str]) -> Self {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder).unwrap();
         let desk = Desk {
             inbox,
@@ -37,20 +37,33 @@ impl Hearth {
             out: Arc::from(folder),
             stop: Stop::default(),
         };
-        let broker = format!("--mqtt=mqtt://127.0.0.1:{port}");
-        let options: MqttOptions = mqtt_options(&[&[broker.as_str()], options].concat());
-        let source = tokio::spawn(sources::mqtt::run(options.clone(), desk.clone()));
-        let sink = tokio::spawn(sinks::mqtt::run(options, desk.clone()));
+        let mqtt: MqttOptions = options_of(options);
+        let kafka: KafkaOptions = options_of(options);
+        let webhook: WebhookOptions = options_of(options);
+        let tasks = vec![
+            tokio::spawn(sources::mqtt::run(mqtt.clone(), desk.clone())),
+            tokio::spawn(sinks::mqtt::run(mqtt, desk.clone())),
+            tokio::spawn(sources::kafka::run(&kafka, &desk)),
+            tokio::spawn(sinks::kafka::run(kafka, desk.clone())),
+            tokio::spawn(sinks::webhook::run(webhook, desk.clone())),
+        ];
         Hearth {
             desk,
             writer,
-            tasks: vec![source, sink],
+            tasks,
         }
+    }
+
+    /// With an MQTT broker.
+    pub fn with_mqtt(folder: &Path, port: u16, options: &[&str]) -> Self {
+        let broker = format!("--mqtt=mqtt://127.0.0.1:{port}");
+        Hearth::start(folder, &[&[broker.as_str()], options].concat())
     }
 
     /// Ends it, as by Ctrl-C.
     pub async fn end(self) {
         self.desk.stop.interrupt();
+        self.desk.feed.end();
         for task in self.tasks {
             task.await.unwrap().unwrap();
         }
@@ -70,6 +83,17 @@ impl Hearth {
         tokio::task::spawn_blocking(|| self.writer.join())
             .await
             .unwrap();
+    }
+
+    /// The value of a measure, all its labels together.
+    pub fn measure(&self, name: &str) -> f64 {
+        let text = self.desk.gauges.text().unwrap();
+        let of = text.lines().filter(|line| {
+            let rest = line.strip_prefix(name);
+            rest.is_some_and(|rest| rest.starts_with(['{', ' ']))
+        });
+        of.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap())
+            .sum()
     }
 }
 

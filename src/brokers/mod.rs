@@ -1,10 +1,15 @@
-//! The MQTT source and sink with a real broker: it is killed, Hearth is killed, the network is cut, and the sums agree.
+//! Sources and sinks with real brokers: these are killed, Hearth is killed, the network is cut, and the sums agree. Here: MQTT.
 //!
-//! `HEARTH_MQTT_ROUNDS=100 cargo test --release --lib brokers` goes on for that long.
+//! `HEARTH_MQTT_ROUNDS=100 HEARTH_KAFKA_ROUNDS=100 cargo test --release --lib brokers` goes on for that long.
 
 mod hearth;
+mod kafka;
+mod live;
 mod mosquitto;
+mod network;
 mod people;
+mod tansu;
+mod webhook;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -17,7 +22,8 @@ use crate::outputs::{Stream, inbox_path};
 use crate::sinks::feed::Told;
 use crate::time;
 use hearth::{Hearth, events, until};
-use mosquitto::{Mosquitto, Network};
+use mosquitto::Mosquitto;
+use network::Network;
 use people::{Listener, say};
 
 /// Lamps that are switched.
@@ -51,7 +57,7 @@ async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
     let folder = tempfile::tempdir().unwrap();
     let options = ["--mqtt-in=zigbee2mqtt:zigbee2mqtt", "--mqtt-out=false"];
     let network = Network::to(broker.port).await;
-    let mut hearth = Hearth::start(folder.path(), network.port, &options);
+    let mut hearth = Hearth::with_mqtt(folder.path(), network.port, &options);
     // What is retained from before is known, and no event.
     let first: Vec<_> = (0..LAMPS).map(switched).collect();
     say(broker.port, &first, true).await;
@@ -72,11 +78,11 @@ async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
             0 => hearth,
             1 => {
                 hearth.kill().await;
-                Hearth::start(folder.path(), network.port, &options)
+                Hearth::with_mqtt(folder.path(), network.port, &options)
             }
             _ => {
                 hearth.end().await;
-                Hearth::start(folder.path(), network.port, &options)
+                Hearth::with_mqtt(folder.path(), network.port, &options)
             }
         };
     }
@@ -136,7 +142,7 @@ async fn what_came_while_hearth_was_away_outlives_the_broker_s_death() {
         }
     };
     let messages: Vec<_> = (0..100).map(message).collect();
-    let hearth = Hearth::start(folder.path(), broker.port, &options);
+    let hearth = Hearth::with_mqtt(folder.path(), broker.port, &options);
     let known = json!({"state": "ON"}).to_string();
     say(broker.port, &[("z/lamp".to_owned(), known)], true).await;
     let inbox = inbox_path(folder.path());
@@ -149,7 +155,7 @@ async fn what_came_while_hearth_was_away_outlives_the_broker_s_death() {
     // It keeps what it has every second.
     tokio::time::sleep(Duration::from_millis(1_200)).await;
     broker.kill_and_start();
-    let hearth = Hearth::start(folder.path(), broker.port, &options);
+    let hearth = Hearth::with_mqtt(folder.path(), broker.port, &options);
     until("all have come", || events(folder.path()).len() >= 100).await;
     hearth.end().await;
     // What a broker gives again that forgot that it was taken is a duplicate to the dataflow, by id or by time.
@@ -181,7 +187,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     };
     let folder = tempfile::tempdir().unwrap();
     let network = Network::to(broker.port).await;
-    let hearth = Hearth::start(folder.path(), network.port, &[]);
+    let hearth = Hearth::with_mqtt(folder.path(), network.port, &[]);
     let ears = Listener::start(broker.port).await;
     let is = |topic: &'static str, payload: &'static str, ears: &Listener| {
         ears.heard(topic).last().is_some_and(|last| last == payload)
@@ -215,7 +221,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     broker.kill_and_start();
 
     let ears = Listener::start(broker.port).await;
-    let hearth = Hearth::start(folder.path(), network.port, &[]);
+    let hearth = Hearth::with_mqtt(folder.path(), network.port, &[]);
     until("it is there again", || is("hearth/status", "online", &ears)).await;
     // The run gives again what it gave since its last cut, and something new.
     for minutes in [60, 50, 40] {

@@ -295,7 +295,7 @@ fn operators(sections: &Sections) -> Result<Vec<ShownOperator>, Unusable> {
             }
             Of::Homes(bucket) => {
                 let homes = pieces::newest(bucket, sections.iter().map(Vec::as_slice))?;
-                for state in homes.values().filter(|state| !state.is_empty()) {
+                for (_, state) in homes.iter().filter(|(_, state)| !state.is_empty()) {
                     shown.homes += 1;
                     shown.home_bytes += state.len() as u64;
                 }

@@ -6,83 +6,37 @@
 //! and renamed when all of it is on the disk; so what bears its name is whole. The last few stay, should the newest be damaged,
 //! and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
 
+mod error;
 mod look;
+mod moment;
 mod part;
 mod pieces;
+mod place;
 mod store;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 use std::time::{Duration, Instant};
 
 use hearth_operators::dataflow::State;
-use hearth_operators::words::Epoch;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
-use crate::outputs::state_path;
-use crate::sinks::Written;
-use crate::sources::{Manner, Stood};
-pub use look::{Compacted, Shown, Verified};
+pub use error::CheckpointError;
+pub use look::{Compacted, Shown, ShownOperator, Verified};
+pub use moment::{Identity, Moment};
 use part::Stored;
 use pieces::{Of, Section, Sections, Which};
-use store::{Folder, Store};
+pub use place::Place;
+use store::Store;
 
 /// Whole cuts that stay.
 const KEPT: usize = 3;
 
 /// Parts that a cut rests on at most: with more, they become one.
 const PARTS: usize = 8;
-
-/// What a run is of. A cut serves no run that is of something else.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Identity {
-    /// What is told apart, each with a name that a person understands.
-    pub traits: Vec<(String, String)>,
-}
-
-impl Identity {
-    /// The names of what differs.
-    pub fn differences(&self, other: &Identity) -> Vec<String> {
-        let missing = |of: &Identity, name: &String| !of.traits.iter().any(|(n, _)| n == name);
-        let changed = self
-            .traits
-            .iter()
-            .filter(|known| !other.traits.contains(known));
-        let added = other.traits.iter().filter(|(name, _)| missing(self, name));
-        changed.chain(added).map(|(name, _)| name.clone()).collect()
-    }
-}
-
-/// Where a run was when a cut was taken.
-#[derive(Debug, Serialize, Deserialize)]
-pub struct Moment {
-    /// Of which run it is.
-    pub identity: Identity,
-    /// Epochs that were fed.
-    pub epochs: Epoch,
-    /// Whether the dataflow was told that the log has ended; then nothing is read any more.
-    pub closed: bool,
-    /// Lines of the source that were fed.
-    pub lines: u64,
-    /// Of these, what people say.
-    pub told: u64,
-    /// Where the source stood behind them.
-    pub source: Stood,
-    /// How the log was written until then.
-    pub manner: Manner,
-    /// Homes that were known before any line was read.
-    pub known: usize,
-    /// The names of those that were met since, in the order of their ids.
-    pub homes: Vec<String>,
-    /// A sum of the catalogs of homes.
-    pub catalogs: u32,
-    /// How far outputs are written.
-    pub written: Written,
-}
 
 /// A part that a cut rests on.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -98,38 +52,6 @@ struct Manifest<M> {
     moment: M,
     /// What it rests on, the newest last.
     parts: Vec<Rests>,
-}
-
-/// Why checkpoints cannot be used.
-#[derive(Debug, thiserror::Error)]
-pub enum CheckpointError {
-    /// Their place cannot be read or written.
-    #[error("checkpoint {path}: {source}")]
-    File {
-        /// Where.
-        path: String,
-        /// Why.
-        source: io::Error,
-    },
-    /// One of them, or what it rests on, is not sound.
-    #[error("checkpoint {path} {why}")]
-    Unusable {
-        /// Which.
-        path: String,
-        /// Why.
-        why: Unusable,
-    },
-    /// It is of another run.
-    #[error(
-        "{path} holds checkpoints of another run: {} differ; run as before to go on with it, or --fresh to begin anew",
-        .differences.join(", ")
-    )]
-    Another {
-        /// Where.
-        path: String,
-        /// In what.
-        differences: Vec<String>,
-    },
 }
 
 /// The checkpoints of a run.
@@ -242,27 +164,34 @@ fn is_due(parts: &[Rests]) -> bool {
 }
 
 impl Checkpoints {
-    /// Those of a run into the folder `out`: in the folder `place`, without one inside `out`.
-    pub fn of(disk: &Disk, out: &Path, place: Option<&Path>) -> Self {
-        let inside = || state_path(out);
-        let folder = place.map_or_else(inside, Path::to_owned);
-        Checkpoints {
-            store: Box::new(Folder::new(disk, folder)),
+    /// Those that lie there.
+    ///
+    /// # Errors
+    /// What is known of a bucket is not enough to reach it.
+    pub fn at_place(disk: &Disk, place: &Place) -> Result<Self, CheckpointError> {
+        Ok(Checkpoints {
+            store: place.open(disk)?,
             line: Mutex::default(),
-        }
+        })
     }
 
-    /// Those of a folder that is named: an output folder, or where checkpoints lie themselves.
-    pub fn found_at(place: &Path) -> Self {
-        let inside = place.join("state").is_dir();
-        Self::of(&Disk::real(), place, (!inside).then_some(place))
+    /// Whether where they lie may be out of reach for a while, and then come back.
+    pub fn are_remote(&self) -> bool {
+        self.store.is_remote()
+    }
+
+    /// How a person is told where they lie.
+    pub fn place(&self) -> String {
+        self.store.path("")
     }
 
     /// Whether there are any, whole or not.
-    pub fn exist(&self) -> bool {
-        self.store
-            .list()
-            .is_ok_and(|names| names.iter().any(|name| is_ours(name)))
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn exist(&self) -> Result<bool, CheckpointError> {
+        let names = self.store.list().map_err(self.at(""))?;
+        Ok(names.iter().any(|name| is_ours(name)))
     }
 
     /// The names of all homes of the newest cut that can be read, in the order of their ids; none, where it was of a run that knew
@@ -280,18 +209,17 @@ impl Checkpoints {
     ///
     /// # Errors
     /// What the system says.
-    pub fn clear(&self) -> io::Result<()> {
+    pub fn clear(&self) -> Result<(), CheckpointError> {
         *self.line() = Line::default();
-        let names = self.store.list()?;
+        let names = self.store.list().map_err(self.at(""))?;
         let (cuts, others): (Vec<_>, Vec<_>) = names
             .into_iter()
             .filter(|name| is_ours(name))
             .partition(|name| name.starts_with(CUTS));
         // What is left when it is killed on the way rests on nothing that is gone.
-        let all = cuts.into_iter().rev().chain(others);
-        all.into_iter()
-            .try_for_each(|name| self.store.remove(&name))?;
-        self.store.leave()
+        let mut all = cuts.iter().rev().chain(&others);
+        all.try_for_each(|name| self.store.remove(name).map_err(self.at(name)))?;
+        self.store.leave().map_err(self.at(""))
     }
 
     /// The newest cut that is sound and of a run that does not differ, for so many workers.
@@ -352,7 +280,7 @@ impl Checkpoints {
             .into_iter()
             .rposition(|number| self.is_open(number));
         let Some(open) = open else {
-            return self.clear().map_err(self.at(""));
+            return self.clear();
         };
         let mut others = self.whole()?;
         others.remove(open);

@@ -136,7 +136,7 @@ pub fn merge(out: &mut dyn Write, old: &[Stored], new: &[Section]) -> Result<Sea
             (Of::Homes(bucket), places) => {
                 let bytes: Vec<_> = places.iter().map(Place::bytes).collect::<Result<_, _>>()?;
                 let mut homes = pieces::newest(bucket, bytes.iter().map(AsRef::as_ref))?;
-                homes.retain(|_, state| !state.is_empty());
+                homes.retain(|(_, state)| !state.is_empty());
                 if homes.is_empty() {
                     continue;
                 }

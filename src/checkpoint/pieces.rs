@@ -163,18 +163,27 @@ pub fn records(bucket: u32, mut bytes: &[u8]) -> Result<Vec<Record<'_>>, Unusabl
     Ok(records)
 }
 
-/// The homes of a bucket, blank ones too, as the newest of these sections that has each says; the newest section is the last.
+/// The homes of a bucket in order, blank ones too, as the newest of these sections that has each says; the newest section is the last.
 ///
 /// # Errors
 /// A section makes no sense.
 pub fn newest<'a>(
     bucket: u32,
     sections: impl IntoIterator<Item = &'a [u8]>,
-) -> Result<BTreeMap<HomeId, &'a [u8]>, Unusable> {
-    let mut homes = BTreeMap::new();
+) -> Result<Vec<Record<'a>>, Unusable> {
+    let mut homes = Vec::new();
     for section in sections {
-        homes.extend(records(bucket, section)?);
+        homes.append(&mut records(bucket, section)?);
     }
+    // In order already, but for where one section follows on another.
+    homes.sort_by_key(|(home, _)| *home);
+    homes.dedup_by(|later, before| {
+        let same = later.0 == before.0;
+        if same {
+            *before = *later;
+        }
+        same
+    });
     Ok(homes)
 }
 

@@ -99,6 +99,32 @@ pub enum CassetteMode {
     Auto,
 }
 
+/// What a run says of itself, by its weight.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogLevel {
+    /// What ends it
+    Error,
+    /// What somebody should look after
+    Warn,
+    /// How it goes
+    #[default]
+    Info,
+    /// More than that, with the names of homes
+    Debug,
+}
+
+/// What a run says of itself, as what.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum LogFormat {
+    /// Sentences
+    #[default]
+    Text,
+    /// An object a line
+    Json,
+}
+
 /// Whether the files of an output folder are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

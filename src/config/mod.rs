@@ -13,12 +13,15 @@ mod error;
 mod file;
 mod home_assistant;
 mod interval;
+mod kafka;
 mod keys;
 mod llm;
 mod money;
 mod mqtt;
 mod size;
 mod span;
+mod streams;
+mod webhook;
 
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -31,19 +34,23 @@ pub use crate::models::Preset;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
 pub use choices::{
-    CassetteMode, Checker, Format, Naming, OnDrift, Packing, Scores, Synthesizer, Writes,
+    CassetteMode, Checker, Format, LogFormat, LogLevel, Naming, OnDrift, Packing, Scores,
+    Synthesizer, Writes,
 };
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
 pub use home_assistant::{ContextEntities, HomeAssistantOptions, Hub};
 pub use interval::Interval;
+pub use kafka::{Cluster, KafkaFrom, KafkaOptions, Sasl, TopicUrl, Topics};
 pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use size::Size;
 pub use span::Span;
+pub use streams::StreamNames;
+pub use webhook::{WebhookOptions, WebhookUrl};
 
 /// Every option of a replay that has a default.
 #[derive(Args, Clone, Debug)]
@@ -239,13 +246,22 @@ pub struct Config {
     #[arg(long, env = "HEARTH_MAX_MEMORY", value_name = "SIZE")]
     pub max_memory: Option<Size>,
 
-    /// The folder in which it keeps that, one run at a time; none: `state` in the output folder
-    #[arg(long, env = "HEARTH_STATE", value_name = "DIR")]
-    pub state: Option<PathBuf>,
+    /// Where it keeps that, one run at a time: a folder, or s3://bucket/prefix, which the variables AWS_ACCESS_KEY_ID,
+    /// AWS_SECRET_ACCESS_KEY, AWS_REGION and, for others than Amazon, AWS_ENDPOINT say how to reach; none: `state` in the output folder
+    #[arg(long, env = "HEARTH_STATE", value_name = "DIR|URL")]
+    pub state: Option<String>,
 
     /// Which files of the output folder are packed
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
     pub output_packing: Packing,
+
+    /// How much is said on standard error while it runs
+    #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
+    pub log_level: LogLevel,
+
+    /// As what: text for people, or JSON a line, with time and level
+    #[arg(long, env = "HEARTH_LOG_FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
 
     /// Fail at the first rejected line, instead of writing it to `rejected`
     #[arg(
@@ -309,8 +325,10 @@ fn cores() -> NonZeroUsize {
 
 /// The options alone.
 fn all_options() -> clap::Command {
-    let options = Config::augment_args(clap::Command::new("hearth"));
-    HomeAssistantOptions::augment_args(MqttOptions::augment_args(options))
+    let replay = Config::augment_args(clap::Command::new("hearth"));
+    let hub = HomeAssistantOptions::augment_args(replay);
+    let mqtt = MqttOptions::augment_args(hub);
+    WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt))
 }
 
 /// The options alone, as a command that looks at no environment.
@@ -318,18 +336,11 @@ fn options() -> clap::Command {
     all_options().mut_args(|option| option.env(Resettable::Reset))
 }
 
-/// The options of MQTT that a command line gives.
+/// Some of the options that a command line gives.
 #[cfg(test)]
-pub(crate) fn mqtt_options(arguments: &[&str]) -> MqttOptions {
+pub(crate) fn options_of<T: FromArgMatches>(arguments: &[&str]) -> T {
     let matches = options().get_matches_from([&["hearth"], arguments].concat());
-    MqttOptions::from_arg_matches(&matches).unwrap()
-}
-
-/// The options of Home Assistant that a command line gives.
-#[cfg(test)]
-pub(crate) fn home_assistant_options(arguments: &[&str]) -> HomeAssistantOptions {
-    let matches = options().get_matches_from([&["hearth"], arguments].concat());
-    HomeAssistantOptions::from_arg_matches(&matches).unwrap()
+    T::from_arg_matches(&matches).unwrap()
 }
 
 /// What is wrong with `value` as the value of option `key`, as one sentence without a full stop.

@@ -1,6 +1,6 @@
 //! The measures of a live run, as Prometheus reads them. Each is declared once, with its meaning beside it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 
@@ -55,7 +55,7 @@ macro_rules! gauges {
         pub struct Gauges {
             registry: Mutex<Registry>,
             caught_up: AtomicBool,
-            behind: Mutex<BTreeSet<&'static str>>,
+            awaited: Mutex<BTreeMap<String, String>>,
             $(#[doc = $help] pub $name: $type,)*
         }
 
@@ -63,7 +63,12 @@ macro_rules! gauges {
             fn default() -> Self {
                 let mut registry = Registry::with_prefix("hearth");
                 $(let $name = <$type>::default(); registry.register($key, $help, $name.clone());)*
-                Gauges { registry: Mutex::new(registry), caught_up: AtomicBool::new(false), behind: Mutex::default(), $($name,)* }
+                Gauges {
+                    registry: Mutex::new(registry),
+                    caught_up: AtomicBool::new(false),
+                    awaited: Mutex::default(),
+                    $($name,)*
+                }
             }
         }
     };
@@ -124,19 +129,20 @@ impl Gauges {
         self.caught_up.store(caught_up, Ordering::Relaxed);
     }
 
-    /// A source has not read what is there for it to read; or it has.
-    pub fn behind(&self, source: &'static str, is: bool) {
-        let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        match is {
-            true => behind.insert(source),
-            false => behind.remove(source),
+    /// Whoever brings events waits for something, or no more: until then the run is not ready.
+    pub fn wait_for(&self, who: &str, why: Option<String>) {
+        let mut awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        match why {
+            Some(why) => awaited.insert(who.to_owned(), why),
+            None => awaited.remove(who),
         };
     }
 
-    /// A source that has not read what is there for it to read.
-    pub fn waits_for(&self) -> Option<&'static str> {
-        let behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
-        behind.first().copied()
+    /// Who waits, and for what.
+    pub fn awaited(&self) -> Vec<String> {
+        let awaited = self.awaited.lock().unwrap_or_else(PoisonError::into_inner);
+        let awaited = awaited.iter();
+        awaited.map(|(who, why)| format!("{who}: {why}")).collect()
     }
 
     fn registry(&self) -> std::sync::MutexGuard<'_, Registry> {

@@ -213,6 +213,8 @@ struct World {
     operations: Vec<Operation>,
     /// How many more times something may take room; `None`: there is enough.
     room: Option<usize>,
+    /// How many times room was taken.
+    taken: usize,
     /// What found no room first.
     refused: Option<String>,
 }
@@ -229,6 +231,7 @@ impl Simulated {
             nodes,
             operations: Vec::new(),
             room: None,
+            taken: 0,
             refused: None,
         })))
     }
@@ -261,6 +264,11 @@ impl Simulated {
     /// From now on, so many more times something may take room, and then nothing.
     pub fn fills_after(&self, times: usize) {
         self.world().room = Some(times);
+    }
+
+    /// How many times something took room.
+    pub fn taken(&self) -> usize {
+        self.world().taken
     }
 
     /// What first found no room.
@@ -453,18 +461,14 @@ impl World {
     }
 
     fn take_room(&mut self, at: &Path) -> io::Result<()> {
-        match &mut self.room {
-            Some(0) => {
-                let what = || at.display().to_string();
-                self.refused.get_or_insert_with(what);
-                Err(ErrorKind::StorageFull.into())
-            }
-            Some(room) => {
-                *room -= 1;
-                Ok(())
-            }
-            None => Ok(()),
+        if self.room == Some(0) {
+            let what = || at.display().to_string();
+            self.refused.get_or_insert_with(what);
+            return Err(ErrorKind::StorageFull.into());
         }
+        self.room = self.room.map(|room| room - 1);
+        self.taken += 1;
+        Ok(())
     }
 }
 

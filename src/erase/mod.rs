@@ -13,7 +13,7 @@ use anyhow::Context;
 use clap::Args;
 use hearth_operators::words::Time;
 
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Place};
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::first_pass;
@@ -96,13 +96,12 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     }
     let folder = Folder::claim(&Disk::real(), &args.dir, std::iter::empty())
         .map_err(|error| in_use(&error))?;
+    // It is not known what a run could go on from that never had it.
+    forget(folder.disk(), &args.dir)?;
     let gone = erase(folder.path(), &what)?;
     let lines: u64 = gone.values().sum();
     // What is left of a home is not known here, so what its models have learnt of the rest goes, too.
     let kept = kept::remove(&args.dir, &args.home)?;
-    // Nor is it known what a run could go on from that never had it.
-    Checkpoints::of(folder.disk(), &args.dir, None).clear()?;
-    first_pass::remove(folder.disk(), &args.dir)?;
     let models = what.is_whole() && remove_models(&args.dir, &args.home)? || kept;
     if lines == 0 && !models {
         anyhow::bail!(
@@ -130,6 +129,14 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Removes what a run into the folder could go on from, wherever that lies.
+fn forget(disk: &Disk, dir: &Path) -> anyhow::Result<()> {
+    for place in [Place::left_in(disk, dir)?, Place::of_run(dir, None)] {
+        Checkpoints::at_place(disk, &place)?.clear()?;
+    }
+    Ok(first_pass::remove(disk, dir)?)
 }
 
 /// Takes lines out of the files of a folder; how many of each stream.

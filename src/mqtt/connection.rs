@@ -1,15 +1,14 @@
 //! From the options to what the client connects with.
 
 use std::path::Path;
-use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
-use rumqttc::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+use anyhow::{Result, bail};
 use rumqttc::v5::{MqttOptions as Connection, mqttbytes::v5::ConnectProperties};
 use rumqttc::{TlsConfiguration, Transport};
 
 use crate::config::{Broker, MqttOptions};
+use crate::remote::{secret, trusting};
 
 /// The largest message that a broker gives, in bytes; it keeps larger ones to itself.
 const LARGEST: u32 = 1 << 20;
@@ -47,7 +46,7 @@ pub(crate) fn connection(
         .set_connection_timeout(PATIENCE);
     if let Some(user) = &options.mqtt_user {
         let password = match &options.mqtt_password_file {
-            Some(file) => password(file)?,
+            Some(file) => secret(file, "password")?,
             None => String::new(),
         };
         connection.set_credentials(user, password);
@@ -55,11 +54,8 @@ pub(crate) fn connection(
         bail!("--mqtt-password-file is given, but no --mqtt-user whose password it is");
     }
     if broker.tls {
-        let transport = match &options.mqtt_ca {
-            Some(file) => trusted_by(file)?,
-            None => trusted_by_system()?,
-        };
-        connection.set_transport(transport);
+        let trusting = trusting(options.mqtt_ca.as_deref(), "--mqtt-ca")?;
+        connection.set_transport(Transport::Tls(TlsConfiguration::Rustls(trusting)));
     } else if options.mqtt_ca.is_some() {
         bail!("--mqtt-ca is given, but {broker} is not spoken to over TLS: write mqtts://");
     }
@@ -76,47 +72,10 @@ fn usual_name(out: &Path) -> String {
     format!("hearth-{:08x}", sum.finalize())
 }
 
-fn password(file: &Path) -> Result<String> {
-    let text = std::fs::read_to_string(file)
-        .with_context(|| format!("cannot read the password file {}", file.display()))?;
-    match text.trim_end_matches(['\r', '\n']) {
-        "" => bail!("the password file {} is empty", file.display()),
-        password => Ok(password.to_owned()),
-    }
-}
-
-fn trusted_by(file: &Path) -> Result<Transport> {
-    let ca = std::fs::read(file)
-        .with_context(|| format!("cannot read the certificates {}", file.display()))?;
-    if !ca.windows(17).any(|part| part == b"BEGIN CERTIFICATE") {
-        bail!("{} holds no certificate in PEM form", file.display());
-    }
-    Ok(Transport::Tls(TlsConfiguration::Simple {
-        ca,
-        alpn: None,
-        client_auth: None,
-    }))
-}
-
-fn trusted_by_system() -> Result<Transport> {
-    let mut roots = RootCertStore::empty();
-    let found = rustls_native_certs::load_native_certs();
-    roots.add_parsable_certificates(found.certs);
-    if roots.is_empty() {
-        bail!(
-            "this system has no certificates that a broker could be trusted by: name some with --mqtt-ca"
-        );
-    }
-    let config = ClientConfig::builder()
-        .with_root_certificates(roots)
-        .with_no_client_auth();
-    Ok(Transport::Tls(TlsConfiguration::Rustls(Arc::new(config))))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::mqtt_options;
+    use crate::config::options_of;
 
     #[test]
     fn secrets_come_from_files_and_errors_do_not_show_them() {
@@ -125,7 +84,7 @@ mod tests {
         std::fs::write(&file, "s3cret\n").unwrap();
         let broker: Broker = "mqtt://b".parse().unwrap();
         let path = file.to_str().unwrap();
-        let options = mqtt_options(&["--mqtt-user", "me", "--mqtt-password-file", path]);
+        let options: MqttOptions = options_of(&["--mqtt-user", "me", "--mqtt-password-file", path]);
         let made = connection(&broker, &options, "in", folder.path()).unwrap();
         assert_eq!(made.credentials().unwrap().password, "s3cret");
         let again = connection(&broker, &options, "in", folder.path()).unwrap();
@@ -136,13 +95,13 @@ mod tests {
             (vec!["--mqtt-password-file", path], "--mqtt-user"),
             (vec!["--mqtt-ca", path], "mqtts://"),
         ] {
-            let options = mqtt_options(&arguments);
+            let options: MqttOptions = options_of(&arguments);
             let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
             let error = format!("{error:#}");
             assert!(error.contains(word) && !error.contains("s3cret"), "{error}");
         }
         let broker: Broker = "mqtts://b".parse().unwrap();
-        let options = mqtt_options(&["--mqtt-ca", path]);
+        let options: MqttOptions = options_of(&["--mqtt-ca", path]);
         let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
         assert!(format!("{error:#}").contains("no certificate"), "{error:#}");
     }

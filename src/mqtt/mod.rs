@@ -1,5 +1,4 @@
-//! The connection to an MQTT broker that the source and the sink each have: who Hearth is there and how it is
-//! trusted.
+//! The connection to an MQTT broker that the source and the sink each have: who Hearth is there, and whom it trusts.
 
 mod connection;
 

@@ -11,7 +11,7 @@ use super::pause::Past;
 use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
-use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment};
+use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Moment, Place};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
@@ -25,6 +25,7 @@ use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
+    place: Place,
     checkpoints: Checkpoints,
     identity: Identity,
     every: Checkpointing,
@@ -80,9 +81,11 @@ impl Keeping {
             Checkpointing::Off => Default::default(),
             Checkpointing::Every(_) => (identity(args)?, stood(&files, live)?),
         };
-        let place = args.config.state.as_deref();
+        let place = Place::of_run(folder.path(), args.config.state.as_deref());
+        let checkpoints = Checkpoints::at_place(folder.disk(), &place);
         Ok(Keeping {
-            checkpoints: Checkpoints::of(folder.disk(), folder.path(), place),
+            place,
+            checkpoints: checkpoints.map_err(|error| refused(&error))?,
             identity,
             every,
             workers: args.config.workers.get(),
@@ -132,7 +135,7 @@ impl Keeping {
             {
                 Ok(Some(found)) => {
                     for damaged in &found.damaged {
-                        eprintln!("hearth: {damaged}; the one before is used");
+                        tracing::warn!("{damaged}; the one before is used");
                     }
                     self.restore(&found.moment)?;
                     return Ok(Before::Found(Box::new(found)));
@@ -141,7 +144,7 @@ impl Keeping {
                 // It is done again.
                 Err(_) if finished.is_some() => {}
                 Err(CheckpointError::Another { differences, .. }) if differences == [GROWN] => {
-                    eprintln!("hearth: {GROWN}; the run begins anew");
+                    tracing::info!("{GROWN}; the run begins anew");
                 }
                 Err(error) => return Err(refused(&error)),
             }
@@ -176,7 +179,7 @@ impl Keeping {
             if self.homes.intern(name).0 as usize != id {
                 let difference = format!("the homes (`{name}` is not where it was)");
                 return Err(refused(&CheckpointError::Another {
-                    path: self.out.join("state").display().to_string(),
+                    path: self.checkpoints.place(),
                     differences: vec![difference],
                 }));
             }
@@ -207,11 +210,13 @@ impl Keeping {
         }))
     }
 
-    /// Keeps the first pass over the log, if one was made, so that it is not made again.
+    /// The run begins: where it keeps what it can go on from is noted, and the first pass over the log kept, if one was made, so that it
+    /// is not made again.
     ///
     /// # Errors
     /// What the system says.
-    pub fn keep_first_pass(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+    pub fn begin(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+        self.place.note(&self.disk, &self.out)?;
         match pass {
             Some(pass) if self.every != Checkpointing::Off => {
                 Ok(first_pass::write(&self.disk, &self.out, pass)?)
@@ -230,7 +235,7 @@ impl Keeping {
 
     /// Whether a run that is stopped can be gone on with.
     pub fn any(&self) -> bool {
-        self.every != Checkpointing::Off && self.checkpoints.exist()
+        self.every != Checkpointing::Off && self.checkpoints.exist().is_ok_and(|any| any)
     }
 }
 
@@ -263,7 +268,11 @@ impl Replay<'_> {
         let mut last = Instant::now();
         let mut reached = self.engine.reached();
         while !self.stop.is_stopped() {
-            let left = wait.saturating_sub(last.elapsed()).min(LOOK);
+            // A live run may be idle for hours: no cut is due before something happens.
+            let left = match self.is_idle(&reached) {
+                true => LOOK,
+                false => wait.saturating_sub(last.elapsed()).min(LOOK),
+            };
             if !reached.ended {
                 reached = self.engine.run(left);
             }
@@ -357,9 +366,18 @@ impl Replay<'_> {
         match keeping.checkpoints.end(&cut, &moment) {
             // The next one holds everything.
             Err(error @ CheckpointError::Unusable { .. }) => {
-                eprintln!("hearth: {error}; a new one is made");
+                tracing::warn!("{error}; a new one is made");
             }
-            ended => self.kept_bytes += ended?,
+            // It may come back, and the one before is still there.
+            Err(error @ CheckpointError::File { .. })
+                if !ends && keeping.checkpoints.are_remote() =>
+            {
+                tracing::warn!("{error}; the run goes on without this checkpoint");
+            }
+            ended => {
+                self.kept_bytes += ended?;
+                self.cut_live(&moment.written.positions);
+            }
         }
         self.kept_live(reached.epochs);
         Ok(Kept::Whole(began.elapsed()))
@@ -400,6 +418,9 @@ impl Begin {
         live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
+            if let Some(live) = live {
+                live.feed.begin(&Default::default());
+            }
             let sink = sink(Files::create(folder, packing)?, live);
             let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
@@ -426,13 +447,17 @@ impl Begin {
             .bytes_total()
             .map(|all| 100 * position.bytes / all.max(1));
         let share = share.map(|share| format!(", {share} % of the input"));
-        eprintln!(
-            "hearth: goes on at epoch {}{}",
-            grouped(epochs),
-            share.unwrap_or_default()
-        );
+        let (at, share) = (grouped(epochs), share.unwrap_or_default());
+        match live.is_some_and(Live::has_begun) {
+            // In the same process, for something was learnt.
+            true => tracing::debug!("goes on at epoch {at}"),
+            false => tracing::info!("goes on at epoch {at}{share}"),
+        }
         let log = again.at(position, manner)?;
         let sink = Files::back_to(folder, packing, &written.positions)?;
+        if let Some(live) = live {
+            live.feed.begin(&written.positions);
+        }
         let sink = self::sink(sink, live);
         let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
         Ok(Begin {
@@ -497,6 +522,8 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_memory: _,
         state: _,
         output_packing: _,
+        log_level: _,
+        log_format: _,
         model_memory: _,
         knowledge: _,
         lateness,

@@ -8,7 +8,7 @@ use hearth_operators::words::Shift;
 use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
 use super::tending::Live;
-use crate::checkpoint::Checkpoints;
+use crate::checkpoint::{Checkpoints, Place};
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::first_pass;
@@ -110,7 +110,10 @@ impl Input {
         let fleet = Fleet::open(Given {
             first_pass,
             growing: growing.as_ref(),
-            known: live.map_or_else(HomeNames::default, |_| known(args, disk)),
+            known: match live {
+                Some(_) => known(args, disk)?,
+                None => HomeNames::default(),
+            },
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
@@ -184,13 +187,14 @@ impl Input {
 }
 
 /// Homes that have their ids of an earlier run, whatever has come since.
-fn known(args: &ReplayArgs, disk: &Disk) -> HomeNames {
+fn known(args: &ReplayArgs, disk: &Disk) -> anyhow::Result<HomeNames> {
     let homes = HomeNames::default();
-    let checkpoints = Checkpoints::of(disk, &args.out, args.config.state.as_deref());
+    let place = Place::of_run(&args.out, args.config.state.as_deref());
+    let checkpoints = Checkpoints::at_place(disk, &place)?;
     for name in checkpoints.homes() {
         homes.intern(&name);
     }
-    homes
+    Ok(homes)
 }
 
 /// The logs; where the catalog is inferred in a first pass, what can be read once (standard input, a pipe) is spooled.

@@ -39,7 +39,7 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
     };
     let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, (folder, &ground), &stop, found)?;
-    keeping.keep_first_pass(first_pass.as_ref())?;
+    keeping.begin(first_pass.as_ref())?;
     replay.feed(&keeping);
     let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
     live.abandons(replay.jobs_open());

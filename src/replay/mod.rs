@@ -189,7 +189,7 @@ fn through(
     };
     let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
-    keeping.keep_first_pass(first_pass.as_ref())?;
+    keeping.begin(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
@@ -315,7 +315,9 @@ impl<'a> Replay<'a> {
         let fed = Arc::new(fed(config, &workload, stop, since));
         let live = ground.live.map(|live| live.tended(again.learnt()));
         let bytes = source.bytes_total();
-        let progress = Progress::start(fed.clone(), bytes, workload.clone(), homes.clone());
+        // A live run has its measures for that.
+        let shown = (bytes, live.is_none());
+        let progress = Progress::start(fed.clone(), shown, workload.clone(), homes.clone());
         let training = training(config);
         let start = Start {
             dataflow: settings(config, catalogs),

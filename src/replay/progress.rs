@@ -1,6 +1,6 @@
 //! Progress of a replay, on standard error: a line that changes where that is a terminal, else a line now and then.
 
-use std::io::{IsTerminal, Write};
+use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
@@ -26,8 +26,14 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// Shows progress until finished; with a bar where the log's length is known (`bytes`).
-    pub fn start(fed: Arc<Fed>, bytes: Option<u64>, workload: Workload, homes: HomeNames) -> Self {
+    /// Shows progress until finished; with a bar where the log's length is known (`bytes`), and in lines where it is no terminal and
+    /// these are wanted.
+    pub fn start(
+        fed: Arc<Fed>,
+        (bytes, lines): (Option<u64>, bool),
+        workload: Workload,
+        homes: HomeNames,
+    ) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let told = stop.clone();
         let thread = std::thread::Builder::new()
@@ -47,22 +53,21 @@ impl Progress {
                 let terminal = std::io::stderr().is_terminal();
                 let mut next = LINE;
                 while !told.load(Ordering::Relaxed) {
-                    let lines = fed.lines();
-                    let rate = lines as f64 / began.elapsed().as_secs_f64().max(1e-3);
+                    let events = fed.lines();
+                    let rate = events as f64 / began.elapsed().as_secs_f64().max(1e-3);
                     let told = format!(
                         "{} events, {} events/s, {} homes, {} requests open, {} answered",
-                        grouped(lines),
+                        grouped(events),
                         grouped(rate as u64),
                         grouped(homes.len() as u64),
                         grouped(workload.open_requests()),
                         grouped(workload.synthesize.done.load(Ordering::Relaxed)),
                     );
-                    if !terminal && began.elapsed() >= next {
+                    if lines && !terminal && began.elapsed() >= next {
                         next += LINE;
                         let share = bytes.map(|all| (100 * fed.bytes() / all.max(1)).min(100));
                         let share = share.map_or(String::new(), |share| format!("{share} %, "));
-                        // Who closed standard error does not want to know.
-                        let _ = writeln!(std::io::stderr(), "hearth: {share}{told}");
+                        tracing::info!("{share}{told}");
                     }
                     bar.set_position(fed.bytes());
                     bar.set_message(told);

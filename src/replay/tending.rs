@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hearth_operators::words::Epoch;
@@ -12,8 +12,8 @@ use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
 use crate::growing::Growing;
 use crate::outputs::Counts;
-use crate::sinks::Shown;
 use crate::sinks::feed::Feed;
+use crate::sinks::{Positions, Shown};
 use crate::sources::Learnt;
 use crate::stop::Stop;
 
@@ -34,7 +34,9 @@ pub(crate) struct Live {
     pub gauges: Arc<Gauges>,
     /// Ends the run; each of its replays has a stop of its own.
     stop: Stop,
-    /// What was in the inbox when the process began, in bytes.
+    /// Where its last line ends that is to be read.
+    lines_end: Arc<AtomicU64>,
+    /// Where that was when the process began.
     waited: u64,
     /// How often in a row jobs were abandoned because the vocabulary grew.
     abandoned: AtomicU32,
@@ -45,7 +47,8 @@ impl Live {
     pub fn of(desk: &Desk) -> Self {
         let growing = desk.inbox.durable().clone();
         Live {
-            waited: growing.length(),
+            waited: desk.inbox.lines_end().load(Ordering::Relaxed),
+            lines_end: desk.inbox.lines_end().clone(),
             growing,
             feed: desk.feed.clone(),
             gauges: desk.gauges.clone(),
@@ -95,6 +98,11 @@ impl Live {
         }
     }
 
+    /// Whether one of its replays has come before, in this process.
+    pub fn has_begun(&self) -> bool {
+        self.gauges.vocabularies.get() > 0
+    }
+
     /// Whether the run is to end.
     pub fn is_ending(&self) -> bool {
         self.stop.is_interrupted() || self.stop.is_stopped()
@@ -128,7 +136,7 @@ impl Tending<'_> {
 
     /// Since when something has been in the inbox that is not fed.
     fn lag(&mut self, fed: u64) -> Duration {
-        let length = self.live.growing.length();
+        let length = self.live.lines_end.load(Ordering::Relaxed);
         if self.lengths.back().map_or(fed, |(last, _)| *last) < length {
             self.lengths.push_back((length, Instant::now()));
         }
@@ -166,13 +174,17 @@ impl Replay<'_> {
         };
         let (live, gauges) = (tending.live, &tending.live.gauges);
         let fed = reached.position.offset;
-        let (length, out) = (live.growing.length(), reached.out == reached.epochs);
+        let out = reached.out == reached.epochs;
+        let (length, end) = (
+            live.growing.length(),
+            live.lines_end.load(Ordering::Relaxed),
+        );
         count(&gauges.epochs, reached.epochs);
         gauges.epochs_open.set(signed(reached.epochs - reached.out));
         gauges.inbox_bytes.set(signed(length));
         gauges
             .inbox_behind_bytes
-            .set(signed(length.saturating_sub(fed)));
+            .set(signed(end.saturating_sub(fed)));
         gauges.lag_seconds.set(tending.lag(fed).as_secs_f64());
         gauges.requests_open.set(signed(open));
         for (kind, work) in self.workload.all() {
@@ -183,6 +195,13 @@ impl Replay<'_> {
             gauges.spent.set(spent.spent.number());
         }
         gauges.catch_up(gauges.is_caught_up() || out && fed >= live.waited);
+    }
+
+    /// Others may rest on what a cut has of the streams.
+    pub(super) fn cut_live(&self, positions: &Positions) {
+        if let Some(tending) = &self.live {
+            tending.live.feed.cut(positions);
+        }
     }
 
     /// A cut was taken.

@@ -112,13 +112,13 @@ impl Fed {
 }
 
 /// What is told once a run that goes on has its first new epoch out; the time follows.
-pub const BACK_AFTER: &str = "hearth: the first new epoch is out after";
+pub const BACK_AFTER: &str = "the first new epoch is out after";
 
 impl Watch for Fed {
     fn out(&self, _epoch: Epoch) {
         let mut back = self.back.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(since) = back.take() {
-            eprintln!("{BACK_AFTER} {:.2} s", since.elapsed().as_secs_f64());
+            tracing::info!("{BACK_AFTER} {:.2} s", since.elapsed().as_secs_f64());
         }
     }
 
@@ -132,8 +132,8 @@ impl Watch for Fed {
             None if holds => {
                 waits.since = Some(Instant::now());
                 if !std::mem::replace(&mut waits.any, true) {
-                    eprintln!(
-                        "hearth: more than {most} of memory (--max-memory): reading waits until there is less"
+                    tracing::warn!(
+                        "more than {most} of memory (--max-memory): reading waits until there is less"
                     );
                 }
             }

@@ -4,7 +4,10 @@ use std::path::PathBuf;
 
 use clap::{Args, Command};
 
-use crate::config::{Checkpointing, Config, HomeAssistantOptions, MqttOptions, UsageError};
+use crate::config::{
+    Checkpointing, Config, HomeAssistantOptions, KafkaOptions, MqttOptions, UsageError,
+    WebhookOptions,
+};
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
 use crate::serve::ServeArgs;
@@ -25,6 +28,8 @@ use crate::serve::ServeArgs;
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
   hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
   hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
+  hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
+  hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
   hearth replay live/inbox.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -78,6 +83,14 @@ pub struct RunArgs {
     /// What comes from Home Assistant's websocket.
     #[command(flatten, next_help_heading = "Home Assistant")]
     pub home_assistant: HomeAssistantOptions,
+
+    /// What comes and goes by Kafka.
+    #[command(flatten, next_help_heading = "Kafka")]
+    pub kafka: KafkaOptions,
+
+    /// Whom a message is posted to.
+    #[command(flatten, next_help_heading = "Webhook")]
+    pub webhook: WebhookOptions,
 }
 
 impl RunArgs {

@@ -44,8 +44,8 @@ pub async fn demo(desk: Desk) -> anyhow::Result<()> {
     let lines = tokio::task::spawn_blocking(move || lines(&folder)).await??;
     let put = desk.inbox.mark(SOURCE).and_then(|at| at.parse().ok());
     let mut next: usize = put.unwrap_or(0).min(lines.len());
-    eprintln!(
-        "hearth: {HOMES} simulated homes live through {DAYS} days, about one a second; the season, their hours or who lives there \
+    tracing::info!(
+        "{HOMES} simulated homes live through {DAYS} days, about one a second; the season, their hours or who lives there \
          change halfway"
     );
     while next < lines.len() && !desk.is_ending() {

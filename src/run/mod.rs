@@ -22,7 +22,7 @@ use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
 use crate::stop::Stop;
-use crate::{serve, sinks, sources, tls};
+use crate::{serve, sinks, sources};
 pub use args::RunArgs;
 
 /// So long sources and servers may take to end.
@@ -66,6 +66,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     };
     // Whatever the end is, sources and servers end with it.
     stop.interrupt();
+    desk.feed.end();
     leave(runtime, tasks);
     drop(desk);
     writer.join();
@@ -82,7 +83,6 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
 
 /// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
 fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
-    tls::choose_provider();
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
@@ -96,7 +96,7 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
     if let Some((listener, access)) = opened {
-        eprintln!("hearth: http://{}", listener.local_addr()?);
+        tracing::info!("http://{}", listener.local_addr()?);
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }
@@ -109,6 +109,11 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
     ));
     tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
+    let kafka = args.kafka.clone();
+    tasks.push(begin(sources::kafka::run(&kafka, desk).boxed()));
+    tasks.push(begin(sinks::kafka::run(kafka, desk.clone()).boxed()));
+    let webhook = args.webhook.clone();
+    tasks.push(begin(sinks::webhook::run(webhook, desk.clone()).boxed()));
     Ok((runtime, tasks))
 }
 

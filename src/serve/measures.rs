@@ -52,3 +52,35 @@ measures! {
     shown_bytes: Gauge, "shown_bytes", "Memory of what the page and the API show";
     shown_missed: Gauge, "shown_missed_lines", "Lines of outputs that the page and the API missed, because they came too fast";
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::desk::{self, ByFate, Fate};
+
+    #[test]
+    fn the_dashboard_asks_for_measures_that_there_are() {
+        let gauges = Gauges::default();
+        let measures = Measures::of(&gauges);
+        // Of a family nothing is told before there is one of it.
+        drop(gauges.events.get_or_create(&ByFate {
+            fate: Fate::applied,
+        }));
+        drop(gauges.jobs.get_or_create(&desk::ByKind { kind: "score" }));
+        drop(measures.answers.get_or_create(&ByStatus { status: 200 }));
+        for lines in [&measures.accepted, &measures.refused] {
+            drop(lines.get_or_create(&ByKind { kind: "event" }));
+        }
+        let text = gauges.text().unwrap();
+        let lines = text.lines().filter(|line| !line.starts_with('#'));
+        let told: BTreeSet<&str> = lines.filter_map(|l| l.split(['{', ' ']).next()).collect();
+        let dashboard = include_str!("../../docs/grafana.json");
+        let words = dashboard.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+        let asked: BTreeSet<&str> = words.filter(|w| w.starts_with("hearth_")).collect();
+        assert!(asked.len() > 15, "{asked:?}");
+        let missing: Vec<_> = asked.difference(&told).collect();
+        assert!(missing.is_empty(), "{missing:?} of {told:?}");
+    }
+}

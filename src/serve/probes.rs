@@ -14,18 +14,23 @@ pub(super) async fn lives() -> &'static str {
     "ok\n"
 }
 
-/// `GET /readyz`: what was in the inbox when the run began is accounted for, sources have read what is there, and it is not ending.
+/// `GET /readyz`: what was in the inbox when the run began is accounted for, whoever brings events is at work, and it is not ending.
 pub(super) async fn ready(State(server): State<Arc<Server>>) -> Response {
     if server.desk.is_ending() {
         return (StatusCode::SERVICE_UNAVAILABLE, "ending\n").into_response();
     }
     let gauges = &server.desk.gauges;
-    let why = match (gauges.is_caught_up(), gauges.waits_for()) {
-        (true, None) => return "ready\n".into_response(),
-        (true, Some(source)) => format!("catching up with {source}\n"),
-        (false, _) => "catching up\n".to_owned(),
+    let lacks = match gauges.is_caught_up() {
+        true => gauges.awaited(),
+        false => vec!["catching up".to_owned()],
     };
-    (StatusCode::SERVICE_UNAVAILABLE, why).into_response()
+    match lacks.is_empty() {
+        true => "ready\n".into_response(),
+        false => {
+            let lacks = format!("{}\n", lacks.join("\n"));
+            (StatusCode::SERVICE_UNAVAILABLE, lacks).into_response()
+        }
+    }
 }
 
 /// `GET /metrics`, as Prometheus reads them.

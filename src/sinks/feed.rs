@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use hearth_operators::words::Epoch;
-use tokio::sync::broadcast;
+use tokio::sync::{broadcast, watch};
 
 use super::{Durable, Positions, Sink, SinkError};
 use crate::outputs::{Model, Names, Rows, Stream};
@@ -22,31 +22,72 @@ pub struct Told {
     pub line: Arc<str>,
 }
 
+/// How far cuts have the streams in their files. What lies before is never written anew, whoever dies.
+#[derive(Clone, Debug, Default)]
+pub struct Cuts {
+    /// Where the process found the streams, once it did.
+    pub began: Option<Positions>,
+    /// Where the newest cut has them.
+    pub newest: Positions,
+    /// Whether the run is over: there is no newer cut.
+    pub over: bool,
+}
+
 /// Lines on their way to listeners; clones share it.
 #[derive(Clone, Debug)]
-pub struct Feed(broadcast::Sender<Told>);
+pub struct Feed {
+    lines: broadcast::Sender<Told>,
+    cuts: watch::Sender<Cuts>,
+}
 
 impl Default for Feed {
     fn default() -> Self {
-        Feed(broadcast::channel(BEHIND).0)
+        Feed {
+            lines: broadcast::channel(BEHIND).0,
+            cuts: watch::Sender::default(),
+        }
     }
 }
 
 impl Feed {
     /// Listens from now on. A listener that is slow misses lines, which it is told.
     pub fn listen(&self) -> broadcast::Receiver<Told> {
-        self.0.subscribe()
+        self.lines.subscribe()
     }
 
     /// Tells a line.
     pub fn tell(&self, told: Told) {
         // Whoever listened may have gone since.
-        let _ = self.0.send(told);
+        let _ = self.lines.send(told);
     }
 
     /// Whether anybody listens.
     pub fn is_heard(&self) -> bool {
-        self.0.receiver_count() > 0
+        self.lines.receiver_count() > 0
+    }
+
+    /// How far cuts have the streams.
+    pub fn cuts(&self) -> watch::Receiver<Cuts> {
+        self.cuts.subscribe()
+    }
+
+    /// A replay begins there: with nothing, or with what a cut has.
+    pub fn begin(&self, positions: &Positions) {
+        self.cuts.send_modify(|cuts| {
+            cuts.began.get_or_insert_with(|| positions.clone());
+            cuts.newest = positions.clone();
+        });
+    }
+
+    /// A cut was taken: it is whole, and outlives a power failure.
+    pub fn cut(&self, positions: &Positions) {
+        self.cuts
+            .send_modify(|cuts| cuts.newest = positions.clone());
+    }
+
+    /// The run is over.
+    pub fn end(&self) {
+        self.cuts.send_modify(|cuts| cuts.over = true);
     }
 
     /// A sink that tells what it hands on to another, of these streams.

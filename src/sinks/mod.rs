@@ -8,9 +8,12 @@
 
 pub mod feed;
 pub mod files;
+pub mod kafka;
 pub mod mqtt;
 mod open_rows;
 mod out;
+mod outbox;
+pub mod webhook;
 mod writer;
 
 use std::collections::BTreeMap;

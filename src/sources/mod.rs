@@ -3,13 +3,14 @@
 //! Whatever a source holds, reading it goes on: each counted line becomes one
 //! [`Behavior`](hearth_operators::words::Behavior) or one [`Rejected`].
 
-mod complaints;
 mod error;
 pub mod files;
 mod folders;
 pub mod follow;
 pub mod home_assistant;
 mod household;
+pub mod kafka;
+mod messages;
 pub mod mqtt;
 mod sorter;
 mod source;

@@ -1,7 +1,9 @@
 //! Other people's servers, started for a test.
 
-use std::io::{BufRead, BufReader};
-use std::process::{Child, ChildStdin, Command, Stdio};
+#![allow(dead_code, reason = "not all tests use all of it")]
+
+use std::io::{BufRead, BufReader, Write};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 
 /// A server that runs. It stops when this is dropped.
 pub struct Server {
@@ -9,10 +11,11 @@ pub struct Server {
     process: Child,
     /// It serves as long as this is open.
     stdin: Option<ChildStdin>,
+    stdout: BufReader<ChildStdout>,
 }
 
 impl Server {
-    /// Starts `llama` or `llmock`. `None` where it cannot be had, and then it says so.
+    /// Starts `llama`, `llmock`, `s3` or `rclone`. `None` where it cannot be had, and then it says so.
     pub fn start(name: &str, options: &[&str]) -> Option<Self> {
         let script = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/llm/serve.py");
         let process = Command::new("python3")
@@ -30,9 +33,9 @@ impl Server {
             }
         };
         let stdin = process.stdin.take();
-        let stdout = process.stdout.take().unwrap();
+        let mut stdout = BufReader::new(process.stdout.take().unwrap());
         let mut url = String::new();
-        BufReader::new(stdout).read_line(&mut url).unwrap();
+        stdout.read_line(&mut url).unwrap();
         if url.is_empty() {
             let status = process.wait().unwrap();
             assert_eq!(status.code(), Some(77), "{name} does not start");
@@ -43,7 +46,16 @@ impl Server {
             url: url.trim().to_owned(),
             process,
             stdin,
+            stdout,
         })
+    }
+
+    /// Kills it, and starts it again.
+    pub fn restart(&mut self) {
+        writeln!(self.stdin.as_ref().unwrap(), "again").unwrap();
+        let mut url = String::new();
+        self.stdout.read_line(&mut url).unwrap();
+        assert_eq!(url.trim(), self.url);
     }
 }
 

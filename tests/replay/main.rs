@@ -5,6 +5,7 @@
 
 mod accounting;
 mod bad_input;
+mod bucket;
 mod budget;
 mod contexts;
 mod fleet;
@@ -24,6 +25,7 @@ mod reproducible;
 mod run;
 mod show;
 mod state;
+mod support;
 mod synthesizer;
 mod told;
 mod usage;

@@ -113,7 +113,16 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
     let epochs_fed = counted / EPOCH;
     let last = epochs_fed as u64 - 1;
-    let ended = interrupted(&command, "live", |out| reaches(out, "scores", last)).fine();
+    let logged = format!("{command} --log-format json");
+    let ended = interrupted(&logged, "live", |out| reaches(out, "scores", last)).fine();
+    assert!(ended.stderr.lines().count() > 1, "{}", ended.stderr);
+    for line in ended.stderr.lines() {
+        let said: serde_json::Value = serde_json::from_str(line).expect(line);
+        assert!(
+            said["level"] == "INFO" && said["message"].is_string(),
+            "{line}"
+        );
+    }
     let live = Folder(dir().join("live"));
     let [read, ..] = live.accounting();
     assert_eq!(read as usize, epochs_fed * EPOCH, "{}", ended.stdout);
@@ -142,6 +151,49 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
         "{}",
         other.stderr
     );
+}
+
+/// CPU that a process has used, in hundredths of a second.
+#[cfg(target_os = "linux")]
+fn used(child: &std::process::Child) -> u64 {
+    let stat = fs::read_to_string(format!("/proc/{}/stat", child.id())).unwrap();
+    let (_, fields) = stat.rsplit_once(')').unwrap();
+    let fields: Vec<&str> = fields.split_whitespace().collect();
+    fields[11..13]
+        .iter()
+        .map(|ticks| ticks.parse::<u64>().unwrap())
+        .sum()
+}
+
+/// A checkpoint is due all the time here, and yet nothing is to be done: a run that looked for work without a pause would use all
+/// that it is given.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_run_that_is_idle_rests() {
+    let followed = dir().join("idle.jsonl");
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    fs::write(&followed, &log[..log.len() / 50]).unwrap();
+    let _ = fs::remove_dir_all(dir().join("idle"));
+    let child = start(
+        dir(),
+        "run idle.jsonl --catalog catalog.json --out idle --checkpoint-every 1ms --listen 127.0.0.1:0",
+    );
+    let out = Folder(dir().join("idle"));
+    let began = Instant::now();
+    while !out.0.join("scores.jsonl").exists() || !out.0.join("state").exists() {
+        std::thread::sleep(Duration::from_millis(50));
+        assert!(
+            began.elapsed() < Duration::from_secs(60),
+            "nothing is scored"
+        );
+    }
+    std::thread::sleep(Duration::from_millis(500));
+    let before = used(&child);
+    std::thread::sleep(Duration::from_secs(1));
+    let used = used(&child) - before;
+    assert!(signal(&child, "-INT"));
+    end(child).fine();
+    assert!(used < 50, "{used} hundredths of a second in one");
 }
 
 /// Without a catalog: homes, devices and actions come one after another, contexts among them, and nothing is rejected for being new.

@@ -128,4 +128,10 @@ fn checkpoints_lie_in_another_folder() {
         .partition(|name| !name.starts_with("cut-"));
     assert_eq!(own, ["mine"]);
     assert!(cuts.len() <= 1, "{cuts:?}");
+    // What is erased is nowhere gone on with; the folder knows where it would be.
+    kept("apart", place, &options);
+    hearth(dir(), "erase apart --home h-2").fine();
+    let left = std::fs::read_dir(dir().join(place)).unwrap();
+    let left: Vec<_> = left.map(|entry| entry.unwrap().file_name()).collect();
+    assert_eq!(left, ["mine"]);
 }

@@ -13,6 +13,7 @@ use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::progress::Antichain;
 
 use crate::detect::{Looked, Maintained};
 use crate::habits::{Pooled, Vocabulary};
@@ -235,13 +236,48 @@ fn restored(state: &mut ModelsState, readings: &mut ReadingState) -> Buffered<Ar
     open
 }
 
-type Capabilities = Vec<Capability<Epoch>>;
+/// Under what the results of a turn leave.
+#[derive(Clone)]
+struct Leave {
+    /// Answers come to no scores: so no score waits for an answer that its home does not wait for.
+    scores: Option<Capability<Epoch>>,
+    adjustments: Capability<Epoch>,
+}
+
+impl Leave {
+    /// That of an epoch's segments.
+    fn of(mut capabilities: Vec<Capability<Epoch>>) -> Option<Self> {
+        let adjustments = capabilities.pop()?;
+        let scores = capabilities.pop();
+        Some(Leave {
+            scores,
+            adjustments,
+        })
+    }
+
+    /// That of a turn which waited, in an operator that was built with these.
+    fn restored(initial: &[Capability<Epoch>], turn: Turn) -> Option<Self> {
+        let at = initial.iter().map(|c| c.delayed(&turn.epoch)).collect();
+        let leave = Leave::of(at)?;
+        Some(match turn.regime {
+            None => leave,
+            Some(_) => Leave {
+                scores: None,
+                ..leave
+            },
+        })
+    }
+
+    fn epoch(&self) -> Epoch {
+        *self.adjustments.time()
+    }
+}
 
 /// Who has something to do, in the order in which it can be done.
 #[derive(Default)]
 struct Queue {
     /// Of everything that waits.
-    capabilities: BTreeMap<(HomeId, Turn), Capabilities>,
+    leaves: BTreeMap<(HomeId, Turn), Leave>,
     /// Each home's next turn, unless it waits for an answer.
     next: BTreeSet<(Turn, HomeId)>,
     /// The first turns of homes that wait for an answer.
@@ -255,25 +291,20 @@ impl Queue {
         for (home, models) in state.homes.open() {
             queue.next.extend(models.next().map(|turn| (turn, home)));
             for turn in models.turns() {
-                let at = initial.iter().map(|c| c.delayed(&turn.epoch)).collect();
-                queue.capabilities.insert((home, turn), at);
+                let leave = Leave::restored(initial, turn);
+                queue
+                    .leaves
+                    .extend(leave.map(|leave| ((home, turn), leave)));
             }
         }
         queue
     }
 
-    fn put(
-        &mut self,
-        state: &mut ModelsState,
-        home: HomeId,
-        turn: Turn,
-        due: Due,
-        at: Capabilities,
-    ) {
+    fn put(&mut self, state: &mut ModelsState, home: HomeId, turn: Turn, due: Due, leave: Leave) {
         let models = state.of(home);
         let before = models.next();
         models.put(turn, due);
-        self.capabilities.insert((home, turn), at);
+        self.leaves.insert((home, turn), leave);
         if before.is_none_or(|before| turn < before) {
             if let Some(before) = before {
                 self.next.remove(&(before, home));
@@ -284,8 +315,8 @@ impl Queue {
     }
 
     /// Takes in a complete epoch's updates.
-    fn add(&mut self, state: &mut ModelsState, arrived: Arrived, at: &[Capability<Epoch>]) {
-        let epoch = *at[0].time();
+    fn add(&mut self, state: &mut ModelsState, arrived: Arrived, leave: &Leave) {
+        let epoch = leave.epoch();
         let turn = Turn {
             epoch,
             regime: None,
@@ -298,16 +329,16 @@ impl Queue {
         for standing in arrived.standing {
             let home = standing.home;
             let own = by_home.remove(&home).unwrap_or_default();
-            self.put(state, home, turn, Due::Anew(own, standing), at.to_vec());
+            self.put(state, home, turn, Due::Anew(own, standing), leave.clone());
         }
         for (home, own) in by_home {
-            self.put(state, home, turn, Due::Batch(own), at.to_vec());
+            self.put(state, home, turn, Due::Batch(own), leave.clone());
         }
     }
 
     /// Takes in an answer.
-    fn answer(&mut self, state: &mut ModelsState, filtered: Filtered, at: Capabilities) {
-        let (epoch, key) = (*at[0].time(), filtered.key);
+    fn answer(&mut self, state: &mut ModelsState, filtered: Filtered, leave: Leave) {
+        let (epoch, key) = (leave.epoch(), filtered.key);
         let turn = Turn {
             epoch,
             regime: Some(key.regime),
@@ -317,7 +348,7 @@ impl Queue {
             key.home,
             turn,
             Due::Lesson(Lesson::from(filtered)),
-            at,
+            leave,
         );
     }
 
@@ -328,7 +359,7 @@ impl Queue {
         state: &mut ModelsState,
         maintenance: &Maintenance,
         complete: Epoch,
-    ) -> Option<(Capabilities, Said)> {
+    ) -> Option<(Leave, Said)> {
         while let Some(&(turn, home)) = self.next.first()
             && turn.epoch < complete
         {
@@ -338,7 +369,7 @@ impl Queue {
                 self.blocked.insert((turn, home));
                 continue;
             }
-            let Some(at) = self.capabilities.remove(&(home, turn)) else {
+            let Some(leave) = self.leaves.remove(&(home, turn)) else {
                 continue;
             };
             let catalogs = &maintenance.catalogs;
@@ -348,7 +379,7 @@ impl Queue {
             let cohort = catalogs.cohort_of(home);
             let said = models.go_on(&words, |epoch| pools.before(epoch, cohort), maintenance);
             self.next.extend(models.next().map(|turn| (turn, home)));
-            return Some((at, said));
+            return Some((leave, said));
         }
         None
     }
@@ -358,15 +389,15 @@ impl Queue {
         &mut self,
         (state, readings): (&mut ModelsState, &mut ReadingState),
         mut arrived: Arrived,
-        at: Capabilities,
+        leave: Leave,
         maintenance: &Maintenance,
-        tell: &mut impl FnMut((Capabilities, Said)),
+        tell: &mut impl FnMut((Leave, Said)),
     ) {
-        let epoch = *at[0].time();
+        let epoch = leave.epoch();
         let looked = std::mem::take(&mut arrived.looked);
         let homes = arrived.standing.iter().map(|standing| standing.home);
         let anew: BTreeSet<HomeId> = homes.collect();
-        self.add(state, arrived, &at);
+        self.add(state, arrived, &leave);
         if looked.is_empty() {
             return;
         }
@@ -378,7 +409,7 @@ impl Queue {
             scores,
             ..Said::default()
         };
-        tell((at, said));
+        tell((leave, said));
     }
 
     /// The earliest epoch of which anybody may still ask for the pooled counts: where somebody waits, or the first that is not
@@ -415,9 +446,14 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         let mut requests = builder.new_input(requests, by_home);
         let by_home = Exchange::new(|filtered: &Filtered| u64::from(filtered.key.home.0));
         let mut filtered = builder.new_input(filtered, by_home);
-        let (output, scores) = builder.new_output::<Vec<_>>();
+        // Each output is held back by what it may come of alone: of segments both do, of answers the second.
+        let of = |inputs: &'static [usize]| {
+            let unchanged = Antichain::from_elem(Default::default());
+            inputs.iter().map(move |i| (*i, unchanged.clone()))
+        };
+        let (output, scores) = builder.new_output_connection::<Vec<_>, _>(of(&[0, 1, 2]));
         let mut scores_out = OutputBuilder::from(output);
-        let (output, adjustments) = builder.new_output::<Vec<_>>();
+        let (output, adjustments) = builder.new_output_connection::<Vec<_>, _>(of(&[0, 1, 2, 5]));
         let mut adjustments_out = OutputBuilder::from(output);
 
         builder.build(move |initial| {
@@ -427,7 +463,6 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             let open = restored(&mut held.borrow_mut(), &mut readings.borrow_mut());
             let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
             let mut queue = Queue::restored(&held.borrow_mut(), &initial);
-            let outputs = initial.len();
             drop(initial);
             let eager = maintenance.scores == Scores::Eager;
             // All but answers; and but requests, where nobody waits for answers.
@@ -435,9 +470,11 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let readings = &mut *readings.borrow_mut();
-                let mut tell = |(at, said): (Capabilities, Said)| {
-                    give(&mut scores_out, &at[0], said.scores);
-                    give(&mut adjustments_out, &at[1], said.adjustments);
+                let mut tell = |(leave, said): (Leave, Said)| {
+                    if let Some(scores) = &leave.scores {
+                        give(&mut scores_out, scores, said.scores);
+                    }
+                    give(&mut adjustments_out, &leave.adjustments, said.adjustments);
                 };
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
@@ -448,9 +485,12 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 });
                 filtered.for_each_stamp(|capability, data| {
                     if let Some(&epoch) = capability.least() {
-                        let at = |output| capability.delayed(&epoch, output);
                         for answer in data.flat_map(std::mem::take) {
-                            queue.answer(state, answer, (0..outputs).map(at).collect());
+                            let leave = Leave {
+                                scores: None,
+                                adjustments: capability.delayed(&epoch, 1),
+                            };
+                            queue.answer(state, answer, leave);
                         }
                     }
                 });
@@ -463,7 +503,15 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 if held.is_running() {
                     let frontiers = &frontiers[..awaited];
                     while let Some((at, arrived)) = buffer.next(frontiers) {
-                        queue.take_in((state, readings), arrived, at, &maintenance, &mut tell);
+                        if let Some(leave) = Leave::of(at) {
+                            queue.take_in(
+                                (state, readings),
+                                arrived,
+                                leave,
+                                &maintenance,
+                                &mut tell,
+                            );
+                        }
                     }
                     while let Some(said) = queue.go_on(state, &maintenance, complete) {
                         tell(said);
@@ -487,5 +535,61 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             scores,
             adjustments,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use timely::dataflow::operators::{Input, Probe};
+
+    use super::*;
+    use crate::words::{Action, Catalog, Device, Time};
+
+    /// How far scores and adjustments are known where nobody has been asked and no answer came, but some may come.
+    fn known(scores: Scores) -> [bool; 2] {
+        let actions = ["on", "off"].map(Action::new).to_vec();
+        let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
+        let maintenance = Maintenance {
+            catalogs: Catalogs::shared(Arc::new(catalog)),
+            lateness: Time::DAY,
+            trial: 7,
+            scores,
+            memory: 1 << 20,
+        };
+        timely::execute_directly(move |worker| {
+            let (mut segments, mut requests, _filtered, probes) = worker.dataflow(|scope| {
+                let (segments_in, segments) = scope.new_input::<Vec<_>>();
+                let (_, standing) = scope.new_input::<Vec<_>>();
+                let (_, looked) = scope.new_input::<Vec<_>>();
+                let (_, pooled) = scope.new_input::<Vec<_>>();
+                let (requests_in, requests) = scope.new_input::<Vec<_>>();
+                let (filtered_in, filtered) = scope.new_input::<Vec<_>>();
+                let models = segments.models(
+                    (standing, looked),
+                    pooled,
+                    requests,
+                    filtered,
+                    maintenance,
+                    Default::default(),
+                );
+                let probes = [models.scores.probe().0, models.adjustments.probe().0];
+                (segments_in, requests_in, filtered_in, probes)
+            });
+            segments.advance_to(1);
+            if scores == Scores::Aligned {
+                requests.advance_to(1);
+            }
+            // Inputs that stay open keep a worker busy for ever.
+            for _ in 0..100 {
+                worker.step();
+            }
+            probes.map(|probe| !probe.less_equal(&0))
+        })
+    }
+
+    #[test]
+    fn scores_are_complete_though_answers_may_come() {
+        assert_eq!(known(Scores::Eager), [true, false]);
+        assert_eq!(known(Scores::Aligned), [true, false]);
     }
 }

@@ -89,4 +89,8 @@ impl Store for Folder {
         };
         path.display().to_string()
     }
+
+    fn is_remote(&self) -> bool {
+        false
+    }
 }

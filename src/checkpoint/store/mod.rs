@@ -1,6 +1,7 @@
 //! Where checkpoints lie: a place that takes things by name, whole or not at all.
 
 mod folder;
+mod objects;
 
 use std::fmt;
 use std::io::{self, Write};
@@ -8,6 +9,7 @@ use std::io::{self, Write};
 use crate::codec::Source;
 
 pub use folder::Folder;
+pub use objects::{Objects, SCHEME};
 
 /// What a thing is written by.
 pub type Fill<'a> = &'a mut dyn FnMut(&mut dyn Write) -> io::Result<()>;
@@ -49,4 +51,7 @@ pub trait Store: fmt::Debug + Send + Sync {
 
     /// How a person is told of a thing.
     fn path(&self, name: &str) -> String;
+
+    /// Whether it may be out of reach for a while, and then come back.
+    fn is_remote(&self) -> bool;
 }

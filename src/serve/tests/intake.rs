@@ -125,6 +125,16 @@ async fn when_the_run_is_ending_nothing_is_promised() {
     assert_eq!(live.get("/readyz").send().await.unwrap().status(), 503);
     live.desk.gauges.catch_up(true);
     assert_eq!(live.get("/readyz").send().await.unwrap().status(), 200);
+    let gauges = &live.desk.gauges;
+    gauges.wait_for("Kafka in", Some("its brokers are away".to_owned()));
+    let answer = live.get("/readyz").send().await.unwrap();
+    assert_eq!(answer.status(), 503);
+    assert_eq!(
+        answer.text().await.unwrap(),
+        "Kafka in: its brokers are away\n"
+    );
+    gauges.wait_for("Kafka in", None);
+    assert_eq!(live.get("/readyz").send().await.unwrap().status(), 200);
     let folder = live.end().await;
     assert!(
         client

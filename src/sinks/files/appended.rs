@@ -52,6 +52,16 @@ impl Place {
             lines: bytes,
         }
     }
+
+    /// Bytes of lines before it.
+    pub fn lines(&self) -> u64 {
+        self.lines
+    }
+
+    /// Where it lies in a packed file, if it does.
+    pub(super) fn in_packed(&self) -> Option<u64> {
+        self.packed.then_some(self.file)
+    }
 }
 
 enum Body {

@@ -1,6 +1,7 @@
 //! An output folder: a file a stream, and the models.
 
 mod appended;
+mod between;
 mod folder;
 mod models;
 
@@ -12,6 +13,7 @@ use crate::outputs::{Model, Names, Rows, Stream};
 
 use appended::Appended;
 pub use appended::Place;
+pub(super) use between::between;
 pub use folder::{Folder, FolderError};
 pub use models::Models;
 

@@ -28,7 +28,7 @@ use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark, each_mark};
 use crate::mqtt::connection;
 use crate::outputs::{Stream, read};
-use crate::trouble::Trouble;
+use crate::remote::Trouble;
 use courier::{Courier, NUMBERS, Parcel};
 use homes::Homes;
 use topics::Topics;
@@ -94,7 +94,7 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
         topics,
         homes: recalled.await??,
         courier: Courier::default(),
-        trouble: Trouble::new("MQTT out", &broker),
+        trouble: Trouble::new(&broker, "MQTT out"),
         feed,
         online: false,
         knows_all: false,

@@ -59,10 +59,7 @@ impl Followed {
     fn new(path: PathBuf, desk: &Desk) -> Self {
         let mut tails = BTreeMap::new();
         if !path.exists() {
-            eprintln!(
-                "hearth: {} is not there yet; it is waited for",
-                path.display()
-            );
+            tracing::info!("{} is not there yet; it is waited for", path.display());
         }
         if !path.is_dir() {
             let source = format!("follow {}", path.display());
@@ -135,8 +132,8 @@ impl Followed {
     fn tell(&mut self, error: &io::Error) {
         if self.told.is_none_or(|told| told.elapsed() >= AGAIN) {
             self.told = Some(tokio::time::Instant::now());
-            eprintln!(
-                "hearth: cannot follow {}: {error}; it is tried again",
+            tracing::warn!(
+                "cannot follow {}: {error}; it is tried again",
                 self.path.display()
             );
         }

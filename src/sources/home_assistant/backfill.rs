@@ -54,8 +54,8 @@ pub(super) async fn catch_up(
     let since = heard.map_or(since, |until| Time(until.0 - AGAIN));
     match written(session, since, &mut events).await? {
         Ok(()) => past(session, intake, &entities, since, &mut events).await?,
-        Err(refusal) if is_running => eprintln!(
-            "hearth: Home Assistant: it has no history ({}), so what happens while there is no connection is lost; add \
+        Err(refusal) if is_running => tracing::warn!(
+            "Home Assistant: it has no history ({}), so what happens while there is no connection is lost; add \
              `history:` to its configuration.yaml",
             refusal.message
         ),

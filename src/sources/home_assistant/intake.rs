@@ -13,7 +13,7 @@ use super::frames::{Report, changed};
 use super::reader::{Fate, Reader};
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark};
-use crate::sources::complaints::Complaints;
+use crate::remote::Complaints;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
 struct ByFate {
@@ -41,19 +41,21 @@ impl Intake {
         gauges.register("home_assistant_states", help, states.clone());
         let help = "Whether Home Assistant is heard, and all read that happened there before";
         gauges.register("home_assistant_connected", help, connected.clone());
-        gauges.behind(NAME, true);
-        Intake {
+        let intake = Intake {
             reader,
             desk: desk.clone(),
-            complaints: Complaints::new("Home Assistant"),
+            complaints: Complaints::new(NAME),
             states,
             connected,
-        }
+        };
+        intake.hears(false);
+        intake
     }
 
     /// Whether all is heard from now on.
     pub fn hears(&self, all: bool) {
-        self.desk.gauges.behind(NAME, !all);
+        let why = (!all).then(|| "what happened there is not read yet".to_owned());
+        self.desk.gauges.wait_for(NAME, why);
         self.connected.set(i64::from(all));
     }
 

@@ -8,7 +8,9 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::protocol::WebSocketConfig;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async_with_config};
+use tokio_tungstenite::{
+    Connector, MaybeTlsStream, WebSocketStream, connect_async_tls_with_config,
+};
 
 use super::frames::{Frame, Refusal, frame};
 use crate::config::Hub;
@@ -50,6 +52,13 @@ impl From<Error> for Broken {
     }
 }
 
+/// What a connection is made with.
+pub(super) struct Access {
+    pub hub: Hub,
+    pub token: String,
+    pub tls: Connector,
+}
+
 /// A connection that is known.
 pub(super) struct Session {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -67,18 +76,19 @@ impl Session {
     ///
     /// # Errors
     /// Nobody is there, it is no Home Assistant, or it does not know the token.
-    pub async fn open(hub: &Hub, token: &str) -> Result<Self, Broken> {
-        let known = timeout(PATIENCE, Self::known(hub, token)).await;
+    pub async fn open(access: &Access) -> Result<Self, Broken> {
+        let known = timeout(PATIENCE, Self::known(access)).await;
         known.unwrap_or_else(|_| Err(Broken::of("it does not answer")))
     }
 
-    async fn known(hub: &Hub, token: &str) -> Result<Self, Broken> {
+    async fn known(access: &Access) -> Result<Self, Broken> {
         let limits = WebSocketConfig::default();
         let limits = limits
             .max_message_size(Some(LARGEST))
             .max_frame_size(Some(LARGEST));
-        let connected = connect_async_with_config(hub.websocket(), Some(limits), true).await;
-        let (socket, _) = connected?;
+        let (address, tls) = (access.hub.websocket(), access.tls.clone());
+        let connected = connect_async_tls_with_config(address, Some(limits), true, Some(tls));
+        let (socket, _) = connected.await?;
         let mut session = Session {
             socket,
             commands: 0,
@@ -90,7 +100,7 @@ impl Session {
             Frame::AuthRequired => {}
             _ => return Err(stranger()),
         }
-        let auth = json!({"type": "auth", "access_token": token});
+        let auth = json!({"type": "auth", "access_token": access.token});
         session.send(&auth).await?;
         match session.frame().await? {
             Frame::AuthOk => Ok(session),

@@ -16,8 +16,8 @@ use super::SOURCE;
 use super::reader::{Fate, Given, Reader};
 use crate::desk::Desk;
 use crate::inbox::{Inbox, InboxError, Mark};
+use crate::remote::Complaints;
 use crate::sources::At;
-use crate::sources::complaints::Complaints;
 use crate::time::offset_at;
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]

@@ -4,7 +4,6 @@
 //! whoever dies. What is given again is known by its number and checksum, which are kept with the lines. A message that has a time of
 //! its own counts once even where a broker came back with an old session.
 
-mod events;
 mod intake;
 mod mapped;
 mod reader;
@@ -24,7 +23,7 @@ use crate::config::{MqttOptions, Route, Shape};
 use crate::desk::Desk;
 use crate::inbox::{InboxError, each_mark};
 use crate::mqtt::connection;
-use crate::trouble::Trouble;
+use crate::remote::Trouble;
 use intake::Intake;
 use reader::{Reader, UNDER_WAY};
 
@@ -65,7 +64,7 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
         client,
         filters,
         intake: Intake::new(reader, &desk),
-        trouble: Trouble::new("MQTT in", &broker),
+        trouble: Trouble::new(&broker, "MQTT in"),
     };
     source.serve(events, &desk).await
 }
@@ -135,7 +134,7 @@ impl Source {
             Incoming::SubAck(answer) => {
                 for (code, filter) in answer.return_codes.iter().zip(&self.filters) {
                     if !matches!(code, SubscribeReasonCode::Success(_)) {
-                        eprintln!("hearth: MQTT in: the broker does not give {filter}: {code:?}");
+                        tracing::warn!("MQTT in: the broker does not give {filter}: {code:?}");
                     }
                 }
             }

@@ -8,11 +8,10 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::said::{Message, Said};
-use super::{events, mapped, statestream, zigbee2mqtt};
+use super::{mapped, statestream, zigbee2mqtt};
 use crate::config::{Place, Route, Shape};
-use crate::inbox::LONGEST_LINE;
 use crate::sources::states::{Device, States};
-use crate::sources::{At, LONGEST_NAME};
+use crate::sources::{At, LONGEST_NAME, messages};
 use crate::time;
 
 /// Messages that a broker has under way at once, at most: of so many it may not know that they came.
@@ -237,10 +236,7 @@ impl Reader {
     ) -> Result<(), String> {
         match said {
             Said::Line(line) if retained => drop(line),
-            Said::Line(line) => match line.len() > LONGEST_LINE {
-                true => return Err("the event is longer than a line may be".to_owned()),
-                false => self.lines.push(line),
-            },
+            Said::Line(line) => self.lines.push(line),
             Said::Press { device, action } => {
                 is_name(&device)?;
                 is_name(&action)?;
@@ -317,7 +313,11 @@ fn understood<'a>(
 ) -> Result<Message<'a>, String> {
     let device = || place.device.ok_or("the topic names no device");
     match &route.shape {
-        Shape::Events => events::read(home, given.payload, now),
+        Shape::Events => {
+            let lines = messages::lines(Some(home), given.payload, now)?;
+            let said = lines.into_iter().map(Said::Line).collect();
+            Ok(Message { said, time: None })
+        }
         Shape::Zigbee2Mqtt => zigbee2mqtt::read(place.rest, given.payload),
         Shape::StateStream => statestream::read(place.rest, given.payload),
         Shape::State(pointer) => mapped::read(device()?, pointer, false, given.payload),
@@ -341,6 +341,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::inbox::LONGEST_LINE;
 
     fn at(seconds: i64) -> At {
         (Time(seconds * Time::SECOND), 0)

@@ -6,6 +6,7 @@ use hearth_operators::words::Time;
 use serde_json::Value;
 
 use crate::sources::is_measured;
+pub(super) use crate::sources::messages::text;
 
 /// Something that a message says.
 #[derive(Clone, Debug, PartialEq)]
@@ -44,11 +45,6 @@ impl<'a> From<Said<'a>> for Message<'a> {
             time: None,
         }
     }
-}
-
-/// A payload as text.
-pub(super) fn text(payload: &[u8]) -> Result<&str, String> {
-    std::str::from_utf8(payload).map_err(|_| "the payload is no UTF-8".to_owned())
 }
 
 /// A word that may be written as a JSON string.

@@ -182,14 +182,14 @@ pub fn records(
             let (ledger, found) = Ledger::open(disk, &folder.join(LEDGER), prices(llm), budget)
                 .map_err(|error| refused(&error))?;
             if !found.unaccounted.is_empty() {
-                eprintln!(
-                    "hearth: an earlier run ended with {} calls under way; they count as spent in full",
+                tracing::warn!(
+                    "an earlier run ended with {} calls under way; they count as spent in full",
                     found.unaccounted.len()
                 );
             }
             if found.torn {
-                eprintln!(
-                    "hearth: the last line of {LEDGER} was written in part only and is dropped; no call had gone out for it"
+                tracing::warn!(
+                    "the last line of {LEDGER} was written in part only and is dropped; no call had gone out for it"
                 );
             }
             Some(ledger)

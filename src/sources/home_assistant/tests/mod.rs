@@ -16,11 +16,11 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_tungstenite::accept_async;
+use tokio_tungstenite::{Connector, accept_async};
 
 use super::intake::now;
-use super::session::Session;
-use crate::config::home_assistant_options;
+use super::session::{Access, Session};
+use crate::config::{HomeAssistantOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter};
@@ -54,7 +54,7 @@ impl Hearth {
         std::fs::write(&file, format!("{token}\n")).unwrap();
         let hub = format!("--home-assistant=ws://{}", house.address);
         let token = format!("--home-assistant-token-file={}", file.display());
-        let options = home_assistant_options(&[&hub, &token]);
+        let options: HomeAssistantOptions = options_of(&[&hub, &token]);
         let task = tokio::spawn(super::run(options, desk.clone()));
         Hearth { desk, writer, task }
     }
@@ -142,7 +142,7 @@ async fn what_happens_counts_once_though_hearth_is_killed_and_the_network_cut() 
         told(folder.path()).len() >= expected.len()
     })
     .await;
-    let caught_up = || hearth.desk.gauges.waits_for().is_none();
+    let caught_up = || hearth.desk.gauges.awaited().is_empty();
     until("it says that it is ready", caught_up).await;
     assert_eq!(told(folder.path()), expected);
     let measures = hearth.desk.gauges.text().unwrap();
@@ -168,7 +168,12 @@ async fn what_is_too_large_or_no_message_is_refused_with_a_reason() {
             // It stays open: whoever reads on would wait.
             std::future::pending::<()>().await;
         });
-        let opened = Session::open(&address.parse().unwrap(), TOKEN).await;
+        let access = Access {
+            hub: address.parse().unwrap(),
+            token: TOKEN.to_owned(),
+            tls: Connector::Plain,
+        };
+        let opened = Session::open(&access).await;
         let why = opened.err().unwrap().to_string();
         assert!(why.contains(word), "{why}");
     }

@@ -12,9 +12,9 @@ const WHILE: Duration = Duration::from_secs(60);
 const SHOWN: usize = 200;
 
 /// Complaints of late.
-pub(super) struct Complaints {
-    /// Of whose messages.
-    source: &'static str,
+pub(crate) struct Complaints {
+    /// Of what they are, such as `MQTT in`.
+    role: &'static str,
     since: Option<Instant>,
     named: u32,
     unnamed: u64,
@@ -22,19 +22,19 @@ pub(super) struct Complaints {
 
 impl Complaints {
     /// None yet.
-    pub fn new(source: &'static str) -> Self {
+    pub fn new(role: &'static str) -> Self {
         Complaints {
-            source,
+            role,
             since: None,
             named: 0,
             unnamed: 0,
         }
     }
 
-    /// A message of a topic or a device cannot be read.
+    /// A message of a topic cannot be read.
     pub fn say(&mut self, topic: &str, reason: &str) {
         for line in self.lines(topic, reason, Instant::now()) {
-            eprintln!("hearth: {}: {line}", self.source);
+            tracing::warn!("{}: {line}", self.role);
         }
     }
 

@@ -1,48 +1,58 @@
-//! Events as JSON, as a log has them: one, several lines of them, or a list. Contexts and feedback come the same way.
+//! Messages of brokers that are events as JSON, as a log has them: one, several lines of them, or a list. Contexts and feedback come
+//! the same way.
 
 use jiff::tz::TimeZone;
 use serde_json::{Map, Value};
 
-use super::said::{Message, Said, text};
-use crate::sources::{At, LONGEST_NAME, instant};
+use super::files::{LONGEST_NAME, instant};
+use super::states::At;
+use crate::inbox::LONGEST_LINE;
 use crate::time;
 
-/// Reads a message. `home` is of whom it is where it does not say; `now` when it came, where it does not say when.
+/// The lines that a message is. `home` is of whom it is where it does not say; `at` when, where it does not say when.
 ///
 /// # Errors
 /// What is wrong with its payload: then nothing of it counts.
-pub(super) fn read(home: &str, payload: &[u8], now: At) -> Result<Message<'static>, String> {
+pub(crate) fn lines(home: Option<&str>, payload: &[u8], at: At) -> Result<Vec<String>, String> {
     let text = text(payload)?;
-    let mut said = Vec::new();
+    let mut lines = Vec::new();
     let values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
     for value in values {
         let value = value.map_err(|error| format!("the payload is no JSON: {error}"))?;
         match value {
             Value::Array(values) => {
                 for value in values {
-                    said.push(Said::Line(line(home, value, now)?));
+                    lines.push(line(home, value, at)?);
                 }
             }
-            value => said.push(Said::Line(line(home, value, now)?)),
+            value => lines.push(line(home, value, at)?),
         }
     }
-    match said.is_empty() {
-        true => Err("the payload is empty".to_owned()),
-        false => Ok(Message { said, time: None }),
+    if lines.is_empty() {
+        return Err("the payload is empty".to_owned());
+    }
+    match lines.iter().any(|line| line.len() > LONGEST_LINE) {
+        true => Err("the event is longer than a line may be".to_owned()),
+        false => Ok(lines),
     }
 }
 
+/// A payload as text.
+pub(super) fn text(payload: &[u8]) -> Result<&str, String> {
+    std::str::from_utf8(payload).map_err(|_| "the payload is no UTF-8".to_owned())
+}
+
 /// The line of an event, context or feedback.
-fn line(home: &str, value: Value, now: At) -> Result<String, String> {
+fn line(home: Option<&str>, value: Value, at: At) -> Result<String, String> {
     let Value::Object(mut fields) = value else {
         return Err("an event is a JSON object".to_owned());
     };
-    if !fields.contains_key("home") {
+    if let Some(home) = home.filter(|_| !fields.contains_key("home")) {
         fields.insert("home".to_owned(), home.into());
     }
     name(&fields, "home")?;
     if fields.contains_key("erase") {
-        return Err("nothing is erased by MQTT, where a broker does not say who asks".to_owned());
+        return Err("nothing is erased by a broker, which does not say who asks".to_owned());
     }
     if fields.contains_key("mark") {
         return Err("`mark` is no field of an event".to_owned());
@@ -64,8 +74,8 @@ fn line(home: &str, value: Value, now: At) -> Result<String, String> {
     }
     match fields.get("time") {
         None => {
-            let now = time::format(now.0, now.1);
-            fields.insert("time".to_owned(), now.into());
+            let at = time::format(at.0, at.1);
+            fields.insert("time".to_owned(), at.into());
         }
         Some(Value::String(text)) => {
             instant(text, &TimeZone::UTC)?;
@@ -92,22 +102,17 @@ mod tests {
     use super::*;
     use hearth_operators::words::Time;
 
-    fn lines(payload: &str) -> Result<Vec<String>, String> {
-        let message = read("mine", payload.as_bytes(), (Time(0), 60))?;
-        let line = |said| match said {
-            Said::Line(line) => line,
-            other => format!("{other:?}"),
-        };
-        Ok(message.said.into_iter().map(line).collect())
+    fn read(payload: &str) -> Result<Vec<String>, String> {
+        lines(Some("mine"), payload.as_bytes(), (Time(0), 60))
     }
 
     #[test]
     fn what_an_event_does_not_say_is_added() {
         let whole =
             r#"{"home":"h","time":"2026-01-01T00:00:00Z","device":"Light","action":"on","id":"1"}"#;
-        assert_eq!(lines(whole).unwrap(), [whole]);
+        assert_eq!(read(whole).unwrap(), [whole]);
         let several = "{\"device\":\"Light\",\"action\":\"on\"}\n[{\"action\":\"Light:off\"}]";
-        let told = lines(several).unwrap();
+        let told = read(several).unwrap();
         assert_eq!(
             told,
             [
@@ -116,7 +121,7 @@ mod tests {
             ]
         );
         let fine = r#"{"home":"h","alarm":"2026-01-01T00:00:00Z","fine":true}"#;
-        assert_eq!(lines(fine).unwrap(), [fine]);
+        assert_eq!(read(fine).unwrap(), [fine]);
     }
 
     #[test]
@@ -139,7 +144,7 @@ mod tests {
             ),
             (r#"{"kind":"season"}"#, "`from` is missing"),
         ] {
-            let error = lines(payload).unwrap_err();
+            let error = read(payload).unwrap_err();
             assert!(error.contains(word), "{payload}: {error}");
         }
     }
