@@ -21,6 +21,10 @@ pub struct HomeAssistantOptions {
     #[arg(long, env = "HEARTH_HOME_ASSISTANT_TOKEN_FILE", value_name = "FILE")]
     pub home_assistant_token_file: Option<PathBuf>,
 
+    /// A file with the certificates (PEM) that a Home Assistant over TLS is trusted by; none: those of the system
+    #[arg(long, env = "HEARTH_HOME_ASSISTANT_CA", value_name = "FILE")]
+    pub home_assistant_ca: Option<PathBuf>,
+
     /// The home that its states are of
     #[arg(
         long,

@@ -326,9 +326,9 @@ fn cores() -> NonZeroUsize {
 /// The options alone.
 fn all_options() -> clap::Command {
     let replay = Config::augment_args(clap::Command::new("hearth"));
-    let mqtt = MqttOptions::augment_args(replay);
-    let hub = HomeAssistantOptions::augment_args(mqtt);
-    WebhookOptions::augment_args(KafkaOptions::augment_args(hub))
+    let hub = HomeAssistantOptions::augment_args(replay);
+    let mqtt = MqttOptions::augment_args(hub);
+    WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt))
 }
 
 /// The options alone, as a command that looks at no environment.

@@ -27,9 +27,9 @@ use crate::serve::ServeArgs;
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
   hearth run --out live --mqtt mqtt://localhost --mqtt-in zigbee2mqtt:zigbee2mqtt --timezone Europe/Berlin
+  hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
   hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
   hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
-  hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
   hearth replay live/inbox.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that

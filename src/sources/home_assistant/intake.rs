@@ -23,9 +23,6 @@ struct ByFate {
 /// Who Home Assistant is to whoever asks whether all is read.
 const NAME: &str = "Home Assistant";
 
-/// Why they are to wait.
-const UNREAD: &str = "what happened there is not all read";
-
 /// States on their way into the inbox.
 pub(super) struct Intake {
     pub reader: Reader,
@@ -44,20 +41,21 @@ impl Intake {
         gauges.register("home_assistant_states", help, states.clone());
         let help = "Whether Home Assistant is heard, and all read that happened there before";
         gauges.register("home_assistant_connected", help, connected.clone());
-        gauges.wait_for(NAME, Some(UNREAD.to_owned()));
-        Intake {
+        let intake = Intake {
             reader,
             desk: desk.clone(),
-            complaints: Complaints::new("Home Assistant"),
+            complaints: Complaints::new(NAME),
             states,
             connected,
-        }
+        };
+        intake.hears(false);
+        intake
     }
 
     /// Whether all is heard from now on.
     pub fn hears(&self, all: bool) {
-        let waits = (!all).then(|| UNREAD.to_owned());
-        self.desk.gauges.wait_for(NAME, waits);
+        let why = (!all).then(|| "what happened there is not read yet".to_owned());
+        self.desk.gauges.wait_for(NAME, why);
         self.connected.set(i64::from(all));
     }
 

@@ -16,15 +16,16 @@ use std::time::Duration;
 use anyhow::{Context, Result, bail};
 use hearth_operators::words::Time;
 use tokio::time::{interval, sleep};
+use tokio_tungstenite::Connector;
 
-use crate::config::{HomeAssistantOptions, Hub};
+use crate::config::HomeAssistantOptions;
 use crate::desk::Desk;
 use crate::inbox::each_mark;
-use crate::remote::{Trouble, secret};
+use crate::remote::{Trouble, secret, trusting};
 use frames::Frame;
 use intake::{Intake, now};
 use reader::Reader;
-use session::{Broken, Session};
+use session::{Access, Broken, Session};
 
 /// The name of its marks.
 const SOURCE: &str = "home-assistant";
@@ -49,7 +50,18 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
              the end of a user's profile, and put it into a file"
         );
     };
-    let token = secret(&file, "token")?;
+    let tls = match (hub.tls, &options.home_assistant_ca) {
+        (true, ca) => Some(trusting(ca.as_deref(), "--home-assistant-ca")?),
+        (false, None) => None,
+        (false, Some(_)) => {
+            bail!("--home-assistant-ca is given, but {hub} is not spoken to over TLS: write wss://")
+        }
+    };
+    let access = Access {
+        token: secret(&file, "token")?,
+        tls: tls.map_or(Connector::Plain, Connector::Rustls),
+        hub,
+    };
     let contexts = options.home_assistant_contexts.unwrap_or_default();
     let mut reader = Reader::new(options.home_assistant_home, contexts);
     let inbox = desk.inbox.path().to_owned();
@@ -58,9 +70,8 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
     });
     let reader = recalled.await?.context("cannot read the inbox")?;
     let mut source = Source {
-        trouble: Trouble::new(&hub, "Home Assistant"),
-        hub,
-        token,
+        trouble: Trouble::new(&access.hub, "Home Assistant"),
+        access,
         since: Time(now().0 - options.home_assistant_history.micros()),
         intake: Intake::new(reader, &desk),
     };
@@ -72,7 +83,7 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
     match served {
         Err(Broken::Token(why)) => bail!(
             "{} does not know the token in {}: {why}; make another at the end of a user's profile",
-            source.hub,
+            source.access.hub,
             file.display()
         ),
         served => Ok(served?),
@@ -81,8 +92,7 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
 
 /// The source at work.
 struct Source {
-    hub: Hub,
-    token: String,
+    access: Access,
     /// From when on its history is read, where nothing was heard before.
     since: Time,
     intake: Intake,
@@ -105,7 +115,7 @@ impl Source {
     }
 
     async fn connection(&mut self) -> Result<(), Broken> {
-        let mut session = Session::open(&self.hub, &self.token).await?;
+        let mut session = Session::open(&self.access).await?;
         let live = backfill::catch_up(&mut session, &mut self.intake, self.since).await?;
         self.trouble.over();
         self.intake.hears(true);

@@ -15,7 +15,6 @@ use tokio_tungstenite::{
 use super::frames::{Frame, Refusal, frame};
 use crate::config::Hub;
 use crate::inbox::InboxError;
-use crate::remote::trusting;
 
 /// The largest message that is read, in bytes: the states of thousands of entities.
 const LARGEST: usize = 32 << 20;
@@ -25,13 +24,6 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Silence after which it is asked whether it lives; after twice that it does not.
 const SILENCE: Duration = Duration::from_secs(30);
-
-/// Whom a connection over TLS trusts.
-fn trusted() -> Result<Connector, Broken> {
-    let trusting = trusting(None, "SSL_CERT_FILE");
-    let trusting = trusting.map_err(|error| Broken::of(error.to_string()))?;
-    Ok(Connector::Rustls(trusting))
-}
 
 /// Why a connection ends.
 #[derive(Debug, thiserror::Error)]
@@ -60,6 +52,13 @@ impl From<Error> for Broken {
     }
 }
 
+/// What a connection is made with.
+pub(super) struct Access {
+    pub hub: Hub,
+    pub token: String,
+    pub tls: Connector,
+}
+
 /// A connection that is known.
 pub(super) struct Session {
     socket: WebSocketStream<MaybeTlsStream<TcpStream>>,
@@ -77,23 +76,19 @@ impl Session {
     ///
     /// # Errors
     /// Nobody is there, it is no Home Assistant, or it does not know the token.
-    pub async fn open(hub: &Hub, token: &str) -> Result<Self, Broken> {
-        let known = timeout(PATIENCE, Self::known(hub, token)).await;
+    pub async fn open(access: &Access) -> Result<Self, Broken> {
+        let known = timeout(PATIENCE, Self::known(access)).await;
         known.unwrap_or_else(|_| Err(Broken::of("it does not answer")))
     }
 
-    async fn known(hub: &Hub, token: &str) -> Result<Self, Broken> {
+    async fn known(access: &Access) -> Result<Self, Broken> {
         let limits = WebSocketConfig::default();
         let limits = limits
             .max_message_size(Some(LARGEST))
             .max_frame_size(Some(LARGEST));
-        let tls = match hub.tls {
-            true => Some(trusted()?),
-            false => None,
-        };
-        let connected =
-            connect_async_tls_with_config(hub.websocket(), Some(limits), true, tls).await;
-        let (socket, _) = connected?;
+        let (address, tls) = (access.hub.websocket(), access.tls.clone());
+        let connected = connect_async_tls_with_config(address, Some(limits), true, Some(tls));
+        let (socket, _) = connected.await?;
         let mut session = Session {
             socket,
             commands: 0,
@@ -105,7 +100,7 @@ impl Session {
             Frame::AuthRequired => {}
             _ => return Err(stranger()),
         }
-        let auth = json!({"type": "auth", "access_token": token});
+        let auth = json!({"type": "auth", "access_token": access.token});
         session.send(&auth).await?;
         match session.frame().await? {
             Frame::AuthOk => Ok(session),

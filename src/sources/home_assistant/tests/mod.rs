@@ -16,11 +16,11 @@ use serde_json::Value;
 use tokio::io::AsyncWriteExt;
 use tokio::net::TcpListener;
 use tokio::task::JoinHandle;
-use tokio_tungstenite::accept_async;
+use tokio_tungstenite::{Connector, accept_async};
 
 use super::intake::now;
-use super::session::Session;
-use crate::config::options_of;
+use super::session::{Access, Session};
+use crate::config::{HomeAssistantOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter};
@@ -54,7 +54,7 @@ impl Hearth {
         std::fs::write(&file, format!("{token}\n")).unwrap();
         let hub = format!("--home-assistant=ws://{}", house.address);
         let token = format!("--home-assistant-token-file={}", file.display());
-        let options = options_of(&[&hub, &token]);
+        let options: HomeAssistantOptions = options_of(&[&hub, &token]);
         let task = tokio::spawn(super::run(options, desk.clone()));
         Hearth { desk, writer, task }
     }
@@ -168,7 +168,12 @@ async fn what_is_too_large_or_no_message_is_refused_with_a_reason() {
             // It stays open: whoever reads on would wait.
             std::future::pending::<()>().await;
         });
-        let opened = Session::open(&address.parse().unwrap(), TOKEN).await;
+        let access = Access {
+            hub: address.parse().unwrap(),
+            token: TOKEN.to_owned(),
+            tls: Connector::Plain,
+        };
+        let opened = Session::open(&access).await;
         let why = opened.err().unwrap().to_string();
         assert!(why.contains(word), "{why}");
     }
