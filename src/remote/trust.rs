@@ -21,7 +21,7 @@ pub(crate) fn trusting(ca: Option<&Path>, flag: &str) -> Result<Arc<ClientConfig
             let text = std::fs::read(file)
                 .with_context(|| format!("cannot read the certificates {}", file.display()))?;
             let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
-                .filter_map(|found| found.ok())
+                .filter_map(Result::ok)
                 .collect();
             roots.add_parsable_certificates(found);
             if roots.is_empty() {
