@@ -42,7 +42,12 @@ fn a_full_disk_ends_a_run_and_spoils_nothing() {
         let times = number * moments / wanted;
         match filled(&trial, times, 1 + number % 3) {
             Ok(was) => full += usize::from(was),
-            Err(why) => failures.push(format!("after {times} times: {why}")),
+            Err(why) => {
+                let failure = format!("after {times} times: {why}");
+                // At once: a long series may be stopped before its end.
+                eprintln!("FAILED {failure}");
+                failures.push(failure);
+            }
         }
     }
     eprintln!("full at {full} of {wanted} moments, of {moments}");

@@ -14,10 +14,10 @@ pub fn command(out: &str, options: &str) -> String {
     )
 }
 
-/// How many real kills: `HEARTH_KILLS=1000 cargo test --release --test replay killed` for many.
-fn kills() -> usize {
-    let kills = std::env::var("HEARTH_KILLS").ok();
-    kills.map_or(20, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
+/// How many real kills, and from which seed: `HEARTH_KILLS=1000 HEARTH_SEED=7 cargo test --release --test replay killed` for many others.
+fn number(name: &str, usual: u64) -> u64 {
+    let number = std::env::var(name).ok();
+    number.map_or(usual, |number| number.parse().expect("it is a number"))
 }
 
 /// Numbers that look random, the same in each run of the test (splitmix64).
@@ -38,8 +38,9 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
     let began = Instant::now();
     hearth(dir(), &command("unharmed", "")).fine();
     let whole = began.elapsed().as_micros() as u64;
-    let mut random = Random(2024);
-    let (mut kills, mut resumed) = (kills(), 0);
+    let mut random = Random(number("HEARTH_SEED", 2024));
+    let (all, mut resumed) = (number("HEARTH_KILLS", 20), 0);
+    let mut kills = all;
     while kills > 0 {
         let _ = std::fs::remove_dir_all(dir().join("killed"));
         loop {
@@ -64,7 +65,8 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
             // Before it looks for signals, and when it has nothing left to bring to an end, Ctrl-C ends it at once (130).
             let at_once = matches!(ended.code, None | Some(130));
             let stopped = at_once || ended.stderr.contains("interrupted");
-            assert!(stopped, "{:?}: {}", ended.code, ended.stderr);
+            let (code, told, spent) = (ended.code, ended.stderr, all - kills);
+            assert!(stopped, "after {spent} kills, {code:?}: {told}");
         }
         let killed = Folder(dir().join("killed"));
         same_lines(first(), &killed, &STREAMS);
@@ -76,6 +78,7 @@ fn a_killed_run_goes_on_as_if_nothing_had_happened() {
             again.stdout
         );
         same_lines(first(), &killed, &STREAMS);
+        eprintln!("{} of {all} kills, {resumed} gone on from", all - kills);
     }
     assert!(resumed > 0, "no run went on from anything");
 }
