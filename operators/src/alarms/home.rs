@@ -15,6 +15,8 @@ const LEARNING: i64 = 5 * Time::DAY;
 const LEARNING_DAYS: usize = 5;
 /// How many days with segments the level follows: the latest.
 const DAYS: usize = 64;
+/// A home in which nothing happens for longer is not there: no alarm was spared meanwhile.
+const AWAY: i64 = 7 * Time::DAY;
 /// How strongly alarms spent too early, or not at all, tell on how seldom the next must be: by a factor of e to so many
 /// times the alarms, of which at most so many count.
 const GAIN: f32 = 2.0;
@@ -83,6 +85,10 @@ struct Past {
     /// The greatest score by day.
     days: BTreeMap<i32, f32>,
     alarms: u32,
+    /// When the latest one ended.
+    last: Option<Time>,
+    /// For how long the home was [away](AWAY) between them, in µs.
+    away: i64,
 }
 
 impl Past {
@@ -94,6 +100,14 @@ impl Past {
         let highest = self.days.entry(record.day).or_insert(record.highest);
         *highest = highest.max(record.highest);
         self.alarms += u32::from(record.alarm);
+        self.away += self.away_until(record.start);
+        self.last = self.last.max(Some(record.end));
+    }
+
+    /// For how long the home was away when it comes back then.
+    fn away_until(&self, then: Time) -> i64 {
+        let silence = self.last.map_or(0, |last| then.0 - last.0);
+        if silence > AWAY { silence } else { 0 }
     }
 
     /// Only the latest days tell what is usual.
@@ -404,7 +418,7 @@ fn threshold(level: &Level, tails: &Tails, budget: Budget, past: &Past, armed: i
 
 /// For how long alarms have been possible by `now`; none while the home is being learnt.
 fn armed(past: &Past, now: Time) -> Option<i64> {
-    let known = now.0 - past.first?.0;
+    let known = now.0 - past.first?.0 - past.away - past.away_until(now);
     (known >= LEARNING && past.days.len() >= LEARNING_DAYS).then_some(known - LEARNING)
 }
 

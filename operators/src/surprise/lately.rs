@@ -23,8 +23,8 @@ pub(super) struct Lately(BTreeMap<u32, Regime>);
 /// What was done in one regime.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(super) struct Regime {
-    /// By action: how often in which hours. None of them is nothing.
-    actions: BTreeMap<ActionId, [u32; BINS]>,
+    /// How often each action came in which hours: an action keeps to a few. None of them is nothing.
+    actions: BTreeMap<(ActionId, u8), u32>,
     all: [u32; BINS],
 }
 
@@ -38,7 +38,7 @@ impl Lately {
         let here = self.0.entry(regime).or_default();
         for moment in &segment.moments {
             let (_, hours): (_, Hours) = moment.time.local(moment.offset);
-            here.bump(moment.action, usize::from(hours), diff);
+            here.bump(moment.action, hours, diff);
         }
         if here.actions.is_empty() {
             self.0.remove(&regime);
@@ -52,7 +52,7 @@ impl Lately {
 
     /// Bytes that they take beside themselves, roughly.
     pub fn bytes(&self) -> usize {
-        let each = |of: &Regime| size_of::<(ActionId, [u32; BINS])>() * of.actions.len();
+        let each = |of: &Regime| size_of::<((ActionId, u8), u32)>() * of.actions.len();
         self.0.values().map(each).sum::<usize>() + size_of::<(u32, Regime)>() * self.0.len()
     }
 
@@ -69,20 +69,29 @@ impl Lately {
 }
 
 impl Regime {
-    fn bump(&mut self, action: ActionId, bin: usize, diff: i32) {
-        let own = self.actions.entry(action).or_default();
-        own[bin] = own[bin].wrapping_add_signed(diff);
-        if *own == [0; BINS] {
-            self.actions.remove(&action);
+    fn bump(&mut self, action: ActionId, bin: u8, diff: i32) {
+        let own = self.actions.entry((action, bin)).or_default();
+        *own = own.wrapping_add_signed(diff);
+        if *own == 0 {
+            self.actions.remove(&(action, bin));
         }
-        self.all[bin] = self.all[bin].wrapping_add_signed(diff);
+        let all = &mut self.all[usize::from(bin)];
+        *all = all.wrapping_add_signed(diff);
+    }
+
+    /// How often an action came, by hours.
+    fn of(&self, action: ActionId) -> [u32; BINS] {
+        let mut own = [0; BINS];
+        for ((_, bin), times) in self.actions.range((action, 0)..=(action, u8::MAX)) {
+            own[usize::from(*bin)] = *times;
+        }
+        own
     }
 
     /// How many times as often as before an action comes now; `before`: its share of what is known of the home, and of how many.
     pub fn change(&self, action: ActionId, (seen, times): (u32, u32)) -> f32 {
         let before = (seen as f32 + 0.5) / (times as f32 + 1.0);
-        let own = self.actions.get(&action);
-        let now = own.map_or(0, |own| own.iter().sum());
+        let now = self.of(action).iter().sum();
         change(now, self.all.iter().sum(), before, ACTIONS_BEFORE)
     }
 
@@ -95,7 +104,7 @@ impl Regime {
             known[bin] * change(self.all[bin], now, before, HOURS_BEFORE)
         });
         let sum: f32 = turned.iter().sum();
-        let own = self.actions.get(&action).copied().unwrap_or_default();
+        let own = self.of(action);
         let times: u32 = own.iter().sum();
         std::array::from_fn(|bin| {
             let general = turned[bin] / sum;
