@@ -33,7 +33,8 @@ impl Program {
         let mut command = Command::new(std::env::current_exe()?);
         command.arg("run").arg("--out").arg(out);
         command.arg("--catalog").arg(catalog);
-        command.args(["--listen", "127.0.0.1:0"]);
+        // One that grows large would go on as another file.
+        command.args(["--listen", "127.0.0.1:0", "--output-packing", "none"]);
         command.args(["--epoch-interval", &interval.to_string()]);
         command.args(["--workers", &args.workers.to_string()]);
         command.stdin(Stdio::null()).stdout(Stdio::null());
