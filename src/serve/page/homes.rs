@@ -71,7 +71,7 @@ fn nothing() -> Markup {
         section.empty aria-labelledby="nothing" {
             h2 #nothing { "No home has been heard of yet" }
             p { "A home appears once its first segment is closed: some hours after its first event." }
-            p { "Events come in by MQTT, from files, or by HTTP:" }
+            p { "Events come in from Home Assistant, by MQTT or Kafka, from files, or by HTTP:" }
             pre tabindex="0" { code { "curl --data-binary @events.jsonl http://localhost:8470/events" } }
         }
     }
