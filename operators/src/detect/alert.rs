@@ -21,7 +21,7 @@ pub(crate) struct Alert {
 }
 
 /// The alarms of homes' open segments: few homes have one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AlertState {
     pub(super) homes: Homes<Option<Box<Alert>>>,
 }

@@ -186,7 +186,7 @@ impl Shared {
 }
 
 /// What detecting holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DetectState {
     homes: Shelf<HomeDetector>,
     shared: Shared,

@@ -190,7 +190,7 @@ pub trait Split<'s> {
 }
 
 /// What the split holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SplitState {
     homes: Homes<HomeSplit>,
     marks: Marks,
@@ -220,7 +220,7 @@ impl HomeState for HomeSplit {
 }
 
 /// The shifts that a worker waits for, by home and for all homes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Marks {
     all: BTreeSet<Time>,
     own: BTreeMap<HomeId, BTreeSet<Time>>,
