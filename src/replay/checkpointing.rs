@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
-use hearth_operators::words::{Epoch, Shift};
+use hearth_operators::words::Epoch;
 
 use super::input::{Again, Input};
 use super::pause::Past;
@@ -22,7 +22,7 @@ use crate::home_names::HomeNames;
 use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Shown, Sink, Writer};
-use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
+use crate::sources::{self, Contexts, EventLog, Manner, Position, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -455,7 +455,7 @@ impl Begin {
     /// The outputs cannot be written, or gone on with; the log has fewer lines than before.
     pub fn new(
         found: Option<Found>,
-        (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
+        (log, contexts): (EventLog, Contexts),
         again: &Again,
         (folder, names, packing): (&Folder, Names, Packing),
         live: Option<&Live>,

@@ -290,7 +290,7 @@ impl<'a> Replay<'a> {
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         notes.measured(&fleet.measured);
-        let declared = Declared::of(&contexts.0);
+        let declared = Declared::of(&contexts.shifts);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;

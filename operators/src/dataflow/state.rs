@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compress::CompressState;
-use crate::detect::{AlertState, DetectState};
+use crate::detect::{AlertState, DetectState, QuietState};
 use crate::drift::DriftState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
@@ -111,6 +111,7 @@ operators! {
     train: Questions<Filtered>, "Shifts that are being learnt.";
     detect: DetectState, "Detectors of homes, and what their cohorts know together.";
     alerts: AlertState, "Alarms of segments that are open.";
+    quiet: QuietState, "When homes are not to be called.";
     drift: DriftState, "The days of homes.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     readings: ReadingState, "How far open segments are read.";

@@ -18,8 +18,8 @@ use crate::state::{
     ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
 };
 use crate::words::{
-    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Open, Scores, Segment, Shift,
-    Time,
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Mode, Open, Scores, Segment,
+    Shift, Time,
 };
 use home::HomeSplit;
 use open::Opening;
@@ -76,6 +76,8 @@ pub enum Notice {
     Erase(Erasure),
     /// An alarm was fine.
     Fine(Feedback),
+    /// A home is quiet from a time on, or is not.
+    Mode(Mode),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
 }
@@ -85,6 +87,14 @@ impl Notice {
     pub(crate) fn feedback_at(&self, index: usize, peers: usize) -> Option<Feedback> {
         match self {
             Notice::Fine(feedback) if feedback.home.worker(peers) == index => Some(*feedback),
+            _ => None,
+        }
+    }
+
+    /// The change of mode that it is, where its home lives on this worker.
+    pub(crate) fn mode_at(&self, index: usize, peers: usize) -> Option<Mode> {
+        match self {
+            Notice::Mode(mode) if mode.home.worker(peers) == index => Some(*mode),
             _ => None,
         }
     }

@@ -5,11 +5,12 @@ use hearth_operators::words::ShiftKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::contexts::{self, Context};
 use super::event::{Event, optional, required};
 use super::lines::{LONGEST_LINE, Text};
 use super::of_path::OfPath;
 use super::records::{self, Field, Shown};
-use super::{contexts, told};
+use super::told;
 use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
@@ -19,12 +20,20 @@ use crate::zones::Zones;
 pub enum Kind {
     /// A behaviour.
     Event,
-    /// A declared shift.
+    /// A declared shift, or a home's mode.
     Context,
     /// What a person says of an alarm.
     Feedback,
     /// What is to be forgotten.
     Erasure,
+}
+
+/// A home's mode as a log has it.
+#[derive(Serialize)]
+struct InMode<'a> {
+    home: &'a str,
+    time: &'a str,
+    mode: &'a str,
 }
 
 /// A context as a log has it.
@@ -79,9 +88,17 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
 }
 
 fn context(text: &Text, zones: &Zones) -> Result<String, String> {
-    let shift = contexts::shift(text, &HomeNames::default(), zones)?;
+    let context = contexts::context(text, &HomeNames::default(), zones)?;
     let fields: Map<String, Value> = records::json(text)?;
     let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    let Context::Shift(shift) = context else {
+        let line = serde_json::to_string(&InMode {
+            home: field("home"),
+            time: field("time"),
+            mode: field("mode"),
+        });
+        return line.map_err(|error| error.to_string());
+    };
     let declared = Declared {
         home: field("home"),
         time: field("time"),
