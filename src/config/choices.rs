@@ -49,6 +49,8 @@ pub enum Synthesizer {
     Cassette,
     /// A model file, given with --llm-gguf, run inside Hearth
     Gguf,
+    /// What a model file, given with --llm-gguf, holds likelier in the new context than in the old; it is asked for no answer
+    Contrast,
     /// Nobody: the replay stops at the requests
     None,
 }

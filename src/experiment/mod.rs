@@ -13,6 +13,7 @@ mod roster;
 use std::fs;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
@@ -20,6 +21,8 @@ use serde::{Deserialize, Serialize};
 use crate::config::{LlmConfig, UsageError};
 use crate::models::Preset;
 use crate::stop::Stop;
+use crate::synthesizers::Ratios;
+use crate::synthesizers::llm;
 use cells::Results;
 use data::{HOMES, Kind, Model, Pair, SHARED, Store};
 use prequential::PrequentialArgs;
@@ -187,13 +190,23 @@ pub fn run(args: &ExperimentArgs, stop: &Stop) -> Result<()> {
         ExperimentCommand::Report(args) => report::write_all(&args.out),
         ExperimentCommand::Honest(args) => {
             let mut setup = Setup::new(&args.run)?;
-            let model = Model::open(&args.llm, SHARED, &args.run.out)?;
-            let mut parts = args.training.iter().flat_map(|name| name.split('+'));
-            if model.is_none() && parts.any(|part| part == "edits") {
+            let parts = args.training.iter().flat_map(|name| name.split('+'));
+            let named = |what| parts.clone().any(|part| part == what);
+            let asked = |what| args.training.is_empty() || named(what);
+            let model = match asked("edits") {
+                true => Model::open(&args.llm, SHARED, &args.run.out)?,
+                false => None,
+            };
+            if model.is_none() && named("edits") {
                 let message = "the training set edits is what a language model writes: name it with --llm-url and --llm-model";
                 return Err(UsageError(message.to_owned()).into());
             }
-            setup.store = setup.store.with_model(model);
+            let file = args.llm.llm_gguf.as_deref();
+            let ratios = match asked("contrast") && (file.is_some() || named("contrast")) {
+                true => Some(Arc::new(Ratios::new(Arc::new(llm::local(file)?)))),
+                false => None,
+            };
+            setup.store = setup.store.with_model(model).with_ratios(ratios);
             let plan = honest::Plan {
                 pairs: setup.pairs.clone(),
                 seeds: args.run.seeds,

@@ -15,11 +15,11 @@ use crate::services::{self, Workload};
 use crate::sinks::files::Folder;
 use crate::stop::Stop;
 use crate::synthesizers::llm::{self, Calls, Cassette, CassetteMode, Engine, Llm, Prompts, Quote};
-use crate::synthesizers::{Embedded, Knowledge, Synthesizer};
+use crate::synthesizers::{Contrast, Embedded, Knowledge, Ratios, Synthesizer};
 
 /// Chosen and checked, but not begun.
 pub enum Chosen {
-    /// The rules inside, or whoever was given in their place.
+    /// One that answers on the pool, or whoever was given in its place.
     Embedded(Arc<dyn Synthesizer>),
     /// A language model.
     Llm { calls: Calls, engine: Engine },
@@ -49,7 +49,7 @@ pub fn choose(
 ) -> Result<Chosen, UsageError> {
     let language_model = match config.synthesizer {
         Choice::Openai | Choice::Cassette | Choice::Gguf => true,
-        Choice::Embedded | Choice::None => false,
+        Choice::Embedded | Choice::Contrast | Choice::None => false,
     };
     if dry_run || explain {
         if !language_model {
@@ -68,6 +68,12 @@ pub fn choose(
     }
     if config.synthesizer == Choice::None {
         return Ok(Chosen::Nobody);
+    }
+    if config.synthesizer == Choice::Contrast {
+        let model = llm::local(config.llm.llm_gguf.as_deref())?;
+        let ratios = Arc::new(Ratios::new(Arc::new(model)));
+        let contrast = Contrast::of_each(catalogs.clone(), ratios, config.seed);
+        return Ok(Chosen::Embedded(Arc::new(contrast)));
     }
     let knowledge = match &config.knowledge {
         Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,

@@ -7,6 +7,18 @@ use hearth_operators::words::{ActionId, Catalog, DeviceId, Quadruple, Sequence};
 
 use crate::phrases::{Phrase, words};
 
+/// How the use of a device begins, where nothing is known of the device in particular.
+pub const BEGINS: [&str; 8] = [
+    "switch on",
+    "turn on",
+    "turned on",
+    "on",
+    "start",
+    "play",
+    "open",
+    "run",
+];
+
 /// A catalog, read once.
 pub struct Vocabulary {
     pub catalog: Arc<Catalog>,

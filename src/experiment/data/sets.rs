@@ -21,7 +21,7 @@ use super::study::Study;
 use crate::models::Preset;
 use crate::pool::cpu_micros;
 use crate::synthesizers::llm::reply::Reader;
-use crate::synthesizers::{Embedded, Knowledge, MAX_SEQUENCES, Synthesizer};
+use crate::synthesizers::{Contrast, Embedded, Knowledge, MAX_SEQUENCES, Ratios, Synthesizer};
 use crate::{filter, trainer};
 
 /// Successors of an action that a synthesizer is told of (the paper's five).
@@ -41,6 +41,8 @@ pub struct Store {
     /// Who writes edits, if anybody does.
     model: Option<Model>,
     edited: Memo<Pair, Arc<Vec<Sequence>>>,
+    /// What a model says of contexts, if one is there.
+    ratios: Option<Arc<Ratios>>,
 }
 
 /// What the filter said of a set's candidates, and what that took.
@@ -63,12 +65,23 @@ impl Store {
             filtered: Memo::default(),
             model: None,
             edited: Memo::default(),
+            ratios: None,
         }
     }
 
     /// With a language model that writes edits.
     pub fn with_model(self, model: Option<Model>) -> Self {
         Store { model, ..self }
+    }
+
+    /// With a model that compares contexts.
+    pub fn with_ratios(self, ratios: Option<Arc<Ratios>>) -> Self {
+        Store { ratios, ..self }
+    }
+
+    /// Whether contexts are compared.
+    pub fn has_contrast(&self) -> bool {
+        self.ratios.is_some()
     }
 
     /// Whether a language model writes edits.
@@ -128,6 +141,7 @@ impl Store {
     /// | `source` | the context that ends |
     /// | `embedded` | what the embedded synthesizer makes of it |
     /// | `edits` | what the edits of a language model make of it |
+    /// | `contrast` | what the likelihoods of a model file make of it |
     /// | `gpt-4o`, `Llama_70B` … | a model's recorded replies, read strictly |
     /// | `…-filtered` | the same, what our filter retains |
     /// | `…-authors` | the same, what the authors' filter retained |
@@ -172,6 +186,12 @@ impl Store {
             let catalog = self.material(pair)?.catalog.clone();
             let embedded = Embedded::new(catalog, Knowledge::builtin(), seed);
             return self.answer(pair, &embedded);
+        }
+        if part == "contrast" {
+            let ratios = self.ratios.clone();
+            let ratios = ratios.context("no --llm-gguf names a model to compare contexts by")?;
+            let catalog = self.material(pair)?.catalog.clone();
+            return self.answer(pair, &Contrast::new(catalog, ratios, seed));
         }
         if part == "edits" {
             return Ok(self.edits(pair)?.to_vec());

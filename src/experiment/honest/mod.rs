@@ -112,6 +112,10 @@ fn sets(pair: &Pair, store: &Store) -> Vec<String> {
     if store.has_edits() {
         sets.extend(["edits", "source+edits"].map(str::to_owned));
     }
+    if store.has_contrast() {
+        let sets_of = ["contrast", "source+contrast", "embedded+contrast"];
+        sets.extend(sets_of.map(str::to_owned));
+    }
     sets
 }
 

@@ -20,7 +20,7 @@ use rand_chacha::ChaCha8Rng;
 use super::knowledge::Knowledge;
 use super::per_catalog::PerCatalog;
 use super::sampling::{MAX_SEQUENCES, is_routine, part, rng_of_request, sample};
-use super::vocabulary::{Used, Vocabulary};
+use super::vocabulary::{BEGINS, Used, Vocabulary};
 use super::{Synthesizer, rows, schedule};
 use crate::phrases::Phrase;
 use change::Change;
@@ -30,18 +30,6 @@ use season::Usages;
 
 /// As flags and messages call it.
 const NAME: &str = "embedded";
-
-/// How the use of a device begins, where nothing is known of the device in particular.
-const BEGINS: [&str; 8] = [
-    "switch on",
-    "turn on",
-    "turned on",
-    "on",
-    "start",
-    "play",
-    "open",
-    "run",
-];
 
 /// The embedded synthesizer for homes of one catalog.
 pub struct Embedded {

@@ -30,7 +30,7 @@ pub use client::{Client, Endpoint, Key, Options};
 pub use edits::{Edited, Editor};
 pub use gguf::{LoadError, LocalModel};
 pub use ledger::{Ledger, Money, Price};
-pub use open::{Records, calls, cassette_folder, engine, parts, prices, prompts, records};
+pub use open::{Records, calls, cassette_folder, engine, local, parts, prices, prompts, records};
 pub use prompt::{Prompt, Prompts, TemplateError, Templates};
 pub use pseudonyms::Pseudonyms;
 pub use quote::{Quote, explain};

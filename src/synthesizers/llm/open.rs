@@ -12,7 +12,7 @@ use super::ledger::{Budget, Ledger, Prices};
 use super::prompt::{Prompts, Templates};
 use super::reply::Reader;
 use super::synthesis::{Engine, Parts, Reading};
-use super::{Editor, Writes};
+use super::{Editor, LocalModel, Writes};
 use crate::config::{CassetteMode, Config, LlmConfig, Synthesizer, UsageError};
 use crate::disk::Disk;
 use crate::home_names::HomeNames;
@@ -123,19 +123,22 @@ pub fn engine(config: &Config) -> Result<Engine, UsageError> {
         Synthesizer::Openai if llm.llm_cassette != CassetteMode::Replay => {
             Ok(Engine::Server(Box::new(client(llm)?)))
         }
-        Synthesizer::Gguf => local(llm.llm_gguf.as_deref()),
+        Synthesizer::Gguf => Ok(Engine::Local(Arc::new(local(llm.llm_gguf.as_deref())?))),
         _ => Ok(Engine::Nobody),
     }
 }
 
-fn local(file: Option<&Path>) -> Result<Engine, UsageError> {
+/// The model file that the configuration names.
+///
+/// # Errors
+/// It names none, or one that does not serve.
+pub fn local(file: Option<&Path>) -> Result<LocalModel, UsageError> {
     let Some(file) = file else {
         return Err(UsageError(
             "which model is to answer? Give its file with --llm-gguf".to_owned(),
         ));
     };
-    let model = super::gguf::LocalModel::load(file).map_err(|e| UsageError(e.to_string()))?;
-    Ok(Engine::Local(Arc::new(model)))
+    LocalModel::load(file).map_err(|e| UsageError(e.to_string()))
 }
 
 /// Where the answers of a run are recorded.

@@ -379,33 +379,76 @@ impl Decoder {
 
     /// Reads tokens after those in the memory; gives the hidden state after the last of them (1 × width).
     pub fn read_on(&self, tokens: &[u32], memory: &mut Memory) -> Result<Tensor> {
+        let (rows, before) = (tokens.len(), memory.length);
+        let turn = self.turn(before..before + rows)?;
+        let mask = (rows > 1).then(|| mask(rows, before)).transpose()?;
+        self.pass(tokens, &turn, mask.as_ref(), memory)?
+            .narrow(0, rows - 1, 1)
+    }
+
+    /// Reads a text and its `branches`, each of which goes on from its end as if it were the only one: what all share is read once.
+    /// Gives the hidden states after the text and after each token of a branch but its last (rows × width), in that order.
+    pub fn read_branches(&self, text: &[u32], branches: &[&[u32]]) -> Result<Tensor> {
+        let mut tokens = text.to_vec();
+        let mut positions: Vec<usize> = (0..text.len()).collect();
+        // Which branch a token is of.
+        let mut of = vec![None; text.len()];
+        let mut kept = vec![text.len() as u32 - 1];
+        for (number, branch) in branches.iter().enumerate() {
+            for (at, &token) in branch.iter().enumerate().take(branch.len() - 1) {
+                kept.push(tokens.len() as u32);
+                tokens.push(token);
+                positions.push(text.len() + at);
+                of.push(Some(number));
+            }
+        }
         let rows = tokens.len();
-        let turn = self.turn(memory.length, rows)?;
-        let mask = (rows > 1).then(|| mask(rows, memory.length)).transpose()?;
+        let seen = |row: usize, place: usize| {
+            place <= row && (of[place].is_none() || of[place] == of[row])
+        };
+        let mask = (rows > 1)
+            .then(|| mask_where(rows, rows, seen))
+            .transpose()?;
+        let turn = self.turn(positions)?;
+        let mut memory = self.memory();
+        let x = self.pass(&tokens, &turn, mask.as_ref(), &mut memory)?;
+        x.index_select(&Tensor::new(kept, &Device::Cpu)?, 0)
+    }
+
+    /// Reads tokens after those in the memory; gives the hidden states after each (rows × width).
+    fn pass(
+        &self,
+        tokens: &[u32],
+        turn: &(Tensor, Tensor),
+        mask: Option<&Tensor>,
+        memory: &mut Memory,
+    ) -> Result<Tensor> {
         let mut x = self
             .embedding
             .embedding(&Tensor::new(tokens, &Device::Cpu)?)?;
         for (layer, cache) in self.layers.iter().zip(&mut memory.layers) {
             let y = rms_norm(&x, &layer.attention_norm, self.epsilon)?;
-            x = (x + self.attention(layer, &y, &turn, mask.as_ref(), cache)?)?;
+            x = (x + self.attention(layer, &y, turn, mask, cache)?)?;
             let y = rms_norm(&x, &layer.feed_norm, self.epsilon)?;
             let y = (silu(&layer.gate.forward(&y)?)? * layer.up.forward(&y)?)?;
             x = (x + layer.down.forward(&y)?)?;
         }
-        memory.length += rows;
-        x.narrow(0, rows - 1, 1)
+        memory.length += tokens.len();
+        Ok(x)
     }
 
-    /// How likely each token is to be the next, as logits.
+    /// How likely each token is to be the next, as logits, one row behind the other.
     pub fn logits(&self, hidden: &Tensor) -> Result<Vec<f32>> {
         let x = rms_norm(&hidden.contiguous()?, &self.norm, self.epsilon)?;
         self.head.forward(&x)?.flatten_all()?.to_vec1()
     }
 
-    /// Cosines and sines of the positions `from..from + rows`, each rows × half a head.
-    fn turn(&self, from: usize, rows: usize) -> Result<(Tensor, Tensor)> {
-        let angles = (from..from + rows)
-            .flat_map(|position| self.turns.iter().map(move |turn| position as f64 * turn));
+    /// Cosines and sines of positions, each rows × half a head.
+    fn turn(&self, positions: impl IntoIterator<Item = usize>) -> Result<(Tensor, Tensor)> {
+        let mut rows = 0;
+        let counted = positions.into_iter().inspect(|_| rows += 1);
+        let angles =
+            counted.flat_map(|position| self.turns.iter().map(move |turn| position as f64 * turn));
         let (sin, cos): (Vec<f32>, Vec<f32>) = angles
             .map(|angle| (angle.sin() as f32, angle.cos() as f32))
             .unzip();
@@ -469,17 +512,17 @@ impl Decoder {
 
 /// Nothing looks at what comes after it: rows × all places so far.
 fn mask(rows: usize, before: usize) -> Result<Tensor> {
-    let length = before + rows;
-    let seen = |row: usize, place: usize| {
-        if place <= before + row {
-            0.0
-        } else {
-            f32::NEG_INFINITY
+    mask_where(rows, before + rows, |row, place| place <= before + row)
+}
+
+/// What looks at what: rows × all places so far.
+fn mask_where(rows: usize, length: usize, seen: impl Fn(usize, usize) -> bool) -> Result<Tensor> {
+    let mut mask = vec![f32::NEG_INFINITY; rows * length];
+    for (at, number) in mask.iter_mut().enumerate() {
+        if seen(at / length, at % length) {
+            *number = 0.0;
         }
-    };
-    let mask: Vec<f32> = (0..rows)
-        .flat_map(|row| (0..length).map(move |place| seen(row, place)))
-        .collect();
+    }
     Tensor::from_vec(mask, (rows, length), &Device::Cpu)
 }
 

@@ -7,6 +7,7 @@
 
 mod decoder;
 mod file;
+mod likelihood;
 mod template;
 #[cfg(test)]
 mod tests;

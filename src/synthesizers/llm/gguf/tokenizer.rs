@@ -230,6 +230,11 @@ impl Tokenizer {
         })
     }
 
+    /// Whether the token is the one that every text begins with.
+    pub fn begins(&self, token: u32) -> bool {
+        self.first == Some(token)
+    }
+
     /// Whether the token ends an answer.
     pub fn ends(&self, token: u32) -> bool {
         self.ends.contains(&token)

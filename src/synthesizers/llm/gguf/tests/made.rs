@@ -6,6 +6,8 @@ use proptest::prelude::*;
 use super::fixture::{ARCHITECTURES, Made, file_of};
 use super::*;
 
+const GUARD: char = '\u{e000}';
+
 #[test]
 fn the_same_call_has_the_same_answer() {
     for architecture in ARCHITECTURES {
@@ -65,6 +67,34 @@ fn reading_in_pieces_is_reading_at_once() {
                 let far = whole.iter().zip(logits(size)).map(|(a, b)| (a - b).abs());
                 let far = far.fold(0.0, f32::max);
                 assert!(far < 1e-3, "{architecture} in pieces of {size}: {far}");
+            }
+        }
+    }
+}
+
+/// Words that are compared behind a text that is read once are as likely as each alone.
+#[test]
+fn branches_are_read_as_if_each_were_alone() {
+    for architecture in ARCHITECTURES {
+        for freely in [false, true] {
+            let model = Made::new(architecture, freely).load();
+            let text: Vec<u32> = (0..20).map(|n| (n * 37) % 258).collect();
+            let words: Vec<String> = ["a", "some words", "x", "something else again"]
+                .map(str::to_owned)
+                .to_vec();
+            let tokens = |text: &str| model.tokenizer.encode(text, GUARD).unwrap();
+            let text_of = model.tokenizer.decode(&text).unwrap();
+            let together = model.log_likelihoods(&text_of, &words).unwrap();
+            for (word, together) in words.iter().zip(together) {
+                let mut before = tokens(&text_of);
+                let mut way = tokens(&format!(" {word}"));
+                way.retain(|token| !model.tokenizer.begins(*token));
+                let mut alone = 0.0;
+                for token in way {
+                    alone += f64::from(logarithms(&model, &before)[token as usize]);
+                    before.push(token);
+                }
+                assert!((alone - together).abs() < 1e-2, "{alone} {together}");
             }
         }
     }

@@ -93,6 +93,19 @@ fn a_real_model_answers() {
     assert_eq!(done.usage.unwrap().input, model.tokens(&question).unwrap());
 }
 
+/// What a model holds likely tells what is meant: no answer is drawn. (135 M parameters tell no season from another.)
+#[test]
+fn a_real_model_knows_what_goes_on() {
+    let Some(path) = smollm2() else { return };
+    let model = LocalModel::load(&path).unwrap();
+    let words = ["oven", "piano", "washing machine"].map(str::to_owned);
+    let likelihoods = model.log_likelihoods("To bake a cake, first heat the", &words);
+    let likelihoods = likelihoods.unwrap();
+    eprintln!("{likelihoods:?}");
+    assert!(likelihoods.iter().all(|l| *l < 0.0));
+    assert!(likelihoods[0] > likelihoods[1] + 2.0 && likelihoods[0] > likelihoods[2] + 2.0);
+}
+
 /// Texts that tokenizers disagree about.
 const AWKWARD: [&str; 40] = [
     "",
