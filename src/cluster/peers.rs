@@ -15,8 +15,9 @@ use crate::stop::Stop;
 /// How often a process says that it lives.
 const BEAT: Duration = Duration::from_millis(500);
 
-/// How long one may say nothing before it is lost. With what ends a run after that, all others end within ten seconds.
-const SILENCE: Duration = Duration::from_secs(6);
+/// How long one may say nothing before it is lost, in beats of one's own: a machine that is too busy to let this process say that it
+/// lives may let others as little. With what ends a run after that, all others end within ten seconds.
+const SILENCE: u32 = 12;
 
 /// How often a process looks what there is to say.
 const LOOK: Duration = Duration::from_millis(50);
@@ -49,6 +50,8 @@ pub struct Had {
     pub complete: bool,
     /// Cuts that it can go on from: behind how many epochs each is.
     pub cuts: Vec<u64>,
+    /// A sum of the catalogs that it reads the log with.
+    pub catalogs: u32,
 }
 
 /// What all processes do behind an epoch.
@@ -69,6 +72,8 @@ pub enum Agreed {
     Cut(u64),
     /// All of it.
     Complete,
+    /// They read the log with other catalogs, so it is none of one run.
+    Apart,
 }
 
 /// The other processes.
@@ -86,8 +91,8 @@ pub struct Peers {
 
 struct State {
     standing: Vec<Standing>,
-    /// When each was heard last.
-    heard: Vec<Instant>,
+    /// How many beats of one's own ago each was heard last.
+    silent: Vec<u32>,
     /// The one that is lost, and why; the first.
     lost: Option<(usize, String)>,
     /// Whether it was said why this process ends.
@@ -119,14 +124,13 @@ impl Peers {
         for socket in sockets.iter().flatten() {
             socket.set_read_timeout(Some(BEAT))?;
         }
-        let now = Instant::now();
         let peers = Arc::new(Peers {
             me,
             hosts: hosts.clone(),
             stop: stop.clone(),
             state: Mutex::new(State {
                 standing: vec![Standing::Here; sockets.len()],
-                heard: vec![now; sockets.len()],
+                silent: vec![0; sockets.len()],
                 lost: None,
                 told: false,
                 interrupted: false,
@@ -166,6 +170,9 @@ impl Peers {
         self.state().had[self.me] = Some(own);
         let state = self.wait(|state| state.had.iter().flatten().count() == state.had.len())?;
         let had: Vec<&Had> = state.had.iter().flatten().collect();
+        if had.iter().any(|one| one.catalogs != had[0].catalogs) {
+            return Some(Agreed::Apart);
+        }
         if had.iter().all(|had| had.complete) {
             return Some(Agreed::Complete);
         }
@@ -251,14 +258,11 @@ impl Peers {
             return;
         };
         line.push(b'\n');
-        let state = self.state();
-        for (socket, standing) in self.sockets.iter().zip(&state.standing) {
-            if let (Some(mut socket), Standing::Here | Standing::Ended) =
-                (socket.as_ref(), standing)
-            {
-                // One that does not take it is lost, which is noticed where it is heard.
-                let _ = socket.write_all(&line);
-            }
+        // One word at a time.
+        let _state = self.state();
+        for mut socket in self.sockets.iter().flatten() {
+            // One that does not take it is lost, which is noticed where it is heard; one that is taken for lost may live.
+            let _ = socket.write_all(&line);
         }
     }
 
@@ -295,16 +299,17 @@ impl Peers {
     }
 
     fn look(&self) {
-        let state = self.state();
+        let mut state = self.state();
+        state.silent.iter_mut().for_each(|beats| *beats += 1);
         let silent = |peer: &usize| {
             self.sockets[*peer].is_some()
                 && state.standing[*peer] == Standing::Here
-                && state.heard[*peer].elapsed() > SILENCE
+                && state.silent[*peer] > SILENCE
         };
         let silent: Vec<usize> = (0..self.sockets.len()).filter(silent).collect();
         drop(state);
         for peer in silent {
-            let seconds = SILENCE.as_secs();
+            let seconds = (BEAT * SILENCE).as_secs();
             let why =
                 format!("it has said nothing for {seconds} s, so it hangs or cannot be reached");
             self.lost(peer, &why);
@@ -323,7 +328,7 @@ impl Peers {
                 Ok(_) => {
                     let word = serde_json::from_slice(&line);
                     line.clear();
-                    self.state().heard[peer] = Instant::now();
+                    self.state().silent[peer] = 0;
                     match word {
                         Ok(word) => self.take(peer, word),
                         Err(error) => self.lost(peer, &format!("it says what is no word: {error}")),

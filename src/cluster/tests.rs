@@ -51,6 +51,11 @@ fn they_agree_on_the_newest_cut_that_all_have() {
     let had = |cuts: &[u64], complete: bool| Had {
         cuts: cuts.to_vec(),
         complete,
+        catalogs: 7,
+    };
+    let other = Had {
+        catalogs: 8,
+        ..had(&[16], false)
     };
     for (all, agreed) in [
         (
@@ -69,6 +74,7 @@ fn they_agree_on_the_newest_cut_that_all_have() {
             [had(&[16], true), had(&[16], true), had(&[], true)],
             Agreed::Complete,
         ),
+        ([had(&[16], false), had(&[16], false), other], Agreed::Apart),
     ] {
         let said = each(3, |process, cluster, _| {
             let cluster = cluster.unwrap();

@@ -153,7 +153,7 @@ impl Keeping {
     /// # Errors
     /// What there is is of another run that is not complete, or cannot be read.
     pub fn before(&self, fresh: bool) -> anyhow::Result<Before> {
-        if let Some(peers) = self.peers() {
+        if let Some(peers) = &self.peers {
             return self.before_all(peers, fresh);
         }
         if self.every != Checkpointing::Off && !fresh {
@@ -195,8 +195,11 @@ impl Keeping {
     /// The same, where other processes share the run: they begin anew, or go on from a cut that all have.
     fn before_all(&self, peers: &Peers, fresh: bool) -> anyhow::Result<Before> {
         let differences = |moment: &Moment| self.differences(moment);
-        let mut own = Had::default();
-        if !fresh {
+        let mut own = Had {
+            catalogs: self.sums.last().copied().unwrap_or(0),
+            ..Had::default()
+        };
+        if self.every != Checkpointing::Off && !fresh {
             let finished = Finished::in_folder(&self.disk, &self.out);
             let same = finished.as_ref().filter(|run| run.of == self.sum());
             let grown = same.map(|run| run.log.has_grown(&self.files));
@@ -210,6 +213,11 @@ impl Keeping {
         let agreed = peers.agree(own);
         let at = match agreed.context("the run ends before it is known what it goes on from")? {
             Agreed::Complete => return Ok(Before::Complete),
+            Agreed::Apart => {
+                let problem = "the processes know other devices and actions, for the log was longer when some of them began; --fresh, given \
+                               to all, begins anew";
+                return Err(UsageError(problem.to_owned()).into());
+            }
             Agreed::Cut(epochs) => epochs,
             Agreed::Nothing => {
                 self.clear()?;

@@ -9,7 +9,7 @@ use hearth_operators::words::Epoch;
 use super::checkpointing::{Keeping, Kept, TOGETHER, identity};
 use super::{Replay, ReplayArgs};
 use crate::cluster::{Cluster, Decision, Hello, Hosts, MeetError, Peers, Share};
-use crate::config::{Synthesizer, UsageError};
+use crate::config::{Checkpointing, Synthesizer, UsageError};
 use crate::sources;
 use crate::stop::Stop;
 use crate::summary::Part;
@@ -144,6 +144,11 @@ pub fn part(args: &ReplayArgs, share: Share) -> anyhow::Result<Part> {
 /// What all processes must agree on, each with a name that a person understands.
 fn traits(args: &ReplayArgs) -> anyhow::Result<Vec<(String, String)>> {
     let mut traits = identity(args)?.traits;
+    let keeps = args.config.checkpoint_every != Checkpointing::Off;
+    traits.push((
+        "--checkpoint-every (off, or not)".to_owned(),
+        keeps.to_string(),
+    ));
     let logs = sources::expand(&args.logs).map_err(|error| UsageError(error.to_string()))?;
     let lengths: Vec<u64> = logs
         .iter()

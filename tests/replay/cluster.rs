@@ -1,7 +1,7 @@
 //! A replay by several processes, on loopback: what they write together, and how they end when one is lost.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Child;
 use std::time::{Duration, Instant};
 
@@ -169,6 +169,15 @@ fn processes_of_different_runs_do_not_begin() {
             ended.stderr
         );
     }
+    let keeps_nothing = [with(0, ""), with(1, "--checkpoint-every off")].map(end);
+    for ended in keeps_nothing {
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("--checkpoint-every"),
+            "{}",
+            ended.stderr
+        );
+    }
     for (options, word) in [
         ("--process 2", "--process 2 is none of the 2"),
         ("--process 0 --epoch-interval 1s", "--epoch-interval"),
@@ -196,6 +205,15 @@ fn number(name: &str, usual: u64) -> u64 {
     number.map_or(usual, |number| number.parse().expect("it is a number"))
 }
 
+/// Waits until all of these are there.
+fn there(files: &[PathBuf]) {
+    let began = Instant::now();
+    while !files.iter().all(|file| file.exists()) {
+        assert!(began.elapsed() < PATIENCE, "the processes do not meet");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
 /// Whichever process is killed or stopped, and whenever: all end, the same commands go on, and leave what an undisturbed run does.
 #[test]
 fn killed_processes_go_on_together() {
@@ -219,17 +237,11 @@ fn killed_processes_go_on_together() {
         loop {
             hosts(dir(), "again-hosts", 2);
             let locks = [0, 1].map(|process| dir().join(format!("again-{process}/.hearth.lock")));
-            locks
-                .iter()
-                .for_each(|lock| drop(std::fs::remove_file(lock)));
+            let _ = locks.each_ref().map(std::fs::remove_file);
             let mut both = [begin(0), begin(1)];
             if kills > 0 {
                 // One that waits for the other to come waits long.
-                let began = Instant::now();
-                while !locks.iter().all(|lock| lock.exists()) {
-                    assert!(began.elapsed() < PATIENCE, "the processes do not meet");
-                    std::thread::sleep(Duration::from_millis(2));
-                }
+                there(&locks);
                 std::thread::sleep(Duration::from_micros(random.below(whole)));
                 let victim = &mut both[random.below(2) as usize];
                 // One that has ended by now takes no signal.
