@@ -18,7 +18,9 @@ use crate::config::{
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
 use crate::import::{self, ImportArgs};
+use crate::launch::{self, LaunchArgs};
 use crate::logging;
+use crate::merge::{self, MergeArgs};
 use crate::model::{self, ModelArgs};
 use crate::pack::{self, PackArgs};
 use crate::replay::{self, ReplayArgs};
@@ -64,6 +66,8 @@ pub struct Cli {
 pub enum Command {
     Replay(Box<ReplayArgs>),
     Run(Box<RunArgs>),
+    Launch(LaunchArgs),
+    Merge(MergeArgs),
     Simulate(SimulateArgs),
     Import(ImportArgs),
     Pack(PackArgs),
@@ -180,6 +184,8 @@ fn dispatch(cli: Cli, matches: &ArgMatches, file: &File, stop: &Stop) -> anyhow:
     match cli.command {
         Command::Replay(arguments) => replay::run(&arguments, stop),
         Command::Run(arguments) => live::run(&arguments, stop),
+        Command::Launch(arguments) => launch::run(&arguments, stop),
+        Command::Merge(arguments) => merge::run(&arguments),
         Command::Simulate(arguments) => simulate::run(&arguments),
         Command::Import(arguments) => import::run(&arguments),
         Command::Bench(arguments) => bench::run(&arguments, stop),

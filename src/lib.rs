@@ -45,6 +45,9 @@ pub mod engine;
 
 pub mod stop;
 
+// Several processes that share a run.
+pub mod cluster;
+
 // What goes in.
 pub mod sources;
 
@@ -104,6 +107,8 @@ pub mod run;
 
 // Around it: looking at an output, making and changing logs, measuring.
 pub mod erase;
+pub mod launch;
+pub mod merge;
 pub mod model;
 pub mod show;
 pub mod state;

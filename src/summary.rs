@@ -3,7 +3,7 @@
 use std::fmt;
 use std::time::Duration;
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::finished::Finished;
 use crate::memory::peak_rss;
@@ -180,6 +180,9 @@ pub struct Summary {
     /// Of which run this is the whole; missing where it is not.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub run: Option<Finished>,
+    /// Of a run by several processes: which part this is; missing where it is the whole.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub part: Option<Part>,
     /// Lines of each output file.
     pub lines: std::collections::BTreeMap<Stream, u64>,
 }
@@ -191,6 +194,17 @@ pub struct Verdicts {
     pub retain: std::collections::BTreeMap<u8, u64>,
     /// Sequences that were dropped.
     pub delete: std::collections::BTreeMap<u8, u64>,
+}
+
+/// Which part of a run an output is.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Of which process, from 0.
+    pub process: usize,
+    /// Of how many.
+    pub processes: usize,
+    /// A sum of all that the outputs follow from: parts of the same run have the same.
+    pub of: String,
 }
 
 /// What became of model versions.
@@ -271,6 +285,7 @@ impl Summary {
             },
             peak_rss_bytes: peak_rss(),
             run: None,
+            part: None,
             lines: counts.lines.clone(),
         }
     }

@@ -203,6 +203,20 @@ impl Checkpoints {
         self.store.leave().map_err(self.at(""))
     }
 
+    /// Behind how many epochs each cut is that is of a run that does not differ, as far as that can be told without what it rests on.
+    ///
+    /// # Errors
+    /// What the system says.
+    pub fn epochs(
+        &self,
+        differences: impl Fn(&Moment) -> Vec<String>,
+    ) -> Result<Vec<u64>, CheckpointError> {
+        let read = |number| self.manifest::<Moment>(number).ok();
+        let moments = self.whole()?.into_iter().filter_map(read);
+        let of_run = moments.filter(|manifest| differences(&manifest.moment).is_empty());
+        Ok(of_run.map(|manifest| manifest.moment.epochs).collect())
+    }
+
     /// The newest cut that is sound and of a run that does not differ, for so many workers.
     ///
     /// # Errors

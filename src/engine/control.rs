@@ -9,11 +9,15 @@ use hearth_operators::dataflow::{Gate, State as Held};
 use hearth_operators::words::Epoch;
 
 use super::{Reached, Resumed};
+use crate::cluster::Share;
 use crate::sources::Position;
 use crate::stop::Stop;
 
 /// How long the workers of a stopped run go on, to bring to an end what was read.
 const PATIENCE: Duration = Duration::from_millis(1000);
+
+/// How often a process looks whether its workers have come so far as the others'.
+const LOOK: Duration = Duration::from_micros(200);
 
 /// What the first worker is to do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,15 +98,26 @@ struct State {
 }
 
 impl Control {
-    /// Of an engine that goes on from there, with so many workers.
-    pub fn new(resumed: Resumed, workers: usize) -> Self {
-        let dealt = Held::deal(resumed.states, workers).into_iter().map(Some);
+    /// Of an engine that goes on from there, with the workers of a process.
+    pub fn new(resumed: Resumed, share: Share) -> Self {
+        let workers = share.workers();
+        let (dealt, gate) = match share.is_whole() {
+            true => (Held::deal(resumed.states, workers), Gate::default()),
+            false => {
+                let first = share.first_worker();
+                let own = first..first + workers;
+                let dealt = Held::deal_among(resumed.states, own, share.peers());
+                (dealt, Gate::among(workers))
+            }
+        };
+        let dealt = dealt.into_iter().map(Some);
         let control = Control {
             threads: vec![OnceLock::new(); workers.max(1)],
             dealt: Mutex::new(dealt.collect()),
             before: resumed.epochs,
             closed: resumed.closed,
             position: resumed.position,
+            gate,
             ..Control::default()
         };
         control.state().reached = control.begin();
@@ -151,6 +166,31 @@ impl Control {
         cut.seen = 0;
         drop(cut);
         self.order(Order::Cut);
+    }
+
+    /// Among other processes: waits until this one's workers have come to the gate, meets the others, and lets them through.
+    /// Whether all met, and went through.
+    pub fn all_through(&self, meets: impl FnOnce() -> bool, stop: &Stop) -> bool {
+        let goes_on = || !self.is_left() && !self.is_over() && !stop.is_stopped();
+        while !self.gate.is_full() && goes_on() {
+            std::thread::sleep(LOOK);
+        }
+        if goes_on() && meets() {
+            self.gate.admit();
+            while !self.is_all_seen() && goes_on() {
+                std::thread::sleep(LOOK);
+            }
+        }
+        let through = self.is_all_seen();
+        if !through {
+            self.gate.give_up();
+            self.leave();
+        }
+        through
+    }
+
+    fn is_all_seen(&self) -> bool {
+        self.cut().seen == self.threads.len()
     }
 
     /// Waits until all workers have shown what they hold; false if one will not, for it has failed or everything is out.

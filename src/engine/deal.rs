@@ -2,6 +2,7 @@
 
 use hearth_operators::words::{Behavior, Shift};
 
+use crate::cluster::Share;
 use crate::sources::{Batch, Position, Rejected, Told};
 
 /// Behaviours of a message: enough that a message costs nothing, few enough that its memory serves again without a word to the
@@ -14,8 +15,10 @@ pub type Part = Vec<Vec<Behavior>>;
 /// An epoch that is about to be fed.
 #[derive(Debug, Default)]
 pub struct Dealt {
-    /// How many of its lines are events.
+    /// How many of its lines are events of this process's homes.
     pub events: usize,
+    /// Lines that other processes answer for.
+    pub elsewhere: usize,
     /// Lines that are none.
     pub rejected: Vec<Rejected>,
     /// Declared shifts.
@@ -32,27 +35,35 @@ pub struct Dealt {
     pub torn: bool,
     /// By worker.
     pub(super) parts: Vec<Part>,
+    /// Whose they are; `None`: nobody else is there.
+    share: Option<Share>,
 }
 
 impl Dealt {
-    /// Nothing yet, for so many workers.
-    pub(super) fn new(workers: usize) -> Self {
+    /// Nothing yet, for the workers of a process.
+    pub(super) fn new(share: Share) -> Self {
         let mut parts = Vec::new();
-        parts.resize_with(workers.max(1), Part::new);
+        parts.resize_with(share.workers(), Part::new);
         Dealt {
             parts,
+            share: Some(share).filter(|share| !share.is_whole()),
             ..Dealt::default()
         }
     }
 
-    /// Its lines: each is an event, rejected, or what people say.
+    /// Its lines that this process answers for: each is an event, rejected, or what people say.
     pub fn lines(&self) -> usize {
         self.events + self.rejected.len() + self.told.lines
     }
 
+    /// All its lines, of whatever home: in a cluster an epoch is the same lines on every process.
+    pub(super) fn read(&self) -> usize {
+        self.lines() + self.elsewhere
+    }
+
     /// Whether nothing was read.
     pub(super) fn is_empty(&self) -> bool {
-        self.lines() == 0
+        self.read() == 0
             && self.shifts.is_empty()
             && self.rejected_contexts.is_empty()
             && self.told.is_empty()
@@ -60,33 +71,57 @@ impl Dealt {
 
     /// Takes the erasures out, where there is something before them, into an epoch of their own.
     pub(super) fn split_erasures(&mut self) -> Option<Dealt> {
-        let before = self.events + self.rejected.len() > 0;
+        let before = self.read() > self.told.lines;
         self.torn = before && self.told.erases();
         self.torn.then(|| Dealt {
             told: self.told.split_erasures(),
             position: self.position,
-            ..Dealt::new(self.parts.len())
+            share: self.share,
+            parts: self.parts.iter().map(|_| Part::new()).collect(),
+            ..Dealt::default()
         })
+    }
+
+    /// In a cluster what is told to all workers is told by the first process.
+    pub(super) fn leave_to_first(&mut self) {
+        if self.share.is_none_or(Share::is_first) {
+            return;
+        }
+        self.elsewhere += self.told.lines;
+        self.rejected_contexts.clear();
+        self.shifts.clear();
+        self.told = Told::default();
     }
 
     /// Takes in what was read, and leaves `batch` empty.
     pub(super) fn take(&mut self, batch: &mut Batch) {
-        self.events += batch.behaviors.len();
+        self.elsewhere += std::mem::take(&mut batch.elsewhere);
         self.rejected.append(&mut batch.rejected);
         self.shifts.append(&mut batch.shifts);
         self.rejected_contexts.append(&mut batch.rejected_contexts);
         self.told.append(&mut batch.told);
         self.position = batch.position;
+        let workers = self.parts.len();
         if let [only] = &mut self.parts[..]
+            && self.share.is_none()
             && batch.behaviors.len() == MESSAGE
         {
+            self.events += MESSAGE;
             let room = Vec::with_capacity(MESSAGE);
             only.push(std::mem::replace(&mut batch.behaviors, room));
             return;
         }
-        let workers = self.parts.len();
         for behavior in batch.behaviors.drain(..) {
-            let part = &mut self.parts[behavior.home.worker(workers)];
+            let place = match self.share {
+                None => Some(behavior.home.worker(workers)),
+                Some(share) => share.place(behavior.home),
+            };
+            let Some(place) = place else {
+                self.elsewhere += 1;
+                continue;
+            };
+            self.events += 1;
+            let part = &mut self.parts[place];
             match part.last_mut() {
                 Some(message) if message.len() < MESSAGE => message.push(behavior),
                 _ => {
@@ -127,7 +162,7 @@ mod tests {
             let all: Vec<_> = (1..=LINES)
                 .map(|line| behavior((line * line % 11) as u32, line))
                 .collect();
-            let (mut dealt, mut batch) = (Dealt::new(workers), Batch::default());
+            let (mut dealt, mut batch) = (Dealt::new(Share::whole(workers)), Batch::default());
             for some in all.chunks(read) {
                 batch.behaviors.extend_from_slice(some);
                 dealt.take(&mut batch);

@@ -14,6 +14,7 @@ use timely::worker::Worker;
 use super::control::{Control, Order};
 use super::deal::{Dealt, Part};
 use super::{Probes, Reached, Setup};
+use crate::cluster::Share;
 
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
 const AHEAD: Epoch = 8;
@@ -33,6 +34,8 @@ pub const SHARE: u32 = 5;
 /// What each worker runs.
 pub struct Driver {
     pub setup: Setup,
+    /// Which homes this process has.
+    pub share: Share,
     /// By worker, until it takes it.
     pub places: Mutex<Vec<Option<Place>>>,
     pub control: Arc<Control>,
@@ -65,25 +68,31 @@ impl Place {
 }
 
 impl Driver {
+    /// Which of this process's workers it is.
+    fn place(&self, worker: &Worker) -> usize {
+        self.share.local(worker.index())
+    }
+
     /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped; after
     /// a cut, again.
     pub fn drive(&self, worker: &mut Worker) {
         let _over = Over {
             control: &self.control,
-            first: worker.index() == 0,
+            first: self.place(worker) == 0,
         };
-        self.control.attend(worker.index());
+        let index = self.place(worker);
+        self.control.attend(index);
         let mut places = self.places.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut place = places.get_mut(worker.index()).and_then(Option::take);
+        let mut place = places.get_mut(index).and_then(Option::take);
         drop(places);
-        let mut state = self.control.dealt(worker.index());
+        let mut state = self.control.dealt(index);
         let mut reached = self.control.begin();
         while let Some(now) = place.take() {
             let (held, kept) = self.run(worker, state, now, reached);
             let Some(mut held) = held else { return };
             // Before any of them goes on, for then it is further.
             reached = self.control.reached();
-            if kept.is_none() || !self.control.show(worker.index(), &mut held) {
+            if kept.is_none() || !self.control.show(index, &mut held) {
                 self.control.keep(held);
                 return;
             }
@@ -111,7 +120,7 @@ impl Driver {
             let (inputs, streams) = build(scope, dataflow, services, &holds);
             (inputs, outlet.connect(streams))
         });
-        if worker.index() == 0 {
+        if self.place(worker) == 0 {
             self.control.goes_on();
         }
         let began_closed = matches!(place, Place::Closed);
@@ -125,8 +134,14 @@ impl Driver {
         self.run_out(&mut turns, &probes, began_closed);
         let complete = probes.complete();
         let mut held = None;
-        if self.control.is_suspended() {
+        // Processes are suspended together, for a cut, or not at all.
+        let together = self.share.is_whole() || self.control.is_cut();
+        if self.control.is_suspended() && together {
             held = Some(suspend(worker, kept, &holds, &self.control.gate));
+            if self.control.gate.is_given_up() {
+                worker.drop_dataflow(index);
+                held = None;
+            }
         } else if complete.is_some() {
             // Nobody will answer what is still open.
             worker.drop_dataflow(index);
@@ -182,7 +197,7 @@ impl Driver {
     /// worker says which of these it is, for all must agree.
     fn run_out(&self, turns: &mut Turns<'_>, Probes { ingested, done }: &Probes, closed: bool) {
         let (control, stop) = (&self.control, &self.setup.stop);
-        let first = turns.worker.index() == 0;
+        let first = self.place(turns.worker) == 0;
         let goes_on = || !control.is_suspended() && !control.is_left();
         while !ingested.done() && goes_on() && control.patient(stop) {
             turns.turn();
@@ -318,7 +333,10 @@ impl Lead<'_, '_> {
             }
             return Some((self.feed.inputs, Place::First(self.decoded, self.others)));
         }
-        self.feed.inputs.notices.send(Notice::LogEnd);
+        // One process tells all.
+        if self.feed.driver.share.is_first() {
+            self.feed.inputs.notices.send(Notice::LogEnd);
+        }
         self.reached.closed = true;
         let Lead {
             feed,
@@ -384,7 +402,10 @@ impl Lead<'_, '_> {
     /// was fed is.
     fn brings_to_an_end(&self) -> bool {
         let Driver { setup, control, .. } = self.feed.driver;
-        setup.stop.is_interrupted() && control.patient(&setup.stop)
+        // Processes are not interrupted at the same line.
+        self.feed.driver.share.is_whole()
+            && setup.stop.is_interrupted()
+            && control.patient(&setup.stop)
     }
 
     /// Gives the others their parts of epochs that have come, of those before `most`.

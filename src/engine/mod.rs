@@ -25,7 +25,10 @@ use crossbeam_channel::bounded;
 use hearth_operators::dataflow::{Services, Settings, State};
 use hearth_operators::words::Epoch;
 use timely::communication::WorkerGuards;
+use timely::execute::execute_from;
+use timely::worker::Worker;
 
+use crate::cluster::{Links, Share, Wires};
 use crate::sources::{Position, Source, SourceError};
 use crate::stop::Stop;
 use control::{Control, Order};
@@ -121,6 +124,13 @@ pub struct Reached {
     pub closed: bool,
 }
 
+impl Reached {
+    /// Whether so many epochs are out, or all that there are.
+    pub fn is_at(&self, goal: Epoch) -> bool {
+        self.out == self.epochs && (self.epochs >= goal || self.ended)
+    }
+}
+
 /// What an engine has done when it is no more.
 pub struct Outcome {
     /// How far it came.
@@ -151,24 +161,40 @@ pub struct Engine {
     stop: Stop,
     reader: Option<JoinHandle<Result<(), SourceError>>>,
     workers: Option<WorkerGuards<()>>,
+    /// Of a cluster: what goes to other processes, and comes from them.
+    wires: Option<Wires>,
 }
 
 /// Starts the threads and builds the dataflow.
 ///
 /// # Errors
 /// The system gives no more threads.
-pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, StartError> {
+pub fn start(setup: Setup, source: impl Source + 'static) -> Result<Engine, StartError> {
+    start_among(setup, source, None)
+}
+
+/// The same as a part of a cluster, if there are links to other processes: each of them reads the same source, and feeds what is of
+/// its own homes.
+///
+/// # Errors
+/// The system gives no more threads.
+pub fn start_among(
+    mut setup: Setup,
+    source: impl Source + 'static,
+    links: Option<Links>,
+) -> Result<Engine, StartError> {
     let closed = setup.resumed.closed;
-    let control = Arc::new(Control::new(
-        std::mem::take(&mut setup.resumed),
-        setup.workers,
-    ));
+    let share = match &links {
+        Some(links) => links.share(),
+        None => Share::whole(setup.workers),
+    };
+    let control = Arc::new(Control::new(std::mem::take(&mut setup.resumed), share));
     let stop = setup.stop.clone();
     let (give, decoded) = bounded::<Dealt>(DECODED);
     let reader = Reader {
         source,
         epochs: setup.epochs,
-        workers: setup.workers,
+        share,
         stop: stop.clone(),
         control: control.clone(),
         watch: setup.watch.clone(),
@@ -178,20 +204,35 @@ pub fn start(mut setup: Setup, source: impl Source + 'static) -> Result<Engine, 
         .name("reader".into())
         .spawn(move || reader.run())
         .map_err(|error| StartError(error.to_string()))?;
-    let workers = timely::Config::process(setup.workers);
+    let timely::Config {
+        communication,
+        worker,
+    } = timely::Config::process(setup.workers);
+    let (builders, wires) = match links {
+        None => {
+            let (builders, _) = communication.try_build().map_err(StartError)?;
+            (builders, None)
+        }
+        Some(links) => {
+            let (builders, wires) = links.build().map_err(|e| StartError(e.to_string()))?;
+            (builders, Some(wires))
+        }
+    };
     let driver = Driver {
         places: Place::all(decoded, setup.workers, closed),
         setup,
+        share,
         control: control.clone(),
         began: Instant::now(),
     };
-    let workers =
-        timely::execute(workers, move |worker| driver.drive(worker)).map_err(StartError)?;
+    let drive = move |worker: &mut Worker| driver.drive(worker);
+    let workers = execute_from(builders, Box::new(()), worker, drive).map_err(StartError)?;
     Ok(Engine {
         control,
         stop,
         reader: Some(reader),
         workers: Some(workers),
+        wires,
     })
 }
 
@@ -205,10 +246,13 @@ impl Engine {
 
     /// The same, until so many epochs are fed, counted from the start of the log.
     pub fn reach(&mut self, goal: Epoch) -> Reached {
+        self.reach_within(goal, Duration::MAX)
+    }
+
+    /// The same, but comes back after so long at the latest; it goes on feeding then.
+    pub fn reach_within(&mut self, goal: Epoch, time: Duration) -> Reached {
         self.feed(goal);
-        self.control.wait(Duration::MAX, |reached| {
-            reached.out == reached.epochs && (reached.epochs >= goal || reached.ended)
-        })
+        self.control.wait(time, |reached| reached.is_at(goal))
     }
 
     /// Has epochs be fed until there are so many of them, counted from the start of the log.
@@ -239,6 +283,18 @@ impl Engine {
     ) -> Option<Reached> {
         self.control.begin_cut(Arc::new(see));
         self.control.all_seen().then(|| self.control.reached())
+    }
+
+    /// The same where other processes share the run, which all take a cut behind the same epoch: `meets` waits until the workers of all
+    /// have done with what is before it, and says whether they have.
+    pub fn cut_among(
+        &mut self,
+        see: impl Fn(usize, &mut State) + Send + Sync + 'static,
+        meets: impl FnOnce() -> bool,
+    ) -> Option<Reached> {
+        self.control.begin_cut(Arc::new(see));
+        let through = self.control.all_through(meets, &self.stop);
+        through.then(|| self.control.reached())
     }
 
     /// Goes on after a cut: the dataflow is built again, with what it held. What `see` has left to be written of homes
@@ -282,6 +338,9 @@ impl Engine {
             if let Err(panic) = worker {
                 self.stop.fail(format!("a worker panicked: {panic}"));
             }
+        }
+        if let Some(wires) = self.wires.take() {
+            wires.close(|| self.stop.is_stopped());
         }
         // Nobody takes batches any more, so the reader ends; one that is stuck in its source is left to itself.
         self.control.leave();

@@ -8,6 +8,7 @@ use crossbeam_channel::Sender;
 use super::control::Control;
 use super::deal::{Dealt, MESSAGE};
 use super::{Epochs, Watch};
+use crate::cluster::Share;
 use crate::sources::{Batch, Flow, Source, SourceError};
 use crate::stop::Stop;
 
@@ -20,8 +21,8 @@ const HELD_BACK: Duration = Duration::from_millis(20);
 pub struct Reader<S> {
     pub source: S,
     pub epochs: Epochs,
-    /// Workers that the epochs are dealt to.
-    pub workers: usize,
+    /// The homes whose events are dealt to the workers.
+    pub share: Share,
     pub stop: Stop,
     pub control: Arc<Control>,
     pub watch: Arc<dyn Watch>,
@@ -39,7 +40,7 @@ impl<S: Source> Reader<S> {
                 std::thread::sleep(HELD_BACK);
                 continue;
             }
-            let mut epoch = Dealt::new(self.workers);
+            let mut epoch = Dealt::new(self.share);
             match self.fill(&mut epoch, &mut batch) {
                 Ok(next) => flow = next,
                 // What lies behind it is read; the first error is told.
@@ -47,8 +48,12 @@ impl<S: Source> Reader<S> {
             }
             let mut erasures = epoch.split_erasures();
             erasures.as_mut().unwrap_or(&mut epoch).last = flow == Flow::Ended;
-            for epoch in std::iter::once(epoch).chain(erasures) {
-                if !epoch.is_empty() && self.give.send(epoch).is_err() {
+            for mut epoch in std::iter::once(epoch).chain(erasures) {
+                if epoch.is_empty() {
+                    continue;
+                }
+                epoch.leave_to_first();
+                if self.give.send(epoch).is_err() {
                     flow = Flow::Ended;
                 }
             }
@@ -71,16 +76,16 @@ impl<S: Source> Reader<S> {
         loop {
             let now = Instant::now();
             let deadline = closes.map_or(now + look, |closes| closes.min(now + look));
-            let left = lines.saturating_sub(epoch.lines());
+            let left = lines.saturating_sub(epoch.read());
             let flow = self.source.read(left.min(MESSAGE), deadline, batch);
             epoch.take(batch);
             let flow = flow?;
-            let full = epoch.lines() >= lines || epoch.told.erases();
+            let full = epoch.read() >= lines || epoch.told.erases();
             if flow == Flow::Ended || full || !self.goes_on() {
                 return Ok(flow);
             }
             if let Some(interval) = interval
-                && epoch.lines() > 0
+                && epoch.read() > 0
                 // Its first line has come since `now`.
                 && *closes.get_or_insert(now + interval) <= Instant::now()
             {

@@ -1,5 +1,7 @@
 //! The models of a run's homes in one file of its output folder, `models/homes.kept`: what is needed to use a home's model later.
 
+mod merge;
+
 use std::fs::File;
 use std::io::{self, BufWriter};
 use std::path::{Path, PathBuf};
@@ -17,6 +19,7 @@ use crate::disk::{self, Disk, Open};
 use crate::fleet::Fleet;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
+pub use merge::merge;
 
 /// Where it lies in an output folder.
 pub fn path(dir: &Path) -> PathBuf {

@@ -88,7 +88,11 @@ pub(crate) fn each_line(
     Ok(())
 }
 
-fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
+/// The lines of a JSON Lines file, plain or `.zst`.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
     let file = BufReader::with_capacity(1 << 18, File::open(path)?);
     if path.extension().is_none_or(|it| it != "zst") {
         return Ok(Box::new(file));

@@ -6,6 +6,7 @@ use std::path::Path;
 use hearth_operators::words::{HomeId, Shift};
 use serde::Deserialize;
 
+use crate::cluster::Share;
 use crate::outputs::{Counts, Stream, grouped};
 use crate::summary::Summary;
 
@@ -18,10 +19,11 @@ pub struct Declared {
 }
 
 impl Declared {
-    /// These shifts.
-    pub fn of(shifts: &[Shift]) -> Self {
+    /// These shifts, as far as they are of this process's homes.
+    pub fn of(shifts: &[Shift], share: Share) -> Self {
+        let homes = shifts.iter().filter_map(|shift| shift.home);
         Declared {
-            homes: shifts.iter().filter_map(|shift| shift.home).collect(),
+            homes: homes.filter(|home| share.place(*home).is_some()).collect(),
             shifts: shifts.len(),
         }
     }

@@ -75,6 +75,10 @@ pub struct ReplayArgs {
     #[arg(long)]
     pub explain: bool,
 
+    /// Other processes that share the run.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
+
     /// Configuration file; none: hearth.toml of the current folder, where there is one
     #[arg(
         long = "config",
@@ -87,6 +91,19 @@ pub struct ReplayArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+}
+
+/// Which process of a cluster a run is.
+#[derive(Args, Clone, Debug, Default)]
+pub struct ClusterArgs {
+    /// Share the run with other processes, here or on other machines: a file with a line host:port for each of them. Each is
+    /// given the same command but for --process and --out; hearth merge makes their outputs one
+    #[arg(long, value_name = "FILE", requires = "process")]
+    pub hosts: Option<PathBuf>,
+
+    /// Which line of --hosts this process is, from 0
+    #[arg(long, value_name = "NUMBER", requires = "hosts")]
+    pub process: Option<usize>,
 }
 
 impl ReplayArgs {

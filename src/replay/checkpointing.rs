@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::Context;
+use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
 
 use super::input::{Again, Input};
@@ -13,6 +14,7 @@ use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Cut, Found, Identity, Moment, Place};
+use crate::cluster::{Agreed, Cluster, Had, Peers};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::{self, Resumed};
@@ -32,6 +34,8 @@ pub struct Keeping {
     every: Checkpointing,
     workers: usize,
     each: Option<Epoch>,
+    /// The other processes, where there are some.
+    peers: Option<Arc<Peers>>,
     disk: Disk,
     out: PathBuf,
     /// The log as it is when the run begins, if it can be read again.
@@ -91,6 +95,7 @@ impl Keeping {
             every,
             workers: args.config.workers.get(),
             each: None,
+            peers: None,
             disk: folder.disk().clone(),
             out: folder.path().to_owned(),
             log,
@@ -103,13 +108,33 @@ impl Keeping {
         })
     }
 
+    /// Has them be taken together with other processes: of each cut each has its own part.
+    pub fn with_others(mut self, cluster: Option<&Cluster>) -> Self {
+        if let Some(cluster) = cluster.filter(|cluster| !cluster.share().is_whole()) {
+            let share = cluster.share();
+            let (process, all, workers) = (share.process(), share.processes(), share.workers());
+            let of = format!("{process} of {all} with {workers} workers");
+            let name = "the process (which of how many, with how many workers)";
+            self.identity.traits.push((name.to_owned(), of));
+            self.peers = Some(cluster.peers().clone());
+        }
+        self
+    }
+
+    /// The other processes, where cuts are taken together with them.
+    pub(super) fn peers(&self) -> Option<&Arc<Peers>> {
+        self.peers
+            .as_ref()
+            .filter(|_| self.every != Checkpointing::Off)
+    }
+
     /// Has them be taken after so many epochs, where that is said.
     pub fn with_each(self, each: Option<Epoch>) -> Self {
         Keeping { each, ..self }
     }
 
     /// The time between two checkpoints, when the last one took so long; `None`: there are none.
-    fn wait(&self, took: Duration) -> Option<Duration> {
+    pub(super) fn wait(&self, took: Duration) -> Option<Duration> {
         match self.each {
             // Behind the log's end.
             Some(_) => Some(took),
@@ -119,7 +144,8 @@ impl Keeping {
 
     /// How many epochs are fed before the next one is due, whatever the clock says.
     fn goal(&self, epochs: Epoch) -> Option<Epoch> {
-        self.each.map(|each| epochs + each)
+        let each = self.each.or(self.peers().map(|_| TOGETHER));
+        each.map(|each| epochs + each)
     }
 
     /// What there is of the run already. Where that is nothing, what an earlier one kept is gone.
@@ -127,6 +153,9 @@ impl Keeping {
     /// # Errors
     /// What there is is of another run that is not complete, or cannot be read.
     pub fn before(&self, fresh: bool) -> anyhow::Result<Before> {
+        if let Some(peers) = &self.peers {
+            return self.before_all(peers, fresh);
+        }
         if self.every != Checkpointing::Off && !fresh {
             let finished = Finished::in_folder(&self.disk, &self.out);
             let same = finished.as_ref().filter(|run| run.of == self.sum());
@@ -161,6 +190,50 @@ impl Keeping {
         }
         self.clear()?;
         Ok(Before::Nothing)
+    }
+
+    /// The same, where other processes share the run: they begin anew, or go on from a cut that all have.
+    fn before_all(&self, peers: &Peers, fresh: bool) -> anyhow::Result<Before> {
+        let differences = |moment: &Moment| self.differences(moment);
+        let mut own = Had {
+            catalogs: self.sums.last().copied().unwrap_or(0),
+            ..Had::default()
+        };
+        if self.every != Checkpointing::Off && !fresh {
+            let finished = Finished::in_folder(&self.disk, &self.out);
+            let same = finished.as_ref().filter(|run| run.of == self.sum());
+            let grown = same.map(|run| run.log.has_grown(&self.files));
+            own.complete = grown == Some(Ok(false));
+            own.cuts = self.checkpoints.epochs(differences)?;
+            if finished.is_none() && own.cuts.is_empty() && self.checkpoints.exist()? {
+                let another = self.checkpoints.newest(differences, self.workers);
+                another.map_err(|error| refused(&error))?;
+            }
+        }
+        let agreed = peers.agree(own);
+        let at = match agreed.context("the run ends before it is known what it goes on from")? {
+            Agreed::Complete => return Ok(Before::Complete),
+            Agreed::Apart => {
+                let problem = "the processes know other devices and actions, for the log was longer when some of them began; --fresh, given \
+                               to all, begins anew";
+                return Err(UsageError(problem.to_owned()).into());
+            }
+            Agreed::Cut(epochs) => epochs,
+            Agreed::Nothing => {
+                self.clear()?;
+                return Ok(Before::Nothing);
+            }
+        };
+        let another = |moment: &Moment| {
+            let newer = (moment.epochs != at).then(|| "when it was taken".to_owned());
+            differences(moment).into_iter().chain(newer).collect()
+        };
+        let found = self.checkpoints.newest(another, self.workers);
+        let Some(found) = found.map_err(|error| refused(&error))? else {
+            anyhow::bail!("the checkpoint behind epoch {at} is gone; --fresh begins anew");
+        };
+        self.restore(&found.moment)?;
+        Ok(Before::Found(Box::new(found)))
     }
 
     /// In what a cut is of another run.
@@ -262,6 +335,9 @@ fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
+/// Epochs between two that processes may take a cut behind: they wait for each other there.
+pub(super) const TOGETHER: Epoch = 16;
+
 /// How often a run looks whether it was interrupted.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -272,6 +348,9 @@ impl Replay<'_> {
     /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
     /// and when it is interrupted or has not the memory to go on.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
+        if let Some(peers) = keeping.peers() {
+            return self.feed_among(keeping, peers);
+        }
         let every = keeping.wait(Duration::ZERO);
         // What is kept is of a run that goes on, not of one that drops its jobs.
         let _keeps = every.is_some().then(|| self.stop.keep());
@@ -341,12 +420,17 @@ impl Replay<'_> {
 
     /// Takes a checkpoint. The dataflow stands still until it is known what belongs to it, and goes on while that is written, home by
     /// home, and brought to where it stays, unless it `ends` the run.
-    fn keep(&mut self, keeping: &Keeping, ends: bool) -> anyhow::Result<Kept> {
+    pub(super) fn keep(&mut self, keeping: &Keeping, ends: bool) -> anyhow::Result<Kept> {
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
-        let reached = self
-            .engine
-            .cut(move |worker, state| parts.keep(worker, state));
+        let see = move |worker: usize, state: &mut State| parts.keep(worker, state);
+        let reached = match keeping.peers() {
+            None => self.engine.cut(see),
+            Some(peers) => {
+                let epochs = self.engine.reached().epochs;
+                self.engine.cut_among(see, || peers.meet(epochs))
+            }
+        };
         let Some(reached) = reached else {
             return Ok(Kept::Over);
         };
@@ -428,7 +512,7 @@ impl Replay<'_> {
 }
 
 /// What became of a checkpoint.
-enum Kept {
+pub(super) enum Kept {
     /// It is there, and took so long.
     Whole(Duration),
     /// It would have been none that a run can go on from.
@@ -533,7 +617,7 @@ fn shown(live: Option<&Live>) -> Shown {
 }
 
 /// What outputs follow from, but for the log and what is in it. Workers and threads are not in it, nor is how quickly the run goes.
-fn identity(args: &ReplayArgs) -> anyhow::Result<Identity> {
+pub(super) fn identity(args: &ReplayArgs) -> anyhow::Result<Identity> {
     // What an older version wrote in this form is read for ever.
     let mut traits = vec![("version".to_owned(), crate::codec::VERSION.to_string())];
     let quoted = args.dry_run || args.explain;

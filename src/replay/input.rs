@@ -7,6 +7,7 @@ use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
 use super::tending::Live;
 use crate::checkpoint::{Checkpoints, Place};
+use crate::cluster::Share;
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::first_pass;
@@ -41,6 +42,8 @@ pub struct Again {
     /// Of a log that is appended to.
     growing: Option<Growing>,
     learnt: Option<Learnt>,
+    /// Of a log that several processes read: which homes are this one's.
+    share: Option<Share>,
     /// Keeps spooled standard input until the end.
     _spooled: Vec<tempfile::TempPath>,
 }
@@ -59,10 +62,14 @@ impl Again {
     /// Opens it.
     fn open(&self) -> Result<EventLog, SourceError> {
         let options = self.options.clone();
-        match (&self.growing, &self.logs[..]) {
+        let log = match (&self.growing, &self.logs[..]) {
             (Some(growing), [log]) => EventLog::grows(log, growing, options, self.learnt.clone()),
             _ => EventLog::open(&self.logs, options),
-        }
+        }?;
+        Ok(match self.share {
+            Some(share) => log.shared(share),
+            None => log,
+        })
     }
 
     /// A log as a source, with contexts.
@@ -129,6 +136,7 @@ impl Input {
             options: options.clone(),
             learnt: growing.as_ref().and(fleet.learnt.clone()),
             growing,
+            share: None,
             _spooled: spooled,
         };
         let log = again.open().map_err(|error| refused(&error))?;
@@ -163,6 +171,17 @@ impl Input {
             synthesizer,
             prompts,
         })
+    }
+
+    /// The same, read for the homes of one process among several.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        let again = Again {
+            share: Some(share),
+            ..self.again
+        };
+        let log = self.log.shared(share);
+        Input { log, again, ..self }
     }
 
     /// Whether the log can be read again, as going on after a pause takes.

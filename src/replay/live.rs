@@ -38,7 +38,7 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
         Before::Complete | Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
-    let mut replay = Replay::begin(args, input, (folder, &ground), &stop, found)?;
+    let mut replay = Replay::begin(args, input, (folder, &ground), (&stop, None), found)?;
     keeping.begin(first_pass.as_ref())?;
     replay.feed(&keeping);
     let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);

@@ -12,6 +12,7 @@ mod pause;
 mod progress;
 mod synthesis;
 mod tending;
+mod together;
 mod watch;
 
 use std::io::{self, Write};
@@ -26,6 +27,7 @@ use hearth_operators::kept::Kept;
 use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
+use crate::cluster::{Cluster, Share};
 use crate::config::{Checkpointing, Config};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
@@ -169,26 +171,56 @@ fn through(
     stop: &Stop,
     ground: &Ground<'_>,
 ) -> anyhow::Result<Option<Ended>> {
+    let _heeded = stop.heed();
+    let args = &together::of_process(args);
+    if !pauses.is_empty() && args.cluster.hosts.is_some() {
+        anyhow::bail!("a run that pauses has one process");
+    }
+    let Some(mut cluster) = together::meet(args, stop)? else {
+        return alone(args, pauses, stop, ground, None);
+    };
+    let ended = alone(args, pauses, stop, ground, Some(&mut cluster));
+    if let Err(error) = &ended
+        && !stop.is_stopped()
+    {
+        // The others are told why.
+        stop.fail(format!("{error:#}"));
+    }
+    ended
+}
+
+/// The same by this process, whoever else is there.
+fn alone(
+    args: &ReplayArgs,
+    pauses: &[Pause],
+    stop: &Stop,
+    ground: &Ground<'_>,
+    cluster: Option<&mut Cluster>,
+) -> anyhow::Result<Option<Ended>> {
     let began = Instant::now();
     let mut input = Input::open(args, &ground.disk, None)?;
+    if let Some(cluster) = &cluster {
+        input = input.shared(cluster.share());
+    }
     if !pauses.is_empty() {
         input.again_or_refuse()?;
     }
     if let Some(synthesizer) = ground.synthesizer {
         input.synthesizer = Chosen::Embedded(synthesizer(&input.fleet.catalogs));
     }
-    let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder, None)?.with_each(ground.each);
+    let keeping = Keeping::new(args, &input, &folder, None)?
+        .with_each(ground.each)
+        .with_others(cluster.as_deref());
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
         Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
-    let mut replay = Replay::begin(args, input, (&folder, ground), stop, found)?;
+    let mut replay = Replay::begin(args, input, (&folder, ground), (stop, cluster), found)?;
     keeping.begin(first_pass.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
@@ -221,6 +253,8 @@ fn through(
 struct Replay<'a> {
     disk: Disk,
     args: &'a ReplayArgs,
+    /// Which homes this process has.
+    share: Share,
     stop: &'a Stop,
     began: Instant,
     engine: Engine,
@@ -272,7 +306,7 @@ impl<'a> Replay<'a> {
         args: &'a ReplayArgs,
         input: Input,
         (folder, ground): (&Folder, &Ground<'a>),
-        stop: &'a Stop,
+        (stop, cluster): (&'a Stop, Option<&mut Cluster>),
         found: Option<(Found, Instant)>,
     ) -> anyhow::Result<Self> {
         let config = &args.config;
@@ -290,7 +324,12 @@ impl<'a> Replay<'a> {
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         notes.measured(&fleet.measured);
-        let declared = Declared::of(&contexts.shifts);
+        let share = match &cluster {
+            Some(cluster) => cluster.share(),
+            None => Share::whole(config.workers.get()),
+        };
+        let links = cluster.and_then(Cluster::links);
+        let declared = Declared::of(&contexts.shifts, share);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -324,7 +363,7 @@ impl<'a> Replay<'a> {
             services: (ground.services)(services(
                 &pool, &workload, catalogs, &notes, training, answers,
             )),
-            rows,
+            rows: rows.closed_by(share.first_worker()),
             epochs: epochs(config, &source),
             stop: stop.clone(),
             fed: fed.clone(),
@@ -332,9 +371,10 @@ impl<'a> Replay<'a> {
         Ok(Replay {
             disk: folder.disk().clone(),
             args,
+            share,
             stop,
             began,
-            engine: start.engine(config.workers, resumed, source)?,
+            engine: start.engine(config.workers, resumed, source, links)?,
             terms: kept::Terms::of(&start.dataflow),
             start,
             past,
@@ -377,7 +417,7 @@ impl<'a> Replay<'a> {
         if !self.past.ended {
             source = source.with_told(self.told.clone());
         }
-        self.engine = self.start.engine(pause.workers, resumed, source)?;
+        self.engine = self.start.engine(pause.workers, resumed, source, None)?;
         Ok(self)
     }
 
@@ -441,6 +481,10 @@ impl<'a> Replay<'a> {
         self.notes
             .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
+        summary.part = Some(self.share)
+            .filter(|share| !share.is_whole())
+            .map(|share| together::part(self.args, share))
+            .transpose()?;
         summary.notes = self.notes.all();
         summary.notes.extend(self.fed.waited());
         Ok(Ended {
@@ -551,6 +595,10 @@ impl Ended {
                 "rejected lines: {refused} (--strict); {} tells which and why",
                 told.display()
             );
+        }
+        if self.summary.part.is_some() {
+            // What a process did alone says little of all.
+            return Ok(());
         }
         match achieved::nothing(summary, &self.counts, &self.declared, &args.out) {
             Some(reason) => anyhow::bail!("{reason}"),

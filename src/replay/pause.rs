@@ -8,6 +8,7 @@ use std::time::Duration;
 use hearth_operators::dataflow::{Services, Settings};
 
 use super::watch::Fed;
+use crate::cluster::Links;
 use crate::engine::{self, Engine, Epochs, Outcome, Resumed, Setup, StartError};
 use crate::sinks::RowSender;
 use crate::sources::{Files, Position, SourceError};
@@ -33,7 +34,7 @@ pub struct Start {
 }
 
 impl Start {
-    /// Starts an engine that goes on from there.
+    /// Starts an engine that goes on from there, as a part of a cluster where there are links.
     ///
     /// # Errors
     /// The system gives no more threads.
@@ -42,6 +43,7 @@ impl Start {
         workers: NonZeroUsize,
         resumed: Resumed,
         source: Files,
+        links: Option<Links>,
     ) -> Result<Engine, StartError> {
         let setup = Setup {
             workers: workers.get(),
@@ -53,7 +55,7 @@ impl Start {
             stop: self.stop.clone(),
             watch: self.fed.clone(),
         };
-        engine::start(setup, source)
+        engine::start_among(setup, source, links)
     }
 }
 

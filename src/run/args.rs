@@ -123,6 +123,7 @@ impl RunArgs {
             compact: false,
             dry_run: false,
             explain: false,
+            cluster: Default::default(),
             file: self.file.clone(),
             config: self.config.clone(),
         })

@@ -16,7 +16,7 @@ use crate::outputs::{Model, Record};
 pub struct Out<'a> {
     /// The way to the writer.
     pub rows: &'a RowSender,
-    /// Pass an epoch once its rows are sent and, on the first worker, its close is.
+    /// Pass an epoch once its rows are sent and, on this process's first worker, its close is.
     pub probes: &'a [&'a ProbeHandle<Epoch>],
     /// Once it is suspended, nothing closes: what goes on from there gives the rest of the epochs that are open.
     pub suspension: &'a Suspension,
@@ -30,7 +30,7 @@ impl Out<'_> {
     /// suffices that one worker says so.
     pub fn write<R: Record + Clone>(&self, stream: StreamVec<'_, Epoch, R>) {
         let rows = self.rows.clone();
-        let closes = stream.scope().index() == 0;
+        let closes = stream.scope().index() == rows.closer();
         let suspension = self.suspension.clone();
         let written = stream.unary_frontier::<CapacityContainerBuilder<Vec<()>>, _, _, _>(
             Pipeline,

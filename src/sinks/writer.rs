@@ -60,40 +60,58 @@ pub struct Written {
 /// The way to the writer; clones share it. The writer takes messages until the last one is dropped; only its panic ends it
 /// sooner, which [`Writer::finish`] reports, so sending itself has no error.
 #[derive(Clone)]
-pub struct RowSender(Sender<Message>);
+pub struct RowSender {
+    to: Sender<Message>,
+    /// The worker that says when epochs are closed.
+    closer: usize,
+}
 
 impl RowSender {
     /// To nobody.
     pub fn nowhere() -> Self {
-        RowSender(crossbeam_channel::bounded(0).0)
+        RowSender {
+            to: crossbeam_channel::bounded(0).0,
+            closer: 0,
+        }
+    }
+
+    /// The same, where another worker than the first of all says when epochs are closed: each process has a writer of its own.
+    #[must_use]
+    pub fn closed_by(self, closer: usize) -> Self {
+        RowSender { closer, ..self }
+    }
+
+    /// The worker that says so.
+    pub(super) fn closer(&self) -> usize {
+        self.closer
     }
 
     /// Rows of an epoch that is not closed.
     pub fn write<R: Record>(&self, epoch: Epoch, rows: Vec<R>) {
         if !rows.is_empty() {
-            let _ = self.0.send(Message::Rows(epoch, Box::new(rows)));
+            let _ = self.to.send(Message::Rows(epoch, Box::new(rows)));
         }
     }
 
     /// Every row of the stream up to and including this epoch was sent, whoever sent it.
     pub fn close(&self, stream: Stream, epoch: Epoch) {
-        let _ = self.0.send(Message::Close(stream, epoch));
+        let _ = self.to.send(Message::Close(stream, epoch));
     }
 
     /// Events that leave no line of their own.
     pub fn events(&self, applied: u64, duplicate: u64) {
-        let _ = self.0.send(Message::Events { applied, duplicate });
+        let _ = self.to.send(Message::Events { applied, duplicate });
     }
 
     /// A model to be saved.
     pub fn save(&self, model: Model) {
-        let _ = self.0.send(Message::Model(model));
+        let _ = self.to.send(Message::Model(model));
     }
 
     /// Asks how far everything that was sent until now is written.
     pub fn cut(&self) -> Asked {
         let (reply, written) = crossbeam_channel::bounded(1);
-        let _ = self.0.send(Message::Cut(reply));
+        let _ = self.to.send(Message::Cut(reply));
         Asked(written)
     }
 }
@@ -153,7 +171,11 @@ impl Writer {
             .name("writer".into())
             .spawn(move || desk.work(&receiver))
             .map_err(SinkError::Start)?;
-        Ok((Writer { thread }, RowSender(sender)))
+        let rows = RowSender {
+            to: sender,
+            closer: 0,
+        };
+        Ok((Writer { thread }, rows))
     }
 
     /// Waits until every sender is dropped and every row of an epoch that was closed is written; counts these. Rows of other

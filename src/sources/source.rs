@@ -79,6 +79,8 @@ pub struct Batch {
     pub behaviors: Vec<Behavior>,
     /// Lines that are none.
     pub rejected: Vec<Rejected>,
+    /// Lines that other processes of a cluster answer for.
+    pub elsewhere: usize,
     /// Declared shifts.
     pub shifts: Vec<Shift>,
     /// Lines of contexts that declare none.
@@ -156,7 +158,7 @@ impl Batch {
 
     /// Whether nothing was read.
     pub fn is_empty(&self) -> bool {
-        self.lines() == 0
+        self.lines() + self.elsewhere == 0
             && self.shifts.is_empty()
             && self.rejected_contexts.is_empty()
             && self.told.is_empty()

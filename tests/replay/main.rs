@@ -7,6 +7,7 @@ mod accounting;
 mod bad_input;
 mod bucket;
 mod budget;
+mod cluster;
 mod contexts;
 mod fleet;
 mod folder;

@@ -1,6 +1,7 @@
 //! What the operators of a worker hold: taken out when the dataflow is suspended, dealt to any number of workers, put back.
 
 use std::cell::Cell;
+use std::ops::Range;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
@@ -116,6 +117,31 @@ operators! {
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     readings: ReadingState, "How far open segments are read.";
     score: ScoreState, "Versions that are live and on trial, and what waits to be scored.";
+}
+
+impl State {
+    /// Deals what some workers of a process held to its workers: those of all `peers` that are in `own`. Nothing goes to other
+    /// processes: what does not belong to a home that lives there is asked, or known, here.
+    pub fn deal_among(states: Vec<State>, own: Range<usize>, peers: usize) -> Vec<State> {
+        let mut others = State::deal(states, peers);
+        let mut own: Vec<State> = others.drain(own).collect();
+        for other in others {
+            deal(other.foundation, &mut own, |state| &mut state.foundation);
+            deal(other.synthesize, &mut own, |state| &mut state.synthesize);
+            deal(other.filter, &mut own, |state| &mut state.filter);
+            deal(other.train, &mut own, |state| &mut state.train);
+        }
+        own
+    }
+}
+
+/// Deals questions out; it does not matter which worker asks.
+fn deal<Q>(
+    questions: Questions<Q>,
+    to: &mut [State],
+    of: impl Fn(&mut State) -> &mut Questions<Q>,
+) {
+    questions.deal(&mut to.iter_mut().map(of).collect::<Vec<_>>());
 }
 
 impl Holds {

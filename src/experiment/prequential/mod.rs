@@ -217,6 +217,7 @@ impl Files {
             fresh: true,
             dry_run: false,
             explain: false,
+            cluster: Default::default(),
             file: None,
             config: Config {
                 synthesizer,

@@ -76,6 +76,16 @@ impl Files {
     }
 }
 
+impl Files {
+    /// Appends a line, its end included, as it is.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn append(&mut self, stream: Stream, line: &[u8]) -> Result<(), SinkError> {
+        self.files[stream as usize].append(line)
+    }
+}
+
 impl Sink for Files {
     fn write(&mut self, epoch: Epoch, rows: &dyn Rows, names: &Names) -> Result<(), SinkError> {
         let file = &mut self.files[rows.stream() as usize];

@@ -1,12 +1,13 @@
 //! Event logs: several files, read in the order given, as one log.
 
+use std::cell::Cell;
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use hearth_operators::words::{Behavior, Line};
+use hearth_operators::words::{Behavior, HomeId, Line};
 
 use super::event::Event;
 use super::learnt::{Learnt, Standing};
@@ -16,12 +17,14 @@ use super::of_path::OfPath;
 use super::options::Options;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
-use super::records::{self, Columns, CsvRecord};
+use super::records::{self, Columns, CsvRecord, Record};
 use super::twice::Twice;
 use super::{Rejected, SourceError, display_name, told};
+use crate::cluster::Share;
 use crate::config::Keys;
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
+use crate::nfc;
 use crate::sources::source::{Position, Told};
 use crate::time::Basis;
 use crate::zones::Zones;
@@ -65,6 +68,8 @@ pub struct EventLog {
     last: Line,
     /// Of a log that grows: whose vocabulary grows with it.
     learnt: Option<Learnt>,
+    /// Of a log that several processes read: which homes are this one's.
+    share: Option<Share>,
 }
 
 impl EventLog {
@@ -82,6 +87,7 @@ impl EventLog {
             told: Told::default(),
             last: Line { file: 0, line: 0 },
             learnt: None,
+            share: None,
         })
     }
 
@@ -101,6 +107,17 @@ impl EventLog {
             learnt,
             ..Self::open(&[], options)?
         })
+    }
+
+    /// Gives of the log only what this process answers for: behaviours of its homes, and lines that are none where they name a home
+    /// of its own; the first one answers for those that do not say clearly whose they are. All lines count as read, so that
+    /// processes agree on what an epoch is, and homes get the same ids in each.
+    #[must_use]
+    pub fn shared(self, share: Share) -> Self {
+        EventLog {
+            share: Some(share),
+            ..self
+        }
     }
 
     /// Of a log that grows: whether it was read up to something that was not learnt.
@@ -135,6 +152,13 @@ impl EventLog {
         }
         let first = behaviors.len();
         let read = self.read_all(n, behaviors, rejected);
+        if let Some(share) = self.share {
+            let mut place = 0;
+            behaviors.retain(|behavior| {
+                place += 1;
+                place <= first || share.place(behavior.home).is_some()
+            });
+        }
         self.settle(&mut behaviors[first..]);
         read
     }
@@ -198,6 +222,9 @@ impl EventLog {
         let told = &mut self.told;
         let (manner, twice) = (&self.manner, &mut self.twice);
         let learnt = self.learnt.as_ref();
+        let share = self.share;
+        let own = |home: Option<HomeId>| share.zip(home).map(|(s, home)| s.place(home).is_some());
+        let first = share.is_none_or(Share::is_first);
         // Without a reason: it names what is new.
         let mut known = |event: Result<Event<'_>, String>, line| {
             let mut event = event?;
@@ -225,7 +252,11 @@ impl EventLog {
         while let Some((file, (name, tells), open)) = self.events.current()? {
             let read = match open {
                 Open::Packed(log) => {
+                    let before = rejected.len();
                     let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
+                    if !first {
+                        rejected.truncate(before);
+                    }
                     if read > 0 {
                         manner.times(log.is_utc());
                     }
@@ -243,6 +274,7 @@ impl EventLog {
                         let known = known(log.event(tells, zones), self.last);
                         match known {
                             Ok(behavior) => behaviors.push(behavior),
+                            Err(_) if !first => {}
                             Err(reason) => {
                                 rejected.push(log.rejected(name, reason.unwrap_or_default()));
                             }
@@ -256,8 +288,16 @@ impl EventLog {
                     }
                     let (last, mut lacks) = (&mut self.last, false);
                     let before = self.events.behind;
-                    let read = self.events.line(zones, |event, line, text, file| {
+                    let answers = Cell::new(first);
+                    let skips = |home: &str| {
+                        let own = own(homes.find(home));
+                        answers.set(own.unwrap_or(first));
+                        own == Some(false)
+                    };
+                    let skips: Option<Skips<'_>> = share.is_some().then_some(&skips);
+                    let read = self.events.line(zones, skips, |event, line, text, file| {
                         let before = std::mem::replace(last, line);
+                        let Some(event) = event else { return };
                         match known(event, line) {
                             Ok(behavior) => behaviors.push(behavior),
                             Err(None) => (lacks, *last) = (true, before),
@@ -266,6 +306,7 @@ impl EventLog {
                                 Some(Err((of, reason))) => {
                                     told.refuse(of, Rejected::new(text, file, reason));
                                 }
+                                None if !answers.get() => {}
                                 None => rejected.push(Rejected::new(text, file, reason)),
                             },
                         }
@@ -371,6 +412,17 @@ struct LogFile {
 
 /// The file being read.
 type Current<'a> = (u32, (&'a str, &'a OfPath), &'a mut Open);
+
+/// Says of a home, as a line names it, whether lines of it are skipped.
+type Skips<'a> = &'a dyn Fn(&str) -> bool;
+
+/// Whether a record is of a home that is skipped: where it is written so that nothing else can be meant.
+fn is_skipped(record: &Record<'_>, skips: Option<Skips<'_>>) -> bool {
+    match (skips, record.home.0.as_deref()) {
+        (Some(skips), Some(home)) => nfc::is_composed(home) && skips(home),
+        _ => false,
+    }
+}
 
 enum Open {
     Text { lines: Lines, format: Format },
@@ -557,7 +609,9 @@ impl Events {
                     }
                     read
                 }
-                Open::Text { .. } => self.line(zones, |event, _, _, _| give(event))?,
+                Open::Text { .. } => self.line(zones, None, |event, _, _, _| {
+                    event.into_iter().for_each(&mut give);
+                })?,
             };
             if read {
                 return Ok(true);
@@ -595,11 +649,13 @@ impl Events {
     }
 
     /// Reads the next counted line of the file being read, a file of text, and gives `take` its event (or what is wrong
-    /// with it), its place, its text and the file's name. Returns false at the end of the file.
+    /// with it), its place, its text and the file's name; no event where the line clearly is of a home that is skipped. Returns false
+    /// at the end of the file.
     fn line(
         &mut self,
         zones: &Zones,
-        take: impl FnOnce(Result<Event<'_>, String>, Line, &Text, &str),
+        skips: Option<Skips<'_>>,
+        take: impl FnOnce(Option<Result<Event<'_>, String>>, Line, &Text, &str),
     ) -> Result<bool, SourceError> {
         let file = self.current as u32;
         let (Some(LogFile { name, tells, .. }), Some(Open::Text { lines, format })) =
@@ -629,8 +685,17 @@ impl Events {
         self.text = file;
         match format {
             Format::JsonLines => {
-                let record = records::event(&self.line, &self.keys);
-                let event = record.and_then(|record| Event::check(record, tells, zones));
+                let usual = records::usual(&self.line, &self.keys);
+                let skipped = usual
+                    .as_ref()
+                    .is_some_and(|record| is_skipped(record, skips));
+                let event = (!skipped).then(|| {
+                    let record = match usual {
+                        Some(record) => Ok(record),
+                        None => records::thorough(&self.line, &self.keys),
+                    };
+                    record.and_then(|record| Event::check(record, tells, zones))
+                });
                 self.behind = lines.behind();
                 take(event, place, &self.line, name);
             }
@@ -640,9 +705,11 @@ impl Events {
                 let first = std::mem::take(&mut self.line);
                 let record = CsvRecord::complete(first, lines, columns);
                 self.behind = lines.behind();
-                let event = record
-                    .fields(columns)
-                    .and_then(|fields| Event::check(fields, tells, zones));
+                let fields = record.fields(columns);
+                let known = fields.as_ref().ok();
+                let skipped = known.is_some_and(|fields| is_skipped(fields, skips));
+                let event = (!skipped)
+                    .then(|| fields.and_then(|fields| Event::check(fields, tells, zones)));
                 take(event, place, &record.text, name);
                 // Its buffer serves again.
                 self.line = record.text;
@@ -809,8 +876,11 @@ pub(crate) fn copy(
                 }
                 more
             }
-            Open::Text { .. } => events.line(zones, |event, _, text, file| {
-                take(event.map_err(|reason| Rejected::new(text, file, reason)));
+            Open::Text { .. } => events.line(zones, None, |event, _, text, file| {
+                let event = event.into_iter();
+                event.for_each(|event| {
+                    take(event.map_err(|reason| Rejected::new(text, file, reason)));
+                });
             })?,
         };
         if let Err(error) = failed {

@@ -17,6 +17,8 @@ mod options;
 mod packed;
 mod parquet;
 mod records;
+#[cfg(test)]
+mod shared;
 mod source;
 mod taken;
 #[cfg(test)]

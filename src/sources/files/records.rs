@@ -146,15 +146,19 @@ impl Shown<'_> {
 /// # Errors
 /// What is wrong with the line.
 pub(crate) fn event<'a>(line: &'a Text, keys: &Keys) -> Result<Record<'a>, String> {
-    let quick = if keys.usual() { quick(line) } else { None };
-    match quick {
+    match usual(line, keys) {
         Some(record) => Ok(record),
         None => thorough(line, keys),
     }
 }
 
+/// The record of a line of the usual form, which says nothing but an event; `None`: it takes a [`thorough`] look.
+pub(crate) fn usual<'a>(line: &'a Text, keys: &Keys) -> Option<Record<'a>> {
+    if keys.usual() { quick(line) } else { None }
+}
+
 /// Any form of JSON.
-fn thorough<'a>(line: &'a Text, keys: &Keys) -> Result<Record<'a>, String> {
+pub(crate) fn thorough<'a>(line: &'a Text, keys: &Keys) -> Result<Record<'a>, String> {
     object(line, |text| {
         let mut json = serde_json::Deserializer::from_str(text);
         let record = Called(keys).deserialize(&mut json)?;

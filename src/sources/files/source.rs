@@ -150,9 +150,11 @@ fn here(
     batch.position = log.position();
     while left > 0 {
         let lines = left.min(LOOK);
+        let before = batch.lines() + batch.told.lines;
         let read = log.read(lines, &mut batch.behaviors, &mut batch.rejected)?;
         batch.position = log.position();
         batch.told.append(&mut log.told());
+        batch.elsewhere += read - (batch.lines() + batch.told.lines - before);
         left -= read;
         if read == 0 {
             return Ok(Flow::Ended);
