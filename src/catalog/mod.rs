@@ -2,6 +2,8 @@
 
 mod closings;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod infer;
 mod kinds;
 mod measured;

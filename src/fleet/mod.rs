@@ -1,6 +1,8 @@
 //! What is known of the homes of a run before any event: catalogs, cohorts and zones.
 
 mod file;
+#[cfg(test)]
+mod fuzz;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
