@@ -437,6 +437,7 @@ impl<'a> Replay<'a> {
         self.notes.manner(&self.manner, self.placed);
         self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
         self.notes.late(counts.late, run.read);
+        self.notes.late_homes(&counts.late_homes);
         let max_gap = config.max_gap.to_string();
         self.notes
             .segments(counts.segments, counts.transitions, &max_gap);
