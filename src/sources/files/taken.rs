@@ -66,6 +66,7 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
     let record = records::event(text, &keys)?;
     let time = Field(record.time.0.as_deref().map(Into::into));
     let time = optional(time, "time")?.map(std::borrow::Cow::into_owned);
+    let seq = record.seq.0.as_deref().map(|seq| seq.to_owned().into());
     let event = Event::check(record, &tells, zones)?;
     event.names()?;
     let shown = Shown {
@@ -74,6 +75,7 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
         device: event.device,
         action: Some(event.action),
         id: event.id,
+        seq,
     };
     Ok(shown.line())
 }

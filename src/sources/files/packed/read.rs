@@ -238,6 +238,7 @@ impl PackReader {
                 device: known.device,
                 action: Some(known.action),
                 id: known.id,
+                seq: None,
             },
             Err(_) => Shown {
                 time: Some(time.into()),
