@@ -81,6 +81,16 @@ impl Notes {
         ));
     }
 
+    /// Events that say what their device said last, of how many.
+    pub fn repeats(&self, (repeated, all): (usize, usize)) {
+        self.say(format!(
+            "{} of the first {} events of devices that do several things say what their device said last: where a log reports states, only what \
+             changes one was done; hearth pack LOG --changes --out changes.hlog leaves the others out",
+            grouped(repeated as u64),
+            grouped(all as u64),
+        ));
+    }
+
     /// Homes of declared shifts that have no segment; those that have are `met`.
     pub fn unmet(&self, unmet: &[HomeId], met: &[HomeId]) {
         if unmet.is_empty() {

@@ -7,6 +7,7 @@ mod fuzz;
 mod infer;
 mod kinds;
 mod measured;
+mod repeats;
 mod vocabulary;
 
 pub use closings::closings;

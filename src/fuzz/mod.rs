@@ -1,9 +1,9 @@
 //! Parsers of bytes from outside, under mutated seeds: what is called fuzzing, by nothing but a test.
 //!
-//! A target is a test beside its parser, in a module `fuzz`, that calls [`fuzz`] with seeds and a closure which says what holds of any
-//! input. `cargo test --release --lib fuzz::` gives each a second; `HEARTH_FUZZ_SECONDS=3600` an hour. The seed decides all but how far one comes:
-//! `HEARTH_SEED=2` for other mutations. There is no feedback from the code (that needs another compiler); a parser's own words serve:
-//! an input of which the closure gives an account that none gave before is mutated further.
+//! A target is a test beside its parser, in a module `fuzz`, that calls [`fuzz`] with seeds and a closure which says what holds
+//! of any input. `cargo test --release --lib fuzz::` gives each a second; `HEARTH_FUZZ_SECONDS=3600` an hour. The seed decides all
+//! but how far one comes: `HEARTH_SEED=2` for other mutations. There is no feedback from the code (that needs another compiler); a
+//! parser's own words serve: an input of which the closure gives an account that none gave before is mutated further.
 //!
 //! Each target runs in a process of its own, so that a stack overflow or an endless loop has a name too. An input must not take a
 //! second of processor time, nor a hundred megabytes. What is found is written to `tests/seeds/TARGET/`: commit it with the

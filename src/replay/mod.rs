@@ -290,6 +290,9 @@ impl<'a> Replay<'a> {
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         notes.measured(&fleet.measured);
+        if let Some(repeats) = fleet.repeats {
+            notes.repeats(repeats);
+        }
         let declared = Declared::of(&contexts.0);
         let began = Instant::now();
         let workload = Workload::default();

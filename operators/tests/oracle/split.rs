@@ -125,8 +125,8 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
 }
 
 proptest! {
-    /// Wherever a clock is ahead once, and however the log is cut, no event is late or lost by it. The twin is asked: the operator is held
-    /// to it.
+    /// Wherever a clock is ahead once, and however the log is cut, no event is late or lost by it. The twin is asked: the operator
+    /// is held to it.
     #[test]
     fn a_clock_that_is_ahead_once_costs_nothing(
         gaps in prop::collection::vec(0i64..60, 1..40),
