@@ -157,11 +157,14 @@ impl<'a> Trial<'a> {
     }
 
     fn run(mut self, mut holds: impl FnMut(&[u8]) -> String) {
-        // On whichever thread: a panic that is caught is one as well.
+        // On whichever thread: a panic of Hearth that is caught is one as well. Those of what it stands on, it may catch.
         let tell = panic::take_hook();
         panic::set_hook(Box::new(move |why| {
-            tell(why);
-            std::process::abort();
+            let file = why.location().map_or("", |place| place.file());
+            if !file.contains("/registry/src/") {
+                tell(why);
+                std::process::abort();
+            }
         }));
         let began = Instant::now();
         for input in self.corpus.clone() {

@@ -83,10 +83,16 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
 fn context(text: &Text, zones: &Zones) -> Result<String, String> {
     let shift = contexts::shift(text, &HomeNames::default(), zones)?;
     let fields: Map<String, Value> = records::json(text)?;
-    let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    // Names and times may be written as numbers.
+    let field = |name: &str| match fields.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let [home, time] = ["home", "time"].map(field);
     let declared = Declared {
-        home: field("home"),
-        time: field("time"),
+        home: &home,
+        time: &time,
         kind: ShiftKind::name(shift.kind),
         from: &shift.from,
         to: &shift.to,

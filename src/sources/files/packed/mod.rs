@@ -34,6 +34,9 @@ const LINES: usize = 16 * 1024;
 /// No block is larger, packed or not: bounds what a damaged header can ask for.
 const LARGEST: usize = 64 << 20;
 
+/// No log has more lines.
+const MOST_LINES: u64 = 1 << 60;
+
 /// No clock is further from UTC, in minutes.
 const MOST_EAST: u16 = 26 * 60;
 
@@ -83,7 +86,8 @@ impl Header {
             body_crc: fields.u32()?,
         };
         let sizes = [header.raw, header.stored, header.rows];
-        sizes.iter().all(|size| *size <= LARGEST).then_some(header)
+        let possible = sizes.iter().all(|size| *size <= LARGEST) && header.first <= MOST_LINES;
+        possible.then_some(header)
     }
 }
 

@@ -33,6 +33,8 @@ pub(crate) struct PackReader {
     ended: bool,
     /// Lines up to this one were read before; 0: none.
     until: u64,
+    /// The least number that the next block of lines may begin with.
+    next: u64,
 }
 
 struct ActionName {
@@ -108,6 +110,7 @@ impl PackReader {
             found: None,
             ended: false,
             until: 0,
+            next: 0,
         }
     }
 
@@ -351,7 +354,13 @@ impl PackReader {
                 }
                 body.0.is_empty().then_some(false)
             }
-            EVENTS => self.block.read(header, body).map(|()| true),
+            // Lines are numbered as they stand.
+            EVENTS if header.first < self.next => None,
+            EVENTS => {
+                self.block.read(header, body)?;
+                self.next = header.first + header.rows as u64;
+                Some(true)
+            }
             _ => None,
         }
     }
