@@ -7,7 +7,7 @@ use crate::catalog::FirstPass;
 use crate::disk::{Disk, Open};
 
 /// Where it is kept.
-fn path(out: &Path) -> PathBuf {
+pub fn path(out: &Path) -> PathBuf {
     out.join(".hearth.first-pass")
 }
 

@@ -51,7 +51,7 @@ pub struct Cuts {
     pub taken: u64,
     /// Bytes that were written for them, when packed.
     pub bytes: u64,
-    /// Seconds from when the first worker had done all that was fed until all went on: half of them took no longer.
+    /// Seconds in which nothing was fed: half of them took no longer.
     pub still_seconds_median: f64,
     /// The longest.
     pub still_seconds_most: f64,

@@ -65,7 +65,8 @@ fn import(args: &[&str]) -> Imported {
     assert!(rejected.is_empty(), "{rejected:?}");
     let contexts = folder.path().join("contexts.jsonl");
     let shifts = if contexts.exists() {
-        let (shifts, rejected) = read_contexts(&contexts, &homes, &Zones::new(None)).unwrap();
+        let read = read_contexts(&contexts, &homes, &Zones::new(None)).unwrap();
+        let (shifts, rejected) = (read.shifts, read.rejected);
         assert!(rejected.is_empty(), "{rejected:?}");
         shifts
     } else {

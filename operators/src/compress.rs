@@ -116,7 +116,7 @@ pub const LADDER: [f32; 35] = [
     f32::NEG_INFINITY,
 ];
 
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Member {
     segment: Arc<Segment>,
     embedding: Embedding,
@@ -124,7 +124,7 @@ struct Member {
 }
 
 /// The segments of a home, regime and weekday.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Bucket {
     /// In event-time order.
     members: Vec<Member>,
@@ -133,7 +133,7 @@ struct Bucket {
 }
 
 /// One home's state: its buckets by regime and weekday.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct HomeBuckets {
     open: BTreeMap<(u32, Weekday), Bucket>,
     /// The representatives of regimes that have ended: they go where they are erased.
@@ -183,7 +183,7 @@ impl HomeBuckets {
 }
 
 /// What compression holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct CompressState {
     homes: Homes<HomeBuckets>,
     open: Buffered<Arrived>,
@@ -319,7 +319,7 @@ impl Bucket {
     }
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Arrived {
     embedded: Vec<Embedded>,
     over: Vec<ShiftKey>,

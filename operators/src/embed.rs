@@ -45,7 +45,7 @@ pub struct ToEmbed {
 }
 
 /// What embedding holds. Known embeddings are no part of it: they can be had again.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct EmbedState {
     /// Epochs whose segments are not embedded yet.
     open: Buffered<Vec<Update>>,

@@ -61,7 +61,7 @@ pub trait Gather<'s> {
 }
 
 /// The answers to a shift's requests so far, all of one epoch.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Shift {
     epoch: Epoch,
     answers: Vec<Answered>,
@@ -87,7 +87,7 @@ impl Shift {
 }
 
 /// What gathering holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct GatherState {
     open: BTreeMap<ShiftKey, Shift>,
     foundations: BTreeMap<CohortId, Arc<Foundation>>,

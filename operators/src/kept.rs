@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::alarms::{Budget, Standing, TailChanges, Tails};
 use crate::dataflow::State;
-use crate::detect::{Around, HomeDetector, Maintained, Raised, Said};
+use crate::detect::{Around, HomeDetector, Maintained, Quiet, Raised, Said};
 use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::models::{Due, HomeModels, Maintenance, Turn};
 use crate::pooling::CohortChanges;
@@ -118,11 +118,13 @@ impl HomeModel {
         by: &Use<'_>,
         placed: &[Placed],
     ) -> (Heard, TailChanges) {
+        let quiet = Quiet::default();
         let around = Around {
             words: by.words,
             counts: &cohort.counts,
             tails: &cohort.tails,
             budget: by.budget,
+            quiet: &quiet,
             lateness: by.maintenance.lateness,
         };
         let updates = placed.iter().map(|placed| Maintained {

@@ -61,7 +61,7 @@ pub trait Requests<'s> {
 }
 
 /// What is known of a regime that ended in an epoch that is still open.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Ended {
     regime: Option<Arc<Regime>>,
     hints: Option<Arc<Hints>>,
@@ -71,7 +71,7 @@ struct Ended {
 type Arrived = BTreeMap<ShiftKey, Ended>;
 
 /// What the requests wait for, of epochs that are still open.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct RequestState {
     open: Buffered<Arrived>,
 }

@@ -127,7 +127,7 @@ pub struct Lookout {
 }
 
 /// What the placing of segments in regimes holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ShiftState {
     homes: Homes<Option<HomeShifts>>,
     /// Shifts of all homes, for those that appear later; in order of time.
@@ -135,14 +135,14 @@ pub struct ShiftState {
 }
 
 /// One home's state, beside its segments.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct HomeShifts {
     /// What homes without a shift do not have.
     declared: Option<Box<Declared>>,
 }
 
 /// A home's shifts.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Declared {
     /// In order of time; those of all homes among them.
     shifts: Vec<Arc<Shift>>,

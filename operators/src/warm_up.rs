@@ -32,11 +32,11 @@ pub struct WarmedUp {
 }
 
 /// What the warm-ups hold so far, by cohort, all on the first worker.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct WarmUpState(BTreeMap<CohortId, Cohort>);
 
 /// What the warm-up of a cohort holds so far.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Cohort {
     sequences: BTreeMap<Sequence, i64>,
     starts: BTreeMap<Time, i64>,

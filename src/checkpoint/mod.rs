@@ -18,8 +18,7 @@ mod store;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use hearth_operators::dataflow::State;
 use serde::{Deserialize, Serialize};
@@ -30,7 +29,7 @@ pub use error::CheckpointError;
 pub use look::{Compacted, Shown, ShownOperator, Verified};
 pub use moment::{Identity, Moment};
 use part::Stored;
-use pieces::{Of, Section, Sections, Which};
+use pieces::{Sections, Taken, Which};
 pub use place::Place;
 use store::Store;
 
@@ -68,8 +67,8 @@ pub struct Checkpoints {
 struct Line {
     /// What the newest cut rests on; nothing, where the next one must hold everything.
     parts: Vec<Rests>,
-    /// What changed since then of homes, as far as it was taken out for a cut that came to nothing.
-    changed: Vec<Section>,
+    /// Whether a cut came to nothing since.
+    torn: bool,
     /// Cuts that were found to be damaged: they go when there is a newer one.
     damaged: Vec<u64>,
     /// What the cuts that stay rest on, as far as that is known.
@@ -90,38 +89,20 @@ pub struct Found {
 pub struct Cut {
     /// What the one before rests on, of which a run that does not come to [`Checkpoints::end`] knows nothing any more.
     parts: Vec<Rests>,
-    sections: Mutex<bincode::Result<Vec<Section>>>,
-    /// When the first worker came with what it has.
-    began: OnceLock<Instant>,
+    which: Which,
+    taken: Arc<Taken>,
 }
 
 impl Cut {
-    /// How long ago the first worker, all of its work done, came with what it has.
-    pub fn since(&self) -> Duration {
-        self.began.get().map_or(Duration::ZERO, Instant::elapsed)
-    }
-
-    /// What was taken in; nothing of it stays.
-    fn take(&self) -> bincode::Result<Vec<Section>> {
-        let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
-        std::mem::replace(&mut *all, Ok(Vec::new()))
-    }
-
-    /// Takes in what a worker's operators hold, as far as it changed since the cut before. What goes wrong is said when the cut
-    /// ends.
+    /// Has what a worker's operators hold written, as far as it changed since the cut before: what is of no home at once, homes while the
+    /// dataflow goes on.
     pub fn keep(&self, worker: usize, state: &mut State) {
-        self.began.get_or_init(Instant::now);
-        let which = match self.parts.is_empty() {
-            true => Which::All,
-            false => Which::Changed,
-        };
-        let written = pieces::write(worker, state, which);
-        let mut all = self.sections.lock().unwrap_or_else(PoisonError::into_inner);
-        match (&mut *all, written) {
-            (Ok(all), Ok(sections)) => all.extend(sections),
-            (Err(_), _) => {}
-            (all, Err(error)) => *all = Err(error),
-        }
+        pieces::write(worker, state, self.which, &self.taken);
+    }
+
+    /// Waits until all workers have written what they have. Whether they have: one may have failed on the way.
+    pub fn is_whole(&self) -> bool {
+        self.taken.is_whole()
     }
 }
 
@@ -293,35 +274,35 @@ impl Checkpoints {
     /// Begins a cut: what each worker has goes into it.
     pub fn begin(&self) -> Cut {
         let mut line = self.line();
-        let changed = std::mem::take(&mut line.changed);
         let parts = std::mem::take(&mut line.parts);
-        // One that holds everything needs nothing of what came before.
-        let changed = changed.into_iter().filter(|_| !parts.is_empty());
-        let sections = Mutex::new(Ok(changed.collect()));
+        let which = match (parts.is_empty(), std::mem::take(&mut line.torn)) {
+            (true, _) => Which::All,
+            (false, true) => Which::ChangedBefore,
+            (false, false) => Which::Changed,
+        };
+        let taken = Arc::default();
         Cut {
             parts,
-            sections,
-            began: OnceLock::new(),
+            which,
+            taken,
         }
     }
 
     /// Gives up a cut: the next one follows on the one before.
     pub fn put_back(&self, cut: &Cut) {
-        if let Ok(sections) = cut.take() {
-            let by_home = |section: &Section| matches!(section.of, Of::Homes(_));
-            let mut line = self.line();
-            line.parts.clone_from(&cut.parts);
-            line.changed = sections.into_iter().filter(by_home).collect();
-        }
+        let mut line = self.line();
+        line.parts.clone_from(&cut.parts);
+        line.torn = true;
     }
 
-    /// Ends a cut: what changed is written, and from then on it is one. Older ones go. The bytes that were written.
+    /// Ends a cut that all workers have done with: what changed is written, and from then on it is one. Older ones go. The bytes that
+    /// were written.
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.
     pub fn end(&self, cut: &Cut, moment: &Moment) -> Result<u64, CheckpointError> {
         let mut parts = cut.parts.clone();
-        let sections = cut.take();
+        let sections = cut.taken.take();
         let number = self.whole()?.last().map_or(0, |before| before + 1);
         let name = part_name(number);
         let sections = sections.map_err(io::Error::other).map_err(self.at(&name))?;

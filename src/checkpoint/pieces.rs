@@ -5,9 +5,10 @@
 //! number of workers finds its own.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use hearth_operators::dataflow::State;
-use hearth_operators::state::{HomeState, Homes, Visit};
+use hearth_operators::state::{HomeState, Homes, Plain, Scribe, Visit};
 use hearth_operators::words::HomeId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -49,75 +50,157 @@ pub enum Which {
     All,
     /// Those that changed since the last time, blank ones too.
     Changed,
+    /// Those that changed since the time before, blank ones too: of the last time nothing came.
+    ChangedBefore,
 }
 
-/// Writes what a worker's operators hold.
-///
-/// # Errors
-/// It cannot be written as bytes: a fault of Hearth.
-pub fn write(worker: usize, state: &mut State, which: Which) -> bincode::Result<Vec<Section>> {
-    let mut written = Written {
+/// Has what a worker's operators hold go into `taken`: what is of no home at once, homes as [`Homes::write`] comes to them.
+pub fn write(worker: usize, state: &mut State, which: Which, taken: &Arc<Taken>) {
+    state.visit(&mut Written {
         worker: worker as u32,
         which,
-        sections: Vec::new(),
-        failed: None,
-    };
-    state.visit(&mut written);
-    match written.failed {
-        Some(error) => Err(error),
-        None => Ok(written.sections),
+        taken,
+    });
+}
+
+/// What is taken down for a cut, by all workers.
+#[derive(Default)]
+pub struct Taken {
+    state: Mutex<Taking>,
+    /// The last one who writes has done.
+    news: Condvar,
+}
+
+/// Gives the bytes of what an operator holds that is of no home.
+type Writes = Box<dyn FnOnce() -> bincode::Result<Section> + Send>;
+
+#[derive(Default)]
+struct Taking {
+    rests: Vec<Writes>,
+    sections: Vec<Section>,
+    failed: Option<bincode::Error>,
+    /// Those who still write.
+    open: usize,
+    /// Of these, one has gone without having done.
+    lost: bool,
+}
+
+impl Taken {
+    /// Waits until all of those who began have done, or one has gone without; false then.
+    pub fn is_whole(&self) -> bool {
+        let waits = |taking: &mut Taking| taking.open > 0 && !taking.lost;
+        let waited = self.news.wait_while(self.lock(), waits);
+        !waited.unwrap_or_else(PoisonError::into_inner).lost
+    }
+
+    /// What was written; nothing of it stays.
+    ///
+    /// # Errors
+    /// Something cannot be written as bytes: a fault of Hearth.
+    pub fn take(&self) -> bincode::Result<Vec<Section>> {
+        let mut taking = self.lock();
+        if let Some(error) = taking.failed.take() {
+            return Err(error);
+        }
+        let rests = std::mem::take(&mut taking.rests);
+        let sections = std::mem::take(&mut taking.sections);
+        drop(taking);
+        let rests = rests.into_iter().map(|rest| rest());
+        rests.chain(sections.into_iter().map(Ok)).collect()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Taking> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-struct Written {
+struct Written<'a> {
     worker: u32,
     which: Which,
-    sections: Vec<Section>,
-    failed: Option<bincode::Error>,
+    taken: &'a Arc<Taken>,
 }
 
-impl Visit for Written {
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, operator: &'static str, rest: &mut S) {
-        match bincode::serialize(rest) {
-            Ok(bytes) => self.sections.push(Section {
+impl Visit for Written<'_> {
+    fn rest<S: Plain>(&mut self, operator: &'static str, rest: &mut S) {
+        let (worker, rest) = (self.worker, rest.clone());
+        self.taken.lock().rests.push(Box::new(move || {
+            Ok(Section {
                 operator,
-                of: Of::Rest(self.worker),
+                of: Of::Rest(worker),
                 homes: 0,
-                bytes,
-            }),
-            Err(error) => self.failed = Some(error),
-        }
+                bytes: bincode::serialize(&rest)?,
+            })
+        }));
     }
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
-        if self.which == Which::All {
-            homes.change_all();
+        match self.which {
+            Which::All => homes.change_all(),
+            Which::Changed => {}
+            Which::ChangedBefore => homes.undo_cut(),
         }
-        let changed = homes.take_changed();
-        for bucket in changed.chunk_by(|a, b| a.0 / BUCKET == b.0 / BUCKET) {
-            let mut section = Section {
-                operator,
-                of: Of::Homes(bucket[0].0 / BUCKET),
-                homes: 0,
-                bytes: Vec::new(),
-            };
-            for &home in bucket {
-                let state = homes.get(home).filter(|state| !state.is_blank());
-                if state.is_none() && self.which == Which::All {
-                    continue;
-                }
-                section.homes += 1;
-                if let Err(error) = append(&mut section.bytes, home, state) {
-                    self.failed = Some(error);
-                }
-            }
-            if section.homes > 0 {
-                self.sections.push(section);
-            }
+        self.taken.lock().open += 1;
+        homes.cut(Box::new(ByBucket {
+            operator,
+            blank: self.which != Which::All,
+            sections: BTreeMap::new(),
+            failed: None,
+            taken: self.taken.clone(),
+            done: false,
+        }));
+    }
+}
+
+/// The homes of an operator of a worker, as they are written.
+struct ByBucket {
+    operator: &'static str,
+    /// Whether blank homes are written too.
+    blank: bool,
+    sections: BTreeMap<u32, Section>,
+    failed: Option<bincode::Error>,
+    taken: Arc<Taken>,
+    done: bool,
+}
+
+impl<H: HomeState + Serialize> Scribe<H> for ByBucket {
+    fn write(&mut self, home: HomeId, state: &H) {
+        let state = Some(state).filter(|state| !state.is_blank());
+        if state.is_none() && !self.blank {
+            return;
         }
+        let bucket = home.0 / BUCKET;
+        let section = self.sections.entry(bucket).or_insert_with(|| Section {
+            operator: self.operator,
+            of: Of::Homes(bucket),
+            homes: 0,
+            bytes: Vec::new(),
+        });
+        section.homes += 1;
+        if let Err(error) = append(&mut section.bytes, home, state) {
+            self.failed = Some(error);
+        }
+    }
+
+    fn done(mut self: Box<Self>) {
+        let mut taking = self.taken.lock();
+        taking.failed = taking.failed.take().or(self.failed.take());
+        taking
+            .sections
+            .extend(std::mem::take(&mut self.sections).into_values());
+        drop(taking);
+        self.done = true;
+    }
+}
+
+impl Drop for ByBucket {
+    fn drop(&mut self) {
+        let mut taking = self.taken.lock();
+        taking.open -= 1;
+        taking.lost |= !self.done;
+        self.taken.news.notify_all();
     }
 }
 
@@ -175,7 +258,6 @@ pub fn newest<'a>(
     for section in sections {
         homes.append(&mut records(bucket, section)?);
     }
-    // In order already, but for where one section follows on another.
     homes.sort_by_key(|(home, _)| *home);
     homes.dedup_by(|later, before| {
         let same = later.0 == before.0;
@@ -262,7 +344,7 @@ struct Rest<'a> {
 }
 
 impl Visit for Rest<'_> {
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, operator: &'static str, rest: &mut S) {
+    fn rest<S: Plain>(&mut self, operator: &'static str, rest: &mut S) {
         self.known.push(operator);
         let key = (operator.to_owned(), Of::Rest(self.worker));
         let Some(bytes) = self.sections.get(&key).and_then(|all| all.last()) else {
@@ -276,7 +358,7 @@ impl Visit for Rest<'_> {
 
     fn homes<H>(&mut self, _operator: &'static str, _homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
     }
 }
@@ -312,11 +394,11 @@ impl Own<'_> {
 }
 
 impl Visit for Own<'_> {
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, _operator: &'static str, _rest: &mut S) {}
+    fn rest<S: Plain>(&mut self, _operator: &'static str, _rest: &mut S) {}
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
         if let Err(error) = self.take(operator, homes) {
             self.failed = Some(error);

@@ -44,8 +44,9 @@ pub struct HomeAssistantOptions {
     )]
     pub home_assistant_history: Span,
 
-    /// Entities whose states are contexts, as ENTITY=KIND, several with spaces between: each change is a declared shift. Kinds are
-    /// season, schedule, occupancy and text, as in `sensor.season=season input_select.shift=schedule`
+    /// Entities whose states are contexts, as ENTITY=KIND, several with spaces between. Of the kinds season, schedule, occupancy and
+    /// text each change is a declared shift; while one of the kind away says that nobody is there, or one of the kind guests
+    /// that there are some, no alarm is raised, as in `sensor.season=season zone.home=away input_boolean.guests=guests`
     #[arg(
         long,
         env = "HEARTH_HOME_ASSISTANT_CONTEXTS",
@@ -135,20 +136,45 @@ impl fmt::Display for Hub {
     }
 }
 
+/// What an entity's states say of a home.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ContextKind {
+    /// A context; each change is a declared shift.
+    Shift(ShiftKind),
+    /// Whether nobody is there: `not_home`, `away`, `armed_away`, `on`, or no persons in a zone.
+    Away,
+    /// Whether guests are there: `on`, `guests`, or how many.
+    Guests,
+}
+
+impl ContextKind {
+    const ALL: [ContextKind; 6] = [
+        ContextKind::Shift(ShiftKind::Season),
+        ContextKind::Shift(ShiftKind::Schedule),
+        ContextKind::Shift(ShiftKind::Occupancy),
+        ContextKind::Shift(ShiftKind::Text),
+        ContextKind::Away,
+        ContextKind::Guests,
+    ];
+
+    /// As it is written.
+    pub fn name(self) -> &'static str {
+        match self {
+            ContextKind::Shift(kind) => kind.name(),
+            ContextKind::Away => "away",
+            ContextKind::Guests => "guests",
+        }
+    }
+}
+
 /// Entities whose states are contexts, with what kind of context they are.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContextEntities(pub Vec<(String, ShiftKind)>);
+pub struct ContextEntities(pub Vec<(String, ContextKind)>);
 
 impl FromStr for ContextEntities {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let known = [
-            ShiftKind::Season,
-            ShiftKind::Schedule,
-            ShiftKind::Occupancy,
-            ShiftKind::Text,
-        ];
         let mut entities = Vec::new();
         for part in text.split_whitespace() {
             let (entity, kind) = part
@@ -157,9 +183,10 @@ impl FromStr for ContextEntities {
                 .ok_or_else(|| {
                     format!("`{part}` is not written ENTITY=KIND, as in input_select.season=season")
                 })?;
-            let kind = known.into_iter().find(|known| known.name() == kind);
-            let kind = kind.ok_or_else(|| {
-                format!("`{part}`: kinds are season, schedule, occupancy and text")
+            let mut known = ContextKind::ALL.into_iter();
+            let kind = known.find(|known| known.name() == kind).ok_or_else(|| {
+                let names = ContextKind::ALL.map(ContextKind::name).join(", ");
+                format!("`{part}`: kinds are {names}")
             })?;
             if entities.iter().any(|(known, _)| known == entity) {
                 return Err(format!("`{entity}` is named twice"));
@@ -223,11 +250,14 @@ mod tests {
 
     #[test]
     fn contexts_name_an_entity_and_a_kind() {
-        let read: ContextEntities = "sensor.season=season input_select.shift=schedule"
-            .parse()
-            .unwrap();
-        assert_eq!(read.0[0], ("sensor.season".into(), ShiftKind::Season));
-        assert_eq!(read.0[1].1, ShiftKind::Schedule);
+        let read: ContextEntities =
+            "sensor.season=season input_select.shift=schedule zone.home=away"
+                .parse()
+                .unwrap();
+        let season = ContextKind::Shift(ShiftKind::Season);
+        assert_eq!(read.0[0], ("sensor.season".into(), season));
+        assert_eq!(read.0[1].1, ContextKind::Shift(ShiftKind::Schedule));
+        assert_eq!(read.0[2].1, ContextKind::Away);
         for text in [
             "",
             "season=season",

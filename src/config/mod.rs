@@ -40,7 +40,7 @@ pub use choices::{
 pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
-pub use home_assistant::{ContextEntities, HomeAssistantOptions, Hub};
+pub use home_assistant::{ContextEntities, ContextKind, HomeAssistantOptions, Hub};
 pub use interval::Interval;
 pub use kafka::{Cluster, KafkaFrom, KafkaOptions, Sasl, TopicUrl, Topics};
 pub use keys::{Key, Keys};

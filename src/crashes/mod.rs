@@ -27,6 +27,9 @@ use household::{Household, built};
 use learnt::Learnt;
 use outputs::{Outputs, cuts, differ, is_complete, outputs, recorded, spent};
 
+/// After how many epochs a checkpoint is taken, while the log is read.
+const EACH: u64 = 4;
+
 /// A run that was recorded.
 #[derive(Serialize, Deserialize)]
 struct Recorded {
@@ -102,7 +105,7 @@ impl Trial {
         let ground = Ground {
             disk: disk.disk(),
             services: &services,
-            haste: 100,
+            each: Some(EACH),
             ..Ground::default()
         };
         let ran = AssertUnwindSafe(|| replay::run_on(&ground, &arguments, &Stop::default()));

@@ -82,6 +82,10 @@ struct State {
     over: bool,
     /// The first worker has seen everything out, so no cut is taken any more.
     out: bool,
+    /// When the first worker stopped feeding for a cut, until it feeds again.
+    stands: Option<Instant>,
+    /// How long it did so for the newest one.
+    stood: Duration,
     ingested: Duration,
     /// Some worker saw everything out, the end of the log included.
     whole: bool,
@@ -256,6 +260,28 @@ impl Control {
     pub fn publish(&self, reached: Reached) {
         self.state().reached = reached;
         self.news.notify_all();
+    }
+
+    /// The first worker stops feeding for a cut.
+    pub fn stands(&self) {
+        self.state().stands.get_or_insert_with(Instant::now);
+    }
+
+    /// It can feed again.
+    pub fn goes_on(&self) {
+        let mut state = self.state();
+        if let Some(since) = state.stands.take() {
+            state.stood = since.elapsed();
+        }
+        drop(state);
+        self.news.notify_all();
+    }
+
+    /// For how long nothing was fed for the newest cut: waits until that is over.
+    pub fn stood(&self) -> Duration {
+        let waits = |state: &mut State| !state.over && state.stands.is_some();
+        let waited = self.news.wait_while(self.state(), waits);
+        waited.unwrap_or_else(PoisonError::into_inner).stood
     }
 
     /// The first worker comes no further.

@@ -24,6 +24,12 @@ const GIVEN: usize = 4;
 /// How long a worker sleeps at most before it looks whether it should stop.
 const NAP: Duration = Duration::from_millis(20);
 
+/// For how long a cut is written at a time, at least: what comes in between waits for so long.
+const STROKE: Duration = Duration::from_micros(200);
+
+/// While a cut is written, it takes one part of so many of a worker's time, where there is work to do.
+pub const SHARE: u32 = 5;
+
 /// What each worker runs.
 pub struct Driver {
     pub setup: Setup,
@@ -105,11 +111,18 @@ impl Driver {
             let (inputs, streams) = build(scope, dataflow, services, &holds);
             (inputs, outlet.connect(streams))
         });
+        if worker.index() == 0 {
+            self.control.goes_on();
+        }
         let began_closed = matches!(place, Place::Closed);
+        let mut turns = Turns {
+            worker,
+            holds: &holds,
+        };
         let (kept, place) = self
-            .feed(worker, inputs, &probes.ingested, place, reached)
+            .feed(&mut turns, inputs, &probes.ingested, place, reached)
             .unzip();
-        self.run_out(worker, &probes, began_closed);
+        self.run_out(&mut turns, &probes, began_closed);
         let complete = probes.complete();
         let mut held = None;
         if self.control.is_suspended() {
@@ -131,7 +144,7 @@ impl Driver {
     /// more comes from.
     fn feed(
         &self,
-        worker: &mut Worker,
+        turns: &mut Turns<'_>,
         inputs: Inputs,
         ingested: &ProbeHandle<Epoch>,
         place: Place,
@@ -139,7 +152,7 @@ impl Driver {
     ) -> Option<(Inputs, Place)> {
         let mut feed = Feed {
             driver: self,
-            worker,
+            turns,
             inputs,
             ingested,
             // The log's end had an epoch of its own.
@@ -167,39 +180,74 @@ impl Driver {
 
     /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone. The first
     /// worker says which of these it is, for all must agree.
-    fn run_out(&self, worker: &mut Worker, Probes { ingested, done }: &Probes, closed: bool) {
+    fn run_out(&self, turns: &mut Turns<'_>, Probes { ingested, done }: &Probes, closed: bool) {
         let (control, stop) = (&self.control, &self.setup.stop);
-        let first = worker.index() == 0;
+        let first = turns.worker.index() == 0;
         let goes_on = || !control.is_suspended() && !control.is_left();
         while !ingested.done() && goes_on() && control.patient(stop) {
-            worker.step_or_park(Some(NAP));
+            turns.turn();
         }
         if !closed {
             control.ingested(self.began.elapsed());
         }
         while goes_on() && !stop.is_stopped() && !(done.done() && (first || control.is_out())) {
             if first && ingested.done() && control.ordered() == Order::Cut {
+                control.stands();
                 return control.suspend();
             }
-            worker.step_or_park(Some(NAP));
+            turns.turn();
         }
         if first && done.done() {
             control.all_out();
         }
+        if goes_on() {
+            // A cut may wait for it.
+            turns.holds.write(&mut || true);
+        }
+    }
+}
+
+/// A worker's turns: it runs the dataflow and, after a cut, goes on with writing what the cut has.
+struct Turns<'a> {
+    worker: &'a mut Worker,
+    holds: &'a Holds,
+}
+
+impl Turns<'_> {
+    /// Works, or sleeps where there is nothing to do.
+    fn turn(&mut self) {
+        if self.holds.is_written() {
+            self.worker.step_or_park(Some(NAP));
+        } else {
+            self.step();
+        }
+    }
+
+    /// Works once.
+    fn step(&mut self) {
+        if self.holds.is_written() {
+            self.worker.step();
+            return;
+        }
+        let began = Instant::now();
+        self.worker.step();
+        let worked = began.elapsed();
+        let most = worked + STROKE.max(worked / (SHARE - 1));
+        self.holds.write(&mut || began.elapsed() < most);
     }
 }
 
 /// A worker, while it feeds.
-struct Feed<'a> {
+struct Feed<'a, 't> {
     driver: &'a Driver,
-    worker: &'a mut Worker,
+    turns: &'a mut Turns<'t>,
     inputs: Inputs,
     ingested: &'a ProbeHandle<Epoch>,
     /// The next epoch that it feeds.
     epoch: Epoch,
 }
 
-impl Feed<'_> {
+impl Feed<'_, '_> {
     /// Says that all before the next epoch is fed.
     fn advance(&mut self) {
         self.inputs.behaviors.advance_to(self.epoch);
@@ -213,7 +261,7 @@ impl Feed<'_> {
         }
         self.epoch += 1;
         self.advance();
-        self.worker.step();
+        self.turns.step();
     }
 
     /// Whether so many epochs are on their way that no more should be fed.
@@ -232,14 +280,12 @@ impl Feed<'_> {
                 Ok(part) => {
                     self.feed(part);
                     while self.is_ahead() {
-                        self.worker.step_or_park(Some(NAP));
+                        self.turns.turn();
                     }
                 }
                 Err(TryRecvError::Empty) if ends => return Some(self.inputs),
                 // Whoever gives something wakes it.
-                Err(TryRecvError::Empty) => {
-                    self.worker.step_or_park(Some(NAP));
-                }
+                Err(TryRecvError::Empty) => self.turns.turn(),
                 // The first worker went no further; why, it said before.
                 Err(TryRecvError::Disconnected) => {
                     return control.is_suspended().then_some(self.inputs);
@@ -250,8 +296,8 @@ impl Feed<'_> {
 }
 
 /// The first worker, while epochs are fed: it says which.
-struct Lead<'a> {
-    feed: Feed<'a>,
+struct Lead<'a, 't> {
+    feed: Feed<'a, 't>,
     decoded: Receiver<Dealt>,
     others: Vec<Sender<Part>>,
     /// Epochs of which the others have their parts already.
@@ -259,12 +305,13 @@ struct Lead<'a> {
     reached: Reached,
 }
 
-impl Lead<'_> {
+impl Lead<'_, '_> {
     /// Feeds as ordered. The inputs, where the dataflow is to be suspended, and where more comes from.
     fn drive(mut self) -> Option<(Inputs, Place)> {
         let order = self.run();
         let Driver { setup, control, .. } = self.feed.driver;
         if matches!(order, Order::Suspend | Order::Cut) {
+            control.stands();
             self.settle();
             if !control.is_left() {
                 control.suspend();
@@ -283,14 +330,14 @@ impl Lead<'_> {
         control.wake_others();
         let Feed {
             driver,
-            worker,
+            turns,
             inputs,
             ingested,
             ..
         } = feed;
         drop(inputs);
         while !ingested.done() && control.patient(&setup.stop) {
-            worker.step_or_park(Some(NAP));
+            turns.turn();
             out(driver, ingested, &mut reached);
         }
         driver.control.publish(reached);
@@ -415,7 +462,7 @@ impl Lead<'_> {
 
     /// Works, or sleeps where there is nothing to do.
     fn turn(&mut self) {
-        self.feed.worker.step_or_park(Some(NAP));
+        self.feed.turns.turn();
         self.tell();
     }
 

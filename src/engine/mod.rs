@@ -30,6 +30,7 @@ use crate::sources::{Position, Source, SourceError};
 use crate::stop::Stop;
 use control::{Control, Order};
 pub use deal::Dealt;
+pub use driver::SHARE;
 use driver::{Driver, Place};
 pub use outlet::{Outlet, Probes};
 use reader::Reader;
@@ -199,15 +200,25 @@ impl Engine {
     /// are out. Comes back sooner if the run is stopped.
     pub fn step(&mut self, epochs: Epoch) -> Reached {
         let goal = self.control.reached().epochs.saturating_add(epochs);
-        self.control.order(Order::Feed(goal));
+        self.reach(goal)
+    }
+
+    /// The same, until so many epochs are fed, counted from the start of the log.
+    pub fn reach(&mut self, goal: Epoch) -> Reached {
+        self.feed(goal);
         self.control.wait(Duration::MAX, |reached| {
             reached.out == reached.epochs && (reached.epochs >= goal || reached.ended)
         })
     }
 
+    /// Has epochs be fed until there are so many of them, counted from the start of the log.
+    pub fn feed(&mut self, goal: Epoch) {
+        self.control.order(Order::Feed(goal));
+    }
+
     /// Feeds what there is for so long, or until the source ends or the run is stopped. It goes on feeding afterwards.
     pub fn run(&mut self, time: Duration) -> Reached {
-        self.control.order(Order::Feed(Epoch::MAX));
+        self.feed(Epoch::MAX);
         self.control.wait(time, |reached| reached.ended)
     }
 
@@ -230,9 +241,15 @@ impl Engine {
         self.control.all_seen().then(|| self.control.reached())
     }
 
-    /// Goes on after a cut: the dataflow is built again, with what it held.
+    /// Goes on after a cut: the dataflow is built again, with what it held. What `see` has left to be written of homes
+    /// ([`Homes::cut`](hearth_operators::state::Homes::cut)) is written meanwhile.
     pub fn go_on(&mut self) {
         self.control.end_cut();
+    }
+
+    /// For how long nothing was fed for the newest cut.
+    pub fn stood(&self) -> Duration {
+        self.control.stood()
     }
 
     /// How far it has come.

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use hearth_operators::words::Shift;
+use anyhow::Context;
+use hearth_operators::words::Epoch;
 
 use super::input::{Again, Input};
 use super::pause::Past;
@@ -14,14 +15,14 @@ use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Cut, Found, Identity, Moment, Place};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
-use crate::engine::Resumed;
+use crate::engine::{self, Resumed};
 use crate::finished::Finished;
 use crate::first_pass;
 use crate::home_names::HomeNames;
 use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Shown, Sink, Writer};
-use crate::sources::{self, EventLog, Manner, Position, Rejected, Stood};
+use crate::sources::{self, Contexts, EventLog, Manner, Position, Stood};
 
 /// The checkpoints of a run.
 pub struct Keeping {
@@ -30,7 +31,7 @@ pub struct Keeping {
     identity: Identity,
     every: Checkpointing,
     workers: usize,
-    haste: u32,
+    each: Option<Epoch>,
     disk: Disk,
     out: PathBuf,
     /// The log as it is when the run begins, if it can be read again.
@@ -89,7 +90,7 @@ impl Keeping {
             identity,
             every,
             workers: args.config.workers.get(),
-            haste: 1,
+            each: None,
             disk: folder.disk().clone(),
             out: folder.path().to_owned(),
             log,
@@ -102,14 +103,23 @@ impl Keeping {
         })
     }
 
-    /// Has them be taken so many times more often, for what they take.
-    pub fn with_haste(self, haste: u32) -> Self {
-        Keeping { haste, ..self }
+    /// Has them be taken after so many epochs, where that is said.
+    pub fn with_each(self, each: Option<Epoch>) -> Self {
+        Keeping { each, ..self }
     }
 
     /// The time between two checkpoints, when the last one took so long; `None`: there are none.
     fn wait(&self, took: Duration) -> Option<Duration> {
-        self.every.wait(took / self.haste)
+        match self.each {
+            // Behind the log's end.
+            Some(_) => Some(took),
+            None => self.every.wait(took),
+        }
+    }
+
+    /// How many epochs are fed before the next one is due, whatever the clock says.
+    fn goal(&self, epochs: Epoch) -> Option<Epoch> {
+        self.each.map(|each| epochs + each)
     }
 
     /// What there is of the run already. Where that is nothing, what an earlier one kept is gone.
@@ -219,7 +229,8 @@ impl Keeping {
         self.place.note(&self.disk, &self.out)?;
         match pass {
             Some(pass) if self.every != Checkpointing::Off => {
-                Ok(first_pass::write(&self.disk, &self.out, pass)?)
+                let written = first_pass::write(&self.disk, &self.out, pass);
+                written.with_context(|| first_pass::path(&self.out).display().to_string())
             }
             _ => Ok(()),
         }
@@ -267,6 +278,7 @@ impl Replay<'_> {
         let mut wait = every.unwrap_or(Duration::MAX);
         let mut last = Instant::now();
         let mut reached = self.engine.reached();
+        let mut goal = keeping.goal(reached.epochs);
         while !self.stop.is_stopped() {
             // A live run may be idle for hours: no cut is due before something happens.
             let left = match self.is_idle(&reached) {
@@ -274,7 +286,10 @@ impl Replay<'_> {
                 false => wait.saturating_sub(last.elapsed()).min(LOOK),
             };
             if !reached.ended {
-                reached = self.engine.run(left);
+                reached = match goal {
+                    Some(goal) => self.engine.reach(goal),
+                    None => self.engine.run(left),
+                };
             }
             if reached.ended {
                 if self.engine.end(left.max(Duration::from_millis(1))) {
@@ -289,7 +304,11 @@ impl Replay<'_> {
             self.told_live(&reached);
             let ends = self.stop.is_interrupted() || self.live_ends();
             let last_one = ends || lacking.is_some();
-            if !last_one && (last.elapsed() < wait || self.is_idle(&reached)) {
+            let is_due = match goal {
+                Some(goal) if !reached.ended => reached.epochs >= goal,
+                _ => last.elapsed() >= wait && !self.is_idle(&reached),
+            };
+            if !(last_one || is_due) {
                 continue;
             }
             if reached.epochs > 0 && every.is_some() {
@@ -298,7 +317,10 @@ impl Replay<'_> {
                     Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
                     // Between two epochs that were read at once: the second one is fed first.
                     Ok(Kept::Torn) => {
-                        reached = self.engine.run(SOON);
+                        reached = match goal {
+                            Some(_) => self.engine.reach(reached.epochs + 1),
+                            None => self.engine.run(SOON),
+                        };
                         continue;
                     }
                     // Nothing more is fed; what the worker died of is told when the run ends.
@@ -313,13 +335,13 @@ impl Replay<'_> {
                 return;
             }
             last = Instant::now();
+            goal = keeping.goal(reached.epochs);
         }
     }
 
-    /// Takes a checkpoint. The dataflow stands still while what changed is written into memory, and goes on while that is brought
-    /// to where it stays, unless it `ends` the run.
+    /// Takes a checkpoint. The dataflow stands still until it is known what belongs to it, and goes on while that is written, home by
+    /// home, and brought to where it stays, unless it `ends` the run.
     fn keep(&mut self, keeping: &Keeping, ends: bool) -> anyhow::Result<Kept> {
-        let began = Instant::now();
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let reached = self
@@ -333,10 +355,12 @@ impl Replay<'_> {
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
-        self.still.push(cut.since());
         if !reached.ended && !ends {
-            self.engine.run(Duration::ZERO);
+            let goal = keeping.goal(reached.epochs);
+            self.engine.feed(goal.unwrap_or(Epoch::MAX));
         }
+        let stood = self.engine.stood();
+        self.still.push(stood);
         let Some(asked) = asked else {
             keeping.checkpoints.put_back(&cut);
             return Ok(Kept::Torn);
@@ -363,8 +387,14 @@ impl Replay<'_> {
             catalogs: keeping.sums.last().copied().unwrap_or(0),
             written,
         };
+        let began = Instant::now();
+        if !cut.is_whole() {
+            return Ok(Kept::Over);
+        }
+        let took = stood + began.elapsed() / engine::SHARE;
+        let began = Instant::now();
         self.end_cut(keeping, &cut, &moment, ends)?;
-        Ok(Kept::Whole(began.elapsed()))
+        Ok(Kept::Whole(took + began.elapsed()))
     }
 
     /// Brings a cut to where it stays.
@@ -425,7 +455,7 @@ impl Begin {
     /// The outputs cannot be written, or gone on with; the log has fewer lines than before.
     pub fn new(
         found: Option<Found>,
-        (log, contexts): (EventLog, (Vec<Shift>, Vec<Rejected>)),
+        (log, contexts): (EventLog, Contexts),
         again: &Again,
         (folder, names, packing): (&Folder, Names, Packing),
         live: Option<&Live>,

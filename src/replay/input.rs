@@ -3,8 +3,6 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use hearth_operators::words::Shift;
-
 use super::ReplayArgs;
 use super::synthesis::{self, Chosen};
 use super::tending::Live;
@@ -16,7 +14,7 @@ use crate::fleet::{Fleet, Given};
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
 use crate::sources::{
-    self, EventLog, Files, Learnt, Manner, Options, Position, Rejected, SourceError, Told,
+    self, Contexts, EventLog, Files, Learnt, Manner, Options, Position, SourceError, Told,
 };
 use crate::synthesizers::llm::{self, Prompts};
 
@@ -29,7 +27,7 @@ pub struct Input {
     pub files: Vec<String>,
     pub fleet: Fleet,
     /// Declared shifts, and lines that declare none.
-    pub contexts: (Vec<Shift>, Vec<Rejected>),
+    pub contexts: Contexts,
     /// What people say, behind the log.
     pub told: Told,
     pub synthesizer: Chosen,
@@ -71,11 +69,7 @@ impl Again {
     ///
     /// # Errors
     /// The system gives no more threads.
-    pub fn source(
-        &self,
-        log: EventLog,
-        contexts: (Vec<Shift>, Vec<Rejected>),
-    ) -> std::io::Result<Files> {
+    pub fn source(&self, log: EventLog, contexts: Contexts) -> std::io::Result<Files> {
         match &self.growing {
             Some(growing) => Ok(Files::follow(log, growing.clone(), contexts)),
             None => Files::new(log, contexts),
@@ -145,7 +139,7 @@ impl Input {
             }
             None => Default::default(),
         };
-        if let Some(first) = contexts.1.first().filter(|_| config.strict) {
+        if let Some(first) = contexts.rejected.first().filter(|_| config.strict) {
             anyhow::bail!("{}: {} (--strict)", first.source, first.reason);
         }
         let files = (0..again.logs.len()).map(|file| log.file_name(file as u32).to_owned());

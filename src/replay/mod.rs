@@ -135,8 +135,8 @@ pub(crate) struct Ground<'a> {
     pub synthesizer: Option<&'a dyn Fn(&Arc<Catalogs>) -> Arc<dyn Synthesizer>>,
     /// What the dataflow asks, in place of what the run would.
     pub services: &'a dyn Fn(Services) -> Services,
-    /// How many times more often checkpoints may be taken for what they take.
-    pub haste: u32,
+    /// After how many epochs a checkpoint is taken; `None`: by the clock.
+    pub each: Option<u64>,
     /// What surrounds it, where it is a live run.
     pub live: Option<&'a Live>,
 }
@@ -147,7 +147,7 @@ impl Default for Ground<'_> {
             disk: Disk::real(),
             synthesizer: None,
             services: &|services| services,
-            haste: 1,
+            each: None,
             live: None,
         }
     }
@@ -181,7 +181,7 @@ fn through(
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder, None)?.with_haste(ground.haste);
+    let keeping = Keeping::new(args, &input, &folder, None)?.with_each(ground.each);
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
@@ -293,7 +293,7 @@ impl<'a> Replay<'a> {
         if let Some(repeats) = fleet.repeats {
             notes.repeats(repeats);
         }
-        let declared = Declared::of(&contexts.0);
+        let declared = Declared::of(&contexts.shifts);
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;

@@ -38,7 +38,8 @@ fn broker_messages() {
                     assert!(value["home"].is_string(), "{line}");
                     assert!(value.get("mark").is_none() && value.get("erase").is_none());
                     // Of lines of other kinds the log says what is wrong with them.
-                    if value.get("kind").is_none() && value.get("alarm").is_none() {
+                    let other = ["kind", "mode", "alarm"];
+                    if other.iter().all(|key| value.get(key).is_none()) {
                         let taken = taken(Kind::Event, line.as_bytes());
                         let of_seq = |why: &String| why.contains("`seq`");
                         assert!(taken.as_ref().err().is_none_or(of_seq), "{taken:?}");

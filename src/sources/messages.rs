@@ -70,6 +70,8 @@ fn line(home: Option<&str>, value: Value, at: At) -> Result<String, String> {
         for field in ["kind", "from", "to"] {
             name(&fields, field)?;
         }
+    } else if fields.contains_key("mode") {
+        name(&fields, "mode")?;
     } else if fields.contains_key("alarm") {
         name(&fields, "alarm")?;
         return Ok(Value::Object(fields).to_string());

@@ -20,11 +20,11 @@ pub(crate) mod states;
 mod stood;
 
 pub use error::SourceError;
-pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
 pub use files::{
-    EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Manner, Options, PackWriter, Packing,
-    format_name, read_contexts, read_told, spool,
+    Contexts, EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Manner, Options, PackWriter,
+    Packing, format_name, read_contexts, read_told, spool,
 };
+pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
 pub use folders::expand;
 pub(crate) use household::{
     HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household, is_measured, says_of_itself,

@@ -74,11 +74,15 @@ fn a_log_that_grows_is_gone_on_with() {
     assert_eq!(counted(&grown), counted(&whole));
 }
 
-/// Whether a run left something to go on from.
+/// Whether a run left something to go on from: a whole cut, whose name is a number.
 fn has_cuts(out: &Path) -> bool {
     let names = std::fs::read_dir(out.join("state")).into_iter().flatten();
     let mut names = names.map(|entry| entry.unwrap().file_name());
-    names.any(|name| name.to_string_lossy().starts_with("cut-"))
+    names.any(|name| {
+        let name = name.to_string_lossy();
+        let number = name.strip_prefix("cut-");
+        number.is_some_and(|number| number.parse::<u64>().is_ok())
+    })
 }
 
 #[test]
@@ -87,12 +91,14 @@ fn a_log_that_was_replaced_or_cut_is_refused_with_what_differs() {
     let _ = std::fs::remove_dir_all(dir().join("replaced"));
     write(dir(), "replaced.jsonl", &whole);
     let command = command("replaced.jsonl", "replaced", "");
-    let mut wait = Duration::from_millis(50);
+    let mut child = start(dir(), &format!("{command} --fresh"));
+    drop(child.stdin.take());
     while !has_cuts(&dir().join("replaced")) {
-        for_so_long(&format!("{command} --fresh"), wait);
-        wait += Duration::from_millis(25);
-        assert!(wait < Duration::from_secs(5), "nothing is ever kept");
+        assert!(child.try_wait().unwrap().is_none(), "nothing was kept");
+        std::thread::sleep(Duration::from_millis(1));
     }
+    let _ = child.kill();
+    assert_eq!(end(child).code, None, "it was over before it was killed");
     let mut other = whole.clone();
     other[20] ^= 1;
     let mut end = whole.clone();

@@ -27,6 +27,46 @@ fn stands(folder: &Folder, stream: &str) -> BTreeMap<String, i64> {
     sums
 }
 
+/// A home that is away, or has guests, is not called; before and after, and other homes, are. One line in the log, one in a file of
+/// contexts.
+#[test]
+fn a_home_that_is_quiet_is_not_called() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, SIMULATE).fine();
+    hearth(dir, &format!("{REPLAY} sim/events.jsonl --out first")).fine();
+    let raised = |out: &str| {
+        let alarms = Folder(dir.join(out)).values("alarms");
+        let raised = alarms.iter().filter(|alarm| alarm["diff"] == 1);
+        let named = raised.map(|alarm| (text(&alarm["home"]), text(&alarm["alarm"])));
+        named.collect::<Vec<_>>()
+    };
+    let first = raised("first");
+    let (home, alarm) = first[0].clone();
+    let of_home = |all: &[(String, String)]| all.iter().filter(|(of, _)| *of == home).count();
+    assert!(of_home(&first) > 1 && of_home(&first) < first.len());
+    let mode =
+        |time: &str, mode: &str| format!("{}\n", json!({"home": home, "time": time, "mode": mode}));
+    let events = std::fs::read_to_string(dir.join("sim/events.jsonl")).unwrap();
+    write(dir, "events.jsonl", mode(&alarm, "away") + &events);
+    write(
+        dir,
+        "contexts.jsonl",
+        mode(&alarm, "guests") + "{\"home\":1}\n",
+    );
+    let ended = hearth(dir, &format!("{REPLAY} events.jsonl --out logged")).fine();
+    assert!(!ended.stdout.contains("rejected  "), "{}", ended.stdout);
+    let told = format!("{REPLAY} sim/events.jsonl --contexts contexts.jsonl --out told");
+    hearth(dir, &told).fine();
+    assert_eq!(Folder(dir.join("told")).summary()["rejected_contexts"], 1);
+    for out in ["logged", "told"] {
+        let now = raised(out);
+        let before = first.iter().filter(|(of, at)| *of == home && *at < alarm);
+        assert_eq!(of_home(&now), before.count(), "{out}");
+        assert!(now.len() > of_home(&now));
+    }
+}
+
 #[test]
 fn what_was_fine_is_an_input() {
     let dir = tempfile::tempdir().unwrap();

@@ -405,7 +405,11 @@ fn maintain<'s>(
         notices,
         pooled.clone(),
         watch,
-        (state.detect.clone(), state.alerts.clone()),
+        (
+            state.detect.clone(),
+            state.alerts.clone(),
+            state.quiet.clone(),
+        ),
     );
     let maintenance = Maintenance {
         catalogs: catalogs.clone(),

@@ -1,11 +1,13 @@
 //! What the operators of a worker hold: taken out when the dataflow is suspended, dealt to any number of workers, put back.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
+use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
 use crate::compress::CompressState;
-use crate::detect::{AlertState, DetectState};
+use crate::detect::{AlertState, DetectState, QuietState};
 use crate::drift::DriftState;
 use crate::embed::EmbedState;
 use crate::gather::GatherState;
@@ -15,7 +17,7 @@ use crate::request::RequestState;
 use crate::score::ScoreState;
 use crate::shift::ShiftState;
 use crate::split::SplitState;
-use crate::state::{Held, Past, Stateful, Suspension, Visit};
+use crate::state::{Held, HomeState, Homes, Past, Plain, Stateful, Suspension, Visit};
 use crate::warm_up::{WarmUpState, WarmedUp};
 use crate::words::{Candidates, Filtered, Request};
 
@@ -52,6 +54,8 @@ macro_rules! operators {
         #[derive(Default)]
         pub struct Holds {
             suspension: Suspension,
+            /// Nothing of a cut is left to be written.
+            is_written: Cell<bool>,
             $(pub(super) $name: Held<$state>,)*
         }
 
@@ -62,7 +66,24 @@ macro_rules! operators {
                 Holds {
                     $($name: Held::new(state.$name, &suspension),)*
                     suspension,
+                    is_written: Cell::new(false),
                 }
+            }
+
+            /// Goes on with writing a cut while `goes_on`. Whether all of it is written.
+            pub fn write(&self, goes_on: &mut impl FnMut() -> bool) -> bool {
+                if self.is_written.get() {
+                    return true;
+                }
+                let mut writing = Writing { goes_on, all: true };
+                $(self.$name.borrow_mut().visit(stringify!($name), &mut writing);)*
+                self.is_written.set(writing.all);
+                writing.all
+            }
+
+            /// Whether nothing of a cut is left to be written, as far as [`Holds::write`] has found.
+            pub fn is_written(&self) -> bool {
+                self.is_written.get()
             }
 
             /// Takes the states out, once the dataflow has run empty.
@@ -90,6 +111,7 @@ operators! {
     train: Questions<Filtered>, "Shifts that are being learnt.";
     detect: DetectState, "Detectors of homes, and what their cohorts know together.";
     alerts: AlertState, "Alarms of segments that are open.";
+    quiet: QuietState, "When homes are not to be called.";
     drift: DriftState, "The days of homes.";
     models: ModelsState, "Models of homes, pooled counts, and what waits to be judged.";
     readings: ReadingState, "How far open segments are read.";
@@ -100,5 +122,22 @@ impl Holds {
     /// How to suspend the dataflow.
     pub fn suspension(&self) -> &Suspension {
         &self.suspension
+    }
+}
+
+/// Goes through what is left of a cut.
+struct Writing<'a, F> {
+    goes_on: &'a mut F,
+    all: bool,
+}
+
+impl<F: FnMut() -> bool> Visit for Writing<'_, F> {
+    fn rest<S: Plain>(&mut self, _operator: &'static str, _rest: &mut S) {}
+
+    fn homes<H>(&mut self, _operator: &'static str, homes: &mut Homes<H>)
+    where
+        H: HomeState + Serialize + DeserializeOwned + 'static,
+    {
+        self.all &= homes.write(self.goes_on);
     }
 }

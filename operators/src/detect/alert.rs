@@ -21,7 +21,7 @@ pub(crate) struct Alert {
 }
 
 /// The alarms of homes' open segments: few homes have one.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct AlertState {
     pub(super) homes: Homes<Option<Box<Alert>>>,
 }
@@ -119,6 +119,7 @@ impl Alert {
         let mut all: Vec<(usize, Surprise)> = all.collect();
         let alarms = detector.alarms();
         let (threshold, alarm) = alarms.look(around.tails, around.budget, segment, &all);
+        let alarm = alarm.filter(|_| !around.quiet.is_at(segment.start()));
         let alert = alarm.map(|alarm| {
             all.retain(|(at, _)| alarm.behaviors.contains(at));
             let raised = Raised {

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::quiet::Quiet;
 use super::{Detected, Looked, Maintained, Raised};
 use crate::alarms::{self, Alarms, Budget, TailChanges, Tails, Verdict, reasons};
 use crate::habits::Vocabulary;
@@ -38,6 +39,8 @@ pub struct Around<'a> {
     /// The cohort's tails.
     pub tails: &'a Tails,
     pub budget: Budget,
+    /// When the home is.
+    pub quiet: &'a Quiet,
     /// How far behind its newest behaviour the home may still change.
     pub lateness: i64,
 }
@@ -178,9 +181,12 @@ impl HomeDetector {
         let surprises = self
             .detector
             .judge(around.words, around.counts, segment, regime);
-        let verdict = self
+        let mut verdict = self
             .alarms
             .judge(around.tails, around.budget, segment, &surprises);
+        if around.quiet.is_at(segment.start()) {
+            verdict.hush();
+        }
         (surprises, verdict)
     }
 

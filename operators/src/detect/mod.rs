@@ -2,6 +2,7 @@
 
 mod alert;
 mod home;
+mod quiet;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,9 +22,11 @@ use crate::shift::{Placed, Standing};
 use crate::split::Notice;
 use crate::state::{EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give};
 use crate::surprise::Counts;
-use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Open, Segment};
+use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Mode, Open, Segment};
 pub use alert::AlertState;
 pub(crate) use home::{Around, HomeDetector, Said};
+pub(crate) use quiet::Quiet;
+pub use quiet::QuietState;
 
 /// How detectors are maintained.
 #[derive(Clone)]
@@ -112,7 +115,8 @@ pub trait Detect<'s> {
     /// that the erasure made are judged in their place; alarms of segments that went are withdrawn. A home of which
     /// nothing stands is as one that was never met.
     ///
-    /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch.
+    /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch. A segment that starts while its home is quiet raises no
+    /// alarm; it is learnt as any other. What was raised before that was told stands.
     ///
     /// Segments that are `open` are looked at and not learnt: a behaviour is judged in the epoch in which it comes, by what is known then (what
     /// will come after it is not), and once more with the one that comes next. Those above the threshold are an alarm at once, of the name that it will have
@@ -129,7 +133,7 @@ pub trait Detect<'s> {
         notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
-        state: (Held<DetectState>, Held<AlertState>),
+        state: (Held<DetectState>, Held<AlertState>, Held<QuietState>),
     ) -> DetectStreams<'s>;
 }
 
@@ -158,7 +162,14 @@ impl Shared {
     }
 
     /// What is known besides a home.
-    fn around(&self, home: HomeId, watch: &Vigilance, act: impl FnOnce(&Around<'_>)) {
+    fn around(
+        &self,
+        home: HomeId,
+        watch: &Vigilance,
+        quiet: &QuietState,
+        act: impl FnOnce(&Around<'_>),
+    ) {
+        let never = Quiet::default();
         let cohort = watch.catalogs.cohort_of(home);
         let (no_counts, no_tails) = (Counts::default(), Tails::default());
         act(&Around {
@@ -166,6 +177,7 @@ impl Shared {
             counts: self.counts.get(&cohort).unwrap_or(&no_counts),
             tails: self.tails.get(&cohort).unwrap_or(&no_tails),
             budget: watch.budget,
+            quiet: quiet.homes.get(home).unwrap_or(&never),
             lateness: watch.lateness,
         });
     }
@@ -186,7 +198,7 @@ impl Shared {
 }
 
 /// What detecting holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DetectState {
     homes: Shelf<HomeDetector>,
     shared: Shared,
@@ -224,13 +236,16 @@ impl DetectState {
     /// Takes in what arrived in an epoch.
     fn update(
         &mut self,
-        alerts: &mut AlertState,
+        (alerts, quiet): (&mut AlertState, &mut QuietState),
         epoch: Epoch,
         mut arrived: Arrived,
         watch: &Vigilance,
     ) -> All {
         self.shared.advance(epoch);
         let mut all = All::default();
+        for mode in &arrived.modes {
+            quiet.homes.of(mode.home).change(mode);
+        }
         let mut open: BTreeMap<HomeId, Open> = BTreeMap::new();
         open.extend(arrived.open.into_iter().map(|open| (open.home, open)));
         arrived.updates.sort_by_key(|u| u.placed.key.home);
@@ -248,7 +263,7 @@ impl DetectState {
             .collect();
         for (home, own) in by_home {
             let open = open.remove(&home);
-            self.of_home(home, watch, &mut all, |detector, around, said| {
+            self.of_home(home, (watch, quiet), &mut all, |detector, around, said| {
                 detector.update(around, own, said);
                 alerts.close(home, detector);
                 if let Some(open) = open {
@@ -261,7 +276,7 @@ impl DetectState {
             let (detector, shared) = (self.homes.seen(home), &self.shared);
             let blank = HomeDetector::default();
             let detector = detector.unwrap_or(&blank);
-            shared.around(home, watch, |around| {
+            shared.around(home, watch, quiet, |around| {
                 alerts.look(detector, around, open, &mut all.said);
             });
         }
@@ -271,7 +286,7 @@ impl DetectState {
         }
         for (own, open, standing) in standing {
             let home = standing.home;
-            self.of_home(home, watch, &mut all, |detector, around, said| {
+            self.of_home(home, (watch, quiet), &mut all, |detector, around, said| {
                 detector.anew(around, &standing, own, said);
                 alerts.close(home, detector);
                 if let Some(open) = open {
@@ -280,6 +295,7 @@ impl DetectState {
             });
             if self.homes.of(home).is_blank() {
                 self.homes.forget(home);
+                *quiet.homes.of(home) = Quiet::default();
             }
         }
         let heard = arrived.feedback.into_iter().map(|feedback| {
@@ -297,7 +313,7 @@ impl DetectState {
     fn of_home(
         &mut self,
         home: HomeId,
-        watch: &Vigilance,
+        (watch, quiet): (&Vigilance, &QuietState),
         all: &mut All,
         act: impl FnOnce(&mut HomeDetector, &Around<'_>, &mut Said),
     ) {
@@ -305,7 +321,7 @@ impl DetectState {
         let detector = self.homes.of(home);
         let said = &mut all.said;
         self.shared
-            .around(home, watch, |around| act(detector, around, said));
+            .around(home, watch, quiet, |around| act(detector, around, said));
         let changes = std::mem::take(&mut all.said.tails);
         if !changes.is_empty() {
             all.tails.entry(cohort).or_default().merge(&changes);
@@ -320,6 +336,7 @@ struct Arrived {
     standing: Vec<Arc<Standing>>,
     open: Vec<Open>,
     feedback: Vec<Feedback>,
+    modes: Vec<Mode>,
 }
 
 /// What comes of it.
@@ -340,7 +357,7 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
         notices: StreamVec<'s, Epoch, Notice>,
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
         watch: Vigilance,
-        (held, alerts): (Held<DetectState>, Held<AlertState>),
+        (held, alerts, quiet): (Held<DetectState>, Held<AlertState>, Held<QuietState>),
     ) -> DetectStreams<'s> {
         let scope = self.scope();
         let (index, peers) = (scope.index(), scope.peers());
@@ -367,10 +384,12 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
             let memory = watch.memory / peers;
             held.borrow_mut().homes.settle((index, peers), memory);
             alerts.borrow_mut().homes.settle(index, peers);
+            quiet.borrow_mut().homes.settle(index, peers);
             let mut buffer = EpochBuffer::<Arrived>::new(5);
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let alerts = &mut *alerts.borrow_mut();
+                let quiet = &mut *quiet.borrow_mut();
                 each_epoch(&mut pooled, |epoch, came| {
                     // What an epoch changes is known in the next one.
                     let counted = state.shared.counted.entry(epoch + 1).or_default();
@@ -385,19 +404,21 @@ impl<'s> Detect<'s> for StreamVec<'s, Epoch, Placed> {
                 buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
                 buffer.gather(&mut open, |arrived, came| arrived.open.extend(came));
                 notices.for_each_stamp(|capability, data| {
-                    let notices = data.flat_map(std::mem::take);
-                    let own: Vec<_> = notices
-                        .filter_map(|n| n.feedback_at(index, peers))
-                        .collect();
-                    if !own.is_empty()
+                    let notices: Vec<_> = data.flat_map(std::mem::take).collect();
+                    let feedback = notices.iter().filter_map(|n| n.feedback_at(index, peers));
+                    let modes = notices.iter().filter_map(|n| n.mode_at(index, peers));
+                    let (feedback, modes): (Vec<_>, Vec<_>) = (feedback.collect(), modes.collect());
+                    if !(feedback.is_empty() && modes.is_empty())
                         && let Some(arrived) = buffer.at(&capability)
                     {
-                        arrived.feedback.extend(own);
+                        arrived.feedback.extend(feedback);
+                        arrived.modes.extend(modes);
                     }
                 });
                 while let Some((at, arrived)) = buffer.next(frontiers) {
                     let epoch = *at[0].time();
-                    let All { said, tails, heard } = state.update(alerts, epoch, arrived, &watch);
+                    let All { said, tails, heard } =
+                        state.update((alerts, quiet), epoch, arrived, &watch);
                     give(&mut judged_out, &at[0], said.judged);
                     give(&mut looked_out, &at[4], said.looked);
                     let alarms = said.alarms.into_iter();

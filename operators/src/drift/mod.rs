@@ -101,7 +101,7 @@ impl Drift {
 /// let days = found[0].time.0 as f64 / Time::DAY as f64;
 /// assert!((31.0..35.0).contains(&days));
 /// ```
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct DriftState {
     homes: Homes<Option<Box<HomeDrift>>>,
 }

@@ -138,7 +138,7 @@ pub trait Models<'s> {
 }
 
 /// What maintaining models holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ModelsState {
     homes: Shelf<HomeModels>,
     pools: Pools,
@@ -147,7 +147,7 @@ pub struct ModelsState {
 }
 
 /// What arrives in an epoch.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Arrived {
     updates: Vec<Maintained>,
     standing: Vec<Arc<Standing>>,

@@ -19,7 +19,7 @@ pub(crate) struct Reading {
 }
 
 /// How far open segments are read, and what is new of them in epochs that are still open.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ReadingState {
     pub(super) homes: Homes<Option<Reading>>,
     pub(super) open: Buffered<Vec<Looked>>,

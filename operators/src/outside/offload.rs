@@ -3,7 +3,6 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::Pipeline;
@@ -11,7 +10,7 @@ use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::Operator;
 
 use super::{Inquiries, Outside};
-use crate::state::{Held, Stateful};
+use crate::state::{Held, Plain, Stateful};
 use crate::words::Epoch;
 
 /// The questions that are open, each at its epoch, in the order in which they came: they can be asked again.
@@ -30,7 +29,7 @@ impl<Q> Default for Questions<Q> {
     }
 }
 
-impl<Q: Serialize + DeserializeOwned> Stateful for Questions<Q> {}
+impl<Q: Plain> Stateful for Questions<Q> {}
 
 impl<Q> Questions<Q> {
     /// How many are open.

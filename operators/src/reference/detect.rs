@@ -9,7 +9,7 @@ use crate::detect::{Detected, Raised, Vigilance};
 use crate::habits::Vocabulary;
 use crate::shift::Placed;
 use crate::surprise::{Counts, Detector, Surprise};
-use crate::words::{Epoch, Feedback, Heard, HomeId, Moment, Open, Segment, Time};
+use crate::words::{Epoch, Feedback, Heard, HomeId, Mode, Moment, Open, Segment, Time};
 
 /// What detectors say of the homes of one cohort.
 #[derive(Debug, Default)]
@@ -32,6 +32,8 @@ struct Home {
     raised: BTreeMap<Time, Raised>,
     told: TailChanges,
     alert: Option<Alert>,
+    /// Changes of its mode in the order in which they were told.
+    modes: Vec<Mode>,
 }
 
 /// The alarm of an open segment.
@@ -53,7 +55,7 @@ struct Around<'a> {
 /// As [`Detect`](crate::detect::Detect) promises; `counted`: the cohort's counts of all epochs before one.
 pub fn detect(
     lives: &BTreeMap<HomeId, HomeLife>,
-    feedback: &[(Epoch, Feedback)],
+    (feedback, modes): (&[(Epoch, Feedback)], &[(Epoch, Mode)]),
     watch: &Vigilance,
     counted: impl Fn(Epoch) -> Counts,
 ) -> Detections {
@@ -62,6 +64,7 @@ pub fn detect(
     let updated = updated.flat_map(|life| life.updates.keys().chain(life.open.keys()));
     let mut epochs: BTreeSet<Epoch> = updated.copied().collect();
     epochs.extend(feedback.iter().map(|(epoch, _)| *epoch));
+    epochs.extend(modes.iter().map(|(epoch, _)| *epoch));
     let (mut all, mut tails) = (Detections::default(), Tails::default());
     for epoch in epochs {
         let counts = counted(epoch);
@@ -74,6 +77,9 @@ pub fn detect(
             counts: &counts,
             tails: &tails,
         };
+        for (_, mode) in modes.iter().filter(|(e, _)| *e == epoch) {
+            homes.entry(mode.home).or_default().modes.push(*mode);
+        }
         for (home, life) in lives {
             let (updated, open) = (life.updates.contains_key(&epoch), life.open.get(&epoch));
             if !updated && open.is_none() {
@@ -145,6 +151,14 @@ impl Home {
         self.raised.values().chain(open).cloned().collect()
     }
 
+    /// Of the changes before a time the latest counts, and of two at once what was told last.
+    fn is_quiet(&self, at: Time) -> bool {
+        let before = self.modes.iter().filter(|mode| mode.time <= at);
+        before
+            .max_by_key(|mode| mode.time)
+            .is_some_and(|mode| mode.quiet)
+    }
+
     fn fine(&mut self, start: Time) -> bool {
         let open = self.alert.as_mut();
         if let Some(alert) = open.filter(|alert| alert.raised.segment.start() == start) {
@@ -184,7 +198,9 @@ impl Home {
             threshold,
         };
         all.looked.insert((epoch, segment.home), detected);
-        let Some(alarm) = alarm else { return };
+        let Some(alarm) = alarm.filter(|_| !self.is_quiet(segment.start())) else {
+            return;
+        };
         above.retain(|(at, _)| alarm.behaviors.contains(at));
         let raised = Raised {
             segment: segment.clone(),
@@ -237,6 +253,7 @@ impl Home {
         let standing = life.standing(around.epoch);
         let mut anew = Home {
             alert: self.alert.take(),
+            modes: std::mem::take(&mut self.modes),
             ..Home::default()
         };
         for (start, raised) in std::mem::take(&mut self.raised) {
@@ -257,6 +274,10 @@ impl Home {
             anew.settle(around.watch, segment.home);
             anew.judge(around, &placed, new.contains(segment), all);
         }
+        // What is known of a home of which nothing is left goes with it.
+        if anew.newest.is_none() {
+            anew.modes.clear();
+        }
         *self = anew;
     }
 
@@ -266,9 +287,12 @@ impl Home {
         let (segment, regime) = (&placed.segment, placed.key.regime);
         let words = Vocabulary::new(&watch.catalogs, segment.home);
         let surprises = self.detector.judge(&words, around.counts, segment, regime);
-        let verdict = self
+        let mut verdict = self
             .alarms
             .judge(around.tails, watch.budget, segment, &surprises);
+        if self.is_quiet(segment.start()) {
+            verdict.hush();
+        }
         let actions = segment.moments.iter().map(|moment| moment.action);
         let scores = actions
             .zip(&surprises)

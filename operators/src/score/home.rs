@@ -12,7 +12,7 @@ use crate::words::{
 };
 
 /// A live version with its shadow, both judged on the same segments.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct Trial {
     key: ShiftKey,
     shift: Shift,
@@ -24,7 +24,7 @@ struct Trial {
 }
 
 /// A task's live version (until the first adaptation the cohort's) and its trial.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Live {
     version: Option<Version>,
     trial: Option<Trial>,
@@ -99,7 +99,7 @@ impl Live {
 }
 
 /// One home's state: plain data.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(super) struct HomeModels {
     detector: Live,
     predictor: Live,
@@ -115,7 +115,7 @@ pub(super) struct HomeModels {
 }
 
 /// By which versions a batch is being judged.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 struct Judging {
     detector: u32,
     predictor: u32,

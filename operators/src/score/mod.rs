@@ -130,7 +130,7 @@ pub trait Scoring<'s> {
 }
 
 /// What scoring holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct ScoreState {
     homes: Homes<Option<Box<HomeModels>>>,
     /// Each cohort's models, with the epoch in which they came.

@@ -85,7 +85,7 @@ impl Entry {
 /// over at the end of the epoch too, so that nothing of it cancels.
 /// Each event is for another home, whose memory is not in the processor's cache: what an event in order asks for is kept
 /// here and not looked for in `entries`, which are only written to.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct HomeSplit {
     /// Behaviours in order.
     entries: Vec<Entry>,
@@ -114,7 +114,7 @@ pub(super) struct HomeSplit {
     rare: Option<Box<Rare>>,
 }
 
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Rare {
     /// Ids of behaviours at or after the horizon, and of some before it.
     ids: BTreeMap<Box<str>, Moment>,

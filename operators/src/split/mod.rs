@@ -18,8 +18,8 @@ use crate::state::{
     ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
 };
 use crate::words::{
-    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Open, Scores, Segment, Shift,
-    Time,
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Mode, Open, Scores, Segment,
+    Shift, Time,
 };
 use home::HomeSplit;
 use open::Opening;
@@ -85,6 +85,8 @@ pub enum Notice {
     Erase(Erasure),
     /// An alarm was fine.
     Fine(Feedback),
+    /// A home is quiet from a time on, or is not.
+    Mode(Mode),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
 }
@@ -94,6 +96,14 @@ impl Notice {
     pub(crate) fn feedback_at(&self, index: usize, peers: usize) -> Option<Feedback> {
         match self {
             Notice::Fine(feedback) if feedback.home.worker(peers) == index => Some(*feedback),
+            _ => None,
+        }
+    }
+
+    /// The change of mode that it is, where its home lives on this worker.
+    pub(crate) fn mode_at(&self, index: usize, peers: usize) -> Option<Mode> {
+        match self {
+            Notice::Mode(mode) if mode.home.worker(peers) == index => Some(*mode),
             _ => None,
         }
     }
@@ -199,7 +209,7 @@ pub trait Split<'s> {
 }
 
 /// What the split holds.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct SplitState {
     homes: Homes<HomeSplit>,
     marks: Marks,
@@ -229,7 +239,7 @@ impl HomeState for HomeSplit {
 }
 
 /// The shifts that a worker waits for, by home and for all homes.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Marks {
     all: BTreeSet<Time>,
     own: BTreeMap<HomeId, BTreeSet<Time>>,

@@ -11,7 +11,7 @@ use crate::words::{ActionId, Moment, Segment, Time};
 /// the last ones. A record is the first moment as it is; then of each further one a number that holds its action and two
 /// bits, and the time since the one before. The bits: whether that time is in microseconds, not seconds; whether the
 /// clock's offset follows, as it is another. Numbers are written seven bits a byte.
-#[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
     bytes: Vec<u8>,
 }

@@ -1,10 +1,13 @@
 //! The states of the homes that live on a worker, found by position; which of them changed; how they move to other workers.
 
+use std::fmt;
+
 use serde::de::{SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::marker::PhantomData;
 
+use super::scribe::{Due, Scribe};
 use crate::words::HomeId;
 
 /// States in a page: a new one moves none of the others.
@@ -27,13 +30,35 @@ impl<S> HomeState for Option<S> {
 /// Ids are dense (the source counts homes as it meets them) and a home lives on worker `id % peers`, so its state has a
 /// place: nothing is hashed, and homes that come together lie together. A home that was not met has a blank state.
 /// Serialises as a list of homes with their states, without the blank ones.
-#[derive(Debug)]
 pub struct Homes<S> {
     index: u32,
     peers: u32,
     pages: Vec<Vec<S>>,
-    /// A bit for each place whose state was lent out to be changed since [`Homes::take_changed`].
+    /// A bit for each place whose state was lent out to be changed since the last [`Homes::cut`].
     changed: Vec<u64>,
+    /// What had changed by then.
+    before: Vec<u64>,
+    /// What of that cut is still to be written.
+    due: Option<Due<S>>,
+}
+
+/// A cut stays with what it was taken of.
+impl<S: Clone> Clone for Homes<S> {
+    fn clone(&self) -> Self {
+        Homes {
+            pages: self.pages.clone(),
+            changed: self.changed.clone(),
+            before: self.before.clone(),
+            due: None,
+            ..*self
+        }
+    }
+}
+
+impl<S: fmt::Debug> fmt::Debug for Homes<S> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(&self.pages).finish()
+    }
 }
 
 impl<S> Default for Homes<S> {
@@ -43,6 +68,8 @@ impl<S> Default for Homes<S> {
             peers: 1,
             pages: Vec::new(),
             changed: Vec::new(),
+            before: Vec::new(),
+            due: None,
         }
     }
 }
@@ -69,6 +96,9 @@ impl<S: HomeState> Homes<S> {
             self.changed.resize(place / 64 + 1, 0);
         }
         self.changed[place / 64] |= 1 << (place % 64);
+        if self.due.is_some() {
+            self.write_first(home);
+        }
         let (page, place) = (place / PAGE, place % PAGE);
         if page >= self.pages.len() {
             self.pages.resize_with(page + 1, Vec::new);
@@ -103,6 +133,7 @@ impl<S: HomeState> Homes<S> {
 
     /// Every home that is not blank, with its state to be changed: all count as changed.
     pub fn iter_mut(&mut self) -> impl Iterator<Item = (HomeId, &mut S)> {
+        self.write(&mut || true);
         self.change_all();
         let (index, peers) = (self.index, self.peers);
         let pages = self.pages.iter_mut().enumerate();
@@ -114,19 +145,51 @@ impl<S: HomeState> Homes<S> {
         all.filter(|(_, state)| !state.is_blank())
     }
 
-    /// The homes whose state was lent out to be changed since the last call, also such as are blank by now.
-    pub fn take_changed(&mut self) -> Vec<HomeId> {
-        let mut homes = Vec::new();
-        for (word, first) in self.changed.iter_mut().zip((0u32..).step_by(64)) {
-            let mut bits = std::mem::take(word);
-            while bits != 0 {
-                let place = first + bits.trailing_zeros();
-                homes.push(HomeId(place * self.peers + self.index));
-                bits &= bits - 1;
+    /// A cut: every home that changed since the one before goes to `scribe` as it stands now, also such as are blank by now. It goes
+    /// there before it changes again, or when [`Homes::write`] comes to it. What an earlier cut has not written by now it never will.
+    pub fn cut(&mut self, scribe: Box<dyn Scribe<S>>) {
+        self.before = std::mem::take(&mut self.changed);
+        self.due = Some(Due::new(self.before.clone(), scribe));
+        // What is done by now says so.
+        self.write(&mut || false);
+    }
+
+    /// Writes homes of the cut while `goes_on`. Whether all are written.
+    pub fn write(&mut self, goes_on: &mut impl FnMut() -> bool) -> bool {
+        let Some(mut due) = self.due.take() else {
+            return true;
+        };
+        while let Some(place) = due.next() {
+            if !goes_on() {
+                self.due = Some(due);
+                return false;
             }
+            let home = HomeId(place * self.peers + self.index);
+            due.take(place, self.get(home).map(|state| (home, state)));
         }
-        homes.retain(|home| self.get(*home).is_some());
-        homes
+        due.done();
+        true
+    }
+
+    /// The state of a home is lent out: it is written first, if that is due.
+    #[cold]
+    fn write_first(&mut self, home: HomeId) {
+        if let Some(mut due) = self.due.take() {
+            let state = self.get(home).map(|state| (home, state));
+            due.take(home.0 / self.peers, state);
+            self.due = Some(due);
+        }
+    }
+
+    /// The last cut came to nothing: what had changed by then counts as changed since.
+    pub fn undo_cut(&mut self) {
+        let before = std::mem::take(&mut self.before);
+        if before.len() > self.changed.len() {
+            self.changed.resize(before.len(), 0);
+        }
+        for (changed, before) in self.changed.iter_mut().zip(before) {
+            *changed |= before;
+        }
     }
 
     /// Has all homes count as changed.
@@ -211,6 +274,8 @@ impl<'de, S: HomeState + Deserialize<'de>> Deserialize<'de> for Homes<S> {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::{Arc, Mutex};
+
     use super::*;
 
     #[derive(Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -245,19 +310,85 @@ mod tests {
         assert_eq!(met, HOMES.map(|home| (home, home)));
     }
 
+    /// What a cut has, in the order in which it was written; and whether that is all.
+    #[derive(Clone, Default)]
+    struct Log(Arc<Mutex<(Vec<(u32, u32)>, bool)>>);
+
+    impl Scribe<Count> for Log {
+        fn write(&mut self, home: HomeId, state: &Count) {
+            self.0.lock().unwrap().0.push((home.0, state.0));
+        }
+
+        fn done(self: Box<Self>) {
+            self.0.lock().unwrap().1 = true;
+        }
+    }
+
+    impl Log {
+        fn of(states: &mut Homes<Count>) -> Self {
+            let log = Log::default();
+            states.cut(Box::new(log.clone()));
+            log
+        }
+
+        /// What it has by now, in order of homes.
+        fn written(&self) -> Vec<(u32, u32)> {
+            let mut homes = self.0.lock().unwrap().0.clone();
+            homes.sort_unstable();
+            homes
+        }
+
+        fn is_done(&self) -> bool {
+            self.0.lock().unwrap().1
+        }
+    }
+
     #[test]
-    fn what_was_lent_out_counts_as_changed() {
+    fn a_cut_has_what_was_lent_out_since_the_one_before() {
         let mut states = states();
-        assert_eq!(states.take_changed(), HOMES.map(HomeId));
-        assert_eq!(states.take_changed(), []);
+        let first = Log::of(&mut states);
+        assert!(states.write(&mut || true));
+        assert_eq!(first.written(), HOMES.map(|home| (home, home)));
+        let none = Log::of(&mut states);
+        assert!(none.is_done() && none.written().is_empty());
         states.of(HomeId(7)).0 += 1;
         let _ = states.of(HomeId(10));
-        assert_eq!(states.take_changed(), [7, 10].map(HomeId));
         states.put(HomeId(13), Count(1));
-        assert_eq!(states.take_changed(), []);
-        states.change_all();
-        let all = states.take_changed();
-        assert!(HOMES.iter().all(|home| all.contains(&HomeId(*home))));
+        let second = Log::of(&mut states);
+        assert!(!second.is_done() && states.write(&mut || true) && second.is_done());
+        assert_eq!(second.written(), [(7, 8), (10, 0)]);
+    }
+
+    #[test]
+    fn what_changes_while_a_cut_is_written_is_written_as_it_was() {
+        let mut states = states();
+        let first = Log::of(&mut states);
+        states.of(HomeId(7)).0 = 70;
+        states.of(HomeId(7)).0 = 71;
+        states.of(HomeId(10)).0 = 10;
+        assert_eq!(first.written(), [(7, 7)]);
+        let mut two = [true, true].into_iter();
+        assert!(!states.write(&mut || two.next().unwrap_or(false)));
+        assert_eq!(first.written().len(), 3);
+        assert!(states.write(&mut || true) && first.is_done());
+        assert_eq!(first.written(), HOMES.map(|home| (home, home)));
+        let second = Log::of(&mut states);
+        states.write(&mut || true);
+        assert_eq!(second.written(), [(7, 71), (10, 10)]);
+    }
+
+    #[test]
+    fn a_cut_that_came_to_nothing_is_made_up_for() {
+        let mut states = states();
+        let lost = Log::of(&mut states);
+        states.of(HomeId(7)).0 = 70;
+        states.undo_cut();
+        let next = Log::of(&mut states);
+        for (_, state) in states.iter_mut() {
+            state.0 = 0;
+        }
+        assert!(next.is_done() && !lost.is_done());
+        assert_eq!(next.written(), [(1, 1), (4, 4), (7, 70), (15_001, 15_001)]);
     }
 
     #[test]

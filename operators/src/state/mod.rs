@@ -8,6 +8,7 @@ mod homes;
 pub(crate) mod packing;
 mod past;
 pub(crate) mod prefetch;
+mod scribe;
 mod shelf;
 mod stateful;
 
@@ -19,5 +20,6 @@ pub(crate) use history::History;
 pub use homes::{HomeState, Homes};
 pub(crate) use packing::{Packing, read_number, read_signed, write_number, write_signed};
 pub use past::Past;
+pub use scribe::Scribe;
 pub(crate) use shelf::{Shelf, Shelved};
-pub use stateful::{Stateful, Visit};
+pub use stateful::{Plain, Stateful, Visit};

@@ -15,7 +15,7 @@ impl HomeState for History {
 ///
 /// [`Shifts`](crate::shift::Shifts) writes them down; [`Split`](crate::split::Split), before it, reads them where something is
 /// erased, and waits with that until they are as of the epoch before.
-#[derive(Debug, Default, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct Past {
     pub(crate) homes: Homes<History>,
     /// All earlier epochs are written down.

@@ -28,7 +28,7 @@ pub(crate) trait Shelved: Default + Serialize + DeserializeOwned {
 ///
 /// Work comes in rounds. A home that was asked for in none of the last [`IDLE`] is packed, and, while those that are open take
 /// more than the budget, those that were asked for longest ago. A cut has the packed forms.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(crate) struct Shelf<S> {
     homes: Homes<Kept<S>>,
     round: u64,
@@ -42,7 +42,7 @@ pub(crate) struct Shelf<S> {
 }
 
 /// What is held of a home, in one form or the other.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(crate) enum Kept<S> {
     #[default]
     Blank,

@@ -5,15 +5,20 @@ use serde::de::DeserializeOwned;
 
 use super::{HomeState, Homes};
 
+/// What can be kept, and written beside the dataflow: large things in it are shared with its clones.
+pub trait Plain: Clone + Serialize + DeserializeOwned + Send + 'static {}
+
+impl<S: Clone + Serialize + DeserializeOwned + Send + 'static> Plain for S {}
+
 /// Is shown what operators hold, each with its name.
 pub trait Visit {
     /// What it holds that is of no home.
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, operator: &'static str, rest: &mut S);
+    fn rest<S: Plain>(&mut self, operator: &'static str, rest: &mut S);
 
     /// What it holds by home.
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned;
+        H: HomeState + Serialize + DeserializeOwned + 'static;
 
     /// A state of which a part is by home: the rest is the state without any home.
     fn in_pieces<S, H>(
@@ -22,8 +27,8 @@ pub trait Visit {
         state: &mut S,
         by_home: impl Fn(&mut S) -> &mut Homes<H>,
     ) where
-        S: Serialize + DeserializeOwned,
-        H: HomeState + Serialize + DeserializeOwned,
+        S: Plain,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
         let mut homes = std::mem::take(by_home(state));
         self.rest(operator, state);
@@ -33,7 +38,7 @@ pub trait Visit {
 }
 
 /// All that an operator of a worker holds: plain data.
-pub trait Stateful: Serialize + DeserializeOwned {
+pub trait Stateful: Plain {
     /// Shows it in pieces. Here: none of it is by home.
     fn visit(&mut self, operator: &'static str, visitor: &mut impl Visit) {
         visitor.rest(operator, self);

@@ -26,6 +26,17 @@ pub struct Feedback {
     pub line: Line,
 }
 
+/// From a time on a home is quiet (nobody is called: it is away, or has guests), or is not any more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+pub struct Mode {
+    /// The home.
+    pub home: HomeId,
+    /// From when on.
+    pub time: Time,
+    /// Whether it is quiet.
+    pub quiet: bool,
+}
+
 /// A feedback, and whether there is such an alarm.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct Heard {

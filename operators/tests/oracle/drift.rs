@@ -127,6 +127,7 @@ pub fn forty_days() -> Log {
         shifts: Vec::new(),
         erasures: Vec::new(),
         feedback: Vec::new(),
+        modes: Vec::new(),
         ended: true,
         rules: Rules::new(catalogs()),
         alpha: Alpha::Above(0.7),

@@ -62,6 +62,8 @@ pub struct Log {
     pub erasures: Vec<(usize, Erasure)>,
     /// Likewise.
     pub feedback: Vec<(usize, Feedback)>,
+    /// Likewise.
+    pub modes: Vec<(usize, Mode)>,
     pub ended: bool,
     pub rules: Rules,
     pub alpha: Alpha,
@@ -192,6 +194,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 shifts,
                 erasures: Vec::new(),
                 feedback: Vec::new(),
+                modes: Vec::new(),
                 ended,
                 rules,
                 alpha,
@@ -222,7 +225,13 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
     let erasures = prop::collection::vec(erasure, 0..4);
     let feedback = (any::<prop::sample::Index>(), any::<prop::sample::Index>());
     let feedback = prop::collection::vec(feedback, 0..6);
-    (logs(), erasures, feedback).prop_map(|(mut log, erasures, feedback)| {
+    let mode = (
+        any::<prop::sample::Index>(),
+        any::<prop::sample::Index>(),
+        any::<bool>(),
+    );
+    let modes = prop::collection::vec(mode, 0..4);
+    (logs(), erasures, feedback, modes).prop_map(|(mut log, erasures, feedback, modes)| {
         let all: Vec<Behavior> = log.epochs.iter().flatten().cloned().collect();
         let some =
             |at: &prop::sample::Index| (!all.is_empty()).then(|| all[at.index(all.len())].clone());
@@ -250,6 +259,13 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
         });
         log.feedback = feedback.collect();
         log.feedback.sort_by_key(|(epoch, _)| *epoch);
+        let modes = modes.iter().filter_map(|(epoch, at, quiet)| {
+            let Behavior { home, moment, .. } = some(at)?;
+            let (time, quiet) = (moment.time, *quiet);
+            Some((epoch.index(epochs), Mode { home, time, quiet }))
+        });
+        log.modes = modes.collect();
+        log.modes.sort_by_key(|(epoch, _)| *epoch);
         log
     })
 }
@@ -499,6 +515,9 @@ fn stretch(
                 }
                 for (_, feedback) in log.feedback.iter().filter(|(e, _)| *e == epoch) {
                     inputs.notices.send(Notice::Fine(*feedback));
+                }
+                for (_, mode) in log.modes.iter().filter(|(e, _)| *e == epoch) {
+                    inputs.notices.send(Notice::Mode(*mode));
                 }
                 if batch.is_none() {
                     inputs.notices.send(Notice::LogEnd);

@@ -75,6 +75,11 @@ pub fn scores_and_alarms_are_those_of_the_twin(
     }
     let feedback = log.feedback.iter().map(|(epoch, f)| (*epoch as Epoch, *f));
     let feedback: Vec<_> = feedback.collect();
+    let modes = log
+        .modes
+        .iter()
+        .map(|(epoch, mode)| (*epoch as Epoch, *mode));
+    let modes: Vec<_> = modes.collect();
     let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
     for (epoch, request) in outputs.requests.iter().filter(|_| log.answered) {
         retained.entry((*epoch, request.key.shift)).or_default();
@@ -98,7 +103,7 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         budget: BUDGET,
         memory: 0,
     };
-    let said = detect(&lives, &feedback, &watch, counted);
+    let said = detect(&lives, (&feedback, &modes), &watch, counted);
     prop_assert_eq!(sorted(&outputs.alarms), sorted(&said.alarms));
     prop_assert_eq!(sorted(&outputs.heard), sorted(&said.heard));
     let mut expected: Vec<(Epoch, Score)> = Vec::new();

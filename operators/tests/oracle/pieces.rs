@@ -1,9 +1,10 @@
 //! States as they would lie on a disk: everything once, and after that what changed.
 
 use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
 
 use hearth_operators::dataflow::State;
-use hearth_operators::state::{HomeState, Homes, Visit};
+use hearth_operators::state::{HomeState, Homes, Plain, Scribe, Visit};
 use hearth_operators::words::HomeId;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -13,7 +14,7 @@ type Name = &'static str;
 /// What was written last of each home, and of what is of none.
 #[derive(Default)]
 pub struct Pieces {
-    homes: BTreeMap<(Name, u32), Vec<u8>>,
+    homes: Arc<Mutex<BTreeMap<(Name, u32), Vec<u8>>>>,
     /// By worker.
     rests: BTreeMap<(usize, Name), Vec<u8>>,
     workers: usize,
@@ -57,26 +58,41 @@ struct Write<'a> {
 }
 
 impl Visit for Write<'_> {
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, operator: Name, rest: &mut S) {
+    fn rest<S: Plain>(&mut self, operator: Name, rest: &mut S) {
         let bytes = bincode::serialize(rest).expect("states are plain data");
         self.to.rests.insert((self.worker, operator), bytes);
     }
 
     fn homes<H>(&mut self, operator: Name, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
-        for home in homes.take_changed() {
-            let key = (operator, home.0);
-            match homes.get(home).filter(|state| !state.is_blank()) {
-                Some(state) => {
-                    let bytes = bincode::serialize(state).expect("states are plain data");
-                    self.to.homes.insert(key, bytes);
-                }
-                None => drop(self.to.homes.remove(&key)),
+        let to = self.to.homes.clone();
+        homes.cut(Box::new(Each { operator, to }));
+        assert!(homes.write(&mut || true));
+    }
+}
+
+/// Writes an operator's homes.
+struct Each {
+    operator: Name,
+    to: Arc<Mutex<BTreeMap<(Name, u32), Vec<u8>>>>,
+}
+
+impl<H: HomeState + Serialize> Scribe<H> for Each {
+    fn write(&mut self, home: HomeId, state: &H) {
+        let mut to = self.to.lock().expect("nobody panicked");
+        let key = (self.operator, home.0);
+        match state.is_blank() {
+            true => drop(to.remove(&key)),
+            false => {
+                let bytes = bincode::serialize(state).expect("states are plain data");
+                to.insert(key, bytes);
             }
         }
     }
+
+    fn done(self: Box<Self>) {}
 }
 
 struct Read<'a> {
@@ -86,7 +102,7 @@ struct Read<'a> {
 }
 
 impl Visit for Read<'_> {
-    fn rest<S: Serialize + DeserializeOwned>(&mut self, operator: Name, rest: &mut S) {
+    fn rest<S: Plain>(&mut self, operator: Name, rest: &mut S) {
         if self.of.1 == 0 {
             let bytes = &self.from.rests[&(self.of.0, operator)];
             *rest = bincode::deserialize(bytes).expect("what was written is read");
@@ -95,15 +111,15 @@ impl Visit for Read<'_> {
 
     fn homes<H>(&mut self, operator: Name, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned,
+        H: HomeState + Serialize + DeserializeOwned + 'static,
     {
         let (worker, workers) = self.of;
         if workers == 0 {
             return;
         }
         homes.settle(worker, workers);
-        let all = self.from.homes.range((operator, 0)..=(operator, u32::MAX));
-        for ((_, home), bytes) in all {
+        let all = self.from.homes.lock().expect("nobody panicked");
+        for ((_, home), bytes) in all.range((operator, 0)..=(operator, u32::MAX)) {
             if HomeId(*home).worker(workers) == worker {
                 let state = bincode::deserialize(bytes).expect("what was written is read");
                 homes.put(HomeId(*home), state);

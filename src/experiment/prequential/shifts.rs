@@ -93,9 +93,9 @@ impl Shifts {
     /// The file cannot be read.
     pub fn declared(file: &Path, zone: Option<TimeZone>, log: &Log) -> Result<Self> {
         let names = HomeNames::default();
-        let (declared, _) = read_contexts(file, &names, &Zones::new(zone))?;
+        let declared = read_contexts(file, &names, &Zones::new(zone))?;
         let mut shifts = Shifts::default();
-        for shift in declared {
+        for shift in declared.shifts {
             let homes: Vec<Home> = match shift.home {
                 Some(home) => log.home(&names.name(home)).into_iter().collect(),
                 None => (0..log.homes() as Home).collect(),

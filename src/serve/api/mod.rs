@@ -82,7 +82,7 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         post(
             "/contexts",
             Kind::Context,
-            "Takes in declared shifts, JSON Lines",
+            "Takes in declared shifts, and when homes are away or have guests, JSON Lines",
             "Context",
         ),
         post(

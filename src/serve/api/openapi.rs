@@ -153,9 +153,10 @@ const OBJECTS: [(&str, &[(&str, &str)]); 31] = [
         &[
             ("home", "string"),
             ("time", "time"),
-            ("kind", "string"),
-            ("from", "string"),
-            ("to", "string"),
+            ("kind?", "string"),
+            ("from?", "string"),
+            ("to?", "string"),
+            ("mode?", "string"),
         ],
     ),
     (

@@ -1,10 +1,13 @@
 //! Declared shifts of context, JSON Lines, in a file of their own or in the log itself:
-//! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`.
+//! `{"home":"h-17","time":"2022-06-01T00:00:00+02:00","kind":"season","from":"winter","to":"summer"}`. And from when on a home is
+//! away or has guests, in which it is not called, or lives as ever: `{"home":"h-17","time":"2022-07-01T08:00:00+02:00","mode":"away"}`
+//! (or `guests`, or `home`).
 
 use std::borrow::Cow;
 use std::path::Path;
 
-use hearth_operators::words::{Shift, ShiftKind, Time};
+use hearth_operators::split::Notice;
+use hearth_operators::words::{Mode, Shift, ShiftKind, Time};
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 
@@ -15,6 +18,17 @@ use super::{Rejected, SourceError, display_name};
 use crate::home_names::HomeNames;
 use crate::time;
 use crate::zones::Zones;
+
+/// What a file of contexts says.
+#[derive(Clone, Debug, Default)]
+pub struct Contexts {
+    /// Declared shifts.
+    pub shifts: Vec<Shift>,
+    /// From when on homes are quiet, and are not.
+    pub modes: Vec<Mode>,
+    /// Lines that say neither.
+    pub rejected: Vec<Rejected>,
+}
 
 /// A line of the file. `home` may be `*`: all homes.
 #[derive(Deserialize)]
@@ -29,9 +43,11 @@ struct Declared<'a> {
     from: Field<'a>,
     #[serde(borrow, default)]
     to: Field<'a>,
+    #[serde(borrow, default)]
+    mode: Field<'a>,
 }
 
-/// Reads a file of shifts (`.gz` and `.zst` transparently), in the order of its lines. A time is local in
+/// Reads a file of contexts (`.gz` and `.zst` transparently), in the order of its lines. A time is local in
 /// its home's zone; fields that Hearth does not know are ignored.
 ///
 /// # Errors
@@ -40,13 +56,13 @@ pub fn read_contexts(
     file: &Path,
     homes: &HomeNames,
     zones: &Zones,
-) -> Result<(Vec<Shift>, Vec<Rejected>), SourceError> {
+) -> Result<Contexts, SourceError> {
     let name = display_name(file);
     let mut lines = Lines::open(file).map_err(|error| SourceError::Unreadable {
         file: name.clone(),
         error,
     })?;
-    let (mut shifts, mut rejected) = (Vec::new(), Vec::new());
+    let mut contexts = Contexts::default();
     let mut line = Text::default();
     loop {
         match lines.read(&mut line) {
@@ -57,18 +73,65 @@ pub fn read_contexts(
                     error,
                 });
             }
-            Ok(false) => return Ok((shifts, rejected)),
+            Ok(false) => return Ok(contexts),
             Ok(true) if line.is_blank() && !line.too_long => {}
-            Ok(true) => match shift(&line, homes, zones) {
-                Ok(shift) => shifts.push(shift),
-                Err(reason) => rejected.push(Rejected::new(&line, &name, reason)),
+            Ok(true) => match context(&line, homes, zones) {
+                Ok(Context::Shift(shift)) => contexts.shifts.push(shift),
+                Ok(Context::Mode(mode)) => contexts.modes.push(mode),
+                Err(reason) => {
+                    let rejected = Rejected::new(&line, &name, reason);
+                    contexts.rejected.push(rejected);
+                }
             },
         }
     }
 }
 
-pub(super) fn shift(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
+/// What a line of contexts says.
+pub(super) enum Context {
+    Shift(Shift),
+    Mode(Mode),
+}
+
+impl From<Context> for Notice {
+    fn from(context: Context) -> Self {
+        match context {
+            Context::Shift(shift) => Notice::Shift(shift),
+            Context::Mode(mode) => Notice::Mode(mode),
+        }
+    }
+}
+
+/// Reads a line of contexts.
+pub(super) fn context(line: &Text, homes: &HomeNames, zones: &Zones) -> Result<Context, String> {
     let declared: Declared = records::json(line)?;
+    match declared.mode.0 {
+        Some(_) => mode(declared, homes, zones).map(Context::Mode),
+        None => shift(declared, homes, zones).map(Context::Shift),
+    }
+}
+
+fn mode(declared: Declared<'_>, homes: &HomeNames, zones: &Zones) -> Result<Mode, String> {
+    let home = required(declared.home, "home")?;
+    if home == "*" {
+        return Err("a mode names one home".to_owned());
+    }
+    let time = required(declared.time, "time")?;
+    let (time, _) = from_midnight(&time, zones.civil(&home))?;
+    let quiet = match &*required(declared.mode, "mode")? {
+        "home" => false,
+        "away" | "guests" => true,
+        other => {
+            return Err(format!(
+                "unknown mode `{other}`; modes are home, away and guests"
+            ));
+        }
+    };
+    let home = homes.intern(&home);
+    Ok(Mode { home, time, quiet })
+}
+
+fn shift(declared: Declared<'_>, homes: &HomeNames, zones: &Zones) -> Result<Shift, String> {
     let home = required(declared.home, "home")?;
     let (time, offset) = from_midnight(&required(declared.time, "time")?, zones.civil(&home))?;
     let kind = required(declared.kind, "kind")?.to_lowercase();

@@ -23,6 +23,7 @@ const LINES: &str = r#"{"home":"h","time":"2022-08-04T18:30:00+02:00","device":"
 
 {"home":"*","time":"2022-08-05","kind":"season","from":"winter","to":"summer"}
 {"home":"h","alarm":"2022-08-04T18:30:00+02:00","fine":true}
+{"home":7,"time":1659630600,"mode":"guests"}
 {"home":"h","erase":{"from":"2022-08-04T18:30:00+02:00","device":"Light"}}
 {"home":"h","time":"30/10/2022 02:30","device":"Light","action":true}
 "#;
@@ -267,16 +268,23 @@ fn contexts() {
     let seed = r#"{"home":"h","time":"2022-06-01","kind":"season","from":"winter","to":"summer"}
 {"home":"*","time":"2022-06-01T00:00:00+02:00","kind":"text","from":"a","to":"b"}
 {"home":"h","time":1659630600,"kind":"occupancy","from":"single","to":"multiple","note":1}
+{"home":"h","time":"2022-07-01T08:00:00+02:00","mode":"away"}
 "#;
     let words = ["\"kind\":", "schedule", "daytime", "night", "text"];
     fuzz(&[seed.as_bytes()], &words, |bytes| {
         let file = scratch.holding(bytes);
         match read_contexts(&file, &HomeNames::default(), &Zones::new(None)) {
-            Ok((shifts, rejected)) => {
+            Ok(contexts) => {
                 let lines = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
                 let lines = lines.split(|byte| *byte == b'\n');
                 let lines = lines.filter(|line| !line.iter().all(u8::is_ascii_whitespace));
-                assert_eq!(shifts.len() + rejected.len(), lines.count());
+                let Contexts {
+                    shifts,
+                    modes,
+                    rejected,
+                } = contexts;
+                let all = shifts.len() + modes.len() + rejected.len();
+                assert_eq!(all, lines.count());
                 reasons(rejected.iter().map(|line| line.reason.as_str()))
             }
             Err(error) => error.to_string(),

@@ -33,8 +33,8 @@ use std::path::Path;
 use super::error::SourceError;
 use super::source::Rejected;
 
-pub use contexts::read_contexts;
 pub(crate) use contexts::words as context_words;
+pub use contexts::{Contexts, read_contexts};
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, How, instant};
 pub use learnt::Learnt;

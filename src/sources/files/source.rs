@@ -3,11 +3,11 @@
 use std::io;
 use std::time::Instant;
 
-use hearth_operators::words::Shift;
+use hearth_operators::split::Notice;
 
 use super::apart::Apart;
 use super::log::EventLog;
-use super::{Rejected, SourceError};
+use super::{Contexts, SourceError};
 use crate::growing::Growing;
 use crate::sources::source::{Batch, Flow, Source, Told};
 
@@ -17,8 +17,7 @@ const LOOK: usize = 4096;
 /// An event log with its contexts.
 pub struct Files {
     reading: Reading,
-    shifts: Vec<Shift>,
-    rejected_contexts: Vec<Rejected>,
+    contexts: Contexts,
     /// What people say behind the log's end.
     afterwards: Told,
     /// Whether that is all that is left.
@@ -41,10 +40,7 @@ impl Files {
     ///
     /// # Errors
     /// The system gives no more threads.
-    pub fn new(
-        log: EventLog,
-        (shifts, rejected_contexts): (Vec<Shift>, Vec<Rejected>),
-    ) -> io::Result<Self> {
+    pub fn new(log: EventLog, contexts: Contexts) -> io::Result<Self> {
         let bytes_total = log.bytes_total();
         let reading = match bytes_total {
             Some(_) => Reading::Here(Box::new(log)),
@@ -52,8 +48,7 @@ impl Files {
         };
         Ok(Files {
             reading,
-            shifts,
-            rejected_contexts,
+            contexts,
             afterwards: Told::default(),
             ended: false,
             bytes_total,
@@ -61,15 +56,10 @@ impl Files {
     }
 
     /// A log that [grows](EventLog::grows), of which nothing was read yet, with its contexts.
-    pub fn follow(
-        log: EventLog,
-        growing: Growing,
-        (shifts, rejected_contexts): (Vec<Shift>, Vec<Rejected>),
-    ) -> Self {
+    pub fn follow(log: EventLog, growing: Growing, contexts: Contexts) -> Self {
         Files {
             reading: Reading::Growing(Box::new(log), growing),
-            shifts,
-            rejected_contexts,
+            contexts,
             afterwards: Told::default(),
             ended: false,
             bytes_total: None,
@@ -90,8 +80,15 @@ impl Source for Files {
         deadline: Instant,
         batch: &mut Batch,
     ) -> Result<Flow, SourceError> {
-        batch.shifts.append(&mut self.shifts);
-        batch.rejected_contexts.append(&mut self.rejected_contexts);
+        let Contexts {
+            shifts,
+            modes,
+            rejected,
+        } = std::mem::take(&mut self.contexts);
+        batch.shifts.extend(shifts);
+        let modes = modes.into_iter().map(Notice::Mode);
+        batch.told.notices.extend(modes);
+        batch.rejected_contexts.extend(rejected);
         if self.ended {
             batch.told.append(&mut self.afterwards);
             return Ok(Flow::Ended);

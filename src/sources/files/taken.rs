@@ -5,11 +5,12 @@ use hearth_operators::words::ShiftKind;
 use serde::Serialize;
 use serde_json::{Map, Value};
 
+use super::contexts::{self, Context};
 use super::event::{Event, optional, required};
 use super::lines::{LONGEST_LINE, Text};
 use super::of_path::OfPath;
 use super::records::{self, Field, Shown};
-use super::{contexts, told};
+use super::told;
 use crate::config::Keys;
 use crate::home_names::HomeNames;
 use crate::zones::Zones;
@@ -19,12 +20,20 @@ use crate::zones::Zones;
 pub enum Kind {
     /// A behaviour.
     Event,
-    /// A declared shift.
+    /// A declared shift, or a home's mode.
     Context,
     /// What a person says of an alarm.
     Feedback,
     /// What is to be forgotten.
     Erasure,
+}
+
+/// A home's mode as a log has it.
+#[derive(Serialize)]
+struct InMode<'a> {
+    home: &'a str,
+    time: &'a str,
+    mode: &'a str,
 }
 
 /// A context as a log has it.
@@ -81,7 +90,7 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
 }
 
 fn context(text: &Text, zones: &Zones) -> Result<String, String> {
-    let shift = contexts::shift(text, &HomeNames::default(), zones)?;
+    let context = contexts::context(text, &HomeNames::default(), zones)?;
     let fields: Map<String, Value> = records::json(text)?;
     // Names and times may be written as numbers.
     let field = |name: &str| match fields.get(name) {
@@ -89,7 +98,15 @@ fn context(text: &Text, zones: &Zones) -> Result<String, String> {
         Some(value) => value.to_string(),
         None => String::new(),
     };
-    let [home, time] = ["home", "time"].map(field);
+    let [home, time, mode] = ["home", "time", "mode"].map(field);
+    let Context::Shift(shift) = context else {
+        let line = serde_json::to_string(&InMode {
+            home: &home,
+            time: &time,
+            mode: &mode,
+        });
+        return line.map_err(|error| error.to_string());
+    };
     let declared = Declared {
         home: &home,
         time: &time,

@@ -377,10 +377,21 @@ fn contexts_are_read_and_bad_ones_rejected() {
         r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"mood","from":"a","to":"b"}"#,
         r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"schedule","from":"night","to":"night"}"#,
         r#"{"home":"h","time":"2022-06-01T00:00:00Z","kind":"schedule","from":"night"}"#,
+        r#"{"home":"h","time":"2022-06-01","mode":"guests"}"#,
+        r#"{"home":"h","time":"2022-06-02T00:00:00Z","mode":"home"}"#,
+        r#"{"home":"h","time":"2022-06-02T00:00:00Z","mode":"asleep"}"#,
+        r#"{"home":"*","time":"2022-06-02T00:00:00Z","mode":"away"}"#,
     ];
     let (_folder, files) = folder_with(&[("contexts.jsonl", lines.join("\n").as_bytes())]);
     let homes = HomeNames::default();
-    let (shifts, rejected) = read_contexts(&files[0], &homes, &Zones::new(None)).unwrap();
+    let contexts = read_contexts(&files[0], &homes, &Zones::new(None)).unwrap();
+    let Contexts {
+        shifts,
+        modes,
+        rejected,
+    } = contexts;
+    let quiet: Vec<_> = modes.iter().map(|mode| mode.quiet).collect();
+    assert_eq!(quiet, [true, false]);
     assert_eq!(
         (shifts[0].home, shifts[0].kind, shifts[0].offset),
         (homes.find("h"), ShiftKind::Season, 120)
@@ -392,13 +403,15 @@ fn contexts_are_read_and_bad_ones_rejected() {
         (5, "unknown kind"),
         (6, "is no shift"),
         (7, "`to` is missing"),
+        (10, "modes are home, away and guests"),
+        (11, "names one home"),
     ]) {
         assert!(
             rejected.source.ends_with(&format!(":{line}")) && rejected.reason.contains(reason),
             "{rejected:?}"
         );
     }
-    assert_eq!(rejected.len(), 4);
+    assert_eq!(rejected.len(), 6);
     assert!(read_contexts(&files[0].with_extension("none"), &homes, &Zones::new(None)).is_err());
 }
 

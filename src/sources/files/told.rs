@@ -36,6 +36,8 @@ struct Said<'a> {
     #[serde(default)]
     kind: Option<IgnoredAny>,
     #[serde(default)]
+    mode: Option<IgnoredAny>,
+    #[serde(default)]
     action: Option<IgnoredAny>,
 }
 
@@ -63,11 +65,12 @@ pub(super) fn say(
         return Some(erasure.map_err(|reason| (Saying::Erasure, reason)));
     }
     if said.fine.is_none() && said.alarm.0.is_none() {
-        if said.kind.is_none() || said.action.is_some() {
+        if said.kind.is_none() && said.mode.is_none() || said.action.is_some() {
             return None;
         }
-        let shift = contexts::shift(text, &options.homes, &options.zones).map(Notice::Shift);
-        return Some(shift.map_err(|reason| (Saying::Context, reason)));
+        let context = contexts::context(text, &options.homes, &options.zones);
+        let context = context.map_err(|reason| (Saying::Context, reason));
+        return Some(context.map(Notice::from));
     }
     let feedback = feedback(said, line, options);
     Some(feedback.map_err(|reason| (Saying::Feedback, reason)))

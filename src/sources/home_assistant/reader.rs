@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 
 use super::frames::Report;
-use crate::config::ContextEntities;
+use crate::config::{ContextEntities, ContextKind};
 use crate::sources::states::{Change, Device, States};
 use crate::sources::{LONGEST_NAME, context_words, is_household, is_measured, says_of_itself};
 use crate::time::{self, offset_at};
@@ -41,7 +41,7 @@ pub(super) enum Fate {
 /// Reads reports.
 pub(super) struct Reader {
     home: String,
-    contexts: BTreeMap<String, ShiftKind>,
+    contexts: BTreeMap<String, ContextKind>,
     /// Entities that are no household's, whatever their domain.
     aside: HashSet<String>,
     states: States,
@@ -169,8 +169,10 @@ impl Reader {
             return Fate::Refused("its state is too long, or holds control characters".to_owned());
         }
         let changed = self.states.report(entity, at, state).reason().is_none();
-        if self.contexts.contains_key(entity) && !self.holding.contains_key(entity) {
-            self.hold(entity.to_owned(), state.to_owned());
+        if let Some(kind) = self.contexts.get(entity).copied()
+            && !self.holding.contains_key(entity)
+        {
+            self.turn(kind, entity.to_owned(), state, at);
         }
         self.write_changes();
         match changed {
@@ -216,7 +218,7 @@ impl Reader {
     fn write_changes(&mut self) {
         for change in self.states.changes() {
             match self.contexts.get(&change.device).copied() {
-                Some(kind) => self.shift(kind, change),
+                Some(kind) => self.turn(kind, change.device, &change.state, change.at),
                 None => self.write(&change),
             }
         }
@@ -229,16 +231,33 @@ impl Reader {
         self.lines.push(line.to_string());
     }
 
-    /// Declares that a context gave way to another.
-    fn shift(&mut self, kind: ShiftKind, change: Change) {
-        let from = self.holding.get(&change.device).cloned();
-        if let Some(from) = from.filter(|from| *from != change.state) {
-            let (home, time) = (&self.home, time::format(change.at.0, change.at.1));
-            let (kind, to) = (kind.name(), &change.state);
-            let line = json!({"home": home, "time": time, "kind": kind, "from": from, "to": to});
-            self.lines.push(line.to_string());
-        }
-        self.hold(change.device, change.state);
+    /// An entity says from then on that a context holds. One that gave way to another is a declared shift; the mode of the home is what all
+    /// entities say together.
+    fn turn(&mut self, kind: ContextKind, entity: String, to: &str, at: (Time, i16)) {
+        let (from, mode) = (self.holding.get(&entity).cloned(), self.mode());
+        self.hold(entity, to.to_owned());
+        let (home, time) = (&self.home, time::format(at.0, at.1));
+        let line = match kind {
+            ContextKind::Shift(kind) => from.filter(|from| *from != to).map(|from| {
+                json!({"home": home, "time": time, "kind": kind.name(), "from": from, "to": to})
+            }),
+            ContextKind::Away | ContextKind::Guests => {
+                let now = self.mode();
+                (now != mode).then(|| json!({"home": home, "time": time, "mode": now}))
+            }
+        };
+        self.lines.extend(line.map(|line| line.to_string()));
+    }
+
+    /// How the home lives, by all that its entities say.
+    fn mode(&self) -> &'static str {
+        let says = |kind: ContextKind| {
+            let mut entities = self.contexts.iter().filter(|(_, its)| **its == kind);
+            entities.any(|(entity, _)| self.holding.get(entity).is_some_and(|s| s == kind.name()))
+        };
+        let modes = [ContextKind::Guests, ContextKind::Away];
+        let mode = modes.into_iter().find(|kind| says(*kind));
+        mode.map_or(HOME, ContextKind::name)
     }
 
     fn hold(&mut self, entity: String, context: String) {
@@ -247,8 +266,28 @@ impl Reader {
     }
 }
 
-/// The context of a kind that a state is: its word, or how many live there.
-fn context(kind: ShiftKind, state: &str) -> Result<&str, String> {
+/// The mode of a home in which nothing is unusual.
+const HOME: &str = "home";
+
+/// The context of a kind that a state is.
+fn context(kind: ContextKind, state: &str) -> Result<&str, String> {
+    let number = state.parse::<f64>();
+    let is = match kind {
+        ContextKind::Shift(kind) => return shift_context(kind, state),
+        ContextKind::Away => match number {
+            Ok(people) => people < 1.0,
+            Err(_) => ["not_home", "away", "armed_away", "on"].contains(&state),
+        },
+        ContextKind::Guests => match number {
+            Ok(guests) => guests >= 1.0,
+            Err(_) => ["guests", "on"].contains(&state),
+        },
+    };
+    Ok(if is { kind.name() } else { HOME })
+}
+
+/// Its word, or how many live there.
+fn shift_context(kind: ShiftKind, state: &str) -> Result<&str, String> {
     let words = context_words(kind);
     let named = words.iter().find(|word| state.eq_ignore_ascii_case(word));
     let counted = match (kind, state.parse::<f64>()) {

@@ -97,6 +97,38 @@ fn contexts_are_declared_and_no_behaviours() {
 }
 
 #[test]
+fn a_home_is_away_or_has_guests_by_all_that_its_entities_say() {
+    let contexts = "zone.home=away person.anna=away input_boolean.guests=guests";
+    let mut reader = reader(contexts);
+    for (n, (entity, state)) in [
+        ("zone.home", "2"),
+        ("person.anna", "not_home"),
+        ("input_boolean.guests", "off"),
+        ("input_boolean.guests", "on"),
+        ("person.anna", "home"),
+        ("zone.home", "0"),
+        ("input_boolean.guests", "off"),
+        ("zone.home", "unavailable"),
+        ("zone.home", "1"),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        reader.take(&report(entity, state, 100 * n as i64), NOW);
+    }
+    reader.settle(NOW);
+    let (lines, _) = reader.flush().unwrap();
+    let modes = lines.iter().map(|line| {
+        let line: serde_json::Value = serde_json::from_str(line).unwrap();
+        line["mode"].as_str().unwrap().to_owned()
+    });
+    assert_eq!(
+        modes.collect::<Vec<_>>(),
+        ["away", "guests", "away", "home"]
+    );
+}
+
+#[test]
 fn a_context_that_was_known_before_a_restart_still_is() {
     let contexts = "input_select.season=season";
     let mut first = reader(contexts);
