@@ -123,6 +123,10 @@ pub mod simulate;
 pub mod bench;
 pub mod experiment;
 
+// What parsers make of bytes that nobody meant.
+#[cfg(test)]
+mod fuzz;
+
 // What outlives a failure of the disk, at each of its operations.
 #[cfg(test)]
 mod crashes;

@@ -20,6 +20,9 @@ const LOOKED_AT: usize = 10_000;
 /// Behaviours of a segment, on average, that are more than one does in one go.
 const LONG: i64 = 200;
 
+/// Late events of a home that are more than what comes a little too late now and then.
+const MANY_LATE: u64 = 50;
+
 /// The notes of a run. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
@@ -78,6 +81,16 @@ impl Notes {
         ));
     }
 
+    /// Events that say what their device said last, of how many.
+    pub fn repeats(&self, (repeated, all): (usize, usize)) {
+        self.say(format!(
+            "{} of the first {} events of devices that do several things say what their device said last: where a log reports states, only what \
+             changes one was done; hearth pack LOG --changes --out changes.hlog leaves the others out",
+            grouped(repeated as u64),
+            grouped(all as u64),
+        ));
+    }
+
     /// Homes of declared shifts that have no segment; those that have are `met`.
     pub fn unmet(&self, unmet: &[HomeId], met: &[HomeId]) {
         if unmet.is_empty() {
@@ -123,6 +136,23 @@ impl Notes {
              pack LOG --sort --out sorted.hlog brings a log into the order of time, a longer --lateness waits for them",
             grouped(late),
             grouped(all),
+        ));
+    }
+
+    /// How many events of which homes came too late.
+    pub fn late_homes(&self, late: &[(HomeId, u64)]) {
+        let many: Vec<_> = late.iter().filter(|(_, n)| *n >= MANY_LATE).collect();
+        if many.is_empty() {
+            return;
+        }
+        let all: u64 = many.iter().map(|(_, n)| n).sum();
+        let of = |(home, n): &&(HomeId, u64)| format!("`{}`: {n}", self.homes.name(*home));
+        self.say(format!(
+            "{} events of {} homes are late (late.jsonl; {}): what came before them was of a time more than --lateness later; if a clock \
+             was ahead for a while, take what it said then out of the log, and replay it",
+            grouped(all),
+            grouped(many.len() as u64),
+            named(many.iter().map(of)),
         ));
     }
 
@@ -181,6 +211,19 @@ mod tests {
     use hearth_operators::words::{Action, Catalog, CohortId, Device, Own, Quadruple, Sequence};
 
     use super::*;
+
+    #[test]
+    fn homes_that_lose_events_to_a_clock_are_named() {
+        let homes = HomeNames::default();
+        let [a, b] = ["a", "b"].map(|name| homes.intern(name));
+        let notes = Notes::new(homes);
+        notes.late_homes(&[(a, 49)]);
+        assert!(notes.all().is_empty());
+        notes.late_homes(&[(a, 49), (b, 50)]);
+        let said = notes.all().concat();
+        assert!(said.starts_with("50 events of 1 homes are late"), "{said}");
+        assert!(said.contains("`b`: 50"), "{said}");
+    }
 
     #[test]
     fn homes_whose_words_were_not_learnt_are_named() {

@@ -10,7 +10,7 @@ use hearth_operators::split::{self, Rules};
 use hearth_operators::warm_up::Enough;
 use hearth_operators::words::{Catalogs, Scores};
 
-use crate::config::{self, Checker, Config, OnDrift};
+use crate::config::{self, Checker, Config, OnDrift, Span};
 use crate::models::Preset;
 
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
@@ -18,11 +18,14 @@ const QUESTIONS: usize = 4;
 
 /// What the dataflow is built with where this is configured.
 pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
+    let [max_gap, lateness, max_jump] =
+        [config.max_gap, config.lateness, config.max_jump].map(Span::micros);
     let rules = Rules {
-        max_gap: config.max_gap.micros(),
+        max_gap,
         max_span: config.max_span.micros(),
-        lateness: config.lateness.micros(),
-        max_jump: config.max_jump.micros(),
+        lateness,
+        max_jump,
+        max_lead: Rules::lead(max_gap, lateness, max_jump),
         checker: match config.checker {
             Checker::Paired => split::Checker::Paired,
             Checker::Closing => split::Checker::Closing,

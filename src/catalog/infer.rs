@@ -9,6 +9,7 @@ use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
 use serde::{Deserialize, Serialize};
 
 use super::measured::{MOST_NUMBERS, is_number};
+use super::repeats::Repeats;
 use super::vocabulary::{Vocabulary, device};
 use crate::config::Keys;
 use crate::growing::Growing;
@@ -88,6 +89,9 @@ pub struct FirstPass {
     log: Stood,
     names: Vec<Arc<str>>,
     stages: Vec<Stage>,
+    /// Of what this pass itself read.
+    #[serde(skip)]
+    repeats: Repeats,
 }
 
 /// Homes in the order in which the log names them, each with its devices and their actions, by name. Of numbers, as many as show
@@ -128,6 +132,7 @@ impl FirstPass {
         each_event(&mut events, zones, |event, device, action| {
             let home = met.home(&event.home);
             let device = names.intern(device);
+            pass.repeats.meet(home, device, action);
             match met.add(home, device, is_number(action), || names.intern(action)) {
                 true => Ok(()),
                 false => Err(met.too_many(home, &names)),
@@ -143,6 +148,11 @@ impl FirstPass {
         pass.log = log.and_then(Result::ok).unwrap_or_default();
         pass.log.position = events.end();
         Ok((pass, true))
+    }
+
+    /// How many events say what their device said last, of how many, where these are so many that the log reports states.
+    pub fn repeats(&self) -> Option<(usize, usize)> {
+        self.repeats.many()
     }
 
     /// What was met, all of it old.

@@ -2,9 +2,12 @@
 
 mod closings;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod infer;
 mod kinds;
 mod measured;
+mod repeats;
 mod vocabulary;
 
 pub use closings::closings;

@@ -7,6 +7,8 @@
 //! and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
 
 mod error;
+#[cfg(test)]
+mod fuzz;
 mod look;
 mod moment;
 mod part;

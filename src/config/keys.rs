@@ -16,10 +16,22 @@ pub enum Key {
     Action,
     /// What tells a repeated line from another event.
     Id,
+    /// Which of several at one time comes first.
+    Seq,
 }
 
 impl Key {
-    const ALL: [Key; 5] = [Key::Home, Key::Time, Key::Device, Key::Action, Key::Id];
+    /// How many there are.
+    pub const COUNT: usize = 6;
+
+    const ALL: [Key; Key::COUNT] = [
+        Key::Home,
+        Key::Time,
+        Key::Device,
+        Key::Action,
+        Key::Id,
+        Key::Seq,
+    ];
 
     /// Its usual name.
     pub fn name(self) -> &'static str {
@@ -29,6 +41,7 @@ impl Key {
             Key::Device => "device",
             Key::Action => "action",
             Key::Id => "id",
+            Key::Seq => "seq",
         }
     }
 }
@@ -37,7 +50,7 @@ impl Key {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Keys {
     /// By [`Key`]: what its column is called, where it is not called as usual.
-    other: [Option<String>; 5],
+    other: [Option<String>; Key::COUNT],
     /// Whether it has no column of homes: each file is one.
     home_is_file: bool,
 }
@@ -81,7 +94,7 @@ impl FromStr for Keys {
             let (field, column) = (field.trim(), column.trim());
             let key = Key::ALL.into_iter().find(|key| key.name() == field);
             let key = key.ok_or_else(|| {
-                format!("`{field}` is no field; fields are home, time, device, action and id")
+                format!("`{field}` is no field; fields are home, time, device, action, id and seq")
             })?;
             match (key, column) {
                 (Key::Home, "") => keys.home_is_file = true,

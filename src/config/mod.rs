@@ -92,7 +92,8 @@ pub struct Config {
     )]
     pub max_span: Span,
 
-    /// An event further than this ahead of its home's newest waits for a second one to confirm it, else it is rejected
+    /// An event further ahead of its home's newest than --lateness waits for a second one to follow within this; further ahead than
+    /// this, it is rejected if none does
     #[arg(
         long,
         env = "HEARTH_MAX_JUMP",

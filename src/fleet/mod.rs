@@ -1,6 +1,8 @@
 //! What is known of the homes of a run before any event: catalogs, cohorts and zones.
 
 mod file;
+#[cfg(test)]
+mod fuzz;
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -29,6 +31,8 @@ pub struct Fleet {
     pub cohorts: Vec<String>,
     /// Devices that measure: what they show is no action, but for what was let in before that was known.
     pub measured: Vec<Measured>,
+    /// Events that say what their device said last, of how many, where the log seems to report states.
+    pub repeats: Option<(usize, usize)>,
     /// Sums of the catalogs as they are, and of what they grew from.
     pub sums: Vec<u32>,
     /// The pass over the log in which catalogs were inferred, where one was made.
@@ -79,7 +83,7 @@ impl Fleet {
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let (mut sums, mut first_pass, mut learnt) = (Vec::new(), None, None);
-        let mut measured = Vec::new();
+        let (mut measured, mut repeats) = (Vec::new(), None);
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
@@ -90,6 +94,7 @@ impl Fleet {
                 let shape = (&zones, given.keys);
                 let pass = FirstPass::over(given.logs, &of, shape, given.growing, given.first_pass);
                 let (pass, new) = pass.map_err(|error| refused(&error))?;
+                repeats = pass.repeats();
                 let stages = pass.inferred(&homes);
                 learnt = Some(of_whom(&stages, &listed));
                 let grown = grown(stages, &listed, &homes, &mut sums)?;
@@ -107,6 +112,7 @@ impl Fleet {
             zones,
             cohorts: listed.cohorts,
             measured,
+            repeats,
             sums,
             first_pass,
             learnt,

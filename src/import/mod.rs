@@ -3,6 +3,8 @@
 mod aras;
 pub(crate) mod authors;
 mod casas;
+#[cfg(test)]
+mod fuzz;
 mod home_assistant;
 mod kasteren;
 mod layout;

@@ -13,7 +13,7 @@ use serde::Serialize;
 use super::trim::Trim;
 use crate::catalog::{self, Vocabulary};
 use crate::nfc;
-use crate::sources::{Event, How, LogFormat, LogWriter, Packing, Sorter};
+use crate::sources::{Event, How, LONGEST_NAME, LogFormat, LogWriter, Packing, Sorter};
 use crate::time;
 
 /// Where an import goes.
@@ -98,6 +98,12 @@ impl Output {
     ) -> Result<()> {
         let device = nfc::composed(device.into());
         let action = nfc::composed(action.into());
+        if ![home, &device, &action].into_iter().all(is_name) {
+            self.skip(format!(
+                "names that are empty, longer than {LONGEST_NAME} bytes or hold a NUL byte"
+            ));
+            return Ok(());
+        }
         self.trim.meet(home, &device, &action);
         let event = Event {
             home: nfc::composed(home.into()),
@@ -212,6 +218,11 @@ impl Output {
         )?;
         Ok(())
     }
+}
+
+/// Whether a log can have such a name.
+fn is_name(text: &str) -> bool {
+    !text.is_empty() && text.len() <= LONGEST_NAME && !text.contains('\0')
 }
 
 fn when(at: Option<(Time, i16)>) -> String {

@@ -91,6 +91,7 @@ impl Terms {
             max_span: self.max_span,
             lateness: self.lateness,
             max_jump: self.max_jump,
+            max_lead: Rules::lead(self.max_gap, self.lateness, self.max_jump),
             checker: self.checker,
             catalogs,
         }

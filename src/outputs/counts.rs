@@ -34,6 +34,9 @@ pub struct Counts {
     /// These homes, sorted.
     #[serde(skip)]
     pub met: Vec<HomeId>,
+    /// Homes with late events, and how many this process met; sorted.
+    #[serde(skip)]
+    pub late_homes: Vec<(HomeId, u64)>,
     /// Segments that hold, revisions settled.
     pub segments: i64,
     /// Transitions that hold.
@@ -115,6 +118,8 @@ pub struct Tally {
     pub(super) counts: Counts,
     homes: HashSet<HomeId, RandomState>,
     adapted: HashSet<HomeId, RandomState>,
+    #[serde(skip)]
+    late: BTreeMap<HomeId, u64>,
     /// Shifts with requests.
     asked: HashSet<ShiftKey, RandomState>,
     /// Shifts with an adaptation.
@@ -145,6 +150,7 @@ impl Tally {
                 met.sort_unstable();
                 met
             },
+            late_homes: self.late.iter().map(|(home, n)| (*home, *n)).collect(),
             adapted_homes: self.adapted.len() as u64,
             applied: self.counts.applied.saturating_sub(self.counts.taken),
             ..self.counts.clone()
@@ -183,6 +189,7 @@ impl Tally {
             lines,
             homes: _,
             met: _,
+            late_homes: _,
             adapted_homes: _,
             waiting: _,
         } = other.counts;
@@ -215,6 +222,7 @@ impl Tally {
         add_each(&mut counts.lines, lines);
         self.homes.extend(other.homes);
         self.adapted.extend(other.adapted);
+        add_each(&mut self.late, other.late);
         self.asked.extend(other.asked);
         self.answered.extend(other.answered);
     }
@@ -222,6 +230,12 @@ impl Tally {
     /// A home with a segment.
     pub(super) fn home(&mut self, home: HomeId) {
         self.homes.insert(home);
+    }
+
+    /// An event of a home came too late.
+    pub(super) fn late(&mut self, home: HomeId) {
+        self.counts.late += 1;
+        *self.late.entry(home).or_default() += 1;
     }
 
     /// A home with a new version of a model.

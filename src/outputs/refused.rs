@@ -46,7 +46,7 @@ impl Record for Late {
     }
 
     fn count(&self, tally: &mut Tally) {
-        tally.counts.late += 1;
+        tally.late(self.0.home);
     }
 }
 

@@ -337,6 +337,7 @@ fn an_event_that_is_late() {
     );
     let expected = Counts {
         late: 1,
+        late_homes: vec![(HOME, 1)],
         ..counted(Stream::Late, 1)
     };
     assert_eq!(counts, expected);

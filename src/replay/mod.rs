@@ -324,6 +324,9 @@ impl<'a> Replay<'a> {
         let names = names(config, &fleet, files).with_prompt(move |request| prompts.shown(request));
         let notes = Notes::new(homes.clone());
         notes.measured(&fleet.measured);
+        if let Some(repeats) = fleet.repeats {
+            notes.repeats(repeats);
+        }
         let share = match &cluster {
             Some(cluster) => cluster.share(),
             None => Share::whole(config.workers.get()),
@@ -477,6 +480,7 @@ impl<'a> Replay<'a> {
         self.notes.manner(&self.manner, self.placed);
         self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
         self.notes.late(counts.late, run.read);
+        self.notes.late_homes(&counts.late_homes);
         let max_gap = config.max_gap.to_string();
         self.notes
             .segments(counts.segments, counts.transitions, &max_gap);

@@ -1,6 +1,9 @@
 //! Lines that come in over HTTP: `POST /events` and the like. Each is looked at as it comes, and in the inbox before the answer
 //! says so.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::io::{self, Write};
 use std::sync::Arc;
 use std::time::Instant;

@@ -51,6 +51,15 @@ fn line(home: Option<&str>, value: Value, at: At) -> Result<String, String> {
         fields.insert("home".to_owned(), home.into());
     }
     name(&fields, "home")?;
+    match fields.get("id") {
+        None | Some(Value::Null | Value::Bool(_) | Value::Number(_)) => {}
+        Some(Value::String(id)) if id.len() <= LONGEST_NAME && !id.contains('\0') => {}
+        Some(_) => {
+            return Err(format!(
+                "field `id` is no text of at most {LONGEST_NAME} bytes"
+            ));
+        }
+    }
     if fields.contains_key("erase") {
         return Err("nothing is erased by a broker, which does not say who asks".to_owned());
     }
@@ -90,6 +99,9 @@ fn line(home: Option<&str>, value: Value, at: At) -> Result<String, String> {
 /// A field that is a name.
 fn name(fields: &Map<String, Value>, field: &str) -> Result<(), String> {
     match fields.get(field) {
+        Some(Value::String(text)) if text.contains('\0') => {
+            Err(format!("field `{field}` holds a NUL byte"))
+        }
         Some(Value::String(text)) if !text.is_empty() && text.len() <= LONGEST_NAME => Ok(()),
         Some(Value::String(_)) => Err(format!(
             "field `{field}` is empty, or longer than {LONGEST_NAME} bytes"
@@ -145,6 +157,8 @@ mod tests {
                 "`mark`",
             ),
             (r#"{"kind":"season"}"#, "`from` is missing"),
+            (r#"{"action":"L:on","id":["a"]}"#, "`id` is no text"),
+            (r#"{"action":"L:o\u0000n"}"#, "NUL"),
         ] {
             let error = read(payload).unwrap_err();
             assert!(error.contains(word), "{payload}: {error}");

@@ -7,6 +7,8 @@ mod error;
 pub mod files;
 mod folders;
 pub mod follow;
+#[cfg(test)]
+mod fuzz;
 pub mod home_assistant;
 mod household;
 pub mod kafka;

@@ -49,6 +49,28 @@ fn a_log_that_is_newest_first_has_failed_and_is_sorted() {
     assert_eq!(output.accounting(), [60, 60, 0, 0, 0]);
 }
 
+/// A lamp that says every minute how it is.
+#[test]
+fn states_that_are_reported_again_and_again_are_noted_and_left_out() {
+    let dir = tempfile::tempdir().unwrap();
+    let state = |n: u32| {
+        if (n / 10).is_multiple_of(2) {
+            "on"
+        } else {
+            "off"
+        }
+    };
+    let lines: Vec<String> = (0..60).map(|n| event(n, state(n))).collect();
+    write(dir.path(), "log.jsonl", lines.join("\n"));
+    let ended = replay(dir.path(), "log.jsonl");
+    let note = "54 of the first 60 events of devices that do several things say what their device said last";
+    assert!(ended.fine().stdout.contains(note));
+    hearth(dir.path(), "pack log.jsonl --changes --out changes.hlog").fine();
+    let ended = replay(dir.path(), "changes.hlog --fresh");
+    assert!(!ended.fine().stdout.contains("said last"));
+    assert_eq!(Folder(dir.path().join("out")).accounting(), [6, 6, 0, 0, 0]);
+}
+
 #[test]
 fn measured_values_are_no_actions() {
     let dir = tempfile::tempdir().unwrap();

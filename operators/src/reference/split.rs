@@ -53,8 +53,8 @@ pub struct Applied {
 ///
 /// An event is late if it lies before the newest time accepted by the end of the previous epoch minus `lateness`; a
 /// duplicate if an event of the same id (without ids: of the same time and action) came before and is not late; it waits while
-/// it lies more than `max_jump` ahead of the newest accepted event, unless another waiting one follows it
-/// within `max_jump` or a later one is accepted; and is rejected if it still waits when the log has ended.
+/// it lies more than `max_lead` ahead of the newest accepted event, unless another waiting one follows it within `max_jump` or a
+/// later one is accepted; and is rejected if it still waits when the log has ended, further ahead than `max_jump`.
 ///
 /// Whether an event that was ingested before an epoch is `erased` in that is asked before the epoch's own are taken in: then it is as
 /// if it had never come, but what was late, or a duplicate, stays so, and the horizon goes back no more.
@@ -99,7 +99,7 @@ pub fn admit(
         let mut admitted = 0;
         for i in 0..waiting.len() {
             let time = waiting[i].moment.time.0;
-            let reachable = newest.is_some_and(|n| time - n.0 <= rules.max_jump);
+            let reachable = newest.is_some_and(|n| time - n.0 <= rules.max_lead);
             let next = waiting.get(i + 1);
             if reachable || next.is_some_and(|n| n.moment.time.0 - time <= rules.max_jump) {
                 newest = newest.max(Some(waiting[i].moment.time));

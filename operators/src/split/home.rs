@@ -81,7 +81,7 @@ impl Entry {
 /// One home's state: plain data.
 ///
 /// An event that follows its home's newest is appended at once, which is all that a log in order asks for. The others
-/// wait for the end of the epoch: late ones to be merged, those that jump ahead to be confirmed. What changed is handed
+/// wait for the end of the epoch: late ones to be merged, those far ahead to be confirmed. What changed is handed
 /// over at the end of the epoch too, so that nothing of it cancels.
 /// Each event is for another home, whose memory is not in the processor's cache: what an event in order asks for is kept
 /// here and not looked for in `entries`, which are only written to.
@@ -122,7 +122,7 @@ struct Rare {
     ids_kept: usize,
     /// Accepted behaviours of the open epoch that are older than the newest one.
     late: Vec<Entry>,
-    /// Behaviours that jumped ahead, in event-time order, and those of the open epoch that came after them.
+    /// Behaviours that lie far ahead, in event-time order, and those of the open epoch that came after them.
     waiting: Vec<Behavior>,
 }
 
@@ -176,7 +176,7 @@ impl HomeSplit {
         let waiting = self.rare.as_ref().is_some_and(|r| !r.waiting.is_empty());
         let follows = !(waiting || self.ended())
             && newest.is_some_and(|newest| {
-                newest < *moment && moment.time.0 - newest.time.0 <= rules.max_jump
+                newest < *moment && moment.time.0 - newest.time.0 <= rules.max_lead
             });
         let new = match &behavior.id {
             Some(id) => {
@@ -611,17 +611,17 @@ impl Rare {
         true
     }
 
-    /// Takes from the waiting, in event-time order, all up to the last that lies at most `max_jump` ahead of the newest
-    /// accepted event, or that the next one confirms.
+    /// Takes from the waiting, in event-time order, all up to the last that lies at most `max_lead` ahead of the newest
+    /// accepted event, or that the next one, at most `max_jump` behind it, confirms.
     fn admit(&mut self, mut newest: Option<Time>, rules: &Rules, updates: &mut Updates) {
         self.waiting.sort_by_key(|b| b.moment);
-        let near = |from: Time, to: Time| to.0.saturating_sub(from.0) <= rules.max_jump;
+        let near = |from: Time, to: Time, most: i64| to.0.saturating_sub(from.0) <= most;
         let mut admitted = 0;
         for (index, behavior) in self.waiting.iter().enumerate() {
             let time = behavior.moment.time;
             let next = self.waiting.get(index + 1);
-            let confirmed = next.is_some_and(|next| near(time, next.moment.time));
-            if confirmed || newest.is_some_and(|newest| near(newest, time)) {
+            let confirmed = next.is_some_and(|next| near(time, next.moment.time, rules.max_jump));
+            if confirmed || newest.is_some_and(|newest| near(newest, time, rules.max_lead)) {
                 newest = newest.max(Some(time));
                 admitted = index + 1;
             }

@@ -45,8 +45,10 @@ pub struct Rules {
     pub max_span: i64,
     /// How far behind a home's newest event another one may come and still count.
     pub lateness: i64,
-    /// An event further ahead of its home's newest than this waits for a second one within the same distance.
+    /// An event that waits is confirmed by a second one that follows it within this distance.
     pub max_jump: i64,
+    /// An event further ahead of its home's newest than this waits: were its clock wrong, whatever comes after it would be late.
+    pub max_lead: i64,
     /// The semantic checker.
     pub checker: Checker,
     /// Which action closes which, in each home's own words.
@@ -56,14 +58,21 @@ pub struct Rules {
 impl Rules {
     /// The paper's limits (9 h, 24 h), a lateness of 24 h and jumps of 30 days.
     pub fn new(catalogs: Arc<Catalogs>) -> Self {
+        let (max_gap, lateness, max_jump) = (9 * Time::HOUR, Time::DAY, 30 * Time::DAY);
         Rules {
-            max_gap: 9 * Time::HOUR,
-            max_span: 24 * Time::HOUR,
-            lateness: 24 * Time::HOUR,
-            max_jump: 30 * Time::DAY,
+            max_gap,
+            max_span: Time::DAY,
+            lateness,
+            max_jump,
+            max_lead: Self::lead(max_gap, lateness, max_jump),
             checker: Checker::Paired,
             catalogs,
         }
+    }
+
+    /// How far ahead an event may be believed at once: as far as nothing becomes late by it, or as a pause lasts that is none.
+    pub fn lead(max_gap: i64, lateness: i64, max_jump: i64) -> i64 {
+        lateness.max(max_gap).min(max_jump)
     }
 }
 

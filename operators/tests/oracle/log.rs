@@ -167,6 +167,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
             let mut rules = Rules::new(catalogs());
             rules.lateness = [0, 6 * Time::HOUR, 24 * Time::HOUR, 4000 * Time::DAY][lateness];
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
+            rules.max_lead = Rules::lead(rules.max_gap, rules.lateness, rules.max_jump);
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
             // Half of the logs know all shifts from the start, as a replay does.
             let at_once = random.below(2) == 0;

@@ -103,8 +103,9 @@ proptest! {
         all.sort_by_key(|b| (b.moment, b.home));
         // Which of two events of one id counts is a matter of order.
         all.iter_mut().for_each(|behavior| behavior.id = None);
-        // What jumps is there as soon as something else confirms it: that is a matter of batches.
+        // What is far ahead is there as soon as something else confirms it: that is a matter of batches.
         log.rules.max_jump = 100_000 * Time::DAY;
+        log.rules.max_lead = log.rules.max_jump;
         // Soon enough for something to be found.
         log.rules.lateness = log.rules.lateness.min(Time::DAY);
         log.adapts = true;
@@ -126,6 +127,7 @@ proptest! {
         log.ended = true;
         log.rules.lateness = 100_000 * Time::DAY;
         log.rules.max_jump = log.rules.lateness;
+        log.rules.max_lead = log.rules.lateness;
         // Which of two events of one id counts is a matter of order.
         for behavior in log.epochs.iter_mut().flatten() {
             behavior.id = None;

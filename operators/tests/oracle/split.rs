@@ -3,9 +3,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::log::{Log, Outputs, at, consolidated, epochs, truth};
-use hearth_operators::split::Account;
-use hearth_operators::words::{Epoch, HomeId, Moment, Open, Scores, Segment};
+use crate::log::{Log, Outputs, at, behavior, catalogs, consolidated, epochs, truth};
+use hearth_operators::reference::admit;
+use hearth_operators::split::{Account, Rules};
+use hearth_operators::words::{
+    ActionId, Behavior, Epoch, HomeId, Moment, Open, Scores, Segment, Time,
+};
 use proptest::prelude::*;
 
 /// After each epoch the segments are those of the plain algorithm on all events so far.
@@ -119,4 +122,34 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
         prop_assert_eq!(all, applied + duplicate + lost + erased);
     }
     Ok(())
+}
+
+proptest! {
+    /// Wherever a clock is ahead once, and however the log is cut, no event is late or lost by it. The twin is asked: the operator
+    /// is held to it.
+    #[test]
+    fn a_clock_that_is_ahead_once_costs_nothing(
+        gaps in prop::collection::vec(0i64..60, 1..40),
+        place in any::<prop::sample::Index>(),
+        ahead in 1i64..30 * 24,
+        cut in 1usize..9,
+    ) {
+        let rules = Rules::new(catalogs());
+        let mut now = 0;
+        let mut event = |(n, gap): (usize, &i64)| {
+            now += gap * Time::HOUR;
+            let moment = Moment { time: Time(now), action: ActionId(n as u16 % 2), offset: 0 };
+            behavior(0, moment, Some(n.to_string().into()), n)
+        };
+        let mut events: Vec<Behavior> = gaps.iter().enumerate().map(&mut event).collect();
+        let place = place.index(events.len());
+        let mut wrong = events[place].clone();
+        wrong.moment.time.0 += ahead * Time::HOUR;
+        wrong.id = Some("wrong".into());
+        events.insert(place + 1, wrong);
+        let epochs: Vec<Vec<Behavior>> = events.chunks(cut).map(<[_]>::to_vec).collect();
+        let applied = admit(&epochs, |_, _| false, true, &rules);
+        prop_assert_eq!((applied.late.len(), applied.rejected.len(), applied.duplicate), (0, 0, 0));
+        prop_assert_eq!(applied.moments.len(), events.len());
+    }
 }

@@ -76,6 +76,10 @@ impl<'a> Event<'a> {
         let device = optional(record.device, "device")?;
         let action = required(record.action, "action")?;
         let id = optional(record.id, "id")?;
+        let time = match optional(record.seq, "seq")? {
+            Some(seq) if !seq.is_empty() => placed(time, &seq)?,
+            _ => time,
+        };
         Ok(Event {
             home,
             time,
@@ -174,6 +178,18 @@ fn reading(text: &str, zone: &TimeZone) -> Result<Reading, String> {
         let text = text.trim();
         format!("impossible time: `{text}` is not between the years 1900 and 2200")
     })
+}
+
+/// A time among others of its second or thousandth: as many microseconds later as the `seq` of its event says, so that events of one
+/// time keep an order wherever they are sorted. Of a number for which there is no room, its last digits count.
+fn placed(time: Time, seq: &str) -> Result<Time, String> {
+    let room = [Time::SECOND, Time::SECOND / 1000];
+    let room = room.into_iter().find(|room| time.0 % room == 0);
+    let number: u64 = seq.trim().parse().map_err(|_| {
+        format!("field `seq` is no whole number: `{seq}`; a column that means something else is passed over with --columns seq=none")
+    })?;
+    let behind = number % room.unwrap_or(1).unsigned_abs();
+    Ok(Time(time.0.saturating_add_unsigned(behind)))
 }
 
 /// A field that must be there.

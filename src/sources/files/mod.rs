@@ -8,6 +8,8 @@
 mod apart;
 mod contexts;
 mod event;
+#[cfg(test)]
+mod fuzz;
 mod learnt;
 mod lines;
 mod log;

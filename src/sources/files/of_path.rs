@@ -31,7 +31,7 @@ impl OfPath {
                 Some(Key::Home) => &mut told.home,
                 Some(Key::Device) => &mut told.device,
                 Some(Key::Action) => &mut told.action,
-                Some(Key::Time | Key::Id) | None => continue,
+                Some(Key::Time | Key::Id | Key::Seq) | None => continue,
             };
             *place = unescaped(value);
         }

@@ -18,6 +18,7 @@ pub(crate) struct Record<'a> {
     pub device: Field<'a>,
     pub action: Field<'a>,
     pub id: Field<'a>,
+    pub seq: Field<'a>,
 }
 
 impl<'a> Record<'a> {
@@ -41,6 +42,7 @@ impl<'a> Record<'a> {
             Key::Device => &mut self.device,
             Key::Action => &mut self.action,
             Key::Id => &mut self.id,
+            Key::Seq => &mut self.seq,
         }
     }
 }
@@ -62,7 +64,7 @@ impl<'de> serde::de::Visitor<'de> for Called<'_> {
     }
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Record<'de>, A::Error> {
         let mut record = Record::default();
-        let mut met = [false; 5];
+        let mut met = [false; Key::COUNT];
         while let Some(Field(name)) = map.next_key()? {
             let name = name.unwrap_or_default();
             match self.0.find(&name) {
@@ -131,6 +133,8 @@ pub(super) struct Shown<'a> {
     pub action: Option<Cow<'a, str>>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub id: Option<Cow<'a, str>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub seq: Option<Cow<'a, str>>,
 }
 
 impl Shown<'_> {
@@ -187,6 +191,7 @@ fn quick(line: &Text) -> Option<Record<'_>> {
             "device" => &mut record.device,
             "action" => &mut record.action,
             "id" => &mut record.id,
+            "seq" => &mut record.seq,
             _ => return None,
         };
         if field.0.replace(Cow::Borrowed(value)).is_some() {
@@ -256,13 +261,14 @@ pub(crate) struct Columns {
     device: Option<usize>,
     action: usize,
     id: Option<usize>,
+    seq: Option<usize>,
     /// How many columns the header has: each record must have as many.
     count: usize,
 }
 
 impl Columns {
     /// Reads a header: the names of fields in any order, between commas, semicolons, tabs or bars, whichever makes an event of
-    /// it; `id` may be missing, `device` where each action is written `Device:action`, and `home` where the path `tells` it.
+    /// it; `id` and `seq` may be missing, `device` where each action is written `Device:action`, and `home` where the path `tells` it.
     /// Other columns are ignored.
     ///
     /// # Errors
@@ -307,6 +313,7 @@ impl Columns {
             device: find(Key::Device)?,
             action: need(Key::Action)?,
             id: find(Key::Id)?,
+            seq: find(Key::Seq)?,
             count: names.len(),
         })
     }
@@ -319,6 +326,7 @@ impl Columns {
             column if column == self.device => &mut record.device,
             column if column == Some(self.action) => &mut record.action,
             column if column == self.id => &mut record.id,
+            column if column == self.seq => &mut record.seq,
             _ => return,
         };
         *place = Field((!field.is_empty()).then_some(field));
@@ -471,7 +479,9 @@ mod tests {
 
     fn line() -> impl Strategy<Value = String> {
         let text = "[ -~é\\t]{0,5}";
-        let key = prop::sample::select(vec!["home", "time", "device", "action", "id", "note"]);
+        let key = prop::sample::select(vec![
+            "home", "time", "device", "action", "id", "seq", "note",
+        ]);
         let blank = prop::sample::select(vec!["", "", " ", "  ", "\t"]);
         let pair = (key, text, blank.clone(), blank.clone())
             .prop_map(|(key, text, a, b)| format!("{a}\"{key}\"{b}:{a}\"{text}\"{b}"));

@@ -75,6 +75,7 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
     let record = records::event(text, &keys)?;
     let time = Field(record.time.0.as_deref().map(Into::into));
     let time = optional(time, "time")?.map(std::borrow::Cow::into_owned);
+    let seq = record.seq.0.as_deref().map(|seq| seq.to_owned().into());
     let event = Event::check(record, &tells, zones)?;
     event.names()?;
     let shown = Shown {
@@ -83,6 +84,7 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
         device: event.device,
         action: Some(event.action),
         id: event.id,
+        seq,
     };
     Ok(shown.line())
 }
@@ -90,18 +92,24 @@ fn event(text: &Text, zones: &Zones) -> Result<String, String> {
 fn context(text: &Text, zones: &Zones) -> Result<String, String> {
     let context = contexts::context(text, &HomeNames::default(), zones)?;
     let fields: Map<String, Value> = records::json(text)?;
-    let field = |name: &str| fields.get(name).and_then(Value::as_str).unwrap_or_default();
+    // Names and times may be written as numbers.
+    let field = |name: &str| match fields.get(name) {
+        Some(Value::String(text)) => text.clone(),
+        Some(value) => value.to_string(),
+        None => String::new(),
+    };
+    let [home, time, mode] = ["home", "time", "mode"].map(field);
     let Context::Shift(shift) = context else {
         let line = serde_json::to_string(&InMode {
-            home: field("home"),
-            time: field("time"),
-            mode: field("mode"),
+            home: &home,
+            time: &time,
+            mode: &mode,
         });
         return line.map_err(|error| error.to_string());
     };
     let declared = Declared {
-        home: field("home"),
-        time: field("time"),
+        home: &home,
+        time: &time,
         kind: ShiftKind::name(shift.kind),
         from: &shift.from,
         to: &shift.to,

@@ -498,6 +498,42 @@ fn another_version_of_the_packed_log_is_refused() {
     }
 }
 
+#[test]
+fn seq_orders_events_of_one_time() {
+    let line = |seconds: &str, seq: &str| {
+        format!(
+            r#"{{"home":"h","time":"2025-03-01T08:00:{seconds}Z","device":"Light","action":"on","seq":{seq}}}"#
+        )
+    };
+    let jsonl = [
+        line("00", "2"),
+        line("00", "\"1\""),
+        line("00", "null"),
+        line("00.5", "1000007"),
+        line("00.0000005", "9"),
+        line("00", "1e3"),
+        line("00", "-1"),
+    ];
+    let csv = "home,time,device,action,seq\nh,2025-03-01 08:00:00,Light,off,2000003\nh,2025-03-01 08:00:00,Light,off,\n";
+    let (folder, files) = folder_with(&[
+        ("a.jsonl", jsonl.join("\n").as_bytes()),
+        ("b.csv", csv.as_bytes()),
+    ]);
+    let (behaviors, rejected, ..) = read_all(&files, 9);
+    let fractions = |behaviors: &[Behavior]| -> Vec<i64> {
+        behaviors
+            .iter()
+            .map(|b| b.moment.time.0 % 1_000_000)
+            .collect()
+    };
+    assert_eq!(fractions(&behaviors), [2, 1, 0, 500_007, 9, 1000, 3, 0]);
+    assert_eq!(rejected.len(), 1);
+    assert!(rejected[0].reason.contains("`seq` is no whole number"));
+    let one = folder.path().join("one.hlog");
+    fs::write(&one, packed(&files, Packing::Zstd)).unwrap();
+    assert_eq!(fractions(&read_all(&[one], 9).0), fractions(&behaviors));
+}
+
 proptest! {
     /// A packed log gives what the log gives: events with everything, bad lines with text and reason; packed again, too.
     #[test]

@@ -337,22 +337,25 @@ fn is_name(text: &str) -> Result<(), String> {
 }
 
 #[cfg(test)]
+mod fuzz;
+
+#[cfg(test)]
 mod tests {
     use proptest::prelude::*;
 
     use super::*;
     use crate::inbox::LONGEST_LINE;
 
-    fn at(seconds: i64) -> At {
+    pub(super) fn at(seconds: i64) -> At {
         (Time(seconds * Time::SECOND), 0)
     }
 
-    fn reader(routes: &str) -> Reader {
+    pub(super) fn reader(routes: &str) -> Reader {
         let routes: crate::config::Routes = routes.parse().unwrap();
         Reader::new(routes.0, "mine".into(), Some("homeassistant/status".into()))
     }
 
-    fn given<'a>(topic: &'a str, payload: &'a str) -> Given<'a> {
+    pub(super) fn given<'a>(topic: &'a str, payload: &'a str) -> Given<'a> {
         Given {
             topic,
             payload: payload.as_bytes(),
@@ -492,75 +495,6 @@ mod tests {
             let fate = second.take(given(&name(n), r#"{"state":"ON"}"#), at(1));
             assert_eq!(fate, Fate::Taken);
         }
-    }
-
-    /// How many mutated payloads are tried: enough for a test; more by the environment.
-    fn mutations() -> usize {
-        let more = std::env::var("HEARTH_MUTATIONS").ok();
-        more.and_then(|n| n.parse().ok()).unwrap_or(10_000)
-    }
-
-    #[test]
-    fn mutated_payloads_never_end_the_run_nor_spoil_the_inbox() {
-        use rand::{Rng, SeedableRng};
-        let mut random = rand_chacha::ChaCha8Rng::seed_from_u64(7);
-        let mut reader = reader(
-            "zigbee2mqtt:z statestream:ss events:e state:s/{device}=/a/0 press:p/{home}/{device}",
-        );
-        let seeds = [
-            (
-                "z/lamp",
-                r#"{"state":"ON","last_seen":1767225600000,"color":{"x":1},"action":"single"}"#,
-            ),
-            ("z/lamp/availability", r#"{"state":"offline"}"#),
-            ("ss/light/hall/state", "on"),
-            (
-                "e",
-                r#"[{"home":"h","time":"2026-01-01T00:00:00Z","device":"Light","action":"on"}]"#,
-            ),
-            (
-                "e",
-                r#"{"kind":"season","from":"winter","to":"summer","home":"*","time":"2026-06-01T00:00:00Z"}"#,
-            ),
-            ("s/door", r#"{"a":["open"]}"#),
-            ("p/h/bell", "ring"),
-        ];
-        let mut refused = 0;
-        for _ in 0..mutations() {
-            let (topic, payload) = seeds[random.random_range(0..seeds.len())];
-            let mut payload = payload.as_bytes().to_vec();
-            for _ in 0..random.random_range(0..4) {
-                let at = random.random_range(0..=payload.len());
-                match random.random_range(0..4) {
-                    0 => payload.truncate(at),
-                    1 => payload.insert(at, random.random()),
-                    2 => payload.extend_from_within(at..),
-                    _ => {
-                        if let Some(byte) = payload.get_mut(at) {
-                            *byte = random.random();
-                        }
-                    }
-                }
-            }
-            let message = Given {
-                payload: &payload,
-                retained: random.random_bool(0.1),
-                again: random.random_bool(0.1),
-                number: random.random_range(0..50),
-                ..given(topic, "")
-            };
-            let fate = reader.take(message, at(1_800_000_000));
-            refused += usize::from(matches!(fate, Fate::Refused(_)));
-            reader.settle(Time(random.random_range(0..i64::MAX / 2)));
-            if random.random_bool(0.2) {
-                for line in reader.flush().into_iter().flat_map(|(lines, _)| lines) {
-                    assert!(line.len() <= LONGEST_LINE && !line.contains('\n'));
-                    let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-                    assert!(line["home"].is_string(), "{line}");
-                }
-            }
-        }
-        assert!(refused > mutations() / 10, "{refused}");
     }
 
     proptest! {

@@ -264,10 +264,7 @@ impl Shared {
         let answer = self.recorded_or_asked(&call, home, label).await?;
         let stopped = match &answer.completion.finish {
             Finish::Stop => None,
-            Finish::Length => Some(format!(
-                "the answer was cut at {} tokens (--llm-max-tokens)",
-                call.max_tokens
-            )),
+            Finish::Length => Some(cut(&call, &answer.completion)),
             Finish::ContentFilter => {
                 Some("the server's content filter withheld the answer".to_owned())
             }
@@ -331,4 +328,58 @@ impl Shared {
 
 fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// Where an answer was cut, and by whom: some servers have a window for prompt and answer that is smaller than what was allowed.
+fn cut(call: &Call, completion: &Completion) -> String {
+    let allowed = u64::from(call.max_tokens);
+    match completion.usage {
+        Some(usage) if usage.output < allowed => format!(
+            "the answer was cut at {} tokens, before the {allowed} of --llm-max-tokens: with a prompt of {} tokens the server's context \
+             window is full, or it allows no more; give it a larger one (Ollama: OLLAMA_CONTEXT_LENGTH; llama.cpp: --ctx-size; vLLM: \
+             --max-model-len)",
+            usage.output, usage.input
+        ),
+        _ => format!("the answer was cut at {allowed} tokens (--llm-max-tokens)"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::synthesizers::llm::{Finish, Form, Format, Usage};
+
+    #[test]
+    fn a_window_that_is_too_small_is_called_so() {
+        let form = Form {
+            format: Format::Auto,
+            schema: serde_json::Value::Null,
+            schema_words: String::new(),
+            paper_words: String::new(),
+        };
+        let call = Call {
+            model: String::new(),
+            system: String::new(),
+            user: String::new(),
+            form,
+            temperature: 0.0,
+            seed: None,
+            max_tokens: 4000,
+        };
+        let told = |output| {
+            let completion = Completion {
+                text: String::new(),
+                finish: Finish::Length,
+                usage: Some(Usage {
+                    input: 3900,
+                    output,
+                }),
+                model: String::new(),
+                format: Format::Schema,
+            };
+            cut(&call, &completion)
+        };
+        assert!(told(196).contains("OLLAMA_CONTEXT_LENGTH"), "{}", told(196));
+        assert!(told(4000).ends_with("cut at 4000 tokens (--llm-max-tokens)"));
+    }
 }

@@ -9,7 +9,7 @@ use super::super::event::{Event, How, POSSIBLE};
 use super::super::lines::Input;
 use super::super::records::Shown;
 use super::super::{Rejected, SourceError};
-use super::{ACTIONS, Bytes, END, EVENTS, HEADER, HOMES, Header, LARGEST, MOST_EAST};
+use super::{ACTIONS, Bytes, END, EVENTS, HEADER, HOMES, Header, LINES, MOST_EAST};
 use crate::home_names::HomeNames;
 use crate::time;
 
@@ -33,6 +33,8 @@ pub(crate) struct PackReader {
     ended: bool,
     /// Lines up to this one were read before; 0: none.
     until: u64,
+    /// The least number that the next block of lines may begin with.
+    next: u64,
 }
 
 struct ActionName {
@@ -108,6 +110,7 @@ impl PackReader {
             found: None,
             ended: false,
             until: 0,
+            next: 0,
         }
     }
 
@@ -238,6 +241,7 @@ impl PackReader {
                 device: known.device,
                 action: Some(known.action),
                 id: known.id,
+                seq: None,
             },
             Err(_) => Shown {
                 time: Some(time.into()),
@@ -350,7 +354,13 @@ impl PackReader {
                 }
                 body.0.is_empty().then_some(false)
             }
-            EVENTS => self.block.read(header, body).map(|()| true),
+            // Lines are numbered as they stand.
+            EVENTS if header.first < self.next => None,
+            EVENTS => {
+                self.block.read(header, body)?;
+                self.next = header.first + header.rows as u64;
+                Some(true)
+            }
             _ => None,
         }
     }
@@ -388,6 +398,9 @@ impl PackReader {
     }
 }
 
+/// Names of a dictionary that may be lost in a row: those of 64 blocks.
+const MOST_LOST: usize = 64 * LINES;
+
 const LOST_HOME: &str = "the name of its home stands in a damaged block";
 
 fn refused(line: String, (file, number): (&str, u64), reason: String) -> Rejected {
@@ -401,9 +414,8 @@ fn refused(line: String, (file, number): (&str, u64), reason: String) -> Rejecte
 /// The names with an empty place for each that was lost before those of this block.
 fn names<'a, T>(names: &'a mut Vec<Option<T>>, header: &Header) -> Option<&'a mut Vec<Option<T>>> {
     let first = usize::try_from(header.first).ok()?;
-    // Names that were lost took some bytes each, so their number is bounded by what a file can have lost; a header that
-    // claims more is none of ours.
-    if first < names.len() || first - names.len() > LARGEST {
+    // A header that claims more lost names than many blocks in a row can have held is none of ours.
+    if first < names.len() || first - names.len() > MOST_LOST {
         return None;
     }
     names.resize_with(first, || None);

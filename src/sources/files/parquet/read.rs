@@ -54,6 +54,7 @@ struct Columns {
     device: Option<usize>,
     action: usize,
     id: Option<usize>,
+    seq: Option<usize>,
 }
 
 /// What a column of times holds.
@@ -74,6 +75,7 @@ struct Group {
     device: Option<Texts>,
     action: Texts,
     id: Option<Texts>,
+    seq: Option<Texts>,
 }
 
 enum Times {
@@ -92,6 +94,7 @@ struct Batch {
     device: Decoded,
     action: Decoded,
     id: Decoded,
+    seq: Decoded,
 }
 
 impl ParquetReader {
@@ -204,6 +207,7 @@ impl ParquetReader {
             device: batch.device.field(row, "device")?,
             action: batch.action.field(row, "action")?,
             id: batch.id.field(row, "id")?,
+            seq: batch.seq.field(row, "seq")?,
         };
         let Clock::Stamps { a_second, utc } = self.columns.time.1 else {
             return Event::check(record, tells, zones);
@@ -229,6 +233,7 @@ impl ParquetReader {
             device: batch.device.shown(row),
             action: batch.action.shown(row),
             id: batch.id.shown(row),
+            seq: batch.seq.shown(row),
         };
         Rejected::cut(
             shown.line().as_bytes(),
@@ -336,6 +341,7 @@ impl Columns {
             device: of(Key::Device)?,
             action: wanted(Key::Action, of(Key::Action)?)?,
             id: of(Key::Id)?,
+            seq: of(Key::Seq)?,
         })
     }
 }
@@ -432,6 +438,7 @@ impl Group {
             device: columns.device.map(text).transpose()?,
             action: text(columns.action)?,
             id: columns.id.map(text).transpose()?,
+            seq: columns.seq.map(text).transpose()?,
         })
     }
 
@@ -443,7 +450,12 @@ impl Group {
         if let Some(column) = &mut self.offset {
             column.pass(rows)?;
         }
-        let optional = [&mut self.home, &mut self.device, &mut self.id];
+        let optional = [
+            &mut self.home,
+            &mut self.device,
+            &mut self.id,
+            &mut self.seq,
+        ];
         for column in optional.into_iter().flatten() {
             column.pass(rows)?;
         }
@@ -465,6 +477,7 @@ impl Group {
             (&mut self.home, &mut batch.home),
             (&mut self.device, &mut batch.device),
             (&mut self.id, &mut batch.id),
+            (&mut self.seq, &mut batch.seq),
         ] {
             if let Some(column) = column {
                 column.read(rows, to)?;

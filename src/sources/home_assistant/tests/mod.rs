@@ -1,9 +1,9 @@
 //! Home Assistant, played: by frames that the real one said, and by a house that is cut off.
 //!
-//! `HEARTH_HOME_ASSISTANT_ROUNDS=100 cargo test --release --lib home_assistant` goes on for that long; `HEARTH_MUTATIONS=100000`
-//! mutates so many frames.
+//! `HEARTH_HOME_ASSISTANT_ROUNDS=100 cargo test --release --lib home_assistant` goes on for that long.
 
 mod frames;
+mod fuzz;
 mod house;
 mod reader;
 

@@ -1,5 +1,7 @@
 //! What is recorded comes back as it was, is found by nothing but its call, and is never paid for twice.
 
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::future::pending;

@@ -40,8 +40,18 @@ impl FromStr for Endpoint {
             path => format!("{path}/chat/completions"),
         };
         url.set_path(&path);
+        if path.contains("/openai/deployments/") && !has_version(&url) {
+            return Err(wrong(
+                "Azure's deployments ask for a version behind it, as in ?api-version=2024-10-21",
+            ));
+        }
         Ok(Endpoint(url))
     }
+}
+
+/// Whether an address has Azure's `api-version`.
+fn has_version(url: &Url) -> bool {
+    url.query_pairs().any(|(name, _)| name == "api-version")
 }
 
 /// Without the query: some servers take keys there.
@@ -80,6 +90,14 @@ impl Endpoint {
         self.0.scheme() == "https"
             && self.0.port().is_none()
             && (host == "api.openai.com" || host.ends_with(".api.openai.com"))
+    }
+
+    /// Whether it is Azure's, which takes a key in a header of its own.
+    pub fn is_azure(&self) -> bool {
+        let host = self.0.host_str().unwrap_or_default();
+        has_version(&self.0)
+            || host.ends_with(".openai.azure.com")
+            || host.ends_with(".services.ai.azure.com")
     }
 
     pub(super) fn url(&self) -> &Url {
@@ -122,6 +140,28 @@ mod tests {
         }
         let error = "https://me:secret@a".parse::<Endpoint>().unwrap_err();
         assert!(!error.0.contains("secret"), "{error}");
+    }
+
+    #[test]
+    fn azure_is_known_by_its_names_and_asked_for_its_version() {
+        for (text, azure) in [
+            ("https://x.openai.azure.com/openai/v1", true),
+            (
+                "https://x/openai/deployments/d?api-version=2024-10-21",
+                true,
+            ),
+            ("https://x.openai.azure.com.example.com/v1", false),
+            ("https://api.openai.com/v1", false),
+        ] {
+            assert_eq!(
+                text.parse::<Endpoint>().unwrap().is_azure(),
+                azure,
+                "{text}"
+            );
+        }
+        let deployment = "https://x.openai.azure.com/openai/deployments/d";
+        let error = deployment.parse::<Endpoint>().unwrap_err();
+        assert!(error.0.contains("api-version"), "{error}");
     }
 
     #[test]

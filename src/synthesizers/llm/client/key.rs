@@ -100,9 +100,12 @@ impl Key {
 
     /// The `Authorization` header, marked as a secret for whoever prints headers.
     pub(super) fn header(&self) -> Result<HeaderValue, InvalidHeaderValue> {
-        let mut value = HeaderValue::from_str(&format!("Bearer {}", self.0))?;
-        value.set_sensitive(true);
-        Ok(value)
+        secret(&format!("Bearer {}", self.0))
+    }
+
+    /// The same for a header that holds the key alone.
+    pub(super) fn plain(&self) -> Result<HeaderValue, InvalidHeaderValue> {
+        secret(&self.0)
     }
 
     /// The text with every piece of the key hidden.
@@ -134,6 +137,12 @@ impl Key {
         };
         (0..key.len()).map(common).max().unwrap_or(0)
     }
+}
+
+fn secret(text: &str) -> Result<HeaderValue, InvalidHeaderValue> {
+    let mut value = HeaderValue::from_str(text)?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@ mod circuit;
 mod dialect;
 mod endpoint;
 mod key;
+mod limit;
 mod pause;
 mod rate;
 mod reply;
@@ -127,9 +128,11 @@ impl Client {
         let mut headers = HeaderMap::new();
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
         if let Some(key) = &options.key {
-            let value = key
-                .header()
-                .map_err(|_| UsageError("the key cannot stand in a header".to_owned()))?;
+            let unfit = || UsageError("the key cannot stand in a header".to_owned());
+            let value = key.header().map_err(|_| unfit())?;
+            if options.endpoint.is_azure() {
+                headers.insert("api-key", key.plain().map_err(|_| unfit())?);
+            }
             headers.insert(AUTHORIZATION, value);
         }
         let mut http = reqwest::Client::builder()
@@ -175,6 +178,7 @@ impl Client {
         let turn = self.admission.turn();
         let mut dialect = self.dialect(call);
         let mut failures = 0;
+        let mut senseless: Option<String> = None;
         loop {
             let trouble = match self.attempt(turn, call, dialect, purse).await? {
                 Ok(answer) => {
@@ -196,6 +200,13 @@ impl Client {
                 continue;
             }
             failures += 1;
+            if let Trouble::Senseless(what) = &trouble
+                && senseless.replace(what.clone()).as_ref() == Some(what)
+            {
+                let what =
+                    format!("the same twice, and paid for, so it is not asked again: {what}");
+                return Err(CallError::Failed(self.sentence(&what)));
+            }
             sleep(self.pause(&trouble, failures)?).await;
         }
     }
@@ -367,13 +378,19 @@ impl Client {
         if !matches!(status.as_u16(), 400 | 422) {
             return None;
         }
-        let other = dialect.after(complaint)?;
+        let other = dialect.after(complaint, call)?;
         if other.schema != dialect.schema && call.form.format == Format::Schema {
             return None;
         }
         let mut learnt = self.learnt();
         learnt.dialect.completion_tokens |= other.completion_tokens;
         learnt.dialect.stream_options &= other.stream_options;
+        learnt.dialect.temperature &= other.temperature;
+        learnt.dialect.seed &= other.seed;
+        if !limit::is_of_window(complaint) {
+            let most = &mut learnt.dialect.most_tokens;
+            *most = other.most_tokens.min(*most);
+        }
         if other.schema != dialect.schema && !learnt.knows_schema {
             learnt.dialect.schema = false;
         }

@@ -125,7 +125,10 @@ async fn streamed(
         let trouble = match timeout_at(limits.next(&draft), events.next()).await {
             Ok(Some(Ok(event))) => match event.data.as_deref() {
                 None | Some("") => continue,
-                Some("[DONE]") => break,
+                Some("[DONE]") => {
+                    draft.ended = true;
+                    break;
+                }
                 Some(data) => match draft.take(data.as_bytes()) {
                     Ok(()) => continue,
                     Err(trouble) => trouble,
@@ -136,7 +139,7 @@ async fn streamed(
                 Some(cut) => cut.into(),
                 None => Trouble::Broken(short(&error.to_string())),
             },
-            Ok(Some(Err(error))) => Trouble::Broken(format!("the answer is garbled: {error}")),
+            Ok(Some(Err(error))) => Trouble::Senseless(format!("the answer is garbled: {error}")),
             Err(_) => late(&draft, limits),
         };
         // What comes after the end of the answer cannot spoil it.
@@ -176,6 +179,7 @@ async fn at_once(
         until = (Instant::now() + limits.idle).min(limits.whole);
     }
     draft.take(&body)?;
+    draft.ended = true;
     draft.finished("application/json")
 }
 
@@ -183,6 +187,10 @@ async fn at_once(
 #[derive(Debug, Default)]
 struct Draft {
     text: String,
+    /// What the model thought aloud.
+    thoughts: String,
+    /// The server said that this is all.
+    ended: bool,
     /// The model said why it will not answer.
     refused: bool,
     finish: Option<Finish>,
@@ -208,8 +216,38 @@ struct Choice {
 
 #[derive(Deserialize)]
 struct Delta {
-    content: Option<String>,
+    content: Option<Content>,
     refusal: Option<String>,
+    /// What a model thinks, apart from its answer: by the name of DeepSeek, vLLM and llama.cpp, or of Ollama and OpenRouter.
+    #[serde(alias = "reasoning")]
+    reasoning_content: Option<Value>,
+}
+
+/// A text, or a list of parts, of which those count that are texts.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Part>),
+}
+
+#[derive(Deserialize)]
+struct Part {
+    text: Option<String>,
+}
+
+impl Content {
+    fn add_to(&self, text: &mut String) {
+        match self {
+            Content::Text(more) => text.push_str(more),
+            Content::Parts(parts) => {
+                parts
+                    .iter()
+                    .flat_map(|part| &part.text)
+                    .for_each(|more| text.push_str(more));
+            }
+        }
+    }
 }
 
 #[derive(Deserialize)]
@@ -221,11 +259,11 @@ struct TokenCounts {
 impl Draft {
     fn take(&mut self, json: &[u8]) -> Result<(), Trouble> {
         let chunk: Chunk = serde_json::from_slice(json)
-            .map_err(|error| Trouble::Broken(format!("the answer is garbled: {error}")))?;
+            .map_err(|error| Trouble::Senseless(format!("the answer is garbled: {error}")))?;
         if let Some(error) = &chunk.error {
             let words = message(error).or(error.as_str());
             let words = words.map_or_else(|| error.to_string(), str::to_owned);
-            return Err(Trouble::Broken(format!(
+            return Err(Trouble::Senseless(format!(
                 "the server gave up on its answer: {}",
                 short(&words)
             )));
@@ -244,7 +282,12 @@ impl Draft {
             return Ok(());
         };
         if let Some(delta) = choice.delta {
-            self.text.push_str(delta.content.as_deref().unwrap_or(""));
+            if let Some(content) = &delta.content {
+                content.add_to(&mut self.text);
+            }
+            if let Some(Value::String(thought)) = &delta.reasoning_content {
+                self.thoughts.push_str(thought);
+            }
             self.refused |= delta.refusal.is_some_and(|words| !words.is_empty());
         }
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
@@ -259,8 +302,13 @@ impl Draft {
         Ok(())
     }
 
-    fn finished(self, kind: &str) -> Result<Answer, Trouble> {
-        match self.finish {
+    fn finished(mut self, kind: &str) -> Result<Answer, Trouble> {
+        // Some servers take all that a model says for thought, where its template does not say where thinking ends.
+        if self.text.is_empty() && !self.refused {
+            self.text = std::mem::take(&mut self.thoughts);
+        }
+        let whole = self.ended && !self.text.is_empty();
+        match self.finish.or(whole.then_some(Finish::Stop)) {
             Some(finish) => Ok(Answer {
                 text: self.text,
                 finish,
@@ -268,9 +316,9 @@ impl Draft {
                 model: self.model,
             }),
             None if matches!(kind, "text/event-stream" | "application/json") => Err(
-                Trouble::Broken("the answer ended before it was whole".to_owned()),
+                Trouble::Senseless("the answer ended before it was whole".to_owned()),
             ),
-            None => Err(Trouble::Broken(format!(
+            None => Err(Trouble::Senseless(format!(
                 "the answer is no chat completion (its content type is {})",
                 if kind.is_empty() { "not told" } else { kind }
             ))),

@@ -23,8 +23,10 @@ pub(super) enum Trouble {
     Unreachable(String),
     /// It was sent, and nothing came, or nothing more, in time.
     Late(String),
-    /// The answer broke off, or makes no sense.
+    /// The answer broke off.
     Broken(String),
+    /// The answer came, and makes no sense.
+    Senseless(String),
     /// The answer does not end where it was told to.
     Endless(String),
     /// An error status that may pass.
@@ -51,6 +53,7 @@ impl Trouble {
             Trouble::Unreachable(what)
             | Trouble::Late(what)
             | Trouble::Broken(what)
+            | Trouble::Senseless(what)
             | Trouble::Endless(what)
             | Trouble::Busy { what, .. }
             | Trouble::Rejected { what, .. }
@@ -69,7 +72,9 @@ impl Trouble {
     /// Whether the server has surely charged nothing: it never saw the request, or answered with an error status.
     pub fn is_free(&self) -> bool {
         match self {
-            Trouble::Late(_) | Trouble::Broken(_) | Trouble::Endless(_) => false,
+            Trouble::Late(_) | Trouble::Broken(_) | Trouble::Senseless(_) | Trouble::Endless(_) => {
+                false
+            }
             Trouble::Unreachable(_)
             | Trouble::Busy { .. }
             | Trouble::Rejected { .. }
@@ -83,6 +88,7 @@ impl Trouble {
             Trouble::Unreachable(_)
             | Trouble::Late(_)
             | Trouble::Broken(_)
+            | Trouble::Senseless(_)
             | Trouble::Busy { .. } => true,
             Trouble::Endless(_) | Trouble::Rejected { .. } | Trouble::Refused(_) => false,
         }

@@ -11,6 +11,9 @@ use crate::synthesizers::edit::{every_day, every_hour};
 use crate::synthesizers::llm::reply::names::{self, Names};
 use crate::synthesizers::llm::reply::{MAX_TEXT, excerpt};
 
+/// Colons of an action that are tried for the one between device and action: no name has more, and each costs a look at the whole.
+const MOST_COLONS: usize = 32;
+
 /// Reads replies in the vocabulary of a catalog, under the names that the model was given.
 pub(super) struct Reader {
     names: Names,
@@ -153,7 +156,8 @@ impl Reader {
 
     /// The action that is written `Device:action`. Names may hold colons themselves.
     fn action(&self, text: &str) -> Result<ActionId, String> {
-        let parts = || text.match_indices(':').map(|(at, _)| text.split_at(at));
+        let colons = || text.match_indices(':').take(MOST_COLONS);
+        let parts = || colons().map(|(at, _)| text.split_at(at));
         let found = parts().find_map(|(device, action)| {
             let device = self.names.device(device)?;
             let action = self.names.action(device, &action[1..])?;

@@ -257,3 +257,53 @@ async fn a_model_that_thinks_first_is_waited_for_while_it_shows_that_it_lives() 
     // The head alone must come within the first token's time; on a machine too busy for that the call is made again.
     assert_eq!(answer.unwrap().text, "on off");
 }
+
+/// As Mistral, DeepSeek, Ollama and others give what they say.
+#[tokio::test]
+async fn an_answer_is_found_wherever_a_server_puts_it() {
+    let delta = |delta: serde_json::Value| event(&json!({"choices": [{"delta": delta}]}));
+    let thought = |name: &str| delta(json!({"content": null, name: "Hm."}));
+    let parts = json!({"content": [{"type": "thinking", "thinking": [{"text": "Hm."}]},
+        {"type": "text", "text": "on"}, {"type": "text", "text": " off"}]});
+    let message = |message: serde_json::Value| {
+        let body = json!({"choices": [{"message": message}]}).to_string();
+        http(200, &["content-type: application/json"], &body)
+    };
+    let stream = |events: &[String]| [STREAM, &events.concat()].concat().into_bytes();
+    let done = event("[DONE]");
+    let both = json!({"content": "on off", "reasoning_content": "Hm."});
+    let alone = json!({"content": "", "reasoning_content": "on off"});
+    for (name, answer) in [
+        ("parts", stream(&[delta(parts.clone()), finish("stop")])),
+        (
+            "thoughts",
+            stream(&[
+                thought("reasoning_content"),
+                piece("on off"),
+                finish("stop"),
+            ]),
+        ),
+        (
+            "reasoning",
+            stream(&[thought("reasoning"), piece("on off"), finish("stop")]),
+        ),
+        (
+            "all thought",
+            stream(&[delta(alone.clone()), finish("stop")]),
+        ),
+        ("no reason to end", stream(&[piece("on off"), done])),
+        ("parts at once", message(parts)),
+        ("thoughts at once", message(both)),
+        ("all thought at once", message(alone)),
+    ] {
+        let server = Server::new(vec![say(answer)]);
+        let (answer, _) = complete(&client(&server)).await;
+        let answer = answer.unwrap_or_else(|error| panic!("{name}: {error}"));
+        assert_eq!(
+            (answer.text.as_str(), answer.finish),
+            ("on off", Finish::Stop),
+            "{name}"
+        );
+        assert_eq!(server.connections(), 1, "{name}");
+    }
+}

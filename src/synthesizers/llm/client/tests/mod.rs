@@ -2,6 +2,7 @@
 //! of requests, of what became of reservations.
 
 mod answers;
+mod fuzz;
 mod ledger;
 mod money;
 mod refusals;

@@ -18,7 +18,7 @@ async fn without_money_there_is_no_connection() {
 
 #[tokio::test]
 async fn attempts_that_may_have_cost_something_use_the_money_up() {
-    let server = Server::new(vec![say(STREAM)]);
+    let server = Server::new(vec![vec![Step::Read]]);
     let purse = Ledger::for_attempts(3);
     let answer = client(&server).complete(&call(Format::Auto), &purse).await;
     assert!(

@@ -155,6 +155,112 @@ async fn fields_that_a_server_does_not_take_are_left_out_once_and_for_all() {
     );
 }
 
+/// Turns a request down with this body.
+fn turned_down(status: u16, body: &serde_json::Value) -> Script {
+    say(http(status, &[], &body.to_string()))
+}
+
+/// OpenAI names a field as `param`, FastAPI (vLLM, TGI) by `loc`; whatever else the words name is not meant.
+#[tokio::test]
+async fn the_field_that_a_complaint_is_about_is_the_one_that_goes() {
+    let server = Server::new(vec![
+        turned_down(
+            400,
+            &json!({"error": {"param": "temperature", "code": "unsupported_value", "message":
+                "Unsupported value: 'temperature' does not support 0.5 with this model (max_tokens, seed do)."}}),
+        ),
+        turned_down(
+            422,
+            &json!({"detail": [{"type": "extra_forbidden", "loc": ["body", "seed"], "msg": "Extra inputs are not permitted",
+                "input": {"max_tokens": 16}}]}),
+        ),
+        turned_down(
+            400,
+            &json!({"object": "error", "message": "stream_options: not known"}),
+        ),
+        say(fine()),
+    ]);
+    let client = client(&server);
+    for _ in 0..2 {
+        assert!(complete(&client).await.0.is_ok());
+    }
+    let bodies = server.bodies();
+    let missing = |body: &serde_json::Value| {
+        let fields = [
+            "temperature",
+            "seed",
+            "stream_options",
+            "max_tokens",
+            "response_format",
+        ];
+        fields
+            .into_iter()
+            .filter(|field| body.get(field).is_none())
+            .count()
+    };
+    let missing: Vec<usize> = bodies.iter().map(missing).collect();
+    assert_eq!(missing, [0, 1, 2, 3, 3]);
+    assert!(bodies[4].get("max_tokens").is_some() && bodies[4].get("response_format").is_some());
+}
+
+#[tokio::test]
+async fn a_limit_that_is_too_large_is_lowered_once_and_for_all() {
+    let server = Server::new(vec![
+        against(
+            400,
+            "max_tokens is too large: 16. This model supports at most 12 completion tokens",
+        ),
+        say(fine()),
+    ]);
+    let client = client(&server);
+    for _ in 0..2 {
+        assert!(complete(&client).await.0.is_ok());
+    }
+    let limits: Vec<_> = server
+        .bodies()
+        .iter()
+        .map(|body| body["max_tokens"].clone())
+        .collect();
+    assert_eq!(limits, [16, 12, 12]);
+}
+
+/// What is left of a window depends on the prompt, so it is no other call's limit.
+#[tokio::test]
+async fn a_window_limits_the_one_call() {
+    let words =
+        "This model's maximum context length is 2048 tokens and your request has 2040 input tokens";
+    let server = Server::new(vec![against(400, words), say(fine())]);
+    let client = client(&server);
+    for _ in 0..2 {
+        assert!(complete(&client).await.0.is_ok());
+    }
+    let limits: Vec<_> = server
+        .bodies()
+        .iter()
+        .map(|body| body["max_tokens"].clone())
+        .collect();
+    assert_eq!(limits, [16, 8, 16]);
+}
+
+#[tokio::test]
+async fn azure_gets_the_key_in_its_own_header() {
+    let server = Server::new(vec![say(fine())]);
+    let base = format!(
+        "http://{}/openai/deployments/d?api-version=1",
+        server.address
+    );
+    let options = Options {
+        endpoint: base.parse().unwrap(),
+        ..options(&server)
+    };
+    assert!(complete(&Client::new(options).unwrap()).await.0.is_ok());
+    let requests = server.requests();
+    let (head, _) = requests[0].split_once("\r\n\r\n").unwrap();
+    let to = "POST /openai/deployments/d/chat/completions?api-version=1 ";
+    assert!(head.starts_with(to), "{head}");
+    assert!(head.contains(&format!("api-key: {KEY}")), "{head}");
+}
+
 #[tokio::test]
 async fn a_complaint_that_does_not_end_is_not_answered_for_ever() {
     let server = Server::new(vec![against(

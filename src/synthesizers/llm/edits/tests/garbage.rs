@@ -1,50 +1,13 @@
-//! Replies that no model should write, and valid ones mutated: no panic, nothing outside the catalog, everything told.
+//! Replies that no model should write: no panic, nothing outside the catalog, everything told.
 
 use hearth_operators::validate::check;
 use proptest::prelude::*;
-use rand::seq::IndexedRandom;
-use rand::{Rng, SeedableRng};
-use rand_chacha::ChaCha8Rng;
 
 use super::*;
 
-const REPLIES: usize = 3_000;
-
-/// A reply with an edit of each kind.
-fn valid() -> String {
-    json!({"edits": [
-        {"edit": "drop", "what": "Heater"},
-        {"edit": "replace", "action": "Light:switch on", "by": "Fan:switch on", "hours": ["(18~21)"]},
-        {"edit": "add", "action": "Radio: kitchen:play", "hours": ["(6~9)"], "weekdays": ["Monday"], "share": 0.4, "after": null},
-        {"edit": "move", "what": "everything", "hours": [], "by": -2},
-    ]})
-    .to_string()
-}
-
-/// Texts that do harm where they are believed.
-const WORDS: [&str; 18] = [
-    "{",
-    "}",
-    "[",
-    "]",
-    "\"",
-    ",",
-    ":",
-    "null",
-    "-7",
-    "1e999",
-    "\"edits\"",
-    "\"edit\"",
-    "everything",
-    "Toaster:burn",
-    "(24~27)",
-    "\u{202e}",
-    "Light:",
-    ":",
-];
-
-/// What holds of any reply.
-fn holds(reply: &str) {
+/// What holds of any reply; and why some of it is refused.
+pub(super) fn holds(reply: &str) -> Vec<String> {
+    let mut refused = Vec::new();
     let editor = editor();
     let source = days();
     for weekday in 0..2 {
@@ -53,6 +16,7 @@ fn holds(reply: &str) {
             Ok(edited) => edited,
             Err(reason) => {
                 assert!(!reason.is_empty() && reason.len() < 20_000, "{reason}");
+                refused.push(reason);
                 continue;
             }
         };
@@ -61,10 +25,14 @@ fn holds(reply: &str) {
         for written in editor.answer(&request, &edited) {
             match written {
                 Ok(rows) => assert!(check(&rows, &catalog()).is_ok(), "{rows:?}"),
-                Err(reason) => assert!(reason.len() < 1_000, "{reason}"),
+                Err(reason) => {
+                    assert!(reason.len() < 1_000, "{reason}");
+                    refused.push(reason);
+                }
             }
         }
     }
+    refused
 }
 
 proptest! {
@@ -72,34 +40,6 @@ proptest! {
     fn any_text_is_read(reply in "\\PC{0,120}|([\\[\\]{}\",:a-z0-9. -]|\"edit\"|\"edits\":){0,80}") {
         holds(&reply);
     }
-}
-
-#[test]
-fn mutated_replies_are_read() {
-    let mut rng = ChaCha8Rng::seed_from_u64(5);
-    let mut whole = 0;
-    for _ in 0..REPLIES {
-        let mut reply: Vec<char> = valid().chars().collect();
-        for _ in 0..rng.random_range(1..4) {
-            let at = rng.random_range(0..reply.len());
-            let end = rng.random_range(at..reply.len().min(at + 12));
-            let word: Vec<char> = WORDS.choose(&mut rng).unwrap().chars().collect();
-            let piece = reply[at..end].to_vec();
-            match rng.random_range(0..4) {
-                0 => drop(reply.splice(at..end, word)),
-                1 => drop(reply.splice(at..end, [])),
-                2 => drop(reply.splice(at..at, piece)),
-                _ => reply.truncate(at.max(1)),
-            }
-        }
-        let reply: String = reply.into_iter().collect();
-        holds(&reply);
-        whole += usize::from(serde_json::from_str::<Value>(&reply).is_ok());
-    }
-    assert!(
-        whole > REPLIES / 100,
-        "only {whole} of the mutants are JSON"
-    );
 }
 
 /// Deep, long and unfinished: the work is bounded, so that this ends.

@@ -12,6 +12,7 @@ use super::read::Proposed;
 use super::*;
 use crate::config::Naming;
 
+mod fuzz;
 mod garbage;
 mod real;
 mod twin;

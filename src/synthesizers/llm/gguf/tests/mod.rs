@@ -1,6 +1,7 @@
 //! On made models of every architecture, damaged ones too, and on a real one beside llama.cpp.
 
 mod fixture;
+mod fuzz;
 mod llama_cpp;
 mod made;
 mod real;

@@ -1,7 +1,7 @@
 //! Replies on file, replies as long as one likes, replies mutated, and the replies that the paper's authors recorded.
 
 mod cases;
-mod mutated;
+mod fuzz;
 mod recorded;
 
 use std::collections::BTreeMap;
@@ -169,7 +169,7 @@ fn the_work_is_linear_in_the_text() {
             "{piece:?}: {once} steps a byte, then {twice}"
         );
         assert!(
-            once < mutated::STEPS_PER_BYTE as f64,
+            once < fuzz::STEPS_PER_BYTE as f64,
             "{piece:?}: {once} steps a byte"
         );
     }
