@@ -314,9 +314,9 @@ fn homes_are_fed_where_they_live() {
         let (engine, _, after) = resume(rest, epochs, nobody, resumed, 5 - workers);
         let outcome = engine.finish();
         assert_eq!((outcome.reached.epochs, outcome.complete), (8, None));
-        // Until more came, each home's last segment was open.
-        assert_eq!(held(&before), (2100 - 7, 2100));
-        assert_eq!(held(&after), (2900 + 7, 2900));
+        // A home's events are days apart: until more came, its newest one waited for company, and the segment before was open.
+        assert_eq!(held(&before), (2100 - 7 - 7, 2100 - 7));
+        assert_eq!(held(&after), (2900 + 7 + 7, 2900 + 7));
     }
 }
 

@@ -85,8 +85,14 @@ pub(super) fn figures(number: f32) -> f32 {
         return number;
     }
     let number = f64::from(number);
-    let scale = 10_f64.powi(3 - number.abs().log10().floor() as i32);
-    ((number * scale).round() / scale) as f32
+    let digits = 3 - number.abs().log10().floor() as i32;
+    // Powers below one are not exact.
+    let scale = 10_f64.powi(digits.abs());
+    let rounded = match digits < 0 {
+        true => (number / scale).round() * scale,
+        false => (number * scale).round() / scale,
+    };
+    rounded as f32
 }
 
 /// The times of a segment's first and last behaviour; none of an empty one.
@@ -136,6 +142,11 @@ mod tests {
     use super::super::TransitionLine;
     use super::*;
     use proptest::prelude::*;
+
+    #[test]
+    fn a_large_number_has_four_digits_too() {
+        assert_eq!(format!("{:e}", figures(841_088_900.0)), "8.411e8");
+    }
 
     proptest! {
         /// Years 1900 to 2200, every offset that clocks show, microseconds kept.

@@ -171,7 +171,8 @@ fn through(
     stop: &Stop,
     ground: &Ground<'_>,
 ) -> anyhow::Result<Option<Ended>> {
-    let _heeded = stop.heed();
+    // Others are told; a lone process has nothing to bring to an end before its outputs are begun.
+    let _heeded = args.cluster.hosts.is_some().then(|| stop.heed());
     let args = &together::of_process(args);
     if !pauses.is_empty() && args.cluster.hosts.is_some() {
         anyhow::bail!("a run that pauses has one process");
@@ -208,6 +209,7 @@ fn alone(
     if let Some(synthesizer) = ground.synthesizer {
         input.synthesizer = Chosen::Embedded(synthesizer(&input.fleet.catalogs));
     }
+    let _heeded = stop.heed();
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;

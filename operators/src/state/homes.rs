@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serde::de::{SeqAccess, Visitor};
+use serde::de::{Error, SeqAccess, Visitor};
 use serde::ser::SerializeSeq;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use std::marker::PhantomData;
@@ -12,6 +12,9 @@ use crate::words::HomeId;
 
 /// States in a page: a new one moves none of the others.
 const PAGE: usize = 512;
+
+/// More homes than anybody has: what claims an id beyond is damaged.
+const MOST: u32 = 1 << 28;
 
 /// What an operator keeps of one home: plain data.
 pub trait HomeState: Default {
@@ -262,7 +265,10 @@ impl<'de, S: HomeState + Deserialize<'de>> Deserialize<'de> for Homes<S> {
 
             fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Homes<S>, A::Error> {
                 let mut homes = Homes::default();
-                while let Some((home, state)) = list.next_element()? {
+                while let Some((home, state)) = list.next_element::<(HomeId, S)>()? {
+                    if home.0 >= MOST {
+                        return Err(A::Error::custom("it is of more homes than there are"));
+                    }
                     *homes.of(home) = state;
                 }
                 Ok(homes)
