@@ -2,9 +2,9 @@
 //!
 //! A cut is of an epoch: what every operator holds once it has taken in all before it, where the source stands behind these
 //! lines, and how far the outputs are written. It rests on [parts](part): one that holds everything, and those that hold what
-//! changed from cut to cut since. A part is written first, then the cut that names it and those before it, each under another name
-//! and renamed when all of it is on the disk; so what bears its name is whole. The last few stay, should the newest be damaged,
-//! and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
+//! changed from cut to cut since. A part is written first, then the cut that names it and those before it, each under another
+//! name and renamed when all of it is on the disk; so what bears its name is whole. The last few stay, should the newest be
+//! damaged, and with them the parts that they rest on. Every few cuts what they rest on becomes one part again.
 
 mod error;
 #[cfg(test)]
@@ -94,15 +94,15 @@ pub struct Cut {
 }
 
 impl Cut {
-    /// Has what a worker's operators hold written, as far as it changed since the cut before: what is of no home at once, homes while the
-    /// dataflow goes on.
+    /// Has what a worker's operators hold written, as far as it changed since the cut before: what is of no home at once, homes
+    /// while the dataflow goes on.
     pub fn keep(&self, worker: usize, state: &mut State) {
         pieces::write(worker, state, self.which, &self.taken);
     }
 
     /// Waits until all workers have written what they have. Whether they have: one may have failed on the way.
-    pub fn is_whole(&self) -> bool {
-        self.taken.is_whole()
+    pub fn all_written(&self) -> bool {
+        self.taken.all_written()
     }
 }
 
@@ -177,8 +177,8 @@ impl Checkpoints {
         Ok(names.iter().any(|name| is_ours(name)))
     }
 
-    /// The names of all homes of the newest cut that can be read, in the order of their ids; none, where it was of a run that knew
-    /// some before it read any line.
+    /// The names of all homes of the newest cut that can be read, in the order of their ids; none, where it was of a run that
+    /// knew some before it read any line.
     pub fn homes(&self) -> Vec<String> {
         let whole = self.whole().unwrap_or_default();
         let newest = whole.into_iter().rev();
@@ -205,7 +205,8 @@ impl Checkpoints {
         self.store.leave().map_err(self.at(""))
     }
 
-    /// Behind how many epochs each cut is that is of a run that does not differ, as far as that can be told without what it rests on.
+    /// Behind how many epochs each cut is that is of a run that does not differ, as far as that can be told without what it rests
+    /// on.
     ///
     /// # Errors
     /// What the system says.
@@ -309,8 +310,8 @@ impl Checkpoints {
         line.torn = true;
     }
 
-    /// Ends a cut that all workers have done with: what changed is written, and from then on it is one. Older ones go. The bytes that
-    /// were written.
+    /// Ends a cut that all workers have done with: what changed is written, and from then on it is one. Older ones go. The bytes
+    /// that were written.
     ///
     /// # Errors
     /// A part of it, or this, cannot be written.

@@ -87,7 +87,7 @@ struct Taking {
 
 impl Taken {
     /// Waits until all of those who began have done, or one has gone without; false then.
-    pub fn is_whole(&self) -> bool {
+    pub fn all_written(&self) -> bool {
         let waits = |taking: &mut Taking| taking.open > 0 && !taking.lost;
         let waited = self.news.wait_while(self.lock(), waits);
         !waited.unwrap_or_else(PoisonError::into_inner).lost
@@ -246,7 +246,8 @@ pub fn records(bucket: u32, mut bytes: &[u8]) -> Result<Vec<Record<'_>>, Unusabl
     Ok(records)
 }
 
-/// The homes of a bucket in order, blank ones too, as the newest of these sections that has each says; the newest section is the last.
+/// The homes of a bucket in order, blank ones too, as the newest of these sections that has each says; the newest section is the
+/// last.
 ///
 /// # Errors
 /// A section makes no sense.

@@ -154,7 +154,8 @@ mod tests {
         }
     }
 
-    /// However it was read, each worker gets its homes' behaviours, all of them, in their order, in messages of no more than that.
+    /// However it was read, each worker gets its homes' behaviours, all of them, in their order, in messages of no more than
+    /// that.
     #[test]
     fn each_worker_gets_its_homes() {
         const LINES: u64 = 3000;

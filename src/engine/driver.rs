@@ -73,8 +73,8 @@ impl Driver {
         self.share.local(worker.index())
     }
 
-    /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped; after
-    /// a cut, again.
+    /// Builds the dataflow on a worker, feeds it and runs it until everything is out, it is suspended, or the run is stopped;
+    /// after a cut, again.
     pub fn drive(&self, worker: &mut Worker) {
         let _over = Over {
             control: &self.control,
@@ -398,8 +398,8 @@ impl Lead<'_, '_> {
         }
     }
 
-    /// Of a stopped run: whether what was read by then is brought to its end, as if the log ended there; after a failure, only what
-    /// was fed is.
+    /// Of a stopped run: whether what was read by then is brought to its end, as if the log ended there; after a failure, only
+    /// what was fed is.
     fn brings_to_an_end(&self) -> bool {
         let Driver { setup, control, .. } = self.feed.driver;
         // Processes are not interrupted at the same line.

@@ -173,8 +173,8 @@ pub fn start(setup: Setup, source: impl Source + 'static) -> Result<Engine, Star
     start_among(setup, source, None)
 }
 
-/// The same as a part of a cluster, if there are links to other processes: each of them reads the same source, and feeds what is of
-/// its own homes.
+/// The same as a part of a cluster, if there are links to other processes: each of them reads the same source, and feeds what is
+/// of its own homes.
 ///
 /// # Errors
 /// The system gives no more threads.
@@ -285,8 +285,8 @@ impl Engine {
         self.control.all_seen().then(|| self.control.reached())
     }
 
-    /// The same where other processes share the run, which all take a cut behind the same epoch: `meets` waits until the workers of all
-    /// have done with what is before it, and says whether they have.
+    /// The same where other processes share the run, which all take a cut behind the same epoch: `meets` waits until the workers
+    /// of all have done with what is before it, and says whether they have.
     pub fn cut_among(
         &mut self,
         see: impl Fn(usize, &mut State) + Send + Sync + 'static,

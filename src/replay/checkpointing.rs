@@ -472,7 +472,7 @@ impl Replay<'_> {
             written,
         };
         let began = Instant::now();
-        if !cut.is_whole() {
+        if !cut.all_written() {
             return Ok(Kept::Over);
         }
         let took = stood + began.elapsed() / engine::SHARE;

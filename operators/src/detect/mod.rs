@@ -105,25 +105,26 @@ pub trait Detect<'s> {
     /// Judges each segment that comes by what its home (and, in earlier epochs, its cohort) was in the habit of doing before it,
     /// raises an alarm where that is rarer than the budget allows, and learns it; what goes is taken back.
     ///
-    /// The cohort's counts come in as `pooled` (broadcast). How far its homes' scores go beyond what is usual
-    /// ([`Tails`]) is known from this operator's own output one epoch later, which comes back to all workers: it waits for nothing
-    /// outside, so nothing holds that back. State per home: its detector's counts, what its threshold follows from, and its
-    /// alarms. Cost per behaviour: a few microseconds.
+    /// The cohort's counts come in as `pooled` (broadcast). How far its homes' scores go beyond what is usual ([`Tails`]) is
+    /// known from this operator's own output one epoch later, which comes back to all workers: it waits for nothing outside, so
+    /// nothing holds that back. State per home: its detector's counts, what its threshold follows from, and its alarms. Cost per
+    /// behaviour: a few microseconds.
     ///
-    /// A home of which something was erased comes in `standing`: its detector is then what the segments that stand teach, one after the
-    /// other in order of time, over the cohort's counts as of the end of that epoch. Nothing is said again of those that stood before; those
-    /// that the erasure made are judged in their place; alarms of segments that went are withdrawn. A home of which
-    /// nothing stands is as one that was never met.
+    /// A home of which something was erased comes in `standing`: its detector is then what the segments that stand teach, one
+    /// after the other in order of time, over the cohort's counts as of the end of that epoch. Nothing is said again of those
+    /// that stood before; those that the erasure made are judged in their place; alarms of segments that went are withdrawn. A
+    /// home of which nothing stands is as one that was never met.
     ///
-    /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch. A segment that starts while its home is quiet raises no
-    /// alarm; it is learnt as any other. What was raised before that was told stands.
+    /// What a person says of an alarm (`notices`, broadcast) takes effect at the end of its epoch. A segment that starts while
+    /// its home is quiet raises no alarm; it is learnt as any other. What was raised before that was told stands.
     ///
-    /// Segments that are `open` are looked at and not learnt: a behaviour is judged in the epoch in which it comes, by what is known then (what
-    /// will come after it is not), and once more with the one that comes next. Those above the threshold are an alarm at once, of the name that it will have
-    /// when the segment is closed. It stands until what it shows does not hold, twice as much is to be seen, or its severity changes; when the segment is closed, its judgement takes
-    /// the alarm's place. What is learnt of a segment, and so every later judgement and the budget, rests on that one alone, as if nobody had looked before.
-    /// That such an alarm was fine counts from when the segment is closed with an alarm. State per home: the alarm, where there is one. Cost: that of judging what
-    /// is new and one behaviour more.
+    /// Segments that are `open` are looked at and not learnt: a behaviour is judged in the epoch in which it comes, by what is
+    /// known then (what will come after it is not), and once more with the one that comes next. Those above the threshold are an
+    /// alarm at once, of the name that it will have when the segment is closed. It stands until what it shows does not hold,
+    /// twice as much is to be seen, or its severity changes; when the segment is closed, its judgement takes the alarm's place.
+    /// What is learnt of a segment, and so every later judgement and the budget, rests on that one alone, as if nobody had looked
+    /// before. That such an alarm was fine counts from when the segment is closed with an alarm. State per home: the alarm, where
+    /// there is one. Cost: that of judging what is new and one behaviour more.
     fn detect(
         self,
         standing_open: (

@@ -148,8 +148,9 @@ impl<S: HomeState> Homes<S> {
         all.filter(|(_, state)| !state.is_blank())
     }
 
-    /// A cut: every home that changed since the one before goes to `scribe` as it stands now, also such as are blank by now. It goes
-    /// there before it changes again, or when [`Homes::write`] comes to it. What an earlier cut has not written by now it never will.
+    /// A cut: every home that changed since the one before goes to `scribe` as it stands now, also such as are blank by now. It
+    /// goes there before it changes again, or when [`Homes::write`] comes to it. What an earlier cut has not written by now it
+    /// never will.
     pub fn cut(&mut self, scribe: Box<dyn Scribe<S>>) {
         self.before = std::mem::take(&mut self.changed);
         self.due = Some(Due::new(self.before.clone(), scribe));

@@ -1,6 +1,6 @@
-//! The synthesizer that asks a language model for no answer: how likely it holds a device, or an hour, in the new context beside the old
-//! says how a home's past is to be weighed. Nothing is parsed, nothing outside the catalog can be written, and contexts may be free
-//! words.
+//! The synthesizer that asks a language model for no answer: how likely it holds a device, or an hour, in the new context beside
+//! the old says how a home's past is to be weighed. Nothing is parsed, nothing outside the catalog can be written, and contexts
+//! may be free words.
 
 mod ratios;
 mod reweigh;

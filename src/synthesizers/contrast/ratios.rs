@@ -39,8 +39,9 @@ impl Ratios {
 
     /// By how many nats each word of a list is likelier in the new context than in the old, beside the others.
     ///
-    /// What a model prefers anyhow is in both contexts and goes; what a sentence makes of all words alike is taken off (the median of the list); what is left
-    /// is averaged over all ways of asking, and drawn to nothing by as much as they disagree (positive-part James–Stein).
+    /// What a model prefers anyhow is in both contexts and goes; what a sentence makes of all words alike is taken off (the
+    /// median of the list); what is left is averaged over all ways of asking, and drawn to nothing by as much as they disagree
+    /// (positive-part James–Stein).
     ///
     /// # Errors
     /// As [`Judge::log_likelihoods`].

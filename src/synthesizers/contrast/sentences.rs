@@ -1,5 +1,5 @@
-//! How two contexts are told to a language model: in pairs of sentences of the same form, so that a context's own word primes nothing
-//! that the other's does not, and in several ways, which must agree.
+//! How two contexts are told to a language model: in pairs of sentences of the same form, so that a context's own word primes
+//! nothing that the other's does not, and in several ways, which must agree.
 
 use hearth_operators::words::{Shift, ShiftKind};
 

@@ -15,8 +15,8 @@ use super::sentences::{Asked, HOUR_WORDS};
 use super::{Contrast, plain};
 use crate::synthesizers::Synthesizer;
 
-/// Says that fans and midnight are likelier in a text that speaks of summer or of work at night, heaters and the morning less; one way of asking has a
-/// liking for lamps. Counts how often it is asked.
+/// Says that fans and midnight are likelier in a text that speaks of summer or of work at night, heaters and the morning less;
+/// one way of asking has a liking for lamps. Counts how often it is asked.
 #[derive(Default)]
 struct Table(AtomicUsize);
 
