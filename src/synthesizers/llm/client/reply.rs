@@ -258,8 +258,10 @@ struct TokenCounts {
 
 impl Draft {
     fn take(&mut self, json: &[u8]) -> Result<(), Trouble> {
-        let chunk: Chunk = serde_json::from_slice(json)
-            .map_err(|error| Trouble::Senseless(format!("the answer is garbled: {error}")))?;
+        let chunk: Chunk = serde_json::from_slice(json).map_err(|error| {
+            let place = self.place();
+            Trouble::Senseless(format!("the answer is garbled{place}: {error}"))
+        })?;
         if let Some(error) = &chunk.error {
             let words = message(error).or(error.as_str());
             let words = words.map_or_else(|| error.to_string(), str::to_owned);
@@ -302,12 +304,21 @@ impl Draft {
         Ok(())
     }
 
+    /// Where in the answer something went wrong: what goes wrong elsewhere the next time is another fault.
+    fn place(&self) -> String {
+        match self.text.chars().count() {
+            0 => String::new(),
+            count => format!(" after {count} characters"),
+        }
+    }
+
     fn finished(mut self, kind: &str) -> Result<Answer, Trouble> {
         // Some servers take all that a model says for thought, where its template does not say where thinking ends.
         if self.text.is_empty() && !self.refused {
             self.text = std::mem::take(&mut self.thoughts);
         }
         let whole = self.ended && !self.text.is_empty();
+        let place = self.place();
         match self.finish.or(whole.then_some(Finish::Stop)) {
             Some(finish) => Ok(Answer {
                 text: self.text,
@@ -315,9 +326,10 @@ impl Draft {
                 usage: self.usage,
                 model: self.model,
             }),
-            None if matches!(kind, "text/event-stream" | "application/json") => Err(
-                Trouble::Senseless("the answer ended before it was whole".to_owned()),
-            ),
+            None if matches!(kind, "text/event-stream" | "application/json") => {
+                let what = format!("the answer ended{place} before it was whole");
+                Err(Trouble::Senseless(what))
+            }
             None => Err(Trouble::Senseless(format!(
                 "the answer is no chat completion (its content type is {})",
                 if kind.is_empty() { "not told" } else { kind }

@@ -122,8 +122,16 @@ async fn another_fault_each_time_is_asked_again() {
             &error.to_string(),
         ))
     };
-    let server = Server::new(vec![fault(1), fault(2), fault(1), say(fine())]);
-    assert_eq!(complete(&client(&server)).await.0.unwrap().text, "on off");
+    let cut = |text: &str| say([STREAM, &piece(text)].concat());
+    let garbled = |text: &str| say([STREAM, &piece(text), "data: {\n\n"].concat());
+    for faults in [
+        [fault(1), fault(2), fault(1)],
+        [cut("o"), cut("on"), cut("on o")],
+        [garbled("o"), garbled("on"), garbled("on o")],
+    ] {
+        let server = Server::new([&faults[..], &[say(fine())]].concat());
+        assert_eq!(complete(&client(&server)).await.0.unwrap().text, "on off");
+    }
 }
 
 #[tokio::test]
