@@ -22,6 +22,9 @@ const LOOK: Duration = Duration::from_millis(20);
 /// How long the others may take to notice that one has ended.
 const NOTICE: Duration = Duration::from_secs(15);
 
+/// Where a process keeps its checkpoints, if no argument says so.
+const STATE: &str = "HEARTH_STATE";
+
 /// Run a replay by several processes of this machine
 ///
 /// Starts them, each with its share of the homes, waits for all, and merges what they wrote. If one fails, all end.
@@ -44,36 +47,50 @@ pub struct LaunchArgs {
 /// It is no replay; a process fails, or the run is interrupted; what they wrote cannot be merged.
 pub fn run(args: &LaunchArgs, stop: &Stop) -> anyhow::Result<()> {
     let _heeded = stop.heed();
-    let (out, rest) = split(&args.command)?;
+    let Launched { out, compact, rest } = split(&args.command)?;
     let parts = out.join(".hearth.parts");
-    let dirs: Vec<PathBuf> = (0..args.processes.get())
-        .map(|process| parts.join(format!("process-{process}")))
-        .collect();
-    let hosts = hosts(dirs.len()).context("no ports of this machine are to be had")?;
+    let dir = |process: usize| parts.join(format!("process-{process}"));
+    let hosts = hosts(args.processes.get()).context("no ports of this machine are to be had")?;
     std::fs::create_dir_all(&parts)
         .with_context(|| format!("cannot create {}", parts.display()))?;
     let mut processes = Processes(Vec::new());
-    for (process, dir) in dirs.iter().enumerate() {
-        let child = start(&rest, hosts.path(), process, dir);
+    for process in 0..args.processes.get() {
+        let (dir, state) = (dir(process), parts.join("state"));
+        let child = start(&rest, hosts.path(), process, (&dir, &state));
         let child = child.with_context(|| format!("process {process} cannot be started"))?;
         processes.0.push((child, None));
     }
     processes.wait(stop)?;
-    let whole = merge::merge(&dirs, &out, &[])?;
+    let dirs = merge::processes(&dir(0))?.into_iter().map(dir);
+    let mut whole = merge::merge(&dirs.collect::<Vec<_>>(), &out, &[])?;
+    if compact {
+        merge::compact(&mut whole, &out)?;
+    }
+    merge::write(&whole, &out)?;
     let removed = std::fs::remove_dir_all(&parts);
     removed.with_context(|| format!("cannot remove {}", parts.display()))?;
     Ok(writeln!(io::stdout(), "{}", merge::told(&whole, &out))?)
 }
 
-/// The output folder of a replay, and its other arguments.
-fn split(command: &[OsString]) -> Result<(PathBuf, Vec<OsString>), UsageError> {
+/// A replay that is launched.
+#[derive(Debug, PartialEq)]
+struct Launched {
+    out: PathBuf,
+    /// Whether the whole is to hold only what stands: no part says that.
+    compact: bool,
+    /// The other arguments, of each process.
+    rest: Vec<OsString>,
+}
+
+/// Takes the arguments of a replay apart.
+fn split(command: &[OsString]) -> Result<Launched, UsageError> {
     let refuse = |problem: &str| UsageError(problem.to_owned());
     let Some((_, arguments)) = command.split_first().filter(|(name, _)| *name == "replay") else {
         return Err(refuse(
             "what is launched is a replay: hearth launch --processes 2 -- replay LOG --out DIR",
         ));
     };
-    let (mut out, mut rest) = (None, Vec::new());
+    let (mut out, mut compact, mut rest) = (None, false, Vec::new());
     let mut arguments = arguments.iter();
     while let Some(argument) = arguments.next() {
         let text = argument.to_string_lossy();
@@ -81,6 +98,8 @@ fn split(command: &[OsString]) -> Result<(PathBuf, Vec<OsString>), UsageError> {
             out = arguments.next().map(PathBuf::from);
         } else if let Some(dir) = text.strip_prefix("--out=") {
             out = Some(dir.into());
+        } else if argument == "--compact" {
+            compact = true;
         } else if ["--hosts", "--process"]
             .iter()
             .any(|own| text.split('=').next() == Some(own))
@@ -93,7 +112,7 @@ fn split(command: &[OsString]) -> Result<(PathBuf, Vec<OsString>), UsageError> {
         }
     }
     match out {
-        Some(out) => Ok((out, rest)),
+        Some(out) => Ok(Launched { out, compact, rest }),
         None => Err(refuse(
             "the replay has no --out DIR, into which all is merged",
         )),
@@ -113,7 +132,12 @@ fn hosts(processes: usize) -> io::Result<NamedTempFile> {
     Ok(file)
 }
 
-fn start(rest: &[OsString], hosts: &Path, process: usize, out: &Path) -> io::Result<Child> {
+fn start(
+    rest: &[OsString],
+    hosts: &Path,
+    process: usize,
+    (out, state): (&Path, &Path),
+) -> io::Result<Child> {
     let number = process.to_string();
     let own: [&OsStr; 6] = [
         "--hosts".as_ref(),
@@ -126,6 +150,10 @@ fn start(rest: &[OsString], hosts: &Path, process: usize, out: &Path) -> io::Res
     let mut command = Command::new(std::env::current_exe()?);
     command.arg("replay").args(own).args(rest);
     command.stdin(Stdio::null()).stdout(Stdio::null());
+    if std::env::var_os(STATE).is_none() {
+        // In one place, so that any number of processes goes on from it. An argument precedes it.
+        command.env(STATE, state);
+    }
     #[cfg(unix)]
     {
         use std::os::unix::process::CommandExt;
@@ -202,17 +230,23 @@ impl Drop for Processes {
 mod tests {
     use super::*;
 
-    fn split_line(line: &str) -> Result<(PathBuf, Vec<OsString>), String> {
+    fn split_line(line: &str) -> Result<Launched, String> {
         let words: Vec<OsString> = line.split_whitespace().map(OsString::from).collect();
         split(&words).map_err(|error| error.to_string())
     }
 
     #[test]
     fn the_output_folder_is_taken_out() {
-        for line in ["replay a --out o --seed 3", "replay a --seed 3 --out=o"] {
-            let (out, rest) = split_line(line).unwrap();
-            assert_eq!(out, Path::new("o"));
-            assert_eq!(rest, ["a", "--seed", "3"]);
+        for (line, compact) in [
+            ("replay a --out o --seed 3", false),
+            ("replay a --seed 3 --compact --out=o", true),
+        ] {
+            let launched = Launched {
+                out: "o".into(),
+                compact,
+                rest: ["a", "--seed", "3"].map(OsString::from).into(),
+            };
+            assert_eq!(split_line(line).unwrap(), launched);
         }
     }
 

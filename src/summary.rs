@@ -1,15 +1,21 @@
 //! The end of a run: `summary.json`, and the same for a person.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::path::Path;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::disk::Disk;
 use crate::finished::Finished;
 use crate::memory::peak_rss;
 use crate::outputs::{Counts, LlmSummary, Sayings, Stream, Undone, grouped, summary_path};
-use crate::sinks::SinkError;
 use crate::sinks::files::Folder;
+use crate::sinks::{Positions, SinkError};
+
+/// A file of a process's output folder that says whose part it holds.
+const PART: &str = ".hearth.part";
 
 /// What only the run itself knows.
 #[derive(Clone, Debug)]
@@ -38,7 +44,7 @@ pub struct Timings {
     /// Events that were read while requests were on their way to an adaptation.
     pub events_during_adaptation: u64,
     /// Jobs beside the dataflow, by kind.
-    pub work: std::collections::BTreeMap<&'static str, Jobs>,
+    pub work: BTreeMap<&'static str, Jobs>,
     /// What was kept to go on from; not there, where nothing was.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub checkpoints: Option<Cuts>,
@@ -85,7 +91,7 @@ pub struct Events {
     /// Lines read.
     pub r#in: u64,
     /// Events that took part.
-    pub applied: u64,
+    pub applied: i64,
     /// Events that were there already.
     pub duplicate: u64,
     /// Events from before their home's horizon.
@@ -184,16 +190,16 @@ pub struct Summary {
     #[serde(skip_serializing_if = "Option::is_none")]
     pub part: Option<Part>,
     /// Lines of each output file.
-    pub lines: std::collections::BTreeMap<Stream, u64>,
+    pub lines: BTreeMap<Stream, u64>,
 }
 
 /// Verdicts by the stage that decided: `{"1": 40, "2": 3}`; stage 0 is validation.
 #[derive(Clone, Debug, Serialize)]
 pub struct Verdicts {
     /// Sequences that the models learn from.
-    pub retain: std::collections::BTreeMap<u8, u64>,
+    pub retain: BTreeMap<u8, u64>,
     /// Sequences that were dropped.
-    pub delete: std::collections::BTreeMap<u8, u64>,
+    pub delete: BTreeMap<u8, u64>,
 }
 
 /// Which part of a run an output is.
@@ -201,10 +207,35 @@ pub struct Verdicts {
 pub struct Part {
     /// Of which process, from 0.
     pub process: usize,
-    /// Of how many.
+    /// How many processes the run had in the end.
     pub processes: usize,
-    /// A sum of all that the outputs follow from: parts of the same run have the same.
+    /// A sum of what all parts of a run have in common.
     pub of: String,
+    /// Outputs of processes that it had earlier, and how far these are parts of it.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub resting: BTreeMap<usize, Positions>,
+}
+
+impl Part {
+    /// Has a folder say whose part it holds, also while it has no summary.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn note(&self, disk: &Disk, dir: &Path) -> std::io::Result<()> {
+        disk.replace(&dir.join(PART), &serde_json::to_vec(self)?)
+    }
+
+    /// Whose part a folder holds; `None`: it is no part.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn noted(disk: &Disk, dir: &Path) -> std::io::Result<Option<Self>> {
+        let note = dir.join(PART);
+        match disk.kind(&note) {
+            None => Ok(None),
+            Some(_) => Ok(Some(serde_json::from_slice(&disk.read(&note)?)?)),
+        }
+    }
 }
 
 /// What became of model versions.
@@ -302,7 +333,8 @@ impl Summary {
             erased,
         } = self.events;
         let left = self.undone.as_ref().map_or(0, |undone| undone.lines);
-        r#in == applied + duplicate + late + rejected + erased + left
+        let others = duplicate + late + rejected + erased + left;
+        others.checked_add_signed(applied) == Some(r#in)
     }
 
     /// Writes `summary.json` into the folder.
@@ -337,7 +369,7 @@ impl Summary {
         let sign = if self.balanced() { "=" } else { "≠" };
         let mut account = format!(
             "{sign} {} applied + {} duplicate + {} late + {} rejected",
-            grouped(events.applied),
+            grouped(events.applied.max(0).cast_unsigned()),
             grouped(events.duplicate),
             grouped(events.late),
             grouped(events.rejected)
@@ -469,7 +501,7 @@ fn row(f: &mut fmt::Formatter<'_>, name: &str, count: u64, note: &str) -> fmt::R
     writeln!(f, "{}", line.trim_end())
 }
 
-fn stages(by_stage: &std::collections::BTreeMap<u8, u64>) -> String {
+fn stages(by_stage: &BTreeMap<u8, u64>) -> String {
     let name = |stage: &u8| match stage {
         0 => "by validation",
         1 => "as no outliers (stage 1)",

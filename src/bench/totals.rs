@@ -54,7 +54,7 @@ impl Totals {
     pub fn written(counts: &Counts) -> Self {
         let lines = |stream| counts.lines.get(&stream).copied().unwrap_or(0);
         Totals {
-            applied: counts.applied,
+            applied: counts.applied.max(0).cast_unsigned(),
             duplicate: counts.duplicate,
             refused: counts.late + counts.rejected,
             segments: counts.segments,

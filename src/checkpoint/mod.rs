@@ -10,6 +10,7 @@ mod error;
 #[cfg(test)]
 mod fuzz;
 mod look;
+mod member;
 mod moment;
 mod part;
 mod pieces;
@@ -28,6 +29,7 @@ use crate::codec::{CUT, Reader, Seal, Unusable, Writer};
 use crate::disk::Disk;
 pub use error::CheckpointError;
 pub use look::{Compacted, Shown, ShownOperator, Verified};
+pub use member::Member;
 pub use moment::{Identity, Moment};
 use part::Stored;
 use pieces::{Sections, Taken, Which};
@@ -204,21 +206,6 @@ impl Checkpoints {
         let mut all = cuts.iter().rev().chain(&others);
         all.try_for_each(|name| self.store.remove(name).map_err(self.at(name)))?;
         self.store.leave().map_err(self.at(""))
-    }
-
-    /// Behind how many epochs each cut is that is of a run that does not differ, as far as that can be told without what it rests
-    /// on.
-    ///
-    /// # Errors
-    /// What the system says.
-    pub fn epochs(
-        &self,
-        differences: impl Fn(&Moment) -> Vec<String>,
-    ) -> Result<Vec<u64>, CheckpointError> {
-        let read = |number| self.manifest::<Moment>(number).ok();
-        let moments = self.whole()?.into_iter().filter_map(read);
-        let of_run = moments.filter(|manifest| differences(&manifest.moment).is_empty());
-        Ok(of_run.map(|manifest| manifest.moment.epochs).collect())
     }
 
     /// The newest cut that is sound and of a run that does not differ, for so many workers.

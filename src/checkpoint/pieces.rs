@@ -5,6 +5,7 @@
 //! number of workers finds its own.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 
 use hearth_operators::dataflow::State;
@@ -282,6 +283,22 @@ pub fn join<'a>(homes: impl IntoIterator<Item = Record<'a>>) -> Vec<u8> {
     bytes
 }
 
+/// Leaves out of sections the homes that are nobody's `own`.
+///
+/// # Errors
+/// A section makes no sense.
+pub fn leave(sections: &mut Sections, own: &dyn Fn(HomeId) -> bool) -> Result<(), Unusable> {
+    for ((_, of), all) in sections {
+        let Of::Homes(bucket) = *of else { continue };
+        for section in all {
+            let homes = records(bucket, section)?.into_iter();
+            let left = join(homes.filter(|(home, _)| own(*home)));
+            *section = left;
+        }
+    }
+    Ok(())
+}
+
 /// Sections that make up a state, the newest of each bucket last.
 pub type Sections = BTreeMap<(String, Of), Vec<Vec<u8>>>;
 
@@ -290,6 +307,48 @@ pub type Sections = BTreeMap<(String, Of), Vec<Vec<u8>>>;
 /// # Errors
 /// A section makes no sense, or is of an operator that this version does not know.
 pub fn read(sections: &Sections, workers: usize) -> Result<Vec<State>, Unusable> {
+    read_among(std::slice::from_ref(sections), 0..workers, workers)
+}
+
+/// The same of what several processes wrote, for the workers `own` of all `peers`. In order, so that each of these is dealt what no
+/// other one is.
+///
+/// # Errors
+/// As [`read`].
+pub fn read_among(
+    parts: &[Sections],
+    own: Range<usize>,
+    peers: usize,
+) -> Result<Vec<State>, Unusable> {
+    let mut held = Vec::new();
+    for sections in parts {
+        held.append(&mut rests(sections)?);
+    }
+    let states = State::deal(held, peers).into_iter().enumerate();
+    let states = states.filter(|(worker, _)| own.contains(worker));
+    let homes = |(worker, mut state): (usize, State)| {
+        let mut own = Own {
+            parts,
+            worker,
+            workers: peers,
+            failed: None,
+        };
+        state.visit(&mut own);
+        own.failed.map_or(Ok(state), Err)
+    };
+    std::thread::scope(|scope| {
+        let threads: Vec<_> = states
+            .map(|state| scope.spawn(move || homes(state)))
+            .collect();
+        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
+        joined
+            .map(|state| state.unwrap_or(Err(Unusable::Damaged("a state makes no sense"))))
+            .collect()
+    })
+}
+
+/// What the workers of a process held that is of no home.
+fn rests(sections: &Sections) -> Result<Vec<State>, Unusable> {
     let mut rests: BTreeMap<u32, State> = BTreeMap::new();
     for (_, of) in sections.keys() {
         if let Of::Rest(worker) = of {
@@ -314,27 +373,7 @@ pub fn read(sections: &Sections, workers: usize) -> Result<Vec<State>, Unusable>
             ));
         }
     }
-    let states = State::deal(rests.into_values().collect(), workers);
-    let homes = |(worker, mut state): (usize, State)| {
-        let mut own = Own {
-            sections,
-            worker,
-            workers,
-            failed: None,
-        };
-        state.visit(&mut own);
-        own.failed.map_or(Ok(state), Err)
-    };
-    std::thread::scope(|scope| {
-        let states = states.into_iter().enumerate();
-        let threads: Vec<_> = states
-            .map(|state| scope.spawn(move || homes(state)))
-            .collect();
-        let joined = threads.into_iter().map(std::thread::ScopedJoinHandle::join);
-        joined
-            .map(|state| state.unwrap_or(Err(Unusable::Damaged("a state makes no sense"))))
-            .collect()
-    })
+    Ok(rests.into_values().collect())
 }
 
 /// Puts in what operators held that is of no home.
@@ -367,7 +406,7 @@ impl Visit for Rest<'_> {
 
 /// Puts in a worker's homes.
 struct Own<'a> {
-    sections: &'a Sections,
+    parts: &'a [Sections],
     worker: usize,
     workers: usize,
     failed: Option<Unusable>,
@@ -380,7 +419,9 @@ impl Own<'_> {
     {
         homes.settle(self.worker, self.workers);
         let key = |of| (operator.to_owned(), of);
-        let buckets = key(Of::Homes(0))..=key(Of::Homes(u32::MAX));
+        let buckets = || key(Of::Homes(0))..=key(Of::Homes(u32::MAX));
+        let all = self.parts.iter();
+        let all = all.flat_map(|sections| sections.range(buckets()));
         let states = |((_, of), sections): (&(String, Of), &Vec<Vec<u8>>)| {
             let Of::Homes(bucket) = *of else {
                 return Ok(Vec::new());
@@ -397,7 +438,7 @@ impl Own<'_> {
             own.map(read).collect::<Result<Vec<(HomeId, H)>, _>>()
         };
         let hands = spread::hands().div_ceil(self.workers);
-        for states in spread::over(hands, self.sections.range(buckets), states)? {
+        for states in spread::over(hands, all, states)? {
             for (home, state) in states {
                 homes.put(home, state);
             }

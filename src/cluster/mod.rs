@@ -21,7 +21,7 @@ pub use hello::Hello;
 pub use hosts::Hosts;
 pub use link::{Links, Wires};
 pub use meet::MeetError;
-pub use peers::{Agreed, Decision, Had, Peers};
+pub use peers::{Agreed, Decision, Had, Peers, WholeCut};
 pub use share::Share;
 
 /// A process's place in a cluster, all others being there.

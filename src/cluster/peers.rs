@@ -41,6 +41,8 @@ enum Word {
     Decided(u64, Decision),
     /// Its workers have done with all before so many epochs.
     There(u64),
+    /// Behind so many epochs: the first epoch of each stream of outputs of which it does not know yet that it is complete.
+    Open(u64, Vec<u64>),
 }
 
 /// What a process has of a run already.
@@ -48,10 +50,26 @@ enum Word {
 pub struct Had {
     /// All of it.
     pub complete: bool,
-    /// Cuts that it can go on from: behind how many epochs each is.
-    pub cuts: Vec<u64>,
+    /// Cuts that it can go on from.
+    pub cuts: Vec<WholeCut>,
     /// A sum of the catalogs that it reads the log with.
     pub catalogs: u32,
+    /// What it would have this life of the run be told by.
+    pub life: u64,
+}
+
+/// What tells a cut of all processes from others. The newest one is the largest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+pub struct WholeCut {
+    /// Behind how many epochs it is.
+    pub epochs: u64,
+    /// How many processes took it.
+    pub processes: usize,
+    /// Workers of each.
+    pub workers: usize,
+    /// In which life of the run: from one start of all processes to the next. Parts of different lives are none of one cut, for what
+    /// was open outside differs.
+    pub life: u64,
 }
 
 /// What all processes do behind an epoch.
@@ -68,8 +86,8 @@ pub struct Decision {
 pub enum Agreed {
     /// Nothing that all have.
     Nothing,
-    /// A cut behind so many epochs.
-    Cut(u64),
+    /// A cut.
+    Cut(WholeCut),
     /// All of it.
     Complete,
     /// They read the log with other catalogs, so it is none of one run.
@@ -104,6 +122,8 @@ struct State {
     decided: BTreeMap<u64, Decision>,
     /// How far the workers of each have come.
     there: Vec<u64>,
+    /// Which epochs of its outputs each takes for open, and behind how many epochs that is.
+    open: Vec<(u64, Vec<u64>)>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -137,6 +157,7 @@ impl Peers {
                 had: vec![None; hosts.len()],
                 decided: BTreeMap::new(),
                 there: vec![0; hosts.len()],
+                open: vec![(0, Vec::new()); hosts.len()],
             }),
             sockets,
             news: Condvar::new(),
@@ -164,21 +185,23 @@ impl Peers {
         state.standing[peer] == Standing::Ended
     }
 
-    /// Says what this process has of the run, and waits until all have; `None`: the run is stopped.
-    pub fn agree(&self, own: Had) -> Option<Agreed> {
+    /// Says what this process has of the run, and waits until all have; what all have, and by what this life of the run is told: as
+    /// the first process would have it. `None`: the run is stopped.
+    pub fn agree(&self, own: Had) -> Option<(Agreed, u64)> {
         self.say(&Word::Had(own.clone()));
         self.state().had[self.me] = Some(own);
         let state = self.wait(|state| state.had.iter().flatten().count() == state.had.len())?;
         let had: Vec<&Had> = state.had.iter().flatten().collect();
-        if had.iter().any(|one| one.catalogs != had[0].catalogs) {
-            return Some(Agreed::Apart);
-        }
-        if had.iter().all(|had| had.complete) {
-            return Some(Agreed::Complete);
-        }
-        let own = had[self.me].cuts.iter().copied();
-        let common = own.filter(|cut| had.iter().all(|had| had.cuts.contains(cut)));
-        Some(common.max().map_or(Agreed::Nothing, Agreed::Cut))
+        let agreed = if had.iter().any(|one| one.catalogs != had[0].catalogs) {
+            Agreed::Apart
+        } else if had.iter().all(|had| had.complete) {
+            Agreed::Complete
+        } else {
+            let own = had[self.me].cuts.iter().copied();
+            let common = own.filter(|cut| had.iter().all(|had| had.cuts.contains(cut)));
+            common.max().map_or(Agreed::Nothing, Agreed::Cut)
+        };
+        Some((agreed, had[0].life))
     }
 
     /// What all do behind so many epochs: what the first process says; `None`: the run is stopped.
@@ -197,6 +220,22 @@ impl Peers {
         self.state().there[self.me] = epochs;
         let all = self.wait(|state| state.there.iter().all(|there| *there >= epochs));
         all.is_some()
+    }
+
+    /// Says which epochs of its outputs this process takes for open behind a cut for which all have [met](Peers::meet), and waits
+    /// until all have. What is complete for one
+    /// is complete for all, whoever has heard of it: the first epoch of each stream that is open for all. `None`: the run is stopped.
+    pub fn open(&self, epochs: u64, own: Vec<u64>) -> Option<Vec<u64>> {
+        self.say(&Word::Open(epochs, own.clone()));
+        self.state().open[self.me] = (epochs, own);
+        // Nobody is past the next cut before all have done with this one.
+        let all_said = |state: &State| state.open.iter().all(|(at, _)| *at == epochs);
+        let state = self.wait(all_said)?;
+        let mut all = state.open.iter().map(|(_, open)| open.clone());
+        let first = all.next()?;
+        let later =
+            |a: Vec<u64>, b: Vec<u64>| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect();
+        Some(all.fold(first, later))
     }
 
     /// Waits for something that others say; `None`: one is lost, or the run is stopped.
@@ -369,6 +408,7 @@ impl Peers {
                 self.note(|state| state.decided.extend([(epochs, decision)]));
             }
             Word::There(epochs) => self.note(|state| state.there[peer] = epochs),
+            Word::Open(epochs, open) => self.note(|state| state.open[peer] = (epochs, open)),
             Word::Interrupted => {
                 // It is passed on: others may hear of this process's end before they hear of that.
                 self.stop.interrupt();

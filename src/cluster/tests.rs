@@ -3,7 +3,7 @@
 use std::net::TcpListener;
 use std::sync::Barrier;
 
-use super::{Agreed, Cluster, Decision, Had, Hello, Hosts, MeetError};
+use super::{Agreed, Cluster, Decision, Had, Hello, Hosts, MeetError, WholeCut};
 use crate::stop::Stop;
 
 fn hosts(processes: usize) -> Hosts {
@@ -48,33 +48,53 @@ fn failure(stop: &Stop) -> String {
 
 #[test]
 fn they_agree_on_the_newest_cut_that_all_have() {
-    let had = |cuts: &[u64], complete: bool| Had {
+    let had = |cuts: &[WholeCut], complete: bool| Had {
         cuts: cuts.to_vec(),
         complete,
         catalogs: 7,
+        life: 5,
     };
+    let cut = |epochs: u64, processes: usize, life: u64| WholeCut {
+        epochs,
+        processes,
+        workers: 1,
+        life,
+    };
+    let [early, middle, late] = [16, 32, 48].map(|epochs| cut(epochs, 3, 1));
     let other = Had {
         catalogs: 8,
-        ..had(&[16], false)
+        ..had(&[early], false)
     };
     for (all, agreed) in [
         (
             [
-                had(&[16, 32], false),
-                had(&[16, 48, 32], false),
-                had(&[32, 16], true),
+                had(&[early, middle], false),
+                had(&[early, late, middle], false),
+                had(&[middle, early], true),
             ],
-            Agreed::Cut(32),
+            Agreed::Cut(middle),
         ),
         (
-            [had(&[16], false), had(&[16], false), had(&[], false)],
+            [had(&[early], false), had(&[early], false), had(&[], false)],
             Agreed::Nothing,
         ),
+        // Parts of several lives are of no cut, however far they go.
         (
-            [had(&[16], true), had(&[16], true), had(&[], true)],
+            [
+                had(&[early, cut(32, 3, 1)], false),
+                had(&[early, cut(32, 3, 2)], false),
+                had(&[early, cut(32, 2, 1)], false),
+            ],
+            Agreed::Cut(early),
+        ),
+        (
+            [had(&[early], true), had(&[early], true), had(&[], true)],
             Agreed::Complete,
         ),
-        ([had(&[16], false), had(&[16], false), other], Agreed::Apart),
+        (
+            [had(&[early], false), had(&[early], false), other],
+            Agreed::Apart,
+        ),
     ] {
         let said = each(3, |process, cluster, _| {
             let cluster = cluster.unwrap();
@@ -83,9 +103,26 @@ fn they_agree_on_the_newest_cut_that_all_have() {
             (agreed, cluster.peers().meet(1))
         });
         assert!(
-            said.iter().all(|said| *said == (Some(agreed), true)),
+            said.iter().all(|said| *said == (Some((agreed, 5)), true)),
             "{said:?}"
         );
+    }
+}
+
+/// Behind each cut anew: what one knows to be complete is, for all.
+#[test]
+fn what_is_complete_is_so_for_all() {
+    let said = each(3, |process, cluster, _| {
+        let cluster = cluster.unwrap();
+        let peers = cluster.peers();
+        let own = |first: [u64; 3]| vec![first[process], 7, 9 + process as u64];
+        let first = peers.open(16, own([4, 6, 5]));
+        assert!(peers.meet(32));
+        let second = peers.open(32, own([8, 8, 20]));
+        (first, second, peers.meet(48))
+    });
+    for one in said {
+        assert_eq!(one, (Some(vec![6, 7, 11]), Some(vec![20, 7, 11]), true));
     }
 }
 

@@ -1,12 +1,13 @@
 //! The lines of a stream, of several folders in one: in order of epochs.
 
 use std::io::BufRead;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Context;
 
 use crate::outputs::{Stream, read};
-use crate::sinks::files::Files;
+use crate::sinks::Positions;
+use crate::sinks::files::{Files, Place, between};
 
 /// A file that is being read.
 struct Lines {
@@ -18,13 +19,21 @@ struct Lines {
     number: u64,
     /// Its epoch.
     epoch: u64,
+    /// Bytes that are still to come; `None`: until the file ends.
+    left: Option<u64>,
 }
 
 impl Lines {
-    fn open(stream: Stream, dir: &Path) -> anyhow::Result<Self> {
+    /// All of a folder, or what stands before a place.
+    fn open(stream: Stream, Piece { dir, until }: &Piece) -> anyhow::Result<Self> {
         let path = stream.found(dir);
-        let reader =
-            read::open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let place = until.as_ref().map(|places| places.get(&stream));
+        let place = place.map(|place| place.copied().unwrap_or_default());
+        let reader = match &place {
+            None => read::open(&path),
+            Some(place) => between(dir, stream, &Place::default(), place).map(|lines| lines as _),
+        };
+        let reader = reader.with_context(|| format!("cannot read {}", path.display()))?;
         let mut lines = Lines {
             stream,
             path,
@@ -32,6 +41,7 @@ impl Lines {
             line: Vec::new(),
             number: 0,
             epoch: 0,
+            left: place.as_ref().map(Place::lines),
         };
         lines.next()?;
         Ok(lines)
@@ -44,8 +54,17 @@ impl Lines {
         let read = self.reader.read_until(b'\n', &mut self.line);
         read.with_context(|| format!("{}: cannot be read", at()))?;
         if self.line.is_empty() {
+            let is_whole = self.left.is_none_or(|left| left == 0);
+            anyhow::ensure!(
+                is_whole,
+                "{}: lines are missing: the file was changed",
+                at()
+            );
             return Ok(());
         }
+        self.left = self
+            .left
+            .map(|left| left.saturating_sub(self.line.len() as u64));
         let epoch = match self.stream {
             // What was refused says where it stood, and no epoch.
             Stream::Late | Stream::Rejected => Some(0),
@@ -72,12 +91,19 @@ fn epoch(line: &[u8]) -> Option<u64> {
     std::str::from_utf8(&rest[..end]).ok()?.parse().ok()
 }
 
+/// What of a folder belongs to the whole.
+pub struct Piece {
+    pub dir: PathBuf,
+    /// Where each stream ends; `None`: with its file.
+    pub until: Option<Positions>,
+}
+
 /// Appends the lines of a stream's files: epoch by epoch, within one folder by folder.
 ///
 /// # Errors
 /// A file cannot be read, or a line is none of an output; the lines cannot be written.
-pub fn merge(dirs: &[PathBuf], stream: Stream, to: &mut Files) -> anyhow::Result<()> {
-    let files = dirs.iter().map(|dir| Lines::open(stream, dir));
+pub fn merge(pieces: &[Piece], stream: Stream, to: &mut Files) -> anyhow::Result<()> {
+    let files = pieces.iter().map(|piece| Lines::open(stream, piece));
     let mut files: Vec<Lines> = files.collect::<Result<_, _>>()?;
     loop {
         let open = files.iter().filter(|file| !file.line.is_empty());

@@ -12,11 +12,13 @@ use serde_json::Value;
 
 use crate::config::{Packing, UsageError};
 use crate::disk::Disk;
+use crate::erase;
 use crate::kept;
 use crate::outputs::{Stream, grouped, read, summary_path};
 use crate::sinks::Sink;
 use crate::sinks::files::{Files, Folder};
 use crate::summary::Part;
+use lines::Piece;
 
 /// Make one output folder out of those of all processes of a replay
 ///
@@ -25,7 +27,7 @@ use crate::summary::Part;
 #[command(after_help = "Examples:
   hearth merge out-0 out-1 out-2 --out out")]
 pub struct MergeArgs {
-    /// The output folders of all processes
+    /// The output folders of all processes, also of those that the run had earlier
     #[arg(required = true, value_name = "DIR")]
     pub dirs: Vec<PathBuf>,
 
@@ -33,6 +35,10 @@ pub struct MergeArgs {
     /// empty is refused
     #[arg(long, value_name = "DIR")]
     pub out: PathBuf,
+
+    /// Leave only what stands of collections, and no line of erased events in any file
+    #[arg(long)]
+    pub compact: bool,
 }
 
 /// Runs the command, and says what the whole holds.
@@ -40,7 +46,11 @@ pub struct MergeArgs {
 /// # Errors
 /// The folders are not all parts of one complete run; a file cannot be read or written.
 pub fn run(args: &MergeArgs) -> anyhow::Result<()> {
-    let whole = merge(&args.dirs, &args.out, &args.dirs)?;
+    let mut whole = merge(&args.dirs, &args.out, &args.dirs)?;
+    if args.compact {
+        compact(&mut whole, &args.out)?;
+    }
+    write(&whole, &args.out)?;
     Ok(writeln!(io::stdout(), "{}", told(&whole, &args.out))?)
 }
 
@@ -55,86 +65,167 @@ pub fn told(whole: &Value, out: &Path) -> String {
     )
 }
 
-/// Writes what is in `dirs` into `out`, in which none of the folders `apart` may lie. The summary of the whole.
+/// Has a whole hold only what stands.
+///
+/// # Errors
+/// A file cannot be read or rewritten.
+pub fn compact(whole: &mut Value, out: &Path) -> anyhow::Result<()> {
+    erase::compact(out)?;
+    whole["lines"] = serde_json::to_value(erase::lines_of(out)?)?;
+    Ok(())
+}
+
+/// Writes the summary of a whole, which says that it is complete.
+///
+/// # Errors
+/// It cannot be written.
+pub fn write(whole: &Value, out: &Path) -> anyhow::Result<()> {
+    let path = summary_path(out);
+    let text = serde_json::to_string_pretty(whole)? + "\n";
+    let written = Disk::real().replace(&path, text.as_bytes());
+    written.with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Writes what is in `dirs` into `out`, in which none of the folders `apart` may lie. The summary of the whole, which is still to be
+/// written.
 ///
 /// # Errors
 /// As [`run`].
 pub fn merge(dirs: &[PathBuf], out: &Path, apart: &[PathBuf]) -> anyhow::Result<Value> {
-    let (dirs, summaries) = parts(dirs)?;
     let disk = Disk::real();
+    let Parts { pieces, summaries } = Parts::of(&disk, dirs)?;
     let folder = Folder::claim(&disk, out, apart.iter().map(PathBuf::as_path))?;
     let mut files = Files::create(&folder, Packing::Auto)?;
     for stream in Stream::ALL {
-        lines::merge(&dirs, stream, &mut files)?;
+        lines::merge(&pieces, stream, &mut files)?;
     }
     files.finish()?;
-    for dir in &dirs {
+    for Piece { dir, .. } in &pieces {
         let (from, to) = (dir.join("models"), out.join("models"));
         copy(&from, &to).with_context(|| format!("cannot copy {}", from.display()))?;
     }
-    kept::merge(&dirs, out)?;
+    let ended = pieces.into_iter().filter(|piece| piece.until.is_none());
+    let ended: Vec<PathBuf> = ended.map(|piece| piece.dir).collect();
+    kept::merge(&ended, out)?;
     let whole = summary::merge(&summaries);
-    let path = summary_path(out);
-    let text = serde_json::to_string_pretty(&whole)? + "\n";
-    let written = disk.replace(&path, text.as_bytes());
-    written.with_context(|| format!("cannot write {}", path.display()))?;
+    anyhow::ensure!(
+        summary::is_balanced(&whole),
+        "the accounting does not agree: events were lost; this is a bug in Hearth"
+    );
     Ok(whole)
 }
 
-/// The folders in order of their processes, with their summaries.
-fn parts(dirs: &[PathBuf]) -> anyhow::Result<(Vec<PathBuf>, Vec<Value>)> {
-    let mut parts: Vec<(Part, &PathBuf, Value)> = Vec::new();
-    for dir in dirs {
-        read::check(dir).map_err(|error| UsageError(error.to_string()))?;
-        let (part, summary) = part(dir)?;
-        parts.push((part, dir, summary));
-    }
-    parts.sort_by_key(|(part, ..)| part.process);
-    let Some((first, first_dir, _)) = parts.first() else {
-        return Err(UsageError("there is nothing to merge".to_owned()).into());
-    };
-    for (part, dir, _) in &parts {
-        if (&part.of, part.processes) != (&first.of, first.processes) {
-            let (one, other) = (first_dir.display(), dir.display());
-            let problem = format!("{one} and {other} are parts of different runs");
-            return Err(UsageError(problem).into());
-        }
-    }
-    for process in 0..first.processes {
-        let of: Vec<String> = parts
-            .iter()
-            .filter(|(part, ..)| part.process == process)
-            .map(|(_, dir, _)| dir.display().to_string())
-            .collect();
-        let all = first.processes;
-        let problem = match &of[..] {
-            [_] => continue,
-            [] => format!("the output of process {process} of {all} (counted from 0) is missing"),
-            many => format!("{} are all of process {process}", many.join(" and ")),
-        };
-        return Err(UsageError(problem).into());
-    }
-    let split = parts
-        .into_iter()
-        .map(|(_, dir, summary)| (dir.clone(), summary));
-    Ok(split.unzip())
+/// The parts of a run.
+struct Parts {
+    /// In order of their processes; those whose process the run has no more at last.
+    pieces: Vec<Piece>,
+    /// Of the processes that it had in the end.
+    summaries: Vec<Value>,
 }
 
-/// Which part of a run a folder holds.
-fn part(dir: &Path) -> anyhow::Result<(Part, Value)> {
+impl Parts {
+    /// The folders of all processes that the run had.
+    fn of(disk: &Disk, dirs: &[PathBuf]) -> anyhow::Result<Self> {
+        let mut parts: Vec<(Part, &PathBuf)> = Vec::new();
+        for dir in dirs {
+            read::check(dir).map_err(|error| UsageError(error.to_string()))?;
+            let part = Part::noted(disk, dir)
+                .with_context(|| format!("cannot read whose part {} holds", dir.display()))?;
+            let part = part.ok_or_else(|| refuse(dir, "is no part: its run had one process"))?;
+            parts.push((part, dir));
+        }
+        parts.sort_by_key(|(part, _)| part.process);
+        let Some((first, first_dir)) = parts.first() else {
+            return Err(UsageError("there is nothing to merge".to_owned()).into());
+        };
+        let different = |dir: &Path| {
+            let (one, other) = (first_dir.display(), dir.display());
+            UsageError(format!("{one} and {other} are parts of different runs"))
+        };
+        if let Some((_, dir)) = parts.iter().find(|(part, _)| part.of != first.of) {
+            return Err(different(dir).into());
+        }
+        // What the first process says of its run holds for all.
+        let (run, _) = ended(first_dir)?;
+        let (mut pieces, mut summaries) = (Vec::new(), Vec::new());
+        let all = (0..run.processes).chain(run.resting.keys().copied());
+        for process in all {
+            let dir = only(&parts, process, run.processes)?;
+            let until = run.resting.get(&process).cloned();
+            if until.is_none() {
+                let (own, summary) = ended(dir)?;
+                if own
+                    != (Part {
+                        process,
+                        ..run.clone()
+                    })
+                {
+                    return Err(different(dir).into());
+                }
+                summaries.push(summary);
+            }
+            let dir = dir.clone();
+            pieces.push(Piece { dir, until });
+        }
+        let is_part = |dir: &Path| pieces.iter().any(|piece| piece.dir == dir);
+        if let Some((part, dir)) = parts.iter().find(|(_, dir)| !is_part(dir)) {
+            let problem = format!("is of process {}, which the run had not", part.process);
+            return Err(refuse(dir, &problem).into());
+        }
+        Ok(Parts { pieces, summaries })
+    }
+}
+
+fn refuse(dir: &Path, problem: &str) -> UsageError {
+    UsageError(format!("{} {problem}", dir.display()))
+}
+
+/// The only folder of a process.
+fn only<'a>(
+    parts: &[(Part, &'a PathBuf)],
+    process: usize,
+    all: usize,
+) -> Result<&'a PathBuf, UsageError> {
+    let of = parts.iter().filter(|(part, _)| part.process == process);
+    let of: Vec<&PathBuf> = of.map(|(_, dir)| *dir).collect();
+    let problem = match &of[..] {
+        [dir] => return Ok(dir),
+        [] => format!("the output of process {process} of {all} (counted from 0) is missing"),
+        many => {
+            let many: Vec<String> = many.iter().map(|dir| dir.display().to_string()).collect();
+            format!("{} are all of process {process}", many.join(" and "))
+        }
+    };
+    Err(UsageError(problem))
+}
+
+/// Which part of a run a folder holds that is complete, and its summary.
+fn ended(dir: &Path) -> anyhow::Result<(Part, Value)> {
     let path = summary_path(dir);
-    let refuse = |problem: &str| UsageError(format!("{} {problem}", dir.display()));
     let text = std::fs::read(&path).map_err(|_| {
-        refuse("is not complete: it has no summary.json; run its process to the end")
+        refuse(
+            dir,
+            "is not complete: it has no summary.json; run its process to the end",
+        )
     })?;
     let summary: Value = serde_json::from_slice(&text)
         .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
     if summary["interrupted"] == true || !summary["undone"].is_null() {
-        return Err(refuse("is of a run that was stopped; run it to its end").into());
+        let problem = "is of a run that was stopped; run it to its end";
+        return Err(refuse(dir, problem).into());
     }
     let part = serde_json::from_value(summary["part"].clone())
-        .map_err(|_| refuse("is no part: its run had one process"))?;
+        .map_err(|_| refuse(dir, "is no part: its run had one process"))?;
     Ok((part, summary))
+}
+
+/// The processes of the run that the folder of its first one is of: those that it had in the end, and those that it had earlier.
+///
+/// # Errors
+/// The folder's run is not complete, or had one process.
+pub fn processes(first: &Path) -> anyhow::Result<Vec<usize>> {
+    let (run, _) = ended(first)?;
+    Ok((0..run.processes).chain(run.resting.into_keys()).collect())
 }
 
 /// Copies a folder of models; the file of homes' models is merged.

@@ -35,6 +35,15 @@ pub fn merge(parts: &[Value]) -> Value {
     whole
 }
 
+/// Whether every line of the input is accounted for.
+pub fn is_balanced(whole: &Value) -> bool {
+    let Some(events) = whole["events"].as_object() else {
+        return false;
+    };
+    let all = events.values().filter_map(Value::as_i64).sum::<i64>();
+    events["in"].as_i64().is_some_and(|read| all == 2 * read)
+}
+
 fn add(to: &mut Value, key: &str, from: &Value) {
     match (&mut *to, from) {
         (Value::Null, from) => *to = from.clone(),

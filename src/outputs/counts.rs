@@ -11,8 +11,8 @@ use super::Stream;
 /// What a run's outputs hold.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Counts {
-    /// Events that took part.
-    pub applied: u64,
+    /// Events that took part. On one of several processes it may be negative: what is erased may have been taken in by another one.
+    pub applied: i64,
     /// Events that were there already.
     pub duplicate: u64,
     /// Events from before their home's horizon.
@@ -107,7 +107,8 @@ impl Sayings {
 impl Counts {
     /// Lines that are accounted for as events.
     pub fn events(&self) -> u64 {
-        self.applied + self.duplicate + self.late + self.rejected + self.erased
+        let others = self.duplicate + self.late + self.rejected + self.erased;
+        others.saturating_add_signed(self.applied)
     }
 }
 
@@ -129,7 +130,7 @@ pub struct Tally {
 impl Tally {
     /// Events that leave no line of their own.
     pub fn events(&mut self, applied: u64, duplicate: u64) {
-        self.counts.applied += applied;
+        self.counts.applied += applied.cast_signed();
         self.counts.duplicate += duplicate;
     }
 
@@ -152,7 +153,7 @@ impl Tally {
             },
             late_homes: self.late.iter().map(|(home, n)| (*home, *n)).collect(),
             adapted_homes: self.adapted.len() as u64,
-            applied: self.counts.applied.saturating_sub(self.counts.taken),
+            applied: self.counts.applied - self.counts.taken.cast_signed(),
             ..self.counts.clone()
         }
     }
@@ -225,6 +226,33 @@ impl Tally {
         add_each(&mut self.late, other.late);
         self.asked.extend(other.asked);
         self.answered.extend(other.answered);
+    }
+
+    /// What is counted by home, of these homes.
+    #[must_use]
+    pub fn of_homes(&self, own: &dyn Fn(HomeId) -> bool) -> Tally {
+        let homes =
+            |all: &HashSet<HomeId, _>| all.iter().copied().filter(|home| own(*home)).collect();
+        let shifts = |all: &HashSet<ShiftKey, _>| {
+            let all = all.iter().copied();
+            all.filter(|shift| own(shift.home)).collect()
+        };
+        Tally {
+            homes: homes(&self.homes),
+            adapted: homes(&self.adapted),
+            asked: shifts(&self.asked),
+            answered: shifts(&self.answered),
+            ..Tally::default()
+        }
+    }
+
+    /// All but what is counted by home.
+    #[must_use]
+    pub fn sums(self) -> Tally {
+        Tally {
+            counts: self.counts,
+            ..Tally::default()
+        }
     }
 
     /// A home with a segment.

@@ -8,16 +8,19 @@ use anyhow::Context;
 use hearth_operators::dataflow::State;
 use hearth_operators::words::Epoch;
 
+use super::among::Among;
 use super::input::{Again, Input};
 use super::pause::Past;
 use super::tending::Live;
 use super::{Replay, ReplayArgs};
 use crate::catalog::FirstPass;
-use crate::checkpoint::{CheckpointError, Checkpoints, Cut, Found, Identity, Moment, Place};
-use crate::cluster::{Agreed, Cluster, Had, Peers};
+use crate::checkpoint::{
+    CheckpointError, Checkpoints, Cut, Found, Identity, Member, Moment, Place,
+};
+use crate::cluster::{Cluster, Peers};
 use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
 use crate::disk::Disk;
-use crate::engine::{self, Resumed};
+use crate::engine::{self, Reached, Resumed};
 use crate::finished::Finished;
 use crate::first_pass;
 use crate::home_names::HomeNames;
@@ -25,29 +28,30 @@ use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
 use crate::sinks::{RowSender, Shown, Sink, Writer};
 use crate::sources::{self, Contexts, EventLog, Manner, Position, Stood};
+use crate::summary::Part;
 
 /// The checkpoints of a run.
 pub struct Keeping {
     place: Place,
-    checkpoints: Checkpoints,
+    pub(super) checkpoints: Checkpoints,
     identity: Identity,
-    every: Checkpointing,
-    workers: usize,
+    pub(super) every: Checkpointing,
+    pub(super) workers: usize,
     each: Option<Epoch>,
-    /// The other processes, where there are some.
-    peers: Option<Arc<Peers>>,
-    disk: Disk,
-    out: PathBuf,
+    /// The other processes, where the run is shared.
+    pub(super) among: Option<Among>,
+    pub(super) disk: Disk,
+    pub(super) out: PathBuf,
     /// The log as it is when the run begins, if it can be read again.
     log: Stood,
-    files: Vec<PathBuf>,
+    pub(super) files: Vec<PathBuf>,
     /// What else a whole output follows from, which does not concern a run that goes on.
     left: String,
     homes: HomeNames,
     /// Homes that are known before any line is read.
     known: usize,
     /// Sums of what their catalogs grew from, and of them, the last.
-    sums: Vec<u32>,
+    pub(super) sums: Vec<u32>,
 }
 
 /// In what a cut behind the end of a log differs from one of a longer log.
@@ -95,7 +99,7 @@ impl Keeping {
             every,
             workers: args.config.workers.get(),
             each: None,
-            peers: None,
+            among: None,
             disk: folder.disk().clone(),
             out: folder.path().to_owned(),
             log,
@@ -108,24 +112,17 @@ impl Keeping {
         })
     }
 
-    /// Has them be taken together with other processes: of each cut each has its own part.
-    pub fn with_others(mut self, cluster: Option<&Cluster>) -> Self {
-        if let Some(cluster) = cluster.filter(|cluster| !cluster.share().is_whole()) {
-            let share = cluster.share();
-            let (process, all, workers) = (share.process(), share.processes(), share.workers());
-            let of = format!("{process} of {all} with {workers} workers");
-            let name = "the process (which of how many, with how many workers)";
-            self.identity.traits.push((name.to_owned(), of));
-            self.peers = Some(cluster.peers().clone());
-        }
+    /// Has them be taken together with other processes, which keep theirs in the place `state`, if that is one for all: of each cut each
+    /// has its own part.
+    pub fn with_others(mut self, cluster: Option<&Cluster>, state: Option<&str>) -> Self {
+        self.among = cluster.map(|cluster| Among::of(cluster, state));
         self
     }
 
     /// The other processes, where cuts are taken together with them.
     pub(super) fn peers(&self) -> Option<&Arc<Peers>> {
-        self.peers
-            .as_ref()
-            .filter(|_| self.every != Checkpointing::Off)
+        let among = self.among.as_ref()?;
+        (self.every != Checkpointing::Off).then_some(&among.peers)
     }
 
     /// Has them be taken after so many epochs, where that is said.
@@ -152,9 +149,9 @@ impl Keeping {
     ///
     /// # Errors
     /// What there is is of another run that is not complete, or cannot be read.
-    pub fn before(&self, fresh: bool) -> anyhow::Result<Before> {
-        if let Some(peers) = &self.peers {
-            return self.before_all(peers, fresh);
+    pub fn before(&mut self, fresh: bool) -> anyhow::Result<Before> {
+        if self.among.is_some() {
+            return self.before_all(fresh);
         }
         if self.every != Checkpointing::Off && !fresh {
             let finished = Finished::in_folder(&self.disk, &self.out);
@@ -192,53 +189,13 @@ impl Keeping {
         Ok(Before::Nothing)
     }
 
-    /// The same, where other processes share the run: they begin anew, or go on from a cut that all have.
-    fn before_all(&self, peers: &Peers, fresh: bool) -> anyhow::Result<Before> {
-        let differences = |moment: &Moment| self.differences(moment);
-        let mut own = Had {
-            catalogs: self.sums.last().copied().unwrap_or(0),
-            ..Had::default()
-        };
-        if self.every != Checkpointing::Off && !fresh {
-            let finished = Finished::in_folder(&self.disk, &self.out);
-            let same = finished.as_ref().filter(|run| run.of == self.sum());
-            let grown = same.map(|run| run.log.has_grown(&self.files));
-            own.complete = grown == Some(Ok(false));
-            own.cuts = self.checkpoints.epochs(differences)?;
-            if finished.is_none() && own.cuts.is_empty() && self.checkpoints.exist()? {
-                let another = self.checkpoints.newest(differences, self.workers);
-                another.map_err(|error| refused(&error))?;
-            }
-        }
-        let agreed = peers.agree(own);
-        let at = match agreed.context("the run ends before it is known what it goes on from")? {
-            Agreed::Complete => return Ok(Before::Complete),
-            Agreed::Apart => {
-                let problem = "the processes know other devices and actions, for the log was longer when some of them began; --fresh, given \
-                               to all, begins anew";
-                return Err(UsageError(problem.to_owned()).into());
-            }
-            Agreed::Cut(epochs) => epochs,
-            Agreed::Nothing => {
-                self.clear()?;
-                return Ok(Before::Nothing);
-            }
-        };
-        let another = |moment: &Moment| {
-            let newer = (moment.epochs != at).then(|| "when it was taken".to_owned());
-            differences(moment).into_iter().chain(newer).collect()
-        };
-        let found = self.checkpoints.newest(another, self.workers);
-        let Some(found) = found.map_err(|error| refused(&error))? else {
-            anyhow::bail!("the checkpoint behind epoch {at} is gone; --fresh begins anew");
-        };
-        self.restore(&found.moment)?;
-        Ok(Before::Found(Box::new(found)))
-    }
-
     /// In what a cut is of another run.
-    fn differences(&self, moment: &Moment) -> Vec<String> {
-        let mut differences = moment.identity.differences(&self.identity);
+    pub(super) fn differences(&self, moment: &Moment) -> Vec<String> {
+        let mut differences = match &self.among {
+            None => moment.identity.differences(&self.identity),
+            // Whoever took it.
+            Some(_) => moment.identity.apart().1.differences(&self.identity),
+        };
         let mut source = moment.source.clone();
         // What is not read on serves a longer log as little as a line that may have been cut.
         let whole = moment.closed || source.position.unended;
@@ -257,7 +214,7 @@ impl Keeping {
     }
 
     /// Gives homes the ids that they had.
-    fn restore(&self, moment: &Moment) -> anyhow::Result<()> {
+    pub(super) fn restore(&self, moment: &Moment) -> anyhow::Result<()> {
         for (name, id) in moment.homes.iter().zip(moment.known..) {
             if self.homes.intern(name).0 as usize != id {
                 let difference = format!("the homes (`{name}` is not where it was)");
@@ -271,8 +228,9 @@ impl Keeping {
     }
 
     /// A sum of all that a whole output follows from, but for the log.
-    fn sum(&self) -> String {
-        let of = format!("{:?} {}", self.identity, self.left);
+    pub(super) fn sum(&self) -> String {
+        let share = self.among.as_ref().map(|among| among.share);
+        let of = format!("{:?} {share:?} {}", self.identity, self.left);
         format!("{:08x}", crc32fast::hash(of.as_bytes()))
     }
 
@@ -286,6 +244,7 @@ impl Keeping {
             self.clear()?;
         } else {
             self.checkpoints.trim()?;
+            self.clear_resting()?;
         }
         Ok((self.every != Checkpointing::Off).then(|| Finished {
             of: self.sum(),
@@ -293,19 +252,34 @@ impl Keeping {
         }))
     }
 
+    /// Which of several processes that share the run this is.
+    pub fn member(&self) -> Option<&Member> {
+        self.among.as_ref().map(|among| &among.member)
+    }
+
     /// The run begins: where it keeps what it can go on from is noted, and the first pass over the log kept, if one was made, so that it
     /// is not made again.
     ///
     /// # Errors
     /// What the system says.
-    pub fn begin(&self, pass: Option<&FirstPass>) -> anyhow::Result<()> {
+    pub fn begin(&self, pass: Option<&FirstPass>, part: Option<&Part>) -> anyhow::Result<()> {
         self.place.note(&self.disk, &self.out)?;
+        let noted = part.map_or(Ok(()), |part| part.note(&self.disk, &self.out));
+        noted.with_context(|| format!("cannot write into {}", self.out.display()))?;
         match pass {
             Some(pass) if self.every != Checkpointing::Off => {
                 let written = first_pass::write(&self.disk, &self.out, pass);
                 written.with_context(|| first_pass::path(&self.out).display().to_string())
             }
             _ => Ok(()),
+        }
+    }
+
+    /// Of which run a cut is, and whose part.
+    fn identity(&self) -> Identity {
+        match &self.among {
+            None => self.identity.clone(),
+            Some(among) => self.identity.of_member(&among.member),
         }
     }
 
@@ -331,7 +305,7 @@ fn stood(files: &[PathBuf], live: Option<&Live>) -> std::io::Result<Stood> {
     }
 }
 
-fn refused(error: &CheckpointError) -> anyhow::Error {
+pub(super) fn refused(error: &CheckpointError) -> anyhow::Error {
     UsageError(error.to_string()).into()
 }
 
@@ -424,14 +398,7 @@ impl Replay<'_> {
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let see = move |worker: usize, state: &mut State| parts.keep(worker, state);
-        let reached = match keeping.peers() {
-            None => self.engine.cut(see),
-            Some(peers) => {
-                let epochs = self.engine.reached().epochs;
-                self.engine.cut_among(see, || peers.meet(epochs))
-            }
-        };
-        let Some(reached) = reached else {
+        let Some(reached) = self.stand(keeping, see) else {
             return Ok(Kept::Over);
         };
         // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
@@ -455,7 +422,7 @@ impl Replay<'_> {
         };
         durable()?;
         let moment = Moment {
-            identity: keeping.identity.clone(),
+            identity: keeping.identity(),
             // What was said of the log's end has an epoch of its own.
             epochs: reached.epochs + u64::from(reached.closed && !self.past.closed),
             closed: reached.closed,
@@ -479,6 +446,26 @@ impl Replay<'_> {
         let began = Instant::now();
         self.end_cut(keeping, &cut, &moment, ends)?;
         Ok(Kept::Whole(took + began.elapsed()))
+    }
+
+    /// Has the dataflow stand still, and show what it holds; among other processes, as all of them do. `None`: it goes no further.
+    fn stand(
+        &mut self,
+        keeping: &Keeping,
+        see: impl Fn(usize, &mut State) + Send + Sync + 'static,
+    ) -> Option<Reached> {
+        let Some(peers) = keeping.peers() else {
+            return self.engine.cut(see);
+        };
+        let epochs = self.engine.reached().epochs;
+        let reached = match self.share.is_whole() {
+            true => self.engine.cut(see),
+            false => self.engine.cut_among(see, || peers.meet(epochs)),
+        }?;
+        // So that the rows which wait are of the same epochs in each part, and whoever goes on with them can append them.
+        let open = peers.open(epochs, self.start.rows.open()?)?;
+        self.start.rows.open_from(&open);
+        Some(reached)
     }
 
     /// Brings a cut to where it stays.
@@ -581,7 +568,11 @@ impl Begin {
             false => tracing::info!("goes on at epoch {at}{share}"),
         }
         let log = again.at(position, manner)?;
-        let sink = Files::back_to(folder, packing, &written.positions)?;
+        let sink = match written.positions.is_empty() {
+            // A process that is new among those that share the run.
+            true => Files::create(folder, packing)?,
+            false => Files::back_to(folder, packing, &written.positions)?,
+        };
         if let Some(live) = live {
             live.feed.begin(&written.positions);
         }

@@ -32,14 +32,14 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
         ..Ground::default()
     };
     let mut input = Input::open(args, &ground.disk, Some(live))?;
-    let keeping = Keeping::new(args, &input, folder, Some(live))?;
+    let mut keeping = Keeping::new(args, &input, folder, Some(live))?;
     let found = match keeping.before(args.fresh)? {
         Before::Found(found) => Some((*found, began)),
         Before::Complete | Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, (folder, &ground), (&stop, None), found)?;
-    keeping.begin(first_pass.as_ref())?;
+    keeping.begin(first_pass.as_ref(), None)?;
     replay.feed(&keeping);
     let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
     live.abandons(replay.jobs_open());

@@ -4,6 +4,8 @@
 //! before the summary is made, but for what a stopped run abandons.
 
 mod achieved;
+mod agreed;
+mod among;
 mod args;
 mod checkpointing;
 mod input;
@@ -173,14 +175,14 @@ fn through(
 ) -> anyhow::Result<Option<Ended>> {
     // Others are told; a lone process has nothing to bring to an end before its outputs are begun.
     let _heeded = args.cluster.hosts.is_some().then(|| stop.heed());
-    let args = &together::of_process(args);
+    let (args, state) = (&together::of_process(args), args.config.state.as_deref());
     if !pauses.is_empty() && args.cluster.hosts.is_some() {
         anyhow::bail!("a run that pauses has one process");
     }
     let Some(mut cluster) = together::meet(args, stop)? else {
         return alone(args, pauses, stop, ground, None);
     };
-    let ended = alone(args, pauses, stop, ground, Some(&mut cluster));
+    let ended = alone(args, pauses, stop, ground, Some((&mut cluster, state)));
     if let Err(error) = &ended
         && !stop.is_stopped()
     {
@@ -196,9 +198,10 @@ fn alone(
     pauses: &[Pause],
     stop: &Stop,
     ground: &Ground<'_>,
-    cluster: Option<&mut Cluster>,
+    among: Option<(&mut Cluster, Option<&str>)>,
 ) -> anyhow::Result<Option<Ended>> {
     let began = Instant::now();
+    let (cluster, state) = among.unzip();
     let mut input = Input::open(args, &ground.disk, None)?;
     if let Some(cluster) = &cluster {
         input = input.shared(cluster.share());
@@ -213,22 +216,25 @@ fn alone(
     let inputs = args.logs.iter().chain(&args.contexts).chain(&args.catalog);
     let inputs = inputs.chain(&args.feedback).chain(&args.erasures);
     let folder = Folder::claim(&ground.disk, &args.out, inputs.map(PathBuf::as_path))?;
-    let keeping = Keeping::new(args, &input, &folder, None)?
+    let mut keeping = Keeping::new(args, &input, &folder, None)?
         .with_each(ground.each)
-        .with_others(cluster.as_deref());
+        .with_others(cluster.as_deref(), state.flatten());
     let found = match keeping.before(args.fresh)? {
         Before::Complete => return Ok(None),
         Before::Found(found) => Some((*found, began)),
         Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
+    let part = keeping.member().map(|member| together::part(args, member));
+    let part = part.transpose()?;
     let mut replay = Replay::begin(args, input, (&folder, ground), (stop, cluster), found)?;
-    keeping.begin(first_pass.as_ref())?;
+    keeping.begin(first_pass.as_ref(), part.as_ref())?;
     for &pause in pauses {
         replay = replay.pause(pause)?;
     }
     replay.feed(&keeping);
     let mut ended = replay.finish()?;
+    ended.summary.part = part;
     if args.compact {
         erase::compact(&args.out)?;
         ended.summary.lines = erase::lines_of(&args.out)?;
@@ -487,10 +493,6 @@ impl<'a> Replay<'a> {
         self.notes
             .segments(counts.segments, counts.transitions, &max_gap);
         let mut summary = Summary::new(&counts, &run, self.llm.map(|llm| llm.summary()));
-        summary.part = Some(self.share)
-            .filter(|share| !share.is_whole())
-            .map(|share| together::part(self.args, share))
-            .transpose()?;
         summary.notes = self.notes.all();
         summary.notes.extend(self.fed.waited());
         Ok(Ended {
@@ -574,7 +576,8 @@ impl Ended {
             anyhow::bail!("{failure}; what was done until then is in {out}");
         }
         std::mem::replace(&mut self.outcome.source, Ok(()))?;
-        if !summary.balanced() {
+        // What one of several processes has taken in may come to its end on another: of these the whole is checked.
+        if summary.part.is_none() && !summary.balanced() {
             anyhow::bail!(
                 "the accounting does not agree: events were lost; this is a bug in Hearth"
             );

@@ -240,7 +240,7 @@ impl Replay<'_> {
 /// Measures what is counted.
 fn measure(gauges: &Gauges, counts: &Counts) {
     let fates = [
-        (Fate::applied, counts.applied),
+        (Fate::applied, counts.applied.max(0).cast_unsigned()),
         (Fate::duplicate, counts.duplicate),
         (Fate::late, counts.late),
         (Fate::rejected, counts.rejected),

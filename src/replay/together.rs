@@ -6,9 +6,11 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hearth_operators::words::Epoch;
 
+use super::among::place_of;
 use super::checkpointing::{Keeping, Kept, TOGETHER, identity};
 use super::{Replay, ReplayArgs};
-use crate::cluster::{Cluster, Decision, Hello, Hosts, MeetError, Peers, Share};
+use crate::checkpoint::Member;
+use crate::cluster::{Cluster, Decision, Hello, Hosts, MeetError, Peers};
 use crate::config::{Checkpointing, Synthesizer, UsageError};
 use crate::sources;
 use crate::stop::Stop;
@@ -21,7 +23,7 @@ const LOOK: Duration = Duration::from_millis(50);
 pub fn of_process(args: &ReplayArgs) -> ReplayArgs {
     let mut args = args.clone();
     if let (Some(process), Some(state)) = (args.cluster.process, &mut args.config.state) {
-        *state = format!("{}/process-{process}", state.trim_end_matches('/'));
+        *state = place_of(state, process);
     }
     args
 }
@@ -66,6 +68,8 @@ fn refuse(args: &ReplayArgs) -> Result<(), UsageError> {
         "an epoch must be the same lines on each process, so that --epoch-interval cannot close it by the clock"
     } else if config.synthesizer == Synthesizer::Openai || args.dry_run || args.explain {
         "a language model is asked, and paid for, by one process; replay without --hosts, or with another --synthesizer"
+    } else if args.compact {
+        "what stands is known of the whole alone, so that --compact is for hearth merge, not for each process"
     } else {
         return Ok(());
     };
@@ -132,12 +136,13 @@ impl Replay<'_> {
 ///
 /// # Errors
 /// A file that the run reads cannot be read any more.
-pub fn part(args: &ReplayArgs, share: Share) -> anyhow::Result<Part> {
+pub fn part(args: &ReplayArgs, member: &Member) -> anyhow::Result<Part> {
     let of = format!("{:?}", traits(args)?);
     Ok(Part {
-        process: share.process(),
-        processes: share.processes(),
+        process: member.process,
+        processes: member.processes,
         of: format!("{:08x}", crc32fast::hash(of.as_bytes())),
+        resting: member.resting.clone(),
     })
 }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 
-use hearth_operators::words::Epoch;
+use hearth_operators::words::{Epoch, HomeId};
 use serde::{Deserialize, Serialize};
 
 use super::SinkError;
@@ -109,6 +109,11 @@ impl OpenRows {
         Ok(shown)
     }
 
+    /// Of each stream, the first epoch that is open.
+    pub(super) fn next(&self) -> Vec<Epoch> {
+        self.streams.iter().map(|waiting| waiting.next).collect()
+    }
+
     /// Goes on with what was shown.
     pub(super) fn back_to(shown: Vec<Open>, in_memory: usize) -> Self {
         let mut held = OpenRows::new(in_memory);
@@ -174,6 +179,40 @@ pub struct Open {
     next: Epoch,
     ended: bool,
     rows: Vec<(Epoch, Lines)>,
+}
+
+impl Open {
+    /// Of every stream, all rows that wait of those that are `taken`, as a cut of several processes keeps them; what the rows say of
+    /// `own` homes goes to the tally, as far as these are counted.
+    pub(super) fn join(
+        all: Vec<(Vec<Open>, bool)>,
+        own: &dyn Fn(HomeId) -> bool,
+        tally: &mut Tally,
+    ) -> Vec<Open> {
+        let mut joined = Stream::ALL.map(|stream| Open {
+            stream,
+            next: 0,
+            ended: false,
+            rows: Vec::new(),
+        });
+        for (opens, taken) in all {
+            for Open {
+                stream, next, rows, ..
+            } in opens
+            {
+                let to = &mut joined[stream as usize];
+                to.next = to.next.max(next);
+                for (epoch, lines) in rows {
+                    tally.add(lines.tally.of_homes(own));
+                    if taken {
+                        let tally = lines.tally.sums();
+                        to.rows.push((epoch, Lines { tally, ..lines }));
+                    }
+                }
+            }
+        }
+        joined.into()
+    }
 }
 
 /// A temporary file of formatted rows.

@@ -269,3 +269,51 @@ fn a_writer_goes_on_where_a_cut_left_another() {
         kept.given.lock().unwrap()[1..]
     );
 }
+
+proptest! {
+    /// However many processes there were, and are then: each row that waits is with one of them, in order, and sums stay.
+    #[test]
+    fn what_several_wrote_is_dealt_whole(
+        before in prop::collection::vec(prop::collection::vec((0..9_u64, 0..4_usize), 0..6), 1..5),
+        processes in 1..5_usize,
+    ) {
+        let (mut given, mut left, mut number) = (Vec::new(), Vec::new(), 0);
+        let mut cut = |batches: &Vec<(Epoch, usize)>| {
+            let (writer, to) = Writer::start(Kept::default(), names()).unwrap();
+            for &(epoch, rows) in batches {
+                let rows = (0..rows).map(|_| {
+                    number += 1;
+                    given.push((epoch, line(epoch, number)));
+                    row(epoch, number)
+                });
+                to.write(epoch, rows.collect());
+            }
+            to.events(7, 1);
+            let (written, _) = to.cut().written().unwrap();
+            drop(to);
+            writer.finish().unwrap();
+            bincode::serialize(&written).unwrap()
+        };
+        let cuts: Vec<Vec<u8>> = before.iter().map(&mut cut).collect();
+        let mut applied = 0;
+        for process in 0..processes {
+            let all = cuts.iter().map(|cut| bincode::deserialize(cut).unwrap());
+            let own = |home: HomeId| home.0 as usize % processes == process;
+            let place = (process, processes);
+            let written = Written::dealt(all.collect(), Positions::new(), place, &own);
+            let kept = Kept::default();
+            let (sink, shown) = (kept.clone(), Shown::default());
+            let (writer, to) = Writer::begin(Some(written), sink, names(), shown).unwrap();
+            to.close(Stream::Transitions, Epoch::MAX);
+            drop(to);
+            applied += writer.finish().unwrap().applied;
+            let lines = kept.given.lock().unwrap().clone();
+            prop_assert!(lines.is_sorted_by_key(|(epoch, _)| *epoch));
+            left.extend(lines);
+        }
+        left.sort();
+        given.sort();
+        prop_assert_eq!(left, given);
+        prop_assert_eq!(applied, 7 * before.len() as i64);
+    }
+}

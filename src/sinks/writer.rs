@@ -4,7 +4,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use hearth_operators::words::Epoch;
+use hearth_operators::words::{Epoch, HomeId};
 use serde::{Deserialize, Serialize};
 
 use super::open_rows::{IN_MEMORY, Open, OpenRows};
@@ -45,6 +45,8 @@ enum Message {
     Model(Model),
     /// How far everything up to here is written.
     Cut(Sender<(Written, Durable)>),
+    /// Of each stream, the first epoch that is open.
+    Open(Sender<Vec<Epoch>>),
 }
 
 /// How far outputs are written: what a restart goes on from.
@@ -55,6 +57,34 @@ pub struct Written {
     /// Rows that are not written, for their epochs are open.
     open: Vec<Open>,
     tally: Tally,
+}
+
+impl Written {
+    /// What process `process` of `processes` goes on with of what others had written before, by their numbers: every so many-th one's
+    /// sums and rows that wait, into files that stand at `positions`. What is counted by home is counted where the home is the process's
+    /// `own`.
+    pub fn dealt(
+        before: Vec<Written>,
+        positions: Positions,
+        (process, processes): (usize, usize),
+        own: &dyn Fn(HomeId) -> bool,
+    ) -> Written {
+        let (mut tally, mut opens) = (Tally::default(), Vec::new());
+        for (number, written) in before.into_iter().enumerate() {
+            let taken = number % processes == process;
+            tally.add(written.tally.of_homes(own));
+            if taken {
+                tally.add(written.tally.sums());
+            }
+            opens.push((written.open, taken));
+        }
+        let open = Open::join(opens, own, &mut tally);
+        Written {
+            positions,
+            open,
+            tally,
+        }
+    }
 }
 
 /// The way to the writer; clones share it. The writer takes messages until the last one is dropped; only its panic ends it
@@ -106,6 +136,22 @@ impl RowSender {
     /// A model to be saved.
     pub fn save(&self, model: Model) {
         let _ = self.to.send(Message::Model(model));
+    }
+
+    /// Of each stream, the first epoch that is open; `None` if writing has failed.
+    pub fn open(&self) -> Option<Vec<Epoch>> {
+        let (reply, open) = crossbeam_channel::bounded(1);
+        let _ = self.to.send(Message::Open(reply));
+        open.recv().ok()
+    }
+
+    /// Each stream is complete up to its epoch of these, as [`RowSender::open`] gives them.
+    pub fn open_from(&self, open: &[Epoch]) {
+        for (stream, next) in Stream::ALL.into_iter().zip(open) {
+            if let Some(last) = next.checked_sub(1) {
+                self.close(stream, last);
+            }
+        }
     }
 
     /// Asks how far everything that was sent until now is written.
@@ -238,6 +284,11 @@ impl<S: Sink> WriterThread<S> {
             }
             Message::Model(model) => self.sink.save(&model, &self.names),
             Message::Cut(reply) => self.cut(&reply),
+            Message::Open(reply) => {
+                // Whoever asked may have been told to stop.
+                let _ = reply.send(self.held.next());
+                Ok(())
+            }
         }
     }
 

@@ -7,15 +7,16 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
+use super::crew::{many_epochs, undisturbed};
 use super::household::{EPOCH, dir, first, replay};
 use super::killed::{Random, counted, signal};
 use super::program::{Ended, Folder, STREAMS, end, hearth, same_lines, start, write};
 
 /// Nothing here takes so long, on however busy a machine.
-const PATIENCE: Duration = Duration::from_secs(120);
+pub const PATIENCE: Duration = Duration::from_secs(120);
 
 /// What [`first`] was given.
-fn household() -> String {
+pub fn household() -> String {
     format!(
         "replay events.jsonl --contexts contexts.jsonl --catalog catalog.json --warm-up 100 --warm-up-span 1d --max-gap 2h \
          --epoch-events {EPOCH} --threads 1"
@@ -23,7 +24,7 @@ fn household() -> String {
 }
 
 /// A hosts file of free ports.
-fn hosts(dir: &Path, name: &str, processes: usize) {
+pub fn hosts(dir: &Path, name: &str, processes: usize) {
     let listeners = (0..processes).map(|_| TcpListener::bind("127.0.0.1:0").unwrap());
     let listeners: Vec<TcpListener> = listeners.collect();
     let lines = listeners
@@ -47,7 +48,7 @@ fn models(folder: &Folder) -> String {
         .replace(&*folder.0.to_string_lossy(), "")
 }
 
-fn same(one: &Folder, other: &Folder) {
+pub fn same(one: &Folder, other: &Folder) {
     same_lines(one, other, &STREAMS);
     assert_eq!(counts(one), counts(other));
     assert_eq!(models(one), models(other));
@@ -200,13 +201,13 @@ fn processes_of_different_runs_do_not_begin() {
 }
 
 /// How many kills, and from which seed: `HEARTH_CLUSTER_KILLS=200 HEARTH_SEED=7 cargo test --release --test replay go_on_together`.
-fn number(name: &str, usual: u64) -> u64 {
+pub fn number(name: &str, usual: u64) -> u64 {
     let number = std::env::var(name).ok();
     number.map_or(usual, |number| number.parse().expect("it is a number"))
 }
 
 /// Waits until all of these are there.
-fn there(files: &[PathBuf]) {
+pub fn there(files: &[PathBuf]) {
     let began = Instant::now();
     while !files.iter().all(|file| file.exists()) {
         assert!(began.elapsed() < PATIENCE, "the processes do not meet");
@@ -223,7 +224,7 @@ fn killed_processes_go_on_together() {
         let own = format!("--hosts again-hosts --process {process} --out again-{process}");
         start(
             dir(),
-            &format!("{} {own} --checkpoint-every 1ms", household()),
+            &format!("{} {own} --checkpoint-every 1ms", many_epochs()),
         )
     };
     hosts(dir(), "again-hosts", 2);
@@ -262,7 +263,7 @@ fn killed_processes_go_on_together() {
             }
         }
         hearth(dir(), "merge again-0 again-1 --out again").fine();
-        same(first(), &Folder(dir().join("again")));
+        same(undisturbed(), &Folder(dir().join("again")));
         eprintln!("{kills} kills left, {resumed} times gone on");
     }
     assert!(resumed > 0, "no run went on from anything");
@@ -296,7 +297,7 @@ fn under_way(name: &str) -> [Child; 2] {
 }
 
 /// Waits for the end, but not for ever.
-fn ends(mut child: Child) -> Ended {
+pub fn ends(mut child: Child) -> Ended {
     let began = Instant::now();
     while child.try_wait().unwrap().is_none() {
         if began.elapsed() > PATIENCE {

@@ -13,7 +13,7 @@ use crate::outputs::{Model, Names, Rows, Stream};
 
 use appended::Appended;
 pub use appended::Place;
-pub(super) use between::between;
+pub(crate) use between::between;
 pub use folder::{Folder, FolderError};
 pub use models::Models;
 

@@ -70,6 +70,11 @@ impl Manner {
         self.see(met);
     }
 
+    /// What another process met in the same log.
+    pub fn add(&self, other: &Manner) {
+        self.see(other.0.load(Ordering::Relaxed));
+    }
+
     fn see(&self, met: u8) {
         // Mostly it is known: a look costs less than a write.
         if self.0.load(Ordering::Relaxed) & met != met {
