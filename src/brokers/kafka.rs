@@ -44,7 +44,7 @@ async fn messages_come_in_exactly_once_though_hearth_is_killed_and_the_network_c
         return;
     };
     let port = free_port();
-    let network = Network::to(port).await;
+    let network = Network::to(port);
     let _broker = Tansu::start(program, port, network.port);
     let peer = Peer::at(network.port).await;
     peer.create("events", 1).await;
@@ -194,7 +194,7 @@ async fn lines_go_out_in_order_by_home_and_at_least_once_though_hearth_is_killed
         return;
     };
     let port = free_port();
-    let network = Network::to(port).await;
+    let network = Network::to(port);
     let _broker = Tansu::start(program, port, network.port);
     let peer = Peer::at(network.port).await;
     peer.create("hearth.alarms", 1).await;

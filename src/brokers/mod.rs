@@ -6,6 +6,8 @@ mod hearth;
 mod kafka;
 mod live;
 mod mosquitto;
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "../../tests/network/mod.rs"]
 mod network;
 mod people;
 mod tansu;
@@ -56,7 +58,7 @@ async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
     };
     let folder = tempfile::tempdir().unwrap();
     let options = ["--mqtt-in=zigbee2mqtt:zigbee2mqtt", "--mqtt-out=false"];
-    let network = Network::to(broker.port).await;
+    let network = Network::to(broker.port);
     let mut hearth = Hearth::with_mqtt(folder.path(), network.port, &options);
     // What is retained from before is known, and no event.
     let first: Vec<_> = (0..LAMPS).map(switched).collect();
@@ -186,7 +188,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let network = Network::to(broker.port).await;
+    let network = Network::to(broker.port);
     let hearth = Hearth::with_mqtt(folder.path(), network.port, &[]);
     let ears = Listener::start(broker.port).await;
     let is = |topic: &'static str, payload: &'static str, ears: &Listener| {

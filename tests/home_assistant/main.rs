@@ -2,6 +2,9 @@
 //!
 //!     cargo test --release --config .ci/tests.toml --workspace --test home_assistant -- --ignored --nocapture
 
+#[allow(dead_code, reason = "others need more of it")]
+#[path = "../network/mod.rs"]
+mod network;
 mod parts;
 
 use std::collections::BTreeSet;
@@ -11,7 +14,8 @@ use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
 
-use parts::{Hearth, HomeAssistant, Mosquitto, Network, until};
+use network::Network;
+use parts::{Hearth, HomeAssistant, Mosquitto, until};
 
 /// What people switch.
 const SWITCHES: [&str; 6] = [
@@ -213,7 +217,7 @@ async fn no_event_is_lost_none_doubled_and_none_invented() {
     let Some(mut hub) = HomeAssistant::start(&folder.path().join("hub"), None) else {
         return;
     };
-    let network = Network::to(hub.port).await;
+    let network = Network::to(hub.port);
     let out = folder.path().join("live");
     let arguments = format!(
         "--home-assistant ws://127.0.0.1:{} --home-assistant-token-file {} --out {} --checkpoint-every 2s",

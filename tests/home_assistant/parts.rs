@@ -1,14 +1,14 @@
 //! The real parts: Home Assistant, a broker, Hearth, and the network between them.
 
 use std::io::{BufRead, BufReader};
-use std::net::{Ipv4Addr, SocketAddr, TcpListener as Listener, TcpStream as Stream};
+use std::net::{Ipv4Addr, TcpStream as Stream};
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::{Value, json};
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+
+use super::network::free_port;
 
 /// How long anything may take, on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(240);
@@ -190,47 +190,6 @@ impl Drop for Mosquitto {
         let _ = self.process.kill();
         let _ = self.process.wait();
     }
-}
-
-/// The network between Hearth and Home Assistant.
-pub struct Network {
-    pub port: u16,
-    cuts: watch::Sender<u32>,
-}
-
-impl Network {
-    /// To a port of this machine.
-    pub async fn to(port: u16) -> Self {
-        let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
-        let own = listener.local_addr().unwrap().port();
-        let (cuts, cut) = watch::channel(0);
-        tokio::spawn(async move {
-            while let Ok((mut near, _)) = listener.accept().await {
-                let mut cut = cut.clone();
-                cut.borrow_and_update();
-                tokio::spawn(async move {
-                    let there = SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-                    if let Ok(mut far) = TcpStream::connect(there).await {
-                        tokio::select! {
-                            _ = tokio::io::copy_bidirectional(&mut near, &mut far) => {}
-                            _ = cut.changed() => {}
-                        }
-                    }
-                });
-            }
-        });
-        Network { port: own, cuts }
-    }
-
-    /// Cuts all connections, in the middle of whatever they carry.
-    pub fn cut(&self) {
-        self.cuts.send_modify(|cuts| *cuts += 1);
-    }
-}
-
-fn free_port() -> u16 {
-    let listener = Listener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    listener.local_addr().unwrap().port()
 }
 
 /// Waits until something holds.

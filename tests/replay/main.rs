@@ -10,6 +10,7 @@ mod budget;
 mod cluster;
 mod contexts;
 mod crew;
+mod faults;
 mod fleet;
 mod folder;
 mod formats;
@@ -21,6 +22,8 @@ mod interrupt;
 mod killed;
 mod llm;
 mod model;
+#[path = "../network/mod.rs"]
+mod network;
 mod packed;
 mod program;
 mod reproducible;
