@@ -300,13 +300,7 @@ impl<R: Source> Reader<R> {
     /// # Errors
     /// It cannot be read, or is damaged.
     pub fn bytes(&self, part: Part) -> Result<Vec<u8>, Unusable> {
-        let packed = self.packed(part)?;
-        if part.bytes == part.unpacked {
-            return Ok(packed);
-        }
-        let raw = zstd::bulk::decompress(&packed, part.unpacked as usize);
-        let whole = raw.ok().filter(|raw| raw.len() as u64 == part.unpacked);
-        whole.ok_or(Unusable::Damaged("a part makes no sense"))
+        unpacked(self.packed(part)?, part)
     }
 
     /// Whether these parts, in their order, and the index are all there is, so that every byte has its checksum.
@@ -321,7 +315,11 @@ impl<R: Source> Reader<R> {
         end + TAIL == self.length
     }
 
-    fn packed(&self, part: Part) -> Result<Vec<u8>, Unusable> {
+    /// Reads a part as it lies there: to be [`unpacked`].
+    ///
+    /// # Errors
+    /// It cannot be read, or is damaged.
+    pub fn packed(&self, part: Part) -> Result<Vec<u8>, Unusable> {
         let end = part.at.checked_add(part.bytes);
         let inside = end.is_some_and(|end| end <= self.length);
         if !inside || part.unpacked > MOST {
@@ -334,6 +332,19 @@ impl<R: Source> Reader<R> {
         }
         Ok(packed)
     }
+}
+
+/// A part that was read [packed](Reader::packed).
+///
+/// # Errors
+/// It makes no sense.
+pub fn unpacked(packed: Vec<u8>, part: Part) -> Result<Vec<u8>, Unusable> {
+    if part.bytes == part.unpacked {
+        return Ok(packed);
+    }
+    let raw = zstd::bulk::decompress(&packed, part.unpacked as usize);
+    let whole = raw.ok().filter(|raw| raw.len() as u64 == part.unpacked);
+    whole.ok_or(Unusable::Damaged("a part makes no sense"))
 }
 
 #[cfg(test)]

@@ -17,6 +17,8 @@ pub struct Latency {
     pub achieved: f64,
     /// Whether events were due at a rate, or fed as quickly as they were taken.
     pub open_loop: bool,
+    /// Checkpoints that were taken meanwhile.
+    pub cuts: u64,
     /// Microseconds from an event's due time until its epoch was out: the median.
     pub p50: f64,
     /// Nine of ten.
@@ -44,9 +46,10 @@ pub fn table(latencies: &[Latency]) -> String {
     let mut text = String::new();
     let _ = writeln!(
         text,
-        "{:>12} {:>7} {:>11} {:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10}",
+        "{:>12} {:>7} {:>5} {:>11} {:>11} {:>9} {:>9} {:>9} {:>9} {:>9} {:>10}",
         "epoch events",
         "workers",
+        "cuts",
         "due/s",
         "done/s",
         "p50 µs",
@@ -63,9 +66,10 @@ pub fn table(latencies: &[Latency]) -> String {
         };
         let _ = writeln!(
             text,
-            "{:>12} {:>7} {:>11} {:>11} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>10.0}{}",
+            "{:>12} {:>7} {:>5} {:>11} {:>11} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>9.0} {:>10.0}{}",
             grouped(l.epoch_events as u64),
             l.workers,
+            l.cuts,
             due,
             grouped(l.achieved as u64),
             l.p50,

@@ -11,11 +11,13 @@ use std::time::{Duration, Instant};
 use hdrhistogram::Histogram;
 use hearth_operators::words::{Behavior, Catalogs, Epoch, HomeId, Line, Moment};
 
+use super::cuts::Cuts;
 use super::ingestion::{Counter, Path};
 use super::latencies::Latency;
 use super::report::Report;
 use super::values::{count, homes};
 use super::workload::{self, Workload};
+use crate::config::Checkpointing;
 use crate::engine::{Dealt, Watch};
 use crate::sources::{Batch, Flow, Source, SourceError};
 
@@ -28,7 +30,8 @@ use crate::sources::{Batch, Flow, Source, SourceError};
 #[command(after_help = "Examples:
   hearth bench latency
   hearth bench latency --epoch-events 1,100,10000 --json latency.json
-  hearth bench latency --rates 50000,100000,200000 --workers 2")]
+  hearth bench latency --rates 50000,100000,200000 --workers 2
+  hearth bench latency --events 60M --rates 2500k --checkpoint-every 10s")]
 pub struct LatencyArgs {
     /// Homes
     #[arg(long, value_name = "NUMBER", default_value = "10k", value_parser = homes)]
@@ -54,6 +57,10 @@ pub struct LatencyArgs {
     /// Workers
     #[arg(long, value_name = "NUMBER", default_value = "1")]
     pub workers: NonZeroUsize,
+
+    /// Take checkpoints as a replay does, so often; off: none
+    #[arg(long, value_name = "DURATION", default_value = "off")]
+    pub checkpoint_every: Checkpointing,
 
     /// Where all chance comes from
     #[arg(long, value_name = "SEED", default_value = "2024")]
@@ -82,7 +89,8 @@ pub fn run(args: &LatencyArgs) -> anyhow::Result<()> {
     let mut report = Report::new();
     let log = Arc::new(log(args)?);
     let measure = |epoch_events: NonZeroUsize, rate: Option<f64>| {
-        measure(&log, args.workers.get(), epoch_events.get(), rate)
+        let cuts = Cuts::new(args.checkpoint_every)?;
+        measure(&log, args.workers.get(), epoch_events.get(), rate, &cuts)
     };
     for &epoch_events in &args.epoch_events {
         let greatest = measure(epoch_events, None)?;
@@ -133,6 +141,7 @@ fn measure(
     workers: usize,
     epoch_events: usize,
     rate: Option<f64>,
+    cuts: &Cuts,
 ) -> anyhow::Result<Latency> {
     let began = Arc::new(OnceLock::new());
     let pace = Pace {
@@ -156,6 +165,7 @@ fn measure(
     // The first epoch finds everything ready before it is measured.
     engine.step(1);
     began.get_or_init(Instant::now);
+    let cuts = cuts.feed(&mut engine)?;
     engine.step(Epoch::MAX);
     engine.suspend();
     if let Some(failure) = stop.failure() {
@@ -171,6 +181,7 @@ fn measure(
         rate: rate.unwrap_or(achieved),
         achieved,
         open_loop: rate.is_some(),
+        cuts,
         p50: micros(50.0),
         p90: micros(90.0),
         p99: micros(99.0),

@@ -5,6 +5,7 @@
 
 mod adapt;
 mod adaptations;
+mod cuts;
 mod ingestion;
 mod latencies;
 mod latency;

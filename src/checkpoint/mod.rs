@@ -14,6 +14,7 @@ mod moment;
 mod part;
 mod pieces;
 mod place;
+mod spread;
 mod store;
 
 use std::collections::BTreeMap;

@@ -27,7 +27,7 @@ impl Identity {
 }
 
 /// Where a run was when a cut was taken.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Moment {
     /// Of which run it is.
     pub identity: Identity,

@@ -6,8 +6,9 @@ use std::io::{self, Write};
 use serde::{Deserialize, Serialize};
 
 use super::pieces::{self, Of, Section, Sections};
+use super::spread;
 use super::store::{Opened, Store};
-use crate::codec::{Part, Reader, STATE, Seal, Unusable, Writer};
+use crate::codec::{self, Part, Reader, STATE, Seal, Unusable, Writer};
 
 /// A section in a part.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -49,9 +50,13 @@ impl Stored {
     /// A section cannot be read, or is damaged.
     pub fn read(&self, into: &mut Sections) -> Result<(), Unusable> {
         into.retain(|(_, of), _| matches!(of, Of::Homes(_)));
-        for entry in &self.entries {
+        let packed = self.entries.iter().map(|entry| {
             let key = (entry.operator.clone(), entry.of);
-            let bytes = self.reader.bytes(entry.part)?;
+            (key, entry.part, self.reader.packed(entry.part))
+        });
+        let unpacked =
+            |(key, part, packed): (_, _, Result<_, _>)| Ok((key, codec::unpacked(packed?, part)?));
+        for (key, bytes) in spread::over(spread::hands(), packed, unpacked)? {
             into.entry(key).or_default().push(bytes);
         }
         Ok(())

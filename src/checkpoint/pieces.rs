@@ -13,6 +13,7 @@ use hearth_operators::words::HomeId;
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
+use super::spread;
 use crate::codec::Unusable;
 
 /// Homes with neighbouring ids that lie in a section.
@@ -135,7 +136,7 @@ impl Visit for Written<'_> {
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
     {
         match self.which {
             Which::All => homes.change_all(),
@@ -359,7 +360,7 @@ impl Visit for Rest<'_> {
 
     fn homes<H>(&mut self, _operator: &'static str, _homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
     {
     }
 }
@@ -375,19 +376,30 @@ struct Own<'a> {
 impl Own<'_> {
     fn take<H>(&self, operator: &'static str, homes: &mut Homes<H>) -> Result<(), Unusable>
     where
-        H: HomeState + DeserializeOwned,
+        H: HomeState + DeserializeOwned + Send,
     {
         homes.settle(self.worker, self.workers);
         let key = |of| (operator.to_owned(), of);
         let buckets = key(Of::Homes(0))..=key(Of::Homes(u32::MAX));
-        for ((_, of), sections) in self.sections.range(buckets) {
-            let Of::Homes(bucket) = *of else { continue };
-            for (home, bytes) in newest(bucket, sections.iter().map(Vec::as_slice))? {
-                if home.worker(self.workers) == self.worker && !bytes.is_empty() {
-                    let state = bincode::deserialize(bytes);
-                    let senseless = |_| Unusable::Damaged("a home's state makes no sense");
-                    homes.put(home, state.map_err(senseless)?);
-                }
+        let states = |((_, of), sections): (&(String, Of), &Vec<Vec<u8>>)| {
+            let Of::Homes(bucket) = *of else {
+                return Ok(Vec::new());
+            };
+            let all = newest(bucket, sections.iter().map(Vec::as_slice))?;
+            let own = all.into_iter().filter(|(home, bytes)| {
+                home.worker(self.workers) == self.worker && !bytes.is_empty()
+            });
+            let read = |(home, bytes)| {
+                let state = bincode::deserialize(bytes);
+                let senseless = |_| Unusable::Damaged("a home's state makes no sense");
+                Ok((home, state.map_err(senseless)?))
+            };
+            own.map(read).collect::<Result<Vec<(HomeId, H)>, _>>()
+        };
+        let hands = spread::hands().div_ceil(self.workers);
+        for states in spread::over(hands, self.sections.range(buckets), states)? {
+            for (home, state) in states {
+                homes.put(home, state);
             }
         }
         Ok(())
@@ -399,7 +411,7 @@ impl Visit for Own<'_> {
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
     {
         if let Err(error) = self.take(operator, homes) {
             self.failed = Some(error);

@@ -51,6 +51,8 @@ pub enum Synthesizer {
     Gguf,
     /// What a model file, given with --llm-gguf, holds likelier in the new context than in the old; it is asked for no answer
     Contrast,
+    /// The one inside, weighed by what --llm-gguf holds likelier; where the one inside cannot read a context, as contrast
+    Blend,
     /// Nobody: the replay stops at the requests
     None,
 }

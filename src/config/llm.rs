@@ -176,7 +176,7 @@ pub struct LlmConfig {
     #[arg(long, env = "HEARTH_LLM_CASSETTE_DIR", value_name = "DIR")]
     pub llm_cassette_dir: Option<PathBuf>,
 
-    /// A model file for the synthesizers gguf and contrast
+    /// A model file for the synthesizers gguf, contrast and blend
     #[arg(long, env = "HEARTH_LLM_GGUF", value_name = "FILE")]
     pub llm_gguf: Option<PathBuf>,
 }

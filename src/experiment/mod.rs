@@ -202,7 +202,12 @@ pub fn run(args: &ExperimentArgs, stop: &Stop) -> Result<()> {
                 return Err(UsageError(message.to_owned()).into());
             }
             let file = args.llm.llm_gguf.as_deref();
-            let ratios = match asked("contrast") && (file.is_some() || named("contrast")) {
+            let (asked, named) = ["contrast", "blend"]
+                .iter()
+                .fold((false, false), |(a, n), set| {
+                    (a || asked(set), n || named(set))
+                });
+            let ratios = match asked && (file.is_some() || named) {
                 true => Some(Arc::new(Ratios::new(Arc::new(llm::local(file)?)))),
                 false => None,
             };

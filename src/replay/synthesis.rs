@@ -15,7 +15,7 @@ use crate::services::{self, Workload};
 use crate::sinks::files::Folder;
 use crate::stop::Stop;
 use crate::synthesizers::llm::{self, Calls, Cassette, CassetteMode, Engine, Llm, Prompts, Quote};
-use crate::synthesizers::{Contrast, Embedded, Knowledge, Ratios, Synthesizer};
+use crate::synthesizers::{Blend, Contrast, Embedded, Knowledge, Ratios, Synthesizer};
 
 /// Chosen and checked, but not begun.
 pub enum Chosen {
@@ -49,7 +49,7 @@ pub fn choose(
 ) -> Result<Chosen, UsageError> {
     let language_model = match config.synthesizer {
         Choice::Openai | Choice::Cassette | Choice::Gguf => true,
-        Choice::Embedded | Choice::Contrast | Choice::None => false,
+        Choice::Embedded | Choice::Contrast | Choice::Blend | Choice::None => false,
     };
     if dry_run || explain {
         if !language_model {
@@ -66,21 +66,23 @@ pub fn choose(
         let engine = llm::engine(config)?;
         return Ok(Chosen::Llm { calls, engine });
     }
-    if config.synthesizer == Choice::None {
-        return Ok(Chosen::Nobody);
-    }
-    if config.synthesizer == Choice::Contrast {
+    let ratios = || {
         let model = llm::local(config.llm.llm_gguf.as_deref())?;
-        let ratios = Arc::new(Ratios::new(Arc::new(model)));
-        let contrast = Contrast::of_each(catalogs.clone(), ratios, config.seed);
-        return Ok(Chosen::Embedded(Arc::new(contrast)));
-    }
-    let knowledge = match &config.knowledge {
-        Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string()))?,
-        None => Knowledge::builtin(),
+        Ok(Arc::new(Ratios::new(Arc::new(model))))
     };
-    let embedded = Embedded::of_each(catalogs.clone(), knowledge, config.seed);
-    Ok(Chosen::Embedded(Arc::new(embedded)))
+    let knowledge = || match &config.knowledge {
+        Some(file) => Knowledge::load(file).map_err(|e| UsageError(e.to_string())),
+        None => Ok(Knowledge::builtin()),
+    };
+    let (homes, seed) = (catalogs.clone(), config.seed);
+    Ok(Chosen::Embedded(match config.synthesizer {
+        Choice::Contrast => Arc::new(Contrast::of_each(homes, ratios()?, seed)),
+        Choice::Blend => Arc::new(Blend::of_each(homes, knowledge()?, ratios()?, seed)),
+        Choice::Embedded => Arc::new(Embedded::of_each(homes, knowledge()?, seed)),
+        Choice::Openai | Choice::Cassette | Choice::Gguf | Choice::None => {
+            return Ok(Chosen::Nobody);
+        }
+    }))
 }
 
 impl Chosen {

@@ -48,7 +48,7 @@ enum Message {
 }
 
 /// How far outputs are written: what a restart goes on from.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct Written {
     /// Where each stream stands.
     pub positions: Positions,

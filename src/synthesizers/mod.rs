@@ -4,6 +4,7 @@
 //! from the [`Embedded`] rules, from a server or from a recording. Every answer is names, not ids: it has to pass the
 //! same strict validation, wherever it comes from.
 
+mod blend;
 mod contrast;
 mod edit;
 mod embedded;
@@ -16,6 +17,7 @@ mod vocabulary;
 
 use hearth_operators::words::{Catalog, HOURS, Request, Row, Sequence, WEEKDAYS, Written};
 
+pub use blend::Blend;
 pub use contrast::{Contrast, Judge, Ratios};
 pub use embedded::Embedded;
 pub use knowledge::{Knowledge, KnowledgeError};

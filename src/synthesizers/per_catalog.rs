@@ -3,7 +3,9 @@
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use hearth_operators::words::{Catalogs, HomeId};
+use hearth_operators::words::{Catalogs, HomeId, Request, Written};
+
+use super::Synthesizer;
 
 /// What is kept at most: a home asks a few times in a row, then not for weeks.
 const KEPT: usize = 64;
@@ -45,6 +47,34 @@ impl<T> PerCatalog<T> {
         }
         made.insert(place, new.clone());
         new
+    }
+}
+
+/// A synthesizer of each catalog.
+pub struct Each<S> {
+    name: &'static str,
+    of: PerCatalog<S>,
+}
+
+impl<S> Each<S> {
+    /// Each made by `make` at its first request; `name` is what all are called.
+    pub fn new(
+        name: &'static str,
+        catalogs: Arc<Catalogs>,
+        make: impl Fn(HomeId) -> S + Send + Sync + 'static,
+    ) -> Self {
+        let of = PerCatalog::new(catalogs, make);
+        Each { name, of }
+    }
+}
+
+impl<S: Synthesizer> Synthesizer for Each<S> {
+    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
+        self.of.of(request.key.shift.home).synthesize(request)
+    }
+
+    fn name(&self) -> &str {
+        self.name
     }
 }
 

@@ -162,7 +162,7 @@ impl<F: FnMut() -> bool> Visit for Writing<'_, F> {
 
     fn homes<H>(&mut self, _operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
     {
         self.all &= homes.write(self.goes_on);
     }

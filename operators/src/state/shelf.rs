@@ -13,7 +13,7 @@ use crate::words::HomeId;
 /// Rounds after which a home that nobody asked for is packed.
 const IDLE: u64 = 64;
 
-/// What of a home can be packed: plain data.
+/// What of a home can be packed: plain data, of which the first is a number or a length.
 pub(crate) trait Shelved: Default + Serialize + DeserializeOwned {
     /// Bytes that it takes, roughly.
     fn bytes(&self) -> usize;
@@ -27,7 +27,8 @@ pub(crate) trait Shelved: Default + Serialize + DeserializeOwned {
 /// The states of a worker's homes. Those that rest are packed: what is read of them is the same, whether or not they were.
 ///
 /// Work comes in rounds. A home that was asked for in none of the last [`IDLE`] is packed, and, while those that are open take
-/// more than the budget, those that were asked for longest ago. A cut has the packed forms.
+/// more than the budget, those that were asked for longest ago. A cut has the packed forms, and says which of them are idle:
+/// what is read back of those is opened when somebody asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf<S> {
     homes: Homes<Kept<S>>,
@@ -238,6 +239,10 @@ fn lend<'a, S: Shelved>(
     }
 }
 
+/// Stands before the form of a state that is idle. No number of a packed form begins with it, so what an older Hearth wrote
+/// without is told from it.
+const IDLE_FORM: u8 = u8::MAX;
+
 fn packed(state: &impl Serialize) -> Box<[u8]> {
     let bytes = bincode::DefaultOptions::new().serialize(state);
     bytes.expect("plain data has a form of bytes").into()
@@ -245,15 +250,16 @@ fn packed(state: &impl Serialize) -> Box<[u8]> {
 
 fn opened<S: DeserializeOwned>(bytes: &[u8]) -> S {
     let state = bincode::DefaultOptions::new().deserialize(bytes);
-    state.expect("it was packed here")
+    state.expect("it was packed by this worker, or by one whose checkpoint has the right checksum")
 }
 
 impl<S: Shelved> Serialize for Kept<S> {
     fn serialize<Z: Serializer>(&self, to: Z) -> Result<Z::Ok, Z::Error> {
         match self {
             Kept::Blank => to.serialize_bytes(&[]),
-            Kept::Open { state, .. } => to.serialize_bytes(&packed(&**state)),
-            Kept::Packed(bytes) => to.serialize_bytes(bytes),
+            Kept::Open { state, .. } if !state.is_idle() => to.serialize_bytes(&packed(&**state)),
+            Kept::Open { state, .. } => to.serialize_bytes(&idle(&packed(&**state))),
+            Kept::Packed(bytes) => to.serialize_bytes(&idle(bytes)),
         }
     }
 }
@@ -261,9 +267,16 @@ impl<S: Shelved> Serialize for Kept<S> {
 impl<'de, S: Shelved> Deserialize<'de> for Kept<S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Whole(bytes) = packing::deserialize(from)?;
+        if let Some((&IDLE_FORM, bytes)) = bytes.split_first() {
+            return Ok(Kept::Packed(bytes.into()));
+        }
         let state = bincode::DefaultOptions::new().deserialize(&bytes);
         state.map(Kept::new).map_err(D::Error::custom)
     }
+}
+
+fn idle(packed: &[u8]) -> Vec<u8> {
+    [&[IDLE_FORM], packed].concat()
 }
 
 struct Whole(Vec<u8>);
@@ -349,6 +362,8 @@ mod tests {
             let bytes = bincode::serialize(&shelf).unwrap();
             let mut read: Shelf<Count> = bincode::deserialize(&bytes).unwrap();
             read.settle((0, 1), budget);
+            let busy = plain.iter().flatten().filter(|count| count.busy).count();
+            prop_assert_eq!(read.open().count(), busy);
             let mut dealt = [Shelf::default(), Shelf::default()];
             read.deal(&mut dealt);
             for (index, shelf) in dealt.iter_mut().enumerate() {

@@ -21,7 +21,9 @@ use super::study::Study;
 use crate::models::Preset;
 use crate::pool::cpu_micros;
 use crate::synthesizers::llm::reply::Reader;
-use crate::synthesizers::{Contrast, Embedded, Knowledge, MAX_SEQUENCES, Ratios, Synthesizer};
+use crate::synthesizers::{
+    Blend, Contrast, Embedded, Knowledge, MAX_SEQUENCES, Ratios, Synthesizer,
+};
 use crate::{filter, trainer};
 
 /// Successors of an action that a synthesizer is told of (the paper's five).
@@ -142,6 +144,7 @@ impl Store {
     /// | `embedded` | what the embedded synthesizer makes of it |
     /// | `edits` | what the edits of a language model make of it |
     /// | `contrast` | what the likelihoods of a model file make of it |
+    /// | `blend` | what these make of what the embedded synthesizer makes of it |
     /// | `gpt-4o`, `Llama_70B` … | a model's recorded replies, read strictly |
     /// | `…-filtered` | the same, what our filter retains |
     /// | `…-authors` | the same, what the authors' filter retained |
@@ -187,11 +190,15 @@ impl Store {
             let embedded = Embedded::new(catalog, Knowledge::builtin(), seed);
             return self.answer(pair, &embedded);
         }
-        if part == "contrast" {
+        if part == "contrast" || part == "blend" {
             let ratios = self.ratios.clone();
             let ratios = ratios.context("no --llm-gguf names a model to compare contexts by")?;
             let catalog = self.material(pair)?.catalog.clone();
-            return self.answer(pair, &Contrast::new(catalog, ratios, seed));
+            let knowledge = Knowledge::builtin();
+            return match part {
+                "blend" => self.answer(pair, &Blend::new(catalog, knowledge, ratios, seed)),
+                _ => self.answer(pair, &Contrast::new(catalog, ratios, seed)),
+            };
         }
         if part == "edits" {
             return Ok(self.edits(pair)?.to_vec());

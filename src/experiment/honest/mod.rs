@@ -113,7 +113,7 @@ fn sets(pair: &Pair, store: &Store) -> Vec<String> {
         sets.extend(["edits", "source+edits"].map(str::to_owned));
     }
     if store.has_contrast() {
-        let sets_of = ["contrast", "source+contrast", "embedded+contrast"];
+        let sets_of = ["contrast", "source+contrast", "blend", "source+blend"];
         sets.extend(sets_of.map(str::to_owned));
     }
     sets

@@ -12,7 +12,7 @@ use std::sync::Arc;
 
 use hearth_operators::words::{Catalog, Catalogs, Request, Sequence, ShiftKind, Written};
 
-use super::per_catalog::PerCatalog;
+use super::per_catalog::Each;
 use super::sampling::{is_routine, rng_of_request, sample};
 use super::vocabulary::{BEGINS, Vocabulary};
 use super::{Synthesizer, rows, schedule};
@@ -39,7 +39,7 @@ impl Contrast {
     pub fn of_each(catalogs: Arc<Catalogs>, ratios: Arc<Ratios>, seed: u64) -> impl Synthesizer {
         let known = catalogs.clone();
         let of = move |home| Contrast::new(known.of(home).clone(), ratios.clone(), seed);
-        Each(PerCatalog::new(catalogs, of))
+        Each::new(NAME, catalogs, of)
     }
 
     /// For the homes of a catalog. Answers depend on the model, the seed and the request alone.
@@ -54,33 +54,70 @@ impl Contrast {
         }
     }
 
-    fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
-        let (regime, vocabulary) = (&request.regime, &self.vocabulary);
-        let shift = &regime.shift;
-        if shift.kind == ShiftKind::Drift {
-            return Err("a shift that was found has no words to compare".to_owned());
-        }
-        let devices = self.ratios.of(shift, Asked::Devices, &self.names)?;
-        let hours = match shift.kind {
+    /// What the model makes of the home's past.
+    ///
+    /// # Errors
+    /// A sentence saying why it can say nothing of the shift.
+    pub(super) fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
+        let mut rng = rng_of_request(self.seed, request.key);
+        let regime = &request.regime;
+        let routines = regime.source.iter().filter(|s| is_routine(s, request));
+        let routines: Vec<&Sequence> = routines.collect();
+        let hours = match regime.shift.kind {
             // Neither moves a day.
             ShiftKind::Season | ShiftKind::Occupancy => Vec::new(),
             _ => {
                 let words = HOUR_WORDS.map(str::to_owned);
-                self.ratios.of(shift, Asked::Hours, &words)?
+                self.said(request, Asked::Hours, &words)?
             }
         };
-        let reweighed = Reweighed::new(&regime.source, vocabulary, &self.begins, &devices, &hours);
+        let reweighed = self.reweighed(request, &regime.source, &hours)?;
+        let past = sample(&routines, request, &mut rng);
+        let new = past
+            .into_iter()
+            .map(|source| reweighed.apply(&self.vocabulary, source, &mut rng));
+        let left = new.filter(|sequence| !sequence.0.is_empty());
+        Ok(left
+            .map(|new| schedule::moved(&new, &[reweighed.moves; 8]))
+            .collect())
+    }
+
+    /// Sequences that are of the new context already, weighed by what the model says of their devices.
+    ///
+    /// # Errors
+    /// As [`Contrast::sequences`].
+    pub(super) fn weighed(
+        &self,
+        request: &Request,
+        sequences: &[Sequence],
+    ) -> Result<Vec<Sequence>, String> {
         let mut rng = rng_of_request(self.seed, request.key);
-        let routines = regime.source.iter().filter(|s| is_routine(s, request));
-        let routines: Vec<&Sequence> = routines.collect();
-        let mut sequences = Vec::new();
-        for source in sample(&routines, request, &mut rng) {
-            let new = reweighed.apply(vocabulary, source, &mut rng);
-            if !new.0.is_empty() {
-                sequences.push(schedule::moved(&new, &[reweighed.moves; 8]));
-            }
+        let reweighed = self.reweighed(request, sequences, &[])?;
+        let new = sequences
+            .iter()
+            .map(|sequence| reweighed.apply(&self.vocabulary, sequence, &mut rng));
+        Ok(new.filter(|sequence| !sequence.0.is_empty()).collect())
+    }
+
+    fn reweighed(
+        &self,
+        request: &Request,
+        sequences: &[Sequence],
+        hours: &[f64],
+    ) -> Result<Reweighed, String> {
+        let devices = self.said(request, Asked::Devices, &self.names)?;
+        let (vocabulary, begins) = (&self.vocabulary, &self.begins);
+        Ok(Reweighed::new(
+            sequences, vocabulary, begins, &devices, hours,
+        ))
+    }
+
+    fn said(&self, request: &Request, asked: Asked, words: &[String]) -> Result<Vec<f64>, String> {
+        let shift = &request.regime.shift;
+        if shift.kind == ShiftKind::Drift {
+            return Err("a shift that was found has no words to compare".to_owned());
         }
-        Ok(sequences)
+        self.ratios.of(shift, asked, words)
     }
 }
 
@@ -102,19 +139,6 @@ impl Synthesizer for Contrast {
         let sequences = self.sequences(request)?;
         let catalog = &self.vocabulary.catalog;
         Ok(sequences.iter().map(|s| Ok(rows(catalog, s))).collect())
-    }
-
-    fn name(&self) -> &str {
-        NAME
-    }
-}
-
-/// One of each catalog.
-struct Each(PerCatalog<Contrast>);
-
-impl Synthesizer for Each {
-    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
-        self.0.of(request.key.shift.home).synthesize(request)
     }
 
     fn name(&self) -> &str {

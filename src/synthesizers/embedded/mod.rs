@@ -18,7 +18,7 @@ use hearth_operators::words::{Catalog, Catalogs, Request, Sequence, ShiftKind, W
 use rand_chacha::ChaCha8Rng;
 
 use super::knowledge::Knowledge;
-use super::per_catalog::PerCatalog;
+use super::per_catalog::Each;
 use super::sampling::{MAX_SEQUENCES, is_routine, part, rng_of_request, sample};
 use super::vocabulary::{BEGINS, Used, Vocabulary};
 use super::{Synthesizer, rows, schedule};
@@ -59,7 +59,7 @@ impl Embedded {
         let knowledge = Arc::new(knowledge);
         let known = catalogs.clone();
         let of = move |home| Embedded::new(known.of(home).clone(), knowledge.clone(), seed);
-        Each(PerCatalog::new(catalogs, of))
+        Each::new(NAME, catalogs, of)
     }
 
     /// The sequences for the new context, as ids: at most [`MAX_SEQUENCES`](super::MAX_SEQUENCES), in event-time order of their
@@ -67,7 +67,7 @@ impl Embedded {
     ///
     /// # Errors
     /// A sentence saying what of the shift cannot be read.
-    fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
+    pub(super) fn sequences(&self, request: &Request) -> Result<Vec<Sequence>, String> {
         let regime = &request.regime;
         if regime.shift.kind == ShiftKind::Drift {
             return Ok(self.drifted(request));
@@ -158,19 +158,6 @@ impl Synthesizer for Embedded {
             .iter()
             .map(|sequence| Ok(rows(&self.vocabulary.catalog, sequence)))
             .collect())
-    }
-
-    fn name(&self) -> &str {
-        NAME
-    }
-}
-
-/// One of each catalog.
-struct Each(PerCatalog<Embedded>);
-
-impl Synthesizer for Each {
-    fn synthesize(&self, request: &Request) -> Result<Vec<Written>, String> {
-        self.0.of(request.key.shift.home).synthesize(request)
     }
 
     fn name(&self) -> &str {

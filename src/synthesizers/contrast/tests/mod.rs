@@ -13,7 +13,7 @@ use proptest::prelude::*;
 use super::ratios::{Judge, Ratios};
 use super::sentences::{Asked, HOUR_WORDS};
 use super::{Contrast, plain};
-use crate::synthesizers::Synthesizer;
+use crate::synthesizers::{Blend, Embedded, Knowledge, Synthesizer};
 
 /// Says that fans and midnight are likelier in a text that speaks of summer or of work at night, heaters and the morning less;
 /// one way of asking has a liking for lamps. Counts how often it is asked.
@@ -187,6 +187,48 @@ fn a_shift_that_has_no_words_is_refused() {
         .0
         .synthesize(&request(vec![uses(3, &[1])], found));
     assert!(refused.unwrap_err().contains("no words"));
+}
+
+/// A table that holds nothing likelier than anything else.
+struct Undecided;
+
+impl Judge for Undecided {
+    fn log_likelihoods(&self, _text: &str, words: &[String]) -> Result<Vec<f64>, String> {
+        Ok(vec![-5.0; words.len()])
+    }
+}
+
+#[test]
+fn a_blend_is_the_table_of_knowledge_weighed_by_the_model() {
+    let source: Vec<Sequence> = (0..50)
+        .map(|n| uses(2 + n % 4, &[0, 2, 3, u16::from(n % 5 == 0)]))
+        .collect();
+    let blend = |judge: Arc<dyn Judge>| {
+        let ratios = Arc::new(Ratios::new(judge));
+        Blend::new(catalog(), Knowledge::builtin(), ratios, 0)
+    };
+    let decided: Arc<dyn Judge> = Arc::<Table>::default();
+    let table = Embedded::new(catalog(), Knowledge::builtin(), 0);
+    let summer = request(source.clone(), shift(ShiftKind::Season, "winter", "summer"));
+    let by_table = table.synthesize(&summer).unwrap();
+    assert_eq!(
+        blend(Arc::new(Undecided)).synthesize(&summer).unwrap(),
+        by_table
+    );
+    assert_ne!(
+        blend(decided.clone()).synthesize(&summer).unwrap(),
+        by_table
+    );
+    // What the table knows nothing of is the model's alone.
+    let words = shift(ShiftKind::Text, "as always", "we are on a diet");
+    let words = request(source.clone(), words);
+    assert!(table.synthesize(&words).is_err());
+    let alone = contrast(0).0.synthesize(&words).unwrap();
+    assert_eq!(blend(decided.clone()).synthesize(&words).unwrap(), alone);
+    // And the other way round.
+    let found = request(source, shift(ShiftKind::Drift, "before", "after"));
+    let by_table = table.synthesize(&found).unwrap();
+    assert_eq!(blend(decided).synthesize(&found).unwrap(), by_table);
 }
 
 #[test]
