@@ -26,6 +26,7 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         lateness,
         max_jump,
         max_lead: Rules::lead(max_gap, lateness, max_jump),
+        keep: config.keep.map(Span::micros),
         checker: match config.checker {
             Checker::Paired => split::Checker::Paired,
             Checker::Closing => split::Checker::Closing,

@@ -35,13 +35,13 @@ use crate::trainer;
 /// one event in a hundred comes late. What comes of it is dropped. Memory is read every few seconds; its slope after the warm-up is that of
 /// a straight line through twenty means, with an interval of 95 %.
 ///
-/// With --learn models learn, too: they keep what they learn, so memory grows with what happens until a home has all the history that
-/// is kept, and the slope is to be read a behaviour.
+/// What a home did is kept, so memory grows with what happens until a home is as old as --keep is long; with --learn models learn, too.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth bench soak --duration 5m
   hearth bench soak --homes 10k --rate 10000 --duration 1h --json soak.json
-  hearth bench soak --learn --rate 1000 --duration 1h")]
+  hearth bench soak --keep 14d --duration 1h
+  hearth bench soak --learn --keep 14d --rate 1000 --duration 1h")]
 pub struct SoakArgs {
     /// Homes
     #[arg(long, value_name = "NUMBER", default_value = "10k", value_parser = homes)]
@@ -62,6 +62,10 @@ pub struct SoakArgs {
     /// How often memory is read
     #[arg(long, value_name = "DURATION", default_value = "5s")]
     pub every: Span,
+
+    /// Forget what a home did longer ago than this; none: nothing
+    #[arg(long, value_name = "DURATION")]
+    pub keep: Option<Span>,
 
     /// Let models learn
     #[arg(long)]
@@ -140,7 +144,10 @@ fn measure(args: &SoakArgs, stop: &Stop) -> anyhow::Result<Vec<Sample>> {
     for home in 0..args.homes {
         names.intern(&format!("h-{home}"));
     }
-    let config = Config::default();
+    let config = Config {
+        keep: args.keep,
+        ..Config::default()
+    };
     let catalogs = Catalogs::shared(Arc::new(workload::catalog()?));
     let pool = Pool::new(1, stop.clone())?;
     let training = trainer::Settings {

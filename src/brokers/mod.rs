@@ -37,14 +37,17 @@ fn rounds() -> usize {
 }
 
 /// The n-th message of the lamps: each is switched on and off in turn.
-fn switched(n: usize) -> (String, String) {
+fn switched(n: usize, timed: bool) -> (String, String) {
     let state = if (n / LAMPS).is_multiple_of(2) {
         "OFF"
     } else {
         "ON"
     };
     let seen = time::format(Time((1_780_000_000 + n as i64) * Time::SECOND), 0);
-    let payload = json!({"state": state, "linkquality": n % 200, "last_seen": seen});
+    let mut payload = json!({"state": state, "linkquality": n % 200});
+    if timed {
+        payload["last_seen"] = seen.into();
+    }
     (
         format!("zigbee2mqtt/lamp{}", n % LAMPS),
         payload.to_string(),
@@ -53,6 +56,15 @@ fn switched(n: usize) -> (String, String) {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
+    come_in_once(true).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn so_do_states_without_a_time_of_their_own() {
+    come_in_once(false).await;
+}
+
+async fn come_in_once(timed: bool) {
     let Some(broker) = Mosquitto::start() else {
         return;
     };
@@ -61,12 +73,12 @@ async fn states_come_in_once_though_hearth_is_killed_and_the_network_cut() {
     let network = Network::to(broker.port);
     let mut hearth = Hearth::with_mqtt(folder.path(), network.port, &options);
     // What is retained from before is known, and no event.
-    let first: Vec<_> = (0..LAMPS).map(switched).collect();
+    let first: Vec<_> = (0..LAMPS).map(|n| switched(n, timed)).collect();
     say(broker.port, &first, true).await;
     until("the session is there", || broker_has_session(folder.path())).await;
     let mut n = LAMPS;
     for round in 0..rounds() {
-        let more: Vec<_> = (n..n + 100).map(switched).collect();
+        let more: Vec<_> = (n..n + 100).map(|n| switched(n, timed)).collect();
         n += more.len();
         let say = say(broker.port, &more, false);
         let cut = async {

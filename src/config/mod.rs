@@ -74,6 +74,10 @@ pub struct Config {
     )]
     pub lateness: Span,
 
+    /// What a home did longer ago than this is forgotten, as if it were erased, an eighth of it at a time; none: for ever
+    #[arg(long, env = "HEARTH_KEEP", value_name = "DURATION")]
+    pub keep: Option<Span>,
+
     /// A longer pause than this starts a new segment (Δt_max)
     #[arg(
         long,

@@ -92,6 +92,7 @@ impl Terms {
             lateness: self.lateness,
             max_jump: self.max_jump,
             max_lead: Rules::lead(self.max_gap, self.lateness, self.max_jump),
+            keep: None,
             checker: self.checker,
             catalogs,
         }

@@ -9,7 +9,7 @@
 //!
 //! The first two say the same of different sides and count half each. On held-out source sequences of the paper's homes against
 //! swapped actions, wrong hours, wrong order, missing ends and bursts this finds far more than the autoencoder does, and the
-//! autoencoder adds nothing to it (RESULTS.md has the figures). It costs milliseconds, and forgets at once what a home no
+//! autoencoder adds nothing to it (docs/experiments.md has the figures). It costs milliseconds, and forgets at once what a home no
 //! longer does: it is counted anew from the sequences of the new context.
 
 use std::collections::HashMap;

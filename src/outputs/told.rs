@@ -89,6 +89,9 @@ pub fn erased(account: &Account) -> Option<Erased> {
     }
 }
 
+/// What asks for an erasure of which no line is.
+const KEEP: &str = "--keep";
+
 impl Record for Erased {
     const STREAM: Stream = Stream::Erasures;
 
@@ -103,7 +106,10 @@ impl Record for Erased {
                 .device
                 .map(|device| names.device_named(erasure.home, device).into()),
             events: self.applied + self.waiting,
-            source: names.source(erasure.line).into(),
+            source: match erasure.line.line {
+                0 => KEEP.into(),
+                _ => names.source(erasure.line).into(),
+            },
         };
         serde_json::to_writer(line, &value)
     }

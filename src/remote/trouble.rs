@@ -21,6 +21,8 @@ pub(crate) struct Trouble {
     role: &'static str,
     waits: ExponentialBackoff,
     told: Option<Instant>,
+    /// Whether there was a connection before.
+    met: bool,
 }
 
 impl Trouble {
@@ -31,15 +33,19 @@ impl Trouble {
             role,
             waits: waits(),
             told: None,
+            met: false,
         }
     }
 
     /// The connection stands.
     pub fn over(&mut self) {
         self.waits = waits();
-        if self.told.take().is_some() {
-            tracing::info!("{}: {} again", self.role, self.server);
-        }
+        let connected = match (self.told.take(), std::mem::replace(&mut self.met, true)) {
+            (_, false) => "connected to",
+            (Some(_), true) => "connected again to",
+            (None, true) => return,
+        };
+        tracing::info!("{}: {connected} {}", self.role, self.server);
     }
 
     /// It broke, or could not be made. Says how long to wait before it is tried again.

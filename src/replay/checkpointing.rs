@@ -645,6 +645,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         model_memory: _,
         knowledge: _,
         lateness,
+        keep,
         max_gap,
         max_span,
         max_jump,
@@ -700,6 +701,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     // What a run of an older version did not know is not told where it is as it was: checkpoints from before there was a choice
     // are of the usual columns, and aligned.
     .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
+    .chain(keep.map(|keep| ("--keep".to_owned(), format!("{keep:?}"))))
     .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 

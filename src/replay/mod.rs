@@ -350,6 +350,8 @@ impl<'a> Replay<'a> {
         let Begun { answers, llm } = begun;
         let answered = answers.is_some();
         let (found, since) = found.unzip();
+        // One that has learnt something goes on in the same process, all the time: that is no news.
+        let since = since.filter(|_| !ground.live.is_some_and(Live::has_begun));
         // Nothing can refuse the run any more.
         let outputs = (folder, names, config.output_packing);
         let Begin {

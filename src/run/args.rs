@@ -22,7 +22,7 @@ use crate::serve::ServeArgs;
 /// being new.
 #[derive(Args, Clone, Debug)]
 #[command(after_help = "Examples:
-  hearth run --demo --out demo
+  hearth run --demo
   hearth run /var/log/home/events.jsonl --out live
   hearth run incoming/ --out live --homes homes.jsonl
   hearth run --out live --catalog catalog.json --epoch-interval 5ms
@@ -55,8 +55,14 @@ pub struct RunArgs {
     #[arg(long, value_name = "FILE")]
     pub homes: Option<PathBuf>,
 
-    /// Output folder, with the inbox; created where needed
-    #[arg(long, value_name = "DIR")]
+    /// Output folder, with the inbox; created where needed. Of a demo: `hearth-demo`, if nothing else is said
+    #[arg(
+        long,
+        value_name = "DIR",
+        required = false,
+        required_unless_present = "demo",
+        default_value_if("demo", "true", "hearth-demo")
+    )]
     pub out: PathBuf,
 
     /// Configuration file; none: hearth.toml of the current folder, where there is one
@@ -127,5 +133,26 @@ impl RunArgs {
             file: self.file.clone(),
             config: self.config.clone(),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::FromArgMatches;
+
+    use super::*;
+
+    #[test]
+    fn a_demo_needs_no_folder() {
+        let parse = |arguments: &[&str]| {
+            let command = RunArgs::augment_args(Command::new("run"));
+            let matches = command.try_get_matches_from([&["run"], arguments].concat())?;
+            RunArgs::from_arg_matches(&matches)
+        };
+        let out = |arguments: &[&str]| parse(arguments).unwrap().out;
+        assert_eq!(out(&["--demo"]), PathBuf::from("hearth-demo"));
+        assert_eq!(out(&["--demo", "--out", "x"]), PathBuf::from("x"));
+        let missing = parse(&[]).unwrap_err().to_string();
+        assert!(missing.contains("--out"), "{missing}");
     }
 }

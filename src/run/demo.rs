@@ -63,6 +63,12 @@ pub async fn demo(desk: Desk) -> anyhow::Result<()> {
             Err(error) => return Err(error.into()),
         }
     }
+    if next == lines.len() {
+        let out = desk.out.display();
+        tracing::info!(
+            "all {DAYS} days are over; the page shows what became of them. Without {out} the demo begins anew"
+        );
+    }
     Ok(())
 }
 

@@ -96,7 +96,8 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
         tasks.push(begin(demo::demo(desk.clone()).boxed()));
     }
     if let Some((listener, access)) = opened {
-        tracing::info!("http://{}", listener.local_addr()?);
+        let page = listener.local_addr()?;
+        tracing::info!("the page is at http://{page}; Ctrl-C ends the run");
         let served = serve::serve(listener, desk.clone(), access);
         tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
     }

@@ -13,6 +13,10 @@ use crate::outputs::read::{self, each, line};
 use crate::outputs::{AlarmLine, Stream};
 use crate::time;
 
+/// What is said of a folder without alarms.
+const NONE: &str = "no alarms: a home is learnt in silence for its first five days, and has about one in 30 days from then on. A \
+                    replay with --alarm-budget 1/3d has more of them, such as a log of ten days needs";
+
 /// List the alarms of a replay with their reasons
 ///
 /// An alarm is a segment with behaviours that are rarer in its home than the budget of alarms allows (--alarm-budget of replay). The
@@ -82,7 +86,8 @@ pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
             tell(&mut out, &line(text)?)?;
         }
         if stand.is_empty() {
-            writeln!(out, "no alarms")?;
+            let narrowed = arguments.home.is_some() || arguments.since.is_some();
+            writeln!(out, "{}", if narrowed { "no such alarms" } else { NONE })?;
         }
     }
     Ok(out.flush()?)

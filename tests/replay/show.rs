@@ -81,7 +81,7 @@ fn alarms_are_listed_with_their_reasons() {
     let own = alarms.iter().filter(|alarm| alarm["home"] == home);
     assert_eq!(of_home.lines().count(), own.count() + 1, "{of_home}");
     let none = hearth(dir, "alarms out --since 2100-01-01").fine().stdout;
-    assert_eq!(none.trim(), "no alarms");
+    assert_eq!(none.trim(), "no such alarms");
     let wrong = hearth(dir, "alarms out --since yesterday");
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
 }

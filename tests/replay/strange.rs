@@ -100,3 +100,52 @@ fn strange_homes_are_replayed_beside_others() {
     let of_silent: Vec<_> = all.filter(|line| line["home"] == "silent").collect();
     assert!(of_silent.is_empty(), "{of_silent:?}");
 }
+
+/// Motion sensors: a day is one segment, of more behaviours than a language model is asked for.
+#[test]
+fn a_day_that_is_one_long_segment_is_synthesized_and_adapted_to() {
+    const A_DAY: usize = 280;
+    let mut log = Log::default();
+    for day in 0..10 {
+        for n in 0..A_DAY {
+            let device = format!("M{:03}", n / 2 % 7);
+            let minute = n as i64 * HOUR / 30;
+            log.event(
+                "wsu",
+                day * DAY + 6 * HOUR + minute,
+                &device,
+                ["ON", "OFF"][n % 2],
+            );
+        }
+        log.event("wsu", day * DAY + 20 * HOUR, "M009", "ON");
+        log.event("wsu", (day + 1) * DAY + 3 * HOUR, "M009", "ON");
+    }
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "log.jsonl", &log.text);
+    let contexts = r#"{"home":"wsu","time":"2025-01-08","kind":"season","from":"spring","to":"summer"}
+{"home":"wsu","time":"2025-01-08T00:00:00","kind":"vacation","from":"home","to":"away"}
+{"home":"nobody","time":"2025-01-08","kind":"season","from":"Spring","to":"Summer"}
+"#;
+    write(dir.path(), "contexts.jsonl", contexts);
+    let command = "replay log.jsonl --contexts contexts.jsonl --out out --timezone UTC";
+    hearth(dir.path(), &format!("{command} {HARDLY_TRAINED}")).fine();
+    let out = Folder(dir.path().join("out"));
+    let verdicts = out.values("verdicts");
+    assert!(verdicts.iter().all(|verdict| verdict["stage"] != 0));
+    let long = verdicts.iter().filter(|verdict| {
+        let sequence = verdict["sequence"].as_array().unwrap();
+        verdict["verdict"] == "retain" && sequence.len() > 256
+    });
+    assert!(long.count() >= 7, "one a weekday");
+    let adapted = out.values("adaptations");
+    assert_eq!(adapted[0]["event"], "promoted");
+    let [(source, reason)] = &out.refused("rejected")[..] else {
+        panic!("the unknown kind alone is refused");
+    };
+    assert!(source.ends_with("contexts.jsonl:2") && reason.contains("vacation"));
+    let notes = out.summary()["notes"].to_string();
+    assert!(
+        notes.contains("--max-gap 10m") && notes.contains("`nobody`"),
+        "{notes}"
+    );
+}

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
-use super::program::{Folder, hearth, text, write};
+use super::program::{Folder, STREAMS, hearth, same_lines, text, write};
 
 const SIMULATE: &str =
     "simulate --homes 4 --days 24 --seed 8 --anomalies 0.02 --shifts none --out sim";
@@ -221,4 +221,45 @@ fn a_folder_forgets_a_home_afterwards() {
     }
     let wrong = hearth(dir, "erase out --home h-1 --from yesterday");
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
+}
+
+/// What a home did long ago goes, in the epoch that says so, whatever the workers; the sums agree.
+#[test]
+fn what_is_not_kept_is_erased() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, SIMULATE).fine();
+    let replay = REPLAY.replace("--epoch-events 500", "--epoch-events 100");
+    let replayed = |more: &str, out: &str| {
+        hearth(
+            dir,
+            &format!("{replay} sim/events.jsonl {more} --out {out}"),
+        )
+        .fine();
+        Folder(dir.join(out))
+    };
+    let (all, kept) = (replayed("", "all"), replayed("--keep 8d", "kept"));
+    let other = replayed("--keep 8d --workers 3", "other");
+    same_lines(&kept, &other, &STREAMS);
+    let erasures = kept.values("erasures");
+    assert!(erasures.len() >= 4 * 5, "{erasures:?}");
+    assert!(erasures.iter().all(|line| line["source"] == "--keep"));
+    let gone = erasures.iter().map(|line| line["events"].as_u64().unwrap());
+    let [read, applied, duplicate, late, rejected] = kept.accounting();
+    let erased = kept.summary()["events"]["erased"].as_u64().unwrap();
+    assert_eq!(erased, gone.sum::<u64>());
+    assert_eq!(read, applied + duplicate + late + rejected + erased);
+    // What stands is what stood without, from the last time on that was named.
+    let last: BTreeMap<String, String> = erasures
+        .iter()
+        .map(|line| (text(&line["home"]), text(&line["to"])))
+        .collect();
+    let mut expected = stands(&all, "segments");
+    expected.retain(|line, _| {
+        let line: Value = serde_json::from_str(line).unwrap();
+        let start: jiff::Timestamp = text(&line["start"]).parse().unwrap();
+        start >= last[&text(&line["home"])].parse().unwrap()
+    });
+    assert_eq!(stands(&kept, "segments"), expected);
+    assert!(expected.len() < stands(&all, "segments").len() / 2);
 }

@@ -47,6 +47,8 @@ pub struct Applied {
     pub late: Vec<Behavior>,
     /// Events that jumped ahead, unconfirmed, once the log has ended.
     pub rejected: Vec<Behavior>,
+    /// What would lie before this is late in the next epoch; `None` before any event.
+    pub horizon: Option<Time>,
 }
 
 /// Decides the fate of one home's events, ingested epoch by epoch, each epoch in the order of ingestion.
@@ -120,6 +122,9 @@ pub fn admit(
             }
         }
     }
+    let lateness = |newest: Time| newest.0 - rules.lateness;
+    let horizon = newest.map_or(horizon, |newest| horizon.max(lateness(newest)));
+    result.horizon = (horizon > i64::MIN).then_some(Time(horizon));
     result.moments.sort();
     result
 }

@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::{Account, Checker, Rules, Settled};
 use crate::state::History;
-use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Moment, Segment, Time};
+use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Line, Moment, Segment, Time};
 
 /// So many unconfirmed jumps wait at most; beyond, the furthest ahead is rejected.
 const MAX_WAITING: usize = 64;
@@ -457,11 +457,58 @@ impl HomeSplit {
         }
     }
 
-    /// Takes out what some erasures of this home hit; `past`: its segments that were handed over. Whether segments changed.
+    /// Takes out the segments that are not kept, of those that are left behind; `past`: those that were handed over. From when on
+    /// segments stay, if any goes.
+    pub fn outlived(
+        &self,
+        home: HomeId,
+        past: Option<&History>,
+        rules: &Rules,
+        updates: &mut Updates,
+    ) -> Option<Time> {
+        let (past, kept) = (past?, rules.kept_from(home, self.horizon)?);
+        let mut until = kept.min(self.began);
+        if past.oldest()? >= until {
+            return None;
+        }
+        let mut gone = past.between(Time(i64::MIN), until);
+        let stays = past.between(until, self.began);
+        until = stays.first().map_or(self.began, |stays| stays[0].time);
+        // What happens at the very time at which the next one starts goes with that.
+        while let Some(moments) = gone.pop_if(|m| m.last().is_some_and(|m| m.time >= until)) {
+            until = moments[0].time;
+        }
+        if gone.is_empty() {
+            return None;
+        }
+        let mut applied = 0;
+        for moments in gone {
+            applied += moments.len() as u64;
+            let segment = Arc::new(Segment { home, moments });
+            updates.segments.push((segment, -1));
+        }
+        let erasure = Erasure {
+            home,
+            from: None,
+            to: Some(until),
+            device: None,
+            line: Line::default(),
+        };
+        updates.accounts.push(Account::Erased(Erased {
+            erasure,
+            applied,
+            waiting: 0,
+        }));
+        updates.revised.push(home);
+        Some(until)
+    }
+
+    /// Takes out what some erasures of this home hit; `past`: its segments that were handed over, those from some time on. Whether
+    /// segments changed.
     pub fn erase(
         &mut self,
         erasures: &[Erasure],
-        past: Option<&History>,
+        (past, since): (Option<&History>, Time),
         rules: &Rules,
         updates: &mut Updates,
     ) -> bool {
@@ -478,7 +525,7 @@ impl HomeSplit {
         } else {
             self.began
         };
-        let before = past.map(|past| past.between(Time(i64::MIN), until));
+        let before = past.map(|past| past.between(since, until));
         let mut all = entries(before.unwrap_or_default());
         let retained = all.len();
         let mut sent = retained + (self.unsent - self.first) as usize;

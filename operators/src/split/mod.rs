@@ -49,6 +49,8 @@ pub struct Rules {
     pub max_jump: i64,
     /// An event further ahead of its home's newest than this waits: were its clock wrong, whatever comes after it would be late.
     pub max_lead: i64,
+    /// How far behind its horizon a home's segments are kept; `None`: for ever.
+    pub keep: Option<i64>,
     /// The semantic checker.
     pub checker: Checker,
     /// Which action closes which, in each home's own words.
@@ -65,6 +67,7 @@ impl Rules {
             lateness,
             max_jump,
             max_lead: Self::lead(max_gap, lateness, max_jump),
+            keep: None,
             checker: Checker::Paired,
             catalogs,
         }
@@ -74,7 +77,23 @@ impl Rules {
     pub fn lead(max_gap: i64, lateness: i64, max_jump: i64) -> i64 {
         lateness.max(max_gap).min(max_jump)
     }
+
+    /// From when on a home's segments are kept where its horizon is there. It moves in steps, for what is known of a home is
+    /// learnt anew from what stands at each; each home takes them at another time.
+    pub fn kept_from(&self, home: HomeId, horizon: Time) -> Option<Time> {
+        let keep = self.keep?;
+        let step = (keep / STEPS).max(1);
+        let phase = i64::from(home.0.wrapping_mul(SPREAD)) % step;
+        let from = horizon.0.checked_sub(keep)?.checked_sub(phase)?;
+        Some(Time(from.div_euclid(step) * step + phase))
+    }
 }
+
+/// Steps in which as much is forgotten as is kept.
+const STEPS: i64 = 8;
+
+/// Spreads neighbouring ids (2^32 over the golden ratio).
+const SPREAD: u32 = 0x9e37_79b9;
 
 /// What concerns more than one behaviour: sent to every worker.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -165,6 +184,10 @@ pub trait Split<'s> {
     /// An erasure takes what was ingested in earlier epochs, also of segments that are final: these are fetched from `past`, which
     /// [`Shifts`](crate::shift::Shifts) behind this operator writes down, and split anew from the one before the first that is touched.
     /// Until `past` is as of the epoch before, the erasure's epoch stays open. What was late, or a duplicate, stays so.
+    ///
+    /// Where segments are not kept for ever ([`Rules::keep`]), an epoch that brings behaviours of a home first takes those of its segments
+    /// that start before what is kept ([`Rules::kept_from`], by its horizon as of the end of the epoch before) and that are left behind: as
+    /// an erasure of all before the first one that stays would (what reaches to that one's very start stays with it).
     ///
     /// With [`Scores::Eager`] each home's last segment is shown in each epoch that changes it, at the cost of a copy.
     ///
@@ -321,17 +344,20 @@ impl<'s> Split<'s> for StreamVec<'s, Epoch, Behavior> {
                 let mut state = state.borrow_mut();
                 while let Some((epoch, arrived)) = buffer.peek(frontiers) {
                     let erasures = arrived.erasures(index, peers);
-                    if !erasures.is_empty() && past.borrow_mut().known < epoch {
+                    let looks_back = rules.keep.is_some() || !erasures.is_empty();
+                    if looks_back && past.borrow_mut().known < epoch {
                         again.activate();
                         break;
                     }
                     let Some((capabilities, mut arrived)) = buffer.next(frontiers) else {
                         break;
                     };
+                    by_home.plan(&arrived.behaviors, |b| b.home);
+                    let stay = state.forget(&by_home, &past.borrow_mut(), &rules, &mut updates);
                     let all = (&mut updates, &mut opening);
-                    state.erase(&erasures, &past.borrow_mut(), &rules, all);
+                    state.erase(&erasures, (&past.borrow_mut(), &stay), &rules, all);
                     let all = (&mut updates, &mut opening);
-                    state.take_in(&arrived, &mut by_home, (index, peers), &rules, all);
+                    state.take_in(&arrived, &by_home, (index, peers), &rules, all);
                     if !updates.revised.is_empty() {
                         // What came in this epoch may have undone what went.
                         consolidate(&mut updates.segments);
@@ -389,14 +415,13 @@ impl SplitState {
     fn take_in(
         &mut self,
         arrived: &Arrived,
-        by_home: &mut ByHome,
+        by_home: &ByHome,
         (index, peers): (usize, usize),
         rules: &Rules,
         (updates, opening): Leaving<'_>,
     ) {
         let ended = arrived.notices.contains(&Notice::LogEnd);
         let unsettled = self.declare(&arrived.notices, index, peers);
-        by_home.plan(&arrived.behaviors, |b| b.home);
         let all = (&mut *updates, &mut *opening);
         self.apply(&arrived.behaviors, by_home, ended, rules, all);
         if ended {
@@ -439,11 +464,34 @@ impl SplitState {
         unsettled
     }
 
-    /// Takes out what is erased; `past` is as of the epoch before.
+    /// Takes out what homes do not keep; `past` is as of the epoch before. From when on those keep what they have of which something went.
+    fn forget(
+        &self,
+        by_home: &ByHome,
+        past: &Past,
+        rules: &Rules,
+        updates: &mut home::Updates,
+    ) -> BTreeMap<HomeId, Time> {
+        let mut stay = BTreeMap::new();
+        if rules.keep.is_none() {
+            return stay;
+        }
+        for &(home, _) in by_home.homes() {
+            let Some(state) = self.homes.get(home).filter(|state| state.met()) else {
+                continue;
+            };
+            if let Some(from) = state.outlived(home, past.of(home), rules, updates) {
+                stay.insert(home, from);
+            }
+        }
+        stay
+    }
+
+    /// Takes out what is erased; `past` is as of the epoch before, but for what goes before `stay`.
     fn erase(
         &mut self,
         erasures: &[Erasure],
-        past: &Past,
+        (past, stay): (&Past, &BTreeMap<HomeId, Time>),
         rules: &Rules,
         (updates, opening): Leaving<'_>,
     ) {
@@ -455,13 +503,13 @@ impl SplitState {
             if let (Some(opening), Some(state)) = (&mut *opening, known) {
                 opening.erase(home, state);
             }
-            if met
-                && self
-                    .homes
-                    .of(home)
-                    .erase(own, past.of(home), rules, updates)
-            {
-                updates.revised.push(home);
+            let since = stay.get(&home).copied().unwrap_or(Time(i64::MIN));
+            if met {
+                let state = self.homes.of(home);
+                let changed = state.erase(own, (past.of(home), since), rules, updates);
+                if changed && !stay.contains_key(&home) {
+                    updates.revised.push(home);
+                }
             }
             if !met {
                 updates.nothing_erased(own);

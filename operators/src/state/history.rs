@@ -47,6 +47,9 @@ impl History {
 
     /// Removes a segment. Whether it was there.
     pub fn remove(&mut self, segment: &Segment) -> bool {
+        if self.oldest() == Some(segment.start()) && self.remove_first(segment) {
+            return true;
+        }
         let start = segment.start();
         let same = |record: &Record<'_>| record.moments().eq(segment.moments.iter().copied());
         let candidates = self.backwards().take_while(|(_, r)| r.start() >= start);
@@ -56,6 +59,25 @@ impl History {
             self.bytes.drain(record);
         }
         found.is_some()
+    }
+
+    /// Removes the first segment, if it is this one: what is not kept for ever goes from there.
+    fn remove_first(&mut self, segment: &Segment) -> bool {
+        let mut first = History::default();
+        first.write(&segment.moments);
+        let is_first = self.bytes.starts_with(&first.bytes);
+        if is_first {
+            self.bytes.drain(..first.bytes.len());
+            if self.bytes.capacity() > 2 * self.bytes.len() {
+                self.bytes.shrink_to_fit();
+            }
+        }
+        is_first
+    }
+
+    /// When the first segment starts.
+    pub fn oldest(&self) -> Option<Time> {
+        (!self.is_empty()).then(|| Record(&self.bytes).start())
     }
 
     /// Whether there is none.
@@ -252,6 +274,12 @@ mod tests {
             }
             prop_assert_eq!(history.between(ALL.0, ALL.1), moments(&left));
             prop_assert_eq!(history.is_empty(), left.is_empty());
+            for n in 0..left.len() {
+                prop_assert_eq!(history.oldest(), Some(left[n].start()));
+                prop_assert!(history.remove(&left[n]));
+                prop_assert_eq!(history.between(ALL.0, ALL.1), moments(&left[n + 1..]));
+            }
+            prop_assert_eq!(history.oldest(), None);
         }
     }
 }

@@ -126,6 +126,7 @@ pub fn forty_days() -> Log {
         epochs: (0..40).map(day).collect(),
         shifts: Vec::new(),
         erasures: Vec::new(),
+        forgotten: Vec::new(),
         feedback: Vec::new(),
         modes: Vec::new(),
         ended: true,

@@ -60,7 +60,9 @@ pub struct Log {
     pub shifts: Vec<(usize, Shift)>,
     /// Likewise.
     pub erasures: Vec<(usize, Erasure)>,
-    /// Likewise.
+    /// What is not kept, with the epochs in which it goes: what lies before a time.
+    pub forgotten: Vec<(usize, HomeId, Time)>,
+    /// Each with the epoch in which it is told.
     pub feedback: Vec<(usize, Feedback)>,
     /// Likewise.
     pub modes: Vec<(usize, Mode)>,
@@ -193,6 +195,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
                 epochs,
                 shifts,
                 erasures: Vec::new(),
+                forgotten: Vec::new(),
                 feedback: Vec::new(),
                 modes: Vec::new(),
                 ended,
@@ -231,7 +234,9 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
         any::<bool>(),
     );
     let modes = prop::collection::vec(mode, 0..4);
-    (logs(), erasures, feedback, modes).prop_map(|(mut log, erasures, feedback, modes)| {
+    let days = prop_oneof![Just(1i64), Just(4), Just(20)];
+    let told = (feedback, modes, prop::option::of(days));
+    (logs(), erasures, told).prop_map(|(mut log, erasures, (feedback, modes, keep))| {
         let all: Vec<Behavior> = log.epochs.iter().flatten().cloned().collect();
         let some =
             |at: &prop::sample::Index| (!all.is_empty()).then(|| all[at.index(all.len())].clone());
@@ -266,6 +271,8 @@ pub fn forgetful() -> impl Strategy<Value = Log> {
         });
         log.modes = modes.collect();
         log.modes.sort_by_key(|(epoch, _)| *epoch);
+        log.rules.keep = keep.map(|days| days * Time::DAY);
+        log.forget();
         log
     })
 }
@@ -674,6 +681,47 @@ impl Log {
         let catalogs = &self.rules.catalogs;
         let mut of = self.erasures.iter().filter(|(e, _)| *e == epoch);
         of.any(|(_, erasure)| erasure.home == home && erasure.hits(catalogs, moment))
+            || self
+                .forgotten
+                .iter()
+                .any(|&(e, of, until)| (e, of) == (epoch, home) && moment.time < until)
+    }
+
+    /// Says what is not kept: in an epoch that brings something of a home, its first segments that start before what is kept, of those
+    /// whose next one starts before the home's horizon.
+    fn forget(&mut self) {
+        for epoch in 1..self.epochs.len() {
+            let truth = truth(self, epoch - 1);
+            for (
+                home,
+                Truth {
+                    applied,
+                    mut segments,
+                    open,
+                },
+            ) in truth
+            {
+                let comes = self.epochs[epoch].iter().any(|b| b.home == home);
+                let horizon = applied.horizon.filter(|_| comes);
+                let kept = horizon
+                    .and_then(|horizon| Some((horizon, self.rules.kept_from(home, horizon)?)));
+                let Some((horizon, kept)) = kept else {
+                    continue;
+                };
+                segments.extend(open);
+                let starts = segments.iter().map(|moments| moments[0].time);
+                let starts: Vec<Time> = starts.collect();
+                let goes = |pair: &[Time]| pair[0] < kept && pair[1] < horizon;
+                let mut gone = starts.windows(2).take_while(|pair| goes(pair)).count();
+                // What happens at the very time at which the next one starts goes with that.
+                while gone > 0 && segments[gone - 1].iter().any(|m| m.time >= starts[gone]) {
+                    gone -= 1;
+                }
+                if gone > 0 {
+                    self.forgotten.push((epoch, home, starts[gone]));
+                }
+            }
+        }
     }
 
     /// Whether what a home has erased in an epoch changes its segments.

@@ -49,7 +49,8 @@ impl Program {
         });
         let mut lines = Vec::new();
         for line in told_by.iter() {
-            if let Some(address) = line.strip_prefix("hearth: http://") {
+            if let Some((_, said)) = line.split_once("http://") {
+                let address = said.split(';').next().unwrap_or(said);
                 let address = format!("http://{address}");
                 return Ok(Program { child, address });
             }

@@ -1,5 +1,7 @@
 //! What experiments run on: pairs of contexts of a home, with real sequences of both, attacks, and synthetic sets.
 
+#[cfg(test)]
+mod contexts;
 mod edits;
 mod material;
 mod repository;

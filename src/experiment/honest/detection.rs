@@ -159,7 +159,7 @@ mod tests {
     ///
     /// `HEARTH_DATA=… cargo test --release --lib harms_in_real_homes -- --ignored --nocapture`
     #[test]
-    #[ignore = "trains four detectors on six contexts, three times: a minute; its figures are in RESULTS.md"]
+    #[ignore = "trains four detectors on six contexts, three times: a minute; its figures are in docs/experiments.md"]
     fn harms_in_real_homes() {
         let names = [
             "SmartGen",

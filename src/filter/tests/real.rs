@@ -86,7 +86,7 @@ fn junk_among_recorded_candidates_is_deleted() {
 ///
 /// `RAYON_NUM_THREADS=1 HEARTH_DATA=… cargo test --release --lib both_presets -- --ignored --nocapture`
 #[test]
-#[ignore = "runs the paper's filter thirty times: ten to twenty minutes; its figures are in RESULTS.md"]
+#[ignore = "runs the paper's filter thirty times: ten to twenty minutes; its figures are in docs/experiments.md"]
 fn both_presets_agree_on_most_recorded_candidates() {
     let pairs = ["fr", "sp"].map(|dataset| Kind::ALL.map(|shift| (dataset, shift)));
     let (mut every_fast, mut every_exact) = (Vec::new(), Vec::new());

@@ -1,6 +1,7 @@
 //! A day of a home: what happened, and what was expected in its place.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use jiff::civil::{Date, Time as Clock};
 
@@ -37,24 +38,25 @@ pub(super) struct Day {
     pub alarms: Vec<(Stamp, Vec<Stamp>)>,
 }
 
-/// The days of which segments are kept, the newest first.
+/// The days of which behaviours are kept, the newest first.
 pub(super) fn days(home: &Home) -> Vec<Date> {
     let ends = home
         .segments
         .iter()
         .flat_map(|entry| [entry.start, entry.end]);
-    let days: BTreeSet<Date> = ends.map(|end| civil(end).date()).collect();
+    let open = home.opened().map(|(time, _)| time);
+    let days: BTreeSet<Date> = ends.chain(open).map(|it| civil(it).date()).collect();
     days.into_iter().rev().collect()
 }
 
 impl Day {
     /// What is kept of a day.
     pub fn of(home: &Home, date: Date) -> Option<Day> {
-        let offset = home.segments.back().map_or(0, |entry| entry.end.offset);
+        let last = home.opened().map(|(time, _)| time).max();
+        let last = last.or(home.segments.back().map(|entry| entry.end));
+        let offset = last.map_or(0, |last| last.offset);
         let from = instant(date.to_datetime(Clock::midnight()), offset)?;
         let to = instant(date.tomorrow().ok()?.to_datetime(Clock::midnight()), offset)?;
-        let within = |at: Stamp| from.time <= at.time && at.time < to.time;
-        let scores = scores(home, within);
         let mut day = Day {
             date,
             from,
@@ -63,31 +65,11 @@ impl Day {
             behaviors: Vec::new(),
             alarms: Vec::new(),
         };
-        for entry in home
-            .segments
-            .iter()
-            .filter(|it| it.start.time < to.time && it.end.time >= from.time)
-        {
-            let Ok(segment) = serde_json::from_str::<SegmentLine<'_>>(&entry.line) else {
-                continue;
-            };
-            day.segments.push((segment.start, segment.end));
-            for behavior in segment.behaviors.iter().filter(|it| within(it.time)) {
-                let key = (behavior.time, behavior.action.to_string());
-                let score = scores.get(&key);
-                day.behaviors.push(Seen {
-                    time: behavior.time,
-                    device: behavior.device.to_string(),
-                    expected: score.and_then(|it| it.expected.clone()),
-                    right: score
-                        .is_some_and(|it| it.expected.as_ref().is_some_and(|it| it.0 == key.1)),
-                    odd: score.is_some_and(|it| it.odd),
-                    action: key.1,
-                });
-            }
-        }
+        day.close(home);
+        day.leave_open(home);
         day.segments.sort();
         day.behaviors.sort_by_key(|seen| seen.time);
+        let within = day.within();
         for entry in home
             .alarms
             .iter()
@@ -100,6 +82,50 @@ impl Day {
         }
         day.alarms.sort();
         Some(day)
+    }
+
+    /// Whether a time is within it.
+    fn within(&self) -> impl Fn(Stamp) -> bool + Copy + use<> {
+        let (from, to) = (self.from.time, self.to.time);
+        move |at| from <= at.time && at.time < to
+    }
+
+    /// Takes what closed segments have of the day.
+    fn close(&mut self, home: &Home) {
+        let within = self.within();
+        let scores = scores(home.scores.iter(), within);
+        for entry in &home.segments {
+            if entry.start.time >= self.to.time || entry.end.time < self.from.time {
+                continue;
+            }
+            let Ok(segment) = serde_json::from_str::<SegmentLine<'_>>(&entry.line) else {
+                continue;
+            };
+            self.segments.push((segment.start, segment.end));
+            for behavior in segment.behaviors.iter().filter(|it| within(it.time)) {
+                let key = (behavior.time, behavior.action.to_string());
+                let score = scores.get(&key);
+                let seen = Seen::of(key, behavior.device.to_string(), score);
+                self.behaviors.push(seen);
+            }
+        }
+    }
+
+    /// Takes what the segment that is open has of the day.
+    fn leave_open(&mut self, home: &Home) {
+        let opened = home.opened().map(|(time, _)| time);
+        let (Some(first), Some(last)) = (opened.clone().min(), opened.max()) else {
+            return;
+        };
+        if first.time >= self.to.time || last.time < self.from.time {
+            return;
+        }
+        self.segments.push((first, last));
+        let lines = home.opened().map(|(_, line)| line);
+        for (key, score) in scores(lines, self.within()) {
+            let device = key.1.split(':').next().unwrap_or_default().to_owned();
+            self.behaviors.push(Seen::of(key, device, Some(&score)));
+        }
     }
 
     /// How far into the day a time is, from 0 to 1.
@@ -125,10 +151,27 @@ struct Score {
     odd: bool,
 }
 
+impl Seen {
+    fn of((time, action): (Stamp, String), device: String, score: Option<&Score>) -> Seen {
+        let expected = score.and_then(|it| it.expected.clone());
+        Seen {
+            time,
+            device,
+            right: expected.as_ref().is_some_and(|it| it.0 == action),
+            odd: score.is_some_and(|it| it.odd),
+            expected,
+            action,
+        }
+    }
+}
+
 /// By time and action; of a behaviour that was scored again the later one holds.
-fn scores(home: &Home, within: impl Fn(Stamp) -> bool) -> BTreeMap<(Stamp, String), Score> {
+fn scores<'a>(
+    lines: impl Iterator<Item = &'a Arc<str>>,
+    within: impl Fn(Stamp) -> bool,
+) -> BTreeMap<(Stamp, String), Score> {
     let mut scores = BTreeMap::new();
-    for line in &home.scores {
+    for line in lines {
         let Ok(score) = serde_json::from_str::<ScoreLine<'_>>(line) else {
             continue;
         };

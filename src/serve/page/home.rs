@@ -7,7 +7,7 @@ use super::super::recent::{Glance, Home};
 use super::day::{Day, days};
 use super::graph::graph;
 use super::homes::list;
-use super::said::{erase, shift};
+use super::said::{erase, mode, shift};
 use super::shifts::shifts;
 use super::timeline::timeline;
 use super::words::{day as named, link, when};
@@ -33,11 +33,11 @@ pub(super) fn home(
     html! {
         nav aria-label="Where you are" { a href="/" { "Homes" } " / " span aria-current="page" { (name) } }
         h1 { (name) }
-        p.lead { @if let Some(newest) = glance.newest { "Last heard of " (when(newest)) "." } @else { "No segment of this home is closed yet." } }
+        p.lead { @if let Some(newest) = glance.newest { "Last heard of " (when(newest)) "." } @else { "Nothing of this home was scored yet." } }
         section aria-labelledby="day" {
             h2 #day { @match &day { Some(day) => { (named(day.date)) }, None => "Days" } }
             @if let Some(day) = &day { (choice(name, &days, day.date)) (timeline(day)) }
-            @else { p.empty { "Of this home no segment is kept: none came lately, or there was no room for it. What comes from now on is shown here." } }
+            @else { p.empty { "Of this home nothing is kept: nothing came lately, or there was no room for it. What comes from now on is shown here." } }
         }
         section aria-labelledby="alarms" {
             h2 #alarms { "Alarms" }
@@ -52,6 +52,7 @@ pub(super) fn home(
             h2 #shifts { "What shifts changed" }
             (shifts(home))
             (shift(name, glance, form))
+            (mode(name, glance, form))
         }
         section aria-labelledby="forget" {
             h2 #forget { "Forget" }

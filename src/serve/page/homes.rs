@@ -70,7 +70,7 @@ fn nothing() -> Markup {
     html! {
         section.empty aria-labelledby="nothing" {
             h2 #nothing { "No home has been heard of yet" }
-            p { "A home appears once its first segment is closed: some hours after its first event." }
+            p { "A home appears with its first event (with --scores aligned once its first segment is closed, some hours later)." }
             p { "Events come in from Home Assistant, by MQTT or Kafka, from files, or by HTTP:" }
             pre tabindex="0" { code { "curl --data-binary @events.jsonl http://localhost:8470/events" } }
         }
@@ -95,7 +95,7 @@ fn card(server: &Server, name: &str, glance: &Glance) -> Markup {
     html! {
         li.card {
             h3 { a href=(link("/home", &[("name", name)])) { (name) } }
-            p { @if let Some(newest) = glance.newest { "Last heard of " (when(newest)) (last(home.as_ref(), day.as_ref())) } @else { "No segment yet" } }
+            p { @if let Some(newest) = glance.newest { "Last heard of " (when(newest)) (last(home.as_ref(), day.as_ref())) } @else { "Nothing yet" } }
             @if let Some(day) = &day { (strip(day)) }
             @if glance.alarm.is_some() || glance.drift.is_some() {
                 ul.badges {

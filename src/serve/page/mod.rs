@@ -53,6 +53,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
         .route("/said/fine", post(said::take_fine))
         .route("/said/erase", post(said::take_erasure))
         .route("/said/shift", post(said::take_shift))
+        .route("/said/mode", post(said::take_mode))
 }
 
 async fn all(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
@@ -120,7 +121,7 @@ fn unknown(asked: &Asked) -> Response {
         _ => frame::trouble(
             StatusCode::NOT_FOUND,
             "This home is not known",
-            "No segment of a home of this name has been closed yet, or it was erased.",
+            "Nothing of a home of this name has come yet, or it was erased.",
         ),
     }
 }

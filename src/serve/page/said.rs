@@ -20,7 +20,7 @@ use crate::outputs::Stamp;
 use crate::sources::files::{Kind, context_words, taken};
 
 /// What is shown once something was said, by how links name it.
-pub(super) const DONE: [(&str, &str); 3] = [
+pub(super) const DONE: [(&str, &str); 4] = [
     (
         "fine",
         "Noted. What spoke for this alarm counts half from now on.",
@@ -33,6 +33,14 @@ pub(super) const DONE: [(&str, &str); 3] = [
         "shift",
         "Declared. Once what was before it is final, Hearth imagines what is to come, and shows it here.",
     ),
+    ("mode", "Noted. What happens is learnt all the same."),
+];
+
+/// The modes of a home, and how they are told to people.
+const MODES: [(&str, &str); 3] = [
+    ("away", "Nobody is at home"),
+    ("guests", "There are guests"),
+    ("home", "Life is as ever"),
 ];
 
 /// “This was fine.”
@@ -99,9 +107,7 @@ fn sure() -> Markup {
 
 /// A shift in words.
 pub(super) fn shift(home: &str, glance: &Glance, form: &str) -> Markup {
-    let now = glance
-        .newest
-        .map(|newest| civil(newest).strftime("%Y-%m-%dT%H:%M").to_string());
+    let now = newest(glance);
     let known = [ShiftKind::Season, ShiftKind::Schedule, ShiftKind::Occupancy];
     html! {
         details {
@@ -119,6 +125,32 @@ pub(super) fn shift(home: &str, glance: &Glance, form: &str) -> Markup {
     }
 }
 
+/// Whether anybody is to be called: not while all are away, nor while there are guests.
+pub(super) fn mode(home: &str, glance: &Glance, form: &str) -> Markup {
+    html! {
+        details {
+            summary { "Say that nobody is at home, or that there are guests" }
+            form.shift action="/said/mode" method="post" {
+                (hidden(&[("form", form), ("home", home)]))
+                fieldset {
+                    legend { "No alarm is raised while nobody is at home or guests are there, until you say that life is as ever." }
+                    @for (mode, told) in MODES {
+                        p { label { input type="radio" name="mode" value=(mode) required; " " (told) } }
+                    }
+                }
+                p { label for="mode-time" { "Since (the home's clock)" } input #mode-time name="time" type="datetime-local" required value=[newest(glance)]; }
+                button { "Say it" }
+            }
+        }
+    }
+}
+
+/// What the home's clock showed last, as forms write it.
+fn newest(glance: &Glance) -> Option<String> {
+    let newest = civil(glance.newest?);
+    Some(newest.strftime("%Y-%m-%dT%H:%M").to_string())
+}
+
 fn hidden(fields: &[(&str, &str)]) -> Markup {
     html! { @for (name, value) in fields { input type="hidden" name=(name) value=(value); } }
 }
@@ -134,6 +166,7 @@ pub(super) struct Said {
     from: Option<String>,
     to: Option<String>,
     time: Option<String>,
+    mode: Option<String>,
     device: Option<String>,
     sure: Option<String>,
 }
@@ -184,21 +217,8 @@ pub(super) async fn take_shift(
     Form(said): Form<Said>,
 ) -> Response {
     let (from, to) = (trimmed(&said.from), trimmed(&said.to));
-    let newest = server
-        .recent
-        .home(&said.home)
-        .and_then(|(glance, _)| glance.newest);
-    let offset = newest.map_or(0, |newest| newest.offset);
-    let time = said
-        .time
-        .as_deref()
-        .and_then(|time| instant(time.parse().ok()?, offset));
-    let Some(time) = time else {
-        return trouble(
-            StatusCode::UNPROCESSABLE_ENTITY,
-            "Nothing was declared",
-            "Go back, and say since when.",
-        );
+    let Some(time) = since(&server, &said) else {
+        return untimed();
     };
     let known = [ShiftKind::Season, ShiftKind::Schedule, ShiftKind::Occupancy];
     let lower = |text: &str| text.to_lowercase();
@@ -217,6 +237,35 @@ pub(super) async fn take_shift(
         json!({ "home": said.home, "time": rfc3339(time), "kind": kind, "from": from, "to": to });
     let back = link("/home", &[("name", &said.home), ("said", "shift")]);
     put(&server, &said, Kind::Context, &line, &back).await
+}
+
+/// `POST /said/mode`
+pub(super) async fn take_mode(
+    State(server): State<Arc<Server>>,
+    Form(said): Form<Said>,
+) -> Response {
+    let Some(time) = since(&server, &said) else {
+        return untimed();
+    };
+    let line = json!({ "home": said.home, "time": rfc3339(time), "mode": trimmed(&said.mode) });
+    let back = link("/home", &[("name", &said.home), ("said", "mode")]);
+    put(&server, &said, Kind::Context, &line, &back).await
+}
+
+/// Since when something is said to be so, by the home's clock.
+fn since(server: &Server, said: &Said) -> Option<Stamp> {
+    let known = server.recent.home(&said.home);
+    let newest = known.and_then(|(glance, _)| glance.newest);
+    let offset = newest.map_or(0, |newest| newest.offset);
+    instant(said.time.as_deref()?.parse().ok()?, offset)
+}
+
+fn untimed() -> Response {
+    trouble(
+        StatusCode::UNPROCESSABLE_ENTITY,
+        "Nothing was declared",
+        "Go back, and say since when.",
+    )
 }
 
 fn trimmed(text: &Option<String>) -> &str {

@@ -41,7 +41,7 @@ pub struct Entry {
 /// What was seen last of a home, kept also where nothing else is.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Glance {
-    /// The end of its newest segment.
+    /// The end of its newest segment, or what happened last in one that is open.
     pub newest: Option<Stamp>,
     /// The end of its last alarm that stands, and how severe it is.
     pub alarm: Option<(Stamp, u8)>,
@@ -68,6 +68,8 @@ pub struct Home {
     pub shifts: Shifts,
     /// How often what followed what.
     pub transitions: BTreeMap<(Arc<str>, Arc<str>), i64>,
+    /// When the last behaviour happened that was scored in an open segment.
+    open: Option<Stamp>,
     /// Memory that all of that takes, roughly.
     pub(super) bytes: usize,
     /// Whether all of it was erased, and nothing came since.
@@ -95,7 +97,13 @@ impl Home {
             Stream::Segments => self.segment(text, glance)?,
             Stream::Alarms => self.alarm(text, glance)?,
             Stream::Transitions => self.transition(&serde_json::from_str(text)?),
-            Stream::Scores => keep(&mut self.scores, text, SCORES, &mut self.bytes),
+            Stream::Scores => {
+                keep(&mut self.scores, text, SCORES, &mut self.bytes);
+                if let Some(time) = line::open(text) {
+                    self.open = Some(time);
+                    glance.newest = glance.newest.max(self.open);
+                }
+            }
             Stream::Adaptations => keep(&mut self.adaptations, text, SAID, &mut self.bytes),
             Stream::Feedback => keep(&mut self.feedback, text, SAID, &mut self.bytes),
             Stream::Drifts => {
@@ -112,10 +120,22 @@ impl Home {
             Stream::Verdicts => self
                 .shifts
                 .verdict(&serde_json::from_str::<VerdictLine<'_>>(text)?),
-            Stream::Erasures => self.erase(&serde_json::from_str(text)?),
+            Stream::Erasures => {
+                self.erase(&serde_json::from_str(text)?);
+                let ends = self.segments.iter().map(|entry| entry.end);
+                glance.newest = ends.max().max(self.open);
+            }
             Stream::Representatives | Stream::Late | Stream::Rejected => {}
         }
         Ok(())
+    }
+
+    /// Scores of the segment that is open, with the times of their behaviours: those behind all that are closed.
+    pub fn opened(&self) -> impl Iterator<Item = (Stamp, &Arc<str>)> + Clone {
+        let closed = self.segments.iter().map(|entry| entry.end.time).max();
+        let scores = self.scores.iter();
+        let opened = scores.filter_map(|text| Some((line::open(text)?, text)));
+        opened.filter(move |(at, _)| closed.is_none_or(|closed| closed < at.time))
     }
 
     /// Whether it was erased, and nothing is left.
@@ -141,7 +161,7 @@ impl Home {
         };
         change(&mut self.segments, entry, SEGMENTS, &mut self.bytes);
         let newest = self.segments.iter().map(|entry| entry.end).max();
-        glance.newest = newest;
+        glance.newest = newest.max(self.open);
         let old = |entry: &Entry| newest.is_some_and(|it| it.time.0 - entry.end.time.0 > DAYS);
         while self.segments.front().is_some_and(old) {
             drop_first(&mut self.segments, &mut self.bytes);
@@ -225,6 +245,8 @@ impl Home {
             }
             !(within && of)
         });
+        let opens = self.scores.iter().filter_map(|text| line::open(text));
+        self.open = opens.max();
         // What was imagined of the home rests on what was erased.
         self.shifts = Shifts::default();
     }

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 
+use crate::outputs::Stamp;
+
 /// The home that a line is about. Quotes inside of texts are escaped, so the key is found as it is written.
 pub(super) fn home(line: &str) -> Option<Cow<'_, str>> {
     const KEY: &str = "\"home\":\"";
@@ -17,6 +19,15 @@ pub(super) fn home(line: &str) -> Option<Cow<'_, str>> {
         true => serde_json::from_str(quoted).ok().map(Cow::Owned),
         false => Some(Cow::Borrowed(&quoted[1..quoted.len() - 1])),
     }
+}
+
+/// When a behaviour of a segment that is open happened, of a score of one. Quotes inside of texts are escaped, as above.
+pub(super) fn open(line: &str) -> Option<Stamp> {
+    const KEY: &str = "\"time\":";
+    line.rfind("\"open\":true")?;
+    let rest = &line[line.find(KEY)? + KEY.len()..];
+    let (time, _) = rest.split_once(',')?;
+    serde_json::from_str(time).ok()
 }
 
 /// How many more of the rest of the line there are, and that rest: what a later line takes back has the same.

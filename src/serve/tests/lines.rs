@@ -34,6 +34,13 @@ pub(super) fn score(epoch: u64, home: &str, time: &str, action: &str) -> Line {
     (Stream::Scores, epoch, line.to_string())
 }
 
+/// A score of a behaviour whose segment is open.
+pub(super) fn open(epoch: u64, home: &str, time: &str, action: &str) -> Line {
+    let (stream, epoch, line) = score(epoch, home, time, action);
+    let line = line.trim_end_matches('}');
+    (stream, epoch, format!("{line}}},\"open\":true}}"))
+}
+
 pub(super) fn alarm(epoch: u64, diff: i64, home: &str, start: &str, why: &str) -> Line {
     let line = json!({
         "epoch": epoch, "diff": diff, "alarm": start, "home": home, "start": start, "end": start,

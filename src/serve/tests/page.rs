@@ -118,6 +118,42 @@ async fn the_page_of_a_home_shows_its_day_graph_and_shifts() {
 }
 
 #[tokio::test]
+async fn what_happens_is_shown_before_its_segment_is_closed() {
+    let live = Live::local().await;
+    let lamp = [
+        ("2025-01-03T07:00:00+01:00", "Lamp:on"),
+        ("2025-01-03T07:05:00+01:00", "Lamp:off"),
+    ];
+    let open = lamp.map(|(time, action)| lines::open(1, "h-1", time, action));
+    live.tell(&open).await;
+    assert!(live.text("/").await.contains("Last heard of"));
+    let page = live.text("/home?name=h-1").await;
+    for part in [
+        "2 behaviours in 1 segment",
+        "07:05 Lamp:off; likelier was Lamp:on (50 %)",
+        "Fri 3 Jan 2025, 07:05",
+    ] {
+        assert!(page.contains(part), "{part}");
+    }
+    // Once it is closed, it counts once.
+    live.tell(&[
+        lines::segment(2, 1, "h-1", &lamp),
+        lines::score(2, "h-1", lamp[1].0, lamp[1].1),
+        lines::open(2, "h-1", "2025-01-04T07:00:00+01:00", "Lamp:on"),
+    ])
+    .await;
+    let page = live.text("/home?name=h-1&day=2025-01-03").await;
+    assert!(page.contains("2 behaviours in 1 segment"));
+    let page = live.text("/home?name=h-1").await;
+    assert!(page.contains("Saturday 4 January 2025") && page.contains("1 behaviour in 1 segment"));
+    // What is erased is not shown.
+    live.tell(&[lines::erasure(3, "h-1", Some("Lamp"))]).await;
+    let page = live.text("/home?name=h-1").await;
+    assert!(!page.contains("Saturday 4 January 2025"));
+    live.end().await;
+}
+
+#[tokio::test]
 async fn what_is_said_on_the_page_is_a_line_of_the_inbox() {
     let live = shown().await;
     let page = live
@@ -157,6 +193,11 @@ async fn what_is_said_on_the_page_is_a_line_of_the_inbox() {
             ),
             r#"{"home":"h-1","time":"2025-01-04T08:00:00+01:00","kind":"text","from":"alone","to":"Grandma lives with us"}"#,
         ),
+        (
+            "/said/mode",
+            format!("form={form}&home=h-1&mode=guests&time=2025-01-04T08%3A00"),
+            r#"{"home":"h-1","time":"2025-01-04T08:00:00+01:00","mode":"guests"}"#,
+        ),
     ] {
         let response = post(path, body).await.unwrap();
         assert_eq!(response.status(), 303, "{path}");
@@ -190,6 +231,17 @@ async fn what_is_said_on_the_page_is_a_line_of_the_inbox() {
         (
             "/said/shift",
             format!("form={form}&home=h-1&from=a&to=b&time=soon"),
+            422,
+        ),
+        ("/said/mode", format!("form={form}&home=h-1&mode=away"), 422),
+        (
+            "/said/mode",
+            format!("form={form}&home=h-1&mode=asleep&time=2025-01-04T08%3A00"),
+            422,
+        ),
+        (
+            "/said/mode",
+            format!("form={form}&home=*&mode=away&time=2025-01-04T08%3A00"),
             422,
         ),
     ] {

@@ -51,6 +51,14 @@ pub(super) async fn catch_up(
         .filter(|entity| intake.reader.reads(entity))
         .collect();
     let heard = intake.reader.until();
+    if heard.is_none() {
+        tracing::info!(
+            "Home Assistant: {} of its {} entities are listened to; the others measure, are settings, or say something of \
+             themselves",
+            entities.len(),
+            states.len()
+        );
+    }
     let since = heard.map_or(since, |until| Time(until.0 - AGAIN));
     match written(session, since, &mut events).await? {
         Ok(()) => past(session, intake, &entities, since, &mut events).await?,

@@ -1,5 +1,6 @@
 //! From the broker into the inbox: messages are read, their lines put, and then acknowledged, in their order.
 
+use std::collections::VecDeque;
 use std::future::pending;
 use std::sync::Arc;
 
@@ -14,6 +15,7 @@ use tokio::task::JoinHandle;
 
 use super::SOURCE;
 use super::reader::{Fate, Given, Reader};
+use super::redelivery::Redelivery;
 use crate::desk::Desk;
 use crate::inbox::{Inbox, InboxError, Mark};
 use crate::remote::Complaints;
@@ -36,7 +38,7 @@ pub(super) struct Intake {
     /// To be acknowledged when that is done.
     putting: Vec<Publish>,
     /// To be acknowledged.
-    done: Vec<Publish>,
+    done: VecDeque<Publish>,
     zone: TimeZone,
     complaints: Complaints,
     messages: Arc<Family<ByFate, Counter>>,
@@ -55,7 +57,7 @@ impl Intake {
             read: Vec::new(),
             put: None,
             putting: Vec::new(),
-            done: Vec::new(),
+            done: VecDeque::new(),
             zone: TimeZone::system(),
             complaints: Complaints::new("MQTT in"),
             messages: Arc::new(messages),
@@ -92,8 +94,8 @@ impl Intake {
         self.reader.settle(now);
     }
 
-    /// Begins to put what was read, unless something is being put. Says what is to be acknowledged.
-    pub fn begin(&mut self) -> Vec<Publish> {
+    /// Begins to put what was read, unless something is being put.
+    pub fn begin(&mut self) {
         if self.put.is_none() {
             match self.reader.flush() {
                 Some((lines, at)) => {
@@ -103,10 +105,21 @@ impl Intake {
                     self.put = Some(tokio::spawn(async move { inbox.put(lines, mark).await }));
                     self.putting = std::mem::take(&mut self.read);
                 }
-                None => self.done.append(&mut self.read),
+                None => self.done.extend(self.read.drain(..)),
             }
         }
-        std::mem::take(&mut self.done)
+    }
+
+    /// Acknowledges what is in the inbox, as far as `acknowledge` takes it now; the rest waits.
+    pub fn acknowledge(&mut self, mut acknowledge: impl FnMut(&Publish) -> bool) {
+        while self.done.front().is_some_and(&mut acknowledge) {
+            self.done.pop_front();
+        }
+    }
+
+    /// Which messages may come again.
+    pub fn redelivery(&mut self) -> &mut Redelivery {
+        &mut self.reader.redelivery
     }
 
     /// Comes back when what is being put is in the inbox; never, where nothing is.
@@ -119,7 +132,7 @@ impl Intake {
         };
         let written = put.await.unwrap_or(Err(InboxError::Closed));
         self.put = None;
-        self.done.append(&mut self.putting);
+        self.done.extend(self.putting.drain(..));
         written
     }
 
@@ -135,9 +148,9 @@ impl Intake {
 
     /// Acknowledges nothing of what has come: the connection by which it came is gone.
     pub fn forget(&mut self) {
-        for messages in [&mut self.read, &mut self.putting, &mut self.done] {
-            messages.clear();
-        }
+        self.read.clear();
+        self.putting.clear();
+        self.done.clear();
     }
 
     fn now(&self) -> At {

@@ -1,12 +1,13 @@
 //! MQTT: what home automations say of their devices.
 //!
 //! The session at the broker outlives Hearth, and a message is acknowledged once its lines are in the inbox: so none is lost,
-//! whoever dies. What is given again is known by its number and checksum, which are kept with the lines. A message that has a time of
-//! its own counts once even where a broker came back with an old session.
+//! whoever dies. What is given again is known by its number and checksum, which are kept with the lines for as long as the broker may
+//! not have the acknowledgement. A message that has a time of its own counts once even where a broker came back with an old session.
 
 mod intake;
 mod mapped;
 mod reader;
+mod redelivery;
 mod said;
 mod statestream;
 mod zigbee2mqtt;
@@ -14,6 +15,7 @@ mod zigbee2mqtt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
+use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, RetainForwardRule, SubscribeReasonCode};
 use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
@@ -65,6 +67,7 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
         filters,
         intake: Intake::new(reader, &desk),
         trouble: Trouble::new(&broker, "MQTT in"),
+        connected: false,
     };
     source.serve(events, &desk).await
 }
@@ -75,6 +78,8 @@ struct Source {
     filters: Vec<String>,
     intake: Intake,
     trouble: Trouble,
+    /// Whether what is told is of the connection that stands: the client tells what it had of the last one before it.
+    connected: bool,
 }
 
 impl Source {
@@ -98,10 +103,11 @@ impl Source {
             match event {
                 None => return self.end(&mut events).await,
                 Some(Ok(Event::Incoming(incoming))) => self.take(incoming),
-                Some(Ok(Event::Outgoing(_))) => {}
+                Some(Ok(Event::Outgoing(outgoing))) => self.sent(&outgoing),
                 Some(Err(error)) => {
                     // What was not acknowledged comes again by the next connection, and may have another number there.
                     self.intake.forget();
+                    self.connected = false;
                     let wait = self.trouble.pause(&error);
                     self.rest(wait, desk).await?;
                 }
@@ -112,16 +118,30 @@ impl Source {
 
     /// Puts what waits, and acknowledges what needs no putting.
     fn work(&mut self) {
-        for message in self.intake.begin() {
-            // Where the channel is full the connection is bad, and the message comes again.
-            let _ = self.client.try_ack(&message);
+        self.intake.begin();
+        // The channel is full where more waits than the connection has taken.
+        let client = &self.client;
+        self.intake
+            .acknowledge(|message| client.try_ack(message).is_ok());
+    }
+
+    fn sent(&mut self, outgoing: &Outgoing) {
+        match outgoing {
+            Outgoing::PubAck(number) if self.connected => {
+                self.intake.redelivery().acknowledge(*number);
+            }
+            Outgoing::PingReq if self.connected => self.intake.redelivery().ask(),
+            _ => {}
         }
     }
 
     fn take(&mut self, incoming: Incoming) {
         match incoming {
-            Incoming::ConnAck(_) => {
+            Incoming::ConnAck(answer) => {
                 self.trouble.over();
+                self.connected = true;
+                let redelivery = self.intake.redelivery();
+                redelivery.connected(answer.session_present);
                 let filter = |path: &String| Filter {
                     // What is retained is told once a session, not at each connection.
                     retain_forward_rule: RetainForwardRule::OnNewSubscribe,
@@ -138,7 +158,9 @@ impl Source {
                     }
                 }
             }
-            Incoming::Publish(message) => self.intake.take(message),
+            Incoming::PingResp(_) if self.connected => self.intake.redelivery().answered(),
+            // One of a connection that broke comes again.
+            Incoming::Publish(message) if self.connected => self.intake.take(message),
             _ => {}
         }
     }

@@ -1,12 +1,13 @@
 //! From messages to lines of the inbox: what is known of each home's devices, and which messages came before.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 
 use hearth_operators::words::Time;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 
+use super::redelivery::{Redelivery, Seen};
 use super::said::{Message, Said};
 use super::{mapped, statestream, zigbee2mqtt};
 use crate::config::{Place, Route, Shape};
@@ -14,11 +15,14 @@ use crate::sources::states::{Device, States};
 use crate::sources::{At, LONGEST_NAME, messages};
 use crate::time;
 
-/// Messages that a broker has under way at once, at most: of so many it may not know that they came.
+/// Messages that a broker is to have under way at once, at most.
 pub(super) const UNDER_WAY: u16 = 100;
 
 /// Devices of which something new is kept together, at most: a mark is one line.
 const TOGETHER: usize = 32;
+
+/// Messages that came without a change, of which it is kept that they came together with others: a mark is one line.
+const UNKEPT: usize = 500;
 
 /// How far ahead of this machine's clock a device's may be.
 const AHEAD: i64 = 300 * Time::SECOND;
@@ -59,21 +63,19 @@ pub(super) struct Reader {
     homes: BTreeMap<String, States>,
     /// Of which homes something else may be known than was kept.
     touched: Vec<String>,
-    /// The last messages that came, by number and checksum.
-    seen: VecDeque<Seen>,
-    /// How many of them are not kept.
-    fresh: usize,
+    /// Which messages may come again.
+    pub redelivery: Redelivery,
     lines: Vec<String>,
 }
-
-/// A message that came, by number and checksum.
-type Seen = (u16, u32);
 
 /// What is kept with the lines: what they leave known, and which messages were theirs.
 #[derive(Default, Serialize, Deserialize)]
 struct Kept {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     seen: Vec<Seen>,
+    /// How many of all that were kept may come again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    remembered: Option<usize>,
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     homes: Vec<(String, Vec<(String, Device)>)>,
 }
@@ -87,8 +89,7 @@ impl Reader {
             birth,
             homes: BTreeMap::new(),
             touched: Vec::new(),
-            seen: VecDeque::new(),
-            fresh: 0,
+            redelivery: Redelivery::default(),
             lines: Vec::new(),
         }
     }
@@ -99,10 +100,7 @@ impl Reader {
         let Ok(kept) = serde_json::from_str::<Kept>(mark) else {
             return;
         };
-        for seen in kept.seen {
-            self.remember(seen);
-        }
-        self.fresh = 0;
+        self.redelivery.recall(kept.seen, kept.remembered);
         for (home, devices) in kept.homes {
             let states = self.homes.entry(home).or_default();
             for (device, known) in devices {
@@ -119,11 +117,10 @@ impl Reader {
         sum.update(given.payload);
         let seen = (given.number, sum.finalize());
         if given.number > 0 {
-            if given.again && self.seen.contains(&seen) {
+            if given.again && self.redelivery.is_again(seen) {
                 return Fate::Again;
             }
-            self.remember(seen);
-            self.fresh += 1;
+            self.redelivery.came(seen, !given.again);
         }
         if self.birth.as_deref() == Some(given.topic) {
             if given.payload == b"online" && !given.retained {
@@ -155,7 +152,9 @@ impl Reader {
     /// Whether what was taken should be kept before more is.
     pub fn is_full(&self) -> bool {
         let news: usize = self.touched.iter().map(|h| self.news_of(h)).sum();
-        self.lines.len() >= 1_000 || news >= TOGETHER || self.fresh >= usize::from(UNDER_WAY)
+        self.lines.len() >= 1_000
+            || news >= TOGETHER
+            || self.redelivery.fresh() >= usize::from(UNDER_WAY)
     }
 
     /// The lines since it was last asked, and the mark that belongs to them; nothing, where there is nothing to be kept.
@@ -167,13 +166,13 @@ impl Reader {
                 homes.push((home, news));
             }
         }
-        if self.lines.is_empty() && homes.is_empty() {
+        if self.lines.is_empty() && homes.is_empty() && self.redelivery.fresh() < UNKEPT {
             return None;
         }
-        let fresh = std::mem::take(&mut self.fresh).min(self.seen.len());
-        let seen = self.seen.range(self.seen.len() - fresh..);
+        let (seen, remembered) = self.redelivery.keep();
         let kept = Kept {
-            seen: seen.copied().collect(),
+            seen,
+            remembered: Some(remembered),
             homes,
         };
         let mark = serde_json::to_string(&kept).unwrap_or_default();
@@ -182,14 +181,6 @@ impl Reader {
 
     fn news_of(&self, home: &str) -> usize {
         self.homes.get(home).map_or(0, States::news_count)
-    }
-
-    fn remember(&mut self, seen: Seen) {
-        // Of as many again, so that a message which needed no mark pushes none out that did.
-        if self.seen.len() >= 2 * usize::from(UNDER_WAY) {
-            self.seen.pop_front();
-        }
-        self.seen.push_back(seen);
     }
 
     /// Whoever speaks for the devices began anew, for all homes where it does not say which.

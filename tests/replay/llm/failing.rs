@@ -90,6 +90,23 @@ fn nonsense_is_no_answer() {
     }
 }
 
+#[test]
+fn answers_of_which_no_sequence_can_be_used_are_a_failure() {
+    let unknown = r#"Here: <seq [["Monday","(6~9)","Spaceship","Spaceship:fly"]] seq>"#;
+    let server = Server::start(move |_| Act::Say(unknown.into()));
+    let options = format!("{} --llm-format paper", asking(&server));
+    let (ended, output) = replay("unknown-words", &options);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let reason = "generated sequences could be used, so no home was adapted";
+    assert!(ended.stderr.contains(reason), "{}", ended.stderr);
+    assert!(
+        output
+            .values("verdicts")
+            .iter()
+            .all(|verdict| verdict["stage"] == 0)
+    );
+}
+
 /// Ctrl-C does not wait for an answer that will not come.
 #[test]
 fn a_run_that_waits_for_a_hung_server_is_stopped() {

@@ -220,7 +220,7 @@ fn a_blend_is_the_table_of_knowledge_weighed_by_the_model() {
         by_table
     );
     // What the table knows nothing of is the model's alone.
-    let words = shift(ShiftKind::Text, "as always", "we work at night");
+    let words = shift(ShiftKind::Text, "as always", "we are on a diet");
     let words = request(source.clone(), words);
     assert!(table.synthesize(&words).is_err());
     let alone = contrast(0).0.synthesize(&words).unwrap();
