@@ -18,7 +18,7 @@ use super::vocabulary::{BEGINS, Vocabulary};
 use super::{Synthesizer, rows, schedule};
 use crate::phrases::{Phrase, words};
 pub use ratios::{Judge, Ratios};
-use reweigh::Reweighed;
+use reweigh::{Reweighed, STRANGERS};
 use sentences::{Asked, HOUR_WORDS};
 
 /// As flags and messages call it.
@@ -71,7 +71,7 @@ impl Contrast {
                 self.said(request, Asked::Hours, &words)?
             }
         };
-        let reweighed = self.reweighed(request, &regime.source, &hours)?;
+        let reweighed = self.reweighed(request, &regime.source, STRANGERS, &hours)?;
         let past = sample(&routines, request, &mut rng);
         let new = past
             .into_iter()
@@ -82,7 +82,8 @@ impl Contrast {
             .collect())
     }
 
-    /// Sequences that are of the new context already, weighed by what the model says of their devices.
+    /// Sequences that are of the new context already, weighed by what the model says of their devices. What is not in them does not
+    /// come in: nothing times any ratio is nothing.
     ///
     /// # Errors
     /// As [`Contrast::sequences`].
@@ -92,7 +93,7 @@ impl Contrast {
         sequences: &[Sequence],
     ) -> Result<Vec<Sequence>, String> {
         let mut rng = rng_of_request(self.seed, request.key);
-        let reweighed = self.reweighed(request, sequences, &[])?;
+        let reweighed = self.reweighed(request, sequences, 0, &[])?;
         let new = sequences
             .iter()
             .map(|sequence| reweighed.apply(&self.vocabulary, sequence, &mut rng));
@@ -103,12 +104,13 @@ impl Contrast {
         &self,
         request: &Request,
         sequences: &[Sequence],
+        newcomers: usize,
         hours: &[f64],
     ) -> Result<Reweighed, String> {
         let devices = self.said(request, Asked::Devices, &self.names)?;
         let (vocabulary, begins) = (&self.vocabulary, &self.begins);
         Ok(Reweighed::new(
-            sequences, vocabulary, begins, &devices, hours,
+            sequences, newcomers, vocabulary, begins, &devices, hours,
         ))
     }
 

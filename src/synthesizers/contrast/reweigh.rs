@@ -10,7 +10,7 @@ use crate::synthesizers::edit::{Addition, Edit, every_day, every_hour};
 use crate::synthesizers::vocabulary::{Used, Vocabulary};
 
 /// How many devices that a home never used a shift may bring: a catalog names those of a whole cohort.
-const STRANGERS: usize = 3;
+pub const STRANGERS: usize = 3;
 /// By so many nats a device must be likelier to be new in a home.
 const STRANGE: f64 = 1.0;
 /// In how many of a home's sequences something is done that was not done in them before, at most.
@@ -64,9 +64,10 @@ impl Uses {
 }
 
 impl Reweighed {
-    /// Of a home's past, by what is said of each device and of each hour.
+    /// Of a home's past, by what is said of each device and of each hour; so many devices that are not in it may come in.
     pub fn new(
         source: &[Sequence],
+        newcomers: usize,
         vocabulary: &Vocabulary,
         begins: &[Phrase],
         devices: &[f64],
@@ -93,7 +94,7 @@ impl Reweighed {
             }
         }
         strangers.sort_by(|a, b| b.0.total_cmp(&a.0));
-        for (more, device) in strangers.into_iter().take(STRANGERS) {
+        for (more, device) in strangers.into_iter().take(newcomers) {
             add(device, usual * (more.exp() - 1.0), every_hour());
         }
         Reweighed {

@@ -4,7 +4,7 @@ use super::super::summary::{Setting, Summary};
 use super::table::{Table, name, number, with_interval, with_margin, worlds};
 use crate::experiment::cells::{Protocol, Task};
 use crate::experiment::data::Pair;
-use crate::experiment::roster::OURS;
+use crate::experiment::roster::{MAINTAINED, OURS};
 
 /// All of them.
 pub(super) fn tables(summary: &Summary) -> Vec<Table> {
@@ -112,7 +112,7 @@ fn figures(summary: &Summary, task: Task, title: &str, names: &[&str]) -> Table 
 }
 
 /// Questions that a difference answers: both sides as (method, training).
-const QUESTIONS: [[(&str, &str); 2]; 11] = [
+const QUESTIONS: [[(&str, &str); 2]; 17] = [
     [(OURS, "embedded"), (OURS, "source")],
     [(OURS, "gpt-4o"), (OURS, "source")],
     [(OURS, "source+embedded"), (OURS, "source")],
@@ -124,6 +124,15 @@ const QUESTIONS: [[(&str, &str); 2]; 11] = [
     [(OURS, "embedded-filtered"), (OURS, "embedded")],
     [(OURS, "embedded"), ("surprisal", "embedded")],
     [(OURS, "embedded"), ("n-gram", "embedded")],
+    [(OURS, "contrast"), (OURS, "gpt-4o")],
+    [(OURS, "blend"), (OURS, "embedded")],
+    [(OURS, "source+blend"), (OURS, "source+embedded")],
+    [(MAINTAINED, "contrast"), (MAINTAINED, "gpt-4o")],
+    [(MAINTAINED, "blend"), (MAINTAINED, "embedded")],
+    [
+        (MAINTAINED, "source+blend"),
+        (MAINTAINED, "source+embedded"),
+    ],
 ];
 
 /// An interval over fewer pairs says too little of others.
