@@ -4,7 +4,8 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Result, bail};
-use rumqttc::v5::{MqttOptions as Connection, mqttbytes::v5::ConnectProperties};
+use rumqttc::v5::mqttbytes::v5::{ConnectProperties, ConnectReturnCode};
+use rumqttc::v5::{ConnectionError, MqttOptions as Connection};
 use rumqttc::{TlsConfiguration, Transport};
 
 use crate::config::{Broker, MqttOptions};
@@ -62,6 +63,17 @@ pub(crate) fn connection(
     Ok(connection)
 }
 
+/// Why there is no connection, with what helps.
+pub(crate) fn trouble(error: &ConnectionError) -> String {
+    use ConnectReturnCode::{BadUserNamePassword, NotAuthorized};
+    match error {
+        ConnectionError::ConnectionRefused(NotAuthorized | BadUserNamePassword) => {
+            "it does not know this user or password (--mqtt-user, --mqtt-password-file)".to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
 /// The same at each start of the same run, and another for each run that may share a broker.
 fn usual_name(out: &Path) -> String {
     let out = std::path::absolute(out).unwrap_or_else(|_| out.to_owned());
@@ -76,6 +88,13 @@ fn usual_name(out: &Path) -> String {
 mod tests {
     use super::*;
     use crate::config::options_of;
+
+    #[test]
+    fn a_user_that_is_not_known_is_told_which_options_say_who_it_is() {
+        let refused = |code| trouble(&ConnectionError::ConnectionRefused(code));
+        assert!(refused(ConnectReturnCode::NotAuthorized).contains("--mqtt-user"));
+        assert!(refused(ConnectReturnCode::ServerBusy).contains("ServerBusy"));
+    }
 
     #[test]
     fn secrets_come_from_files_and_errors_do_not_show_them() {

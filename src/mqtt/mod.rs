@@ -2,4 +2,4 @@
 
 mod connection;
 
-pub(crate) use connection::connection;
+pub(crate) use connection::{connection, trouble};

@@ -115,7 +115,7 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let last = epochs_fed as u64 - 1;
     let logged = format!("{command} --log-format json");
     let ended = interrupted(&logged, "live", |out| reaches(out, "scores", last)).fine();
-    assert!(ended.stderr.lines().count() > 1, "{}", ended.stderr);
+    assert!(!ended.stderr.is_empty(), "where its page is, at least");
     for line in ended.stderr.lines() {
         let said: serde_json::Value = serde_json::from_str(line).expect(line);
         assert!(

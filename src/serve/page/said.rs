@@ -133,12 +133,13 @@ pub(super) fn mode(home: &str, glance: &Glance, form: &str) -> Markup {
             form.shift action="/said/mode" method="post" {
                 (hidden(&[("form", form), ("home", home)]))
                 fieldset {
-                    legend { "No alarm is raised while nobody is at home or guests are there, until you say that life is as ever." }
+                    legend { "Who is at home" }
                     @for (mode, told) in MODES {
                         p { label { input type="radio" name="mode" value=(mode) required; " " (told) } }
                     }
                 }
                 p { label for="mode-time" { "Since (the home's clock)" } input #mode-time name="time" type="datetime-local" required value=[newest(glance)]; }
+                p.quiet { "No alarm is raised while nobody is at home or guests are there, until you say that life is as ever." }
                 button { "Say it" }
             }
         }

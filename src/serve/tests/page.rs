@@ -135,6 +135,10 @@ async fn what_happens_is_shown_before_its_segment_is_closed() {
     ] {
         assert!(page.contains(part), "{part}");
     }
+    let alarm = lines::alarm(1, 1, "h-1", lamp[0].0, "never so early");
+    live.tell(&[alarm]).await;
+    let of_alarm = format!("/alarm?home=h-1&alarm={}", query(lamp[0].0));
+    assert!(live.text(&of_alarm).await.contains("Lamp:off"));
     // Once it is closed, it counts once.
     live.tell(&[
         lines::segment(2, 1, "h-1", &lamp),

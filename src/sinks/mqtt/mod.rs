@@ -26,7 +26,7 @@ use super::feed::Told;
 use crate::config::MqttOptions;
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark, each_mark};
-use crate::mqtt::connection;
+use crate::mqtt::{connection, trouble};
 use crate::outputs::{Stream, read};
 use crate::remote::Trouble;
 use courier::{Courier, NUMBERS, Parcel};
@@ -160,7 +160,7 @@ impl Sink {
                 Some(Err(error)) => {
                     self.online = false;
                     self.courier.lost();
-                    let wait = self.trouble.pause(&error);
+                    let wait = self.trouble.pause(&trouble(&error));
                     self.rest(wait).await;
                     continue;
                 }

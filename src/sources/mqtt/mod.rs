@@ -24,7 +24,7 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use crate::config::{MqttOptions, Route, Shape};
 use crate::desk::Desk;
 use crate::inbox::{InboxError, each_mark};
-use crate::mqtt::connection;
+use crate::mqtt::{connection, trouble};
 use crate::remote::Trouble;
 use intake::Intake;
 use reader::{Reader, UNDER_WAY};
@@ -108,7 +108,7 @@ impl Source {
                     // What was not acknowledged comes again by the next connection, and may have another number there.
                     self.intake.forget();
                     self.connected = false;
-                    let wait = self.trouble.pause(&error);
+                    let wait = self.trouble.pause(&trouble(&error));
                     self.rest(wait, desk).await?;
                 }
             }
