@@ -2,10 +2,13 @@
 
 use std::io::Write;
 
+use hearth_operators::words::Time;
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::kept::Models;
+use crate::kept::{Entry, Models};
 use crate::outputs::{Stamp, grouped};
+use crate::time::offset_at;
 
 /// A home, for programs.
 #[derive(Serialize)]
@@ -62,14 +65,14 @@ pub fn write(out: &mut impl Write, models: &Models, json: bool) -> anyhow::Resul
 
 fn lines(models: &Models) -> impl Iterator<Item = Line<'_>> {
     models.homes().iter().map(|entry| {
-        let utc = |time| Stamp { time, offset: 0 };
+        let stamp = |time| stamp(entry, time);
         let shift = entry.shift.as_ref();
         Line {
             home: &entry.home,
             cohort: models.cohort_of(entry),
             behaviors: entry.behaviors,
-            since: entry.since.map(utc),
-            until: entry.until.map(utc),
+            since: entry.since.map(stamp),
+            until: entry.until.map(stamp),
             kind: shift.map(|shift| shift.kind.name()),
             context: shift.map(|shift| shift.to.as_str()),
             shift: shift.map(|shift| Stamp {
@@ -80,6 +83,14 @@ fn lines(models: &Models) -> impl Iterator<Item = Line<'_>> {
             unpacked: entry.part.unpacked,
         }
     })
+}
+
+/// A time of a home, by its clock where its zone was given.
+pub(super) fn stamp(entry: &Entry, time: Time) -> Stamp {
+    let zone = entry.zone.as_deref();
+    let zone = zone.and_then(|name| TimeZone::get(name).ok());
+    let offset = zone.map_or(0, |zone| offset_at(time, &zone));
+    Stamp { time, offset }
 }
 
 fn day(stamp: Option<Stamp>) -> String {

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use hearth_operators::words::{ActionId, Time};
 use serde::Serialize;
 
-use super::list::plain;
+use super::list::{plain, stamp};
 use crate::kept::{Opened, Terms};
 use crate::outputs::Stamp;
 
@@ -77,14 +77,14 @@ impl View {
     pub fn of(opened: &Opened, terms: &Terms) -> Self {
         let (entry, model) = (&opened.entry, &opened.model);
         let standing = model.alarms(&opened.cohort, terms.budget);
-        let utc = |time: Option<Time>| time.map(|time| Stamp { time, offset: 0 });
+        let stamp = |time: Option<Time>| time.map(|time| stamp(entry, time));
         View {
             home: entry.home.clone(),
             cohort: opened.cohort_name.clone(),
             behaviors: entry.behaviors,
             kept: model.habits().behaviors(),
-            since: utc(entry.since),
-            until: utc(entry.until),
+            since: stamp(entry.since),
+            until: stamp(entry.until),
             context: model.shift().map(|shift| ContextView {
                 kind: shift.kind.name(),
                 to: shift.to.clone(),

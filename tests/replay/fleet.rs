@@ -124,6 +124,13 @@ fn homes_have_zones_and_catalogs_of_their_own() {
         "{starts:?}"
     );
     assert_eq!(all.summary()["notes"], json!([]));
+    // What a model says of itself, too, is by the home's clock.
+    for (run, since) in [("out", "2024-07-01T22:31:00+02:00"), ("all", "+09:00")] {
+        let shown = hearth(dir, &format!("model show {run} --home b"))
+            .fine()
+            .stdout;
+        assert!(shown.contains(since), "{shown}");
+    }
 }
 
 /// What a cohort's homes begin with is made of their own events alone.
