@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::packing::{read_number, write_number};
+use super::packing::{self, read_number, write_number};
 use crate::words::{ActionId, Moment, Segment, Time};
 
 /// Segments of one home in the order of their starts: about five bytes a behaviour, where it is 16 in a [`Segment`].
@@ -13,6 +13,7 @@ use crate::words::{ActionId, Moment, Segment, Time};
 /// clock's offset follows, as it is another. Numbers are written seven bits a byte.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct History {
+    #[serde(with = "packing::bytes")]
     bytes: Vec<u8>,
 }
 
