@@ -1,7 +1,9 @@
 //! From where a run goes on that several processes share: from a cut that all have, whichever processes took it.
 //!
-//! Where these were as many, each goes on with its own part. Where they were others, each reads the parts of all, which lie in one
-//! place then, and takes what is of its homes; outputs stay where they are: a process goes on in the folder of the one that had its number
+//! Where these were as many, each goes on with its own part. Where they were others, each reads the parts of all, which lie in
+//! one
+//! place then, and takes what is of its homes; outputs stay where they are: a process goes on in the folder of the one that had
+//! its number
 //! before, and a folder whose process is no more *rests*, at a position that each later cut remembers.
 
 use std::collections::BTreeMap;
@@ -80,7 +82,8 @@ impl Keeping {
         Ok(own)
     }
 
-    /// The cuts that this process can go on from: those of which it has its own part, and those of other processes of which it reaches
+    /// The cuts that this process can go on from: those of which it has its own part, and those of other processes of which it
+    /// reaches
     /// all parts.
     fn cuts(&self) -> anyhow::Result<Vec<WholeCut>> {
         let Some(among) = &self.among else {
@@ -123,7 +126,8 @@ impl Keeping {
         Checkpoints::at_place(&self.disk, &place).map_err(|error| refused(&error))
     }
 
-    /// Refuses what lies there of another run, or of other processes whose parts this one does not reach. What is of this run, but
+    /// Refuses what lies there of another run, or of other processes whose parts this one does not reach. What is of this run,
+    /// but
     /// whole nowhere, is nothing.
     fn refuse_another(&self) -> anyhow::Result<()> {
         let differences = |moment: &Moment| self.differences(moment);
@@ -207,7 +211,8 @@ impl Keeping {
         Ok((found, resting))
     }
 
-    /// Removes what processes kept that the run had earlier, now that it is complete: nobody goes on from it, if there is something
+    /// Removes what processes kept that the run had earlier, now that it is complete: nobody goes on from it, if there is
+    /// something
     /// newer.
     pub(super) fn clear_resting(&self) -> anyhow::Result<()> {
         let Some(among) = self.among.as_ref().filter(|a| a.share.is_first()) else {
