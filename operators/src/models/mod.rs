@@ -289,14 +289,33 @@ struct Queue {
     next: BTreeSet<(Turn, HomeId)>,
     /// The first turns of homes that wait for an answer.
     blocked: BTreeSet<(Turn, HomeId)>,
+    /// The epoch of what was done last.
+    at: Epoch,
+    /// About how many turns can be done that are earlier.
+    behind: usize,
 }
 
 impl Queue {
+    /// One turn of a home that is behind is worth moving the pooled counts by so many changes: that is a tenth of what it costs
+    /// to judge and learn a segment.
+    const WORTH: usize = 128;
+
     /// What waited when the state was taken out waits again.
-    fn restored(state: &ModelsState, initial: &[Capability<Epoch>]) -> Self {
-        let mut queue = Queue::default();
+    fn restored(state: &ModelsState, scores: Scores, initial: &[Capability<Epoch>]) -> Self {
+        let mut queue = Queue {
+            at: state.pools.reached(),
+            ..Queue::default()
+        };
         for (home, models) in state.homes.open() {
-            queue.next.extend(models.next().map(|turn| (turn, home)));
+            if let Some(turn) = models.next() {
+                if scores == Scores::Aligned && models.waits_for_answer(turn) {
+                    queue.blocked.insert((turn, home));
+                } else {
+                    queue.next.insert((turn, home));
+                    let earlier = models.turns().filter(|turn| turn.epoch < queue.at);
+                    queue.behind += earlier.count();
+                }
+            }
             for turn in models.turns() {
                 let leave = Leave::restored(initial, turn);
                 queue
@@ -312,10 +331,18 @@ impl Queue {
         let before = models.next();
         models.put(turn, due);
         self.leaves.insert((home, turn), leave);
+        self.behind += usize::from(turn.epoch < self.at);
         if before.is_none_or(|before| turn < before) {
             if let Some(before) = before {
                 self.next.remove(&(before, home));
-                self.blocked.remove(&(before, home));
+                if self.blocked.remove(&(before, home)) {
+                    let first = (home, before);
+                    let own = self
+                        .leaves
+                        .range(first..)
+                        .take_while(|(at, _)| at.0 == home);
+                    self.behind += own.count();
+                }
             }
             self.next.insert((turn, home));
         }
@@ -359,6 +386,33 @@ impl Queue {
         );
     }
 
+    /// What is to be done next, if anything. Homes wait for answers while others go on, and answers may come one by one: who is
+    /// behind is gone back to when there are enough of them to be worth it, or no more to wait for.
+    fn first(&mut self, pools: &Pools, complete: Epoch) -> Option<(Turn, HomeId)> {
+        let here = Turn {
+            epoch: self.at,
+            regime: None,
+        };
+        let ahead = self.next.range((here, HomeId(0))..).next();
+        let ahead = ahead.filter(|(turn, _)| turn.epoch < complete);
+        let first = match ahead {
+            Some(first) => *first,
+            None => {
+                let first = *self.next.first()?;
+                let worth = self.behind.saturating_mul(Self::WORTH);
+                if first.0.epoch >= complete
+                    || !self.blocked.is_empty() && worth < pools.distance(first.0.epoch)
+                {
+                    return None;
+                }
+                self.behind = 0;
+                first
+            }
+        };
+        self.at = first.0.epoch;
+        Some(first)
+    }
+
     /// Does what can be done next, if anything: whatever is due before `complete`, the first epoch of which not all
     /// is known.
     fn go_on(
@@ -367,10 +421,8 @@ impl Queue {
         maintenance: &Maintenance,
         complete: Epoch,
     ) -> Option<(Leave, Said)> {
-        while let Some(&(turn, home)) = self.next.first()
-            && turn.epoch < complete
-        {
-            self.next.pop_first();
+        while let Some((turn, home)) = self.first(&state.pools, complete) {
+            self.next.remove(&(turn, home));
             let waits = maintenance.scores == Scores::Aligned;
             if waits && state.of(home).waits_for_answer(turn) {
                 self.blocked.insert((turn, home));
@@ -469,7 +521,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             readings.borrow_mut().homes.settle(index, peers);
             let open = restored(&mut held.borrow_mut(), &mut readings.borrow_mut());
             let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
-            let mut queue = Queue::restored(&held.borrow_mut(), &initial);
+            let mut queue = Queue::restored(&held.borrow_mut(), maintenance.scores, &initial);
             drop(initial);
             let eager = maintenance.scores == Scores::Eager;
             // All but answers; and but requests, where nobody waits for answers.
@@ -550,7 +602,8 @@ mod tests {
     use timely::dataflow::operators::{Input, Probe};
 
     use super::*;
-    use crate::words::{Action, Catalog, Device, Time};
+    use crate::habits::Context;
+    use crate::words::{Action, ActionId, Catalog, Device, Moment, Segment, Time};
 
     /// How far scores and adjustments are known where nobody has been asked and no answer came, but some may come.
     fn known(scores: Scores) -> [bool; 2] {
@@ -592,6 +645,52 @@ mod tests {
             }
             probes.map(|probe| !probe.less_equal(&0))
         })
+    }
+
+    #[test]
+    fn who_is_behind_is_gone_back_to_together() {
+        let mut pools = Pools::default();
+        let actions = ["on", "off"].map(Action::new).to_vec();
+        let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
+        let catalogs = Catalogs::shared(Arc::new(catalog));
+        let (home, cohort) = (HomeId(0), catalogs.cohort_of(HomeId(0)));
+        let moments = (0..200).map(|i| Moment {
+            time: Time(i * Time::HOUR),
+            action: ActionId((i % 2) as u16),
+            offset: 0,
+        });
+        let moments = moments.collect();
+        let segment = Segment { home, moments };
+        let mut changes = CohortChanges::default();
+        let words = Vocabulary::new(&catalogs, home);
+        changes
+            .predictor
+            .add(&words, &segment, Context::default(), 1);
+        let many = changes.predictor.len();
+        pools.change(5, cohort, Arc::new(changes));
+        pools.before(9, cohort);
+        let at = |epoch, home| {
+            let regime = None;
+            (Turn { epoch, regime }, HomeId(home))
+        };
+        let mut queue = Queue {
+            next: [at(2, 1), at(9, 2)].into(),
+            blocked: [at(1, 3)].into(),
+            at: 9,
+            behind: 1,
+            ..Queue::default()
+        };
+        assert!(many > Queue::WORTH, "{many}");
+        assert_eq!(queue.first(&pools, 10), Some(at(9, 2)));
+        queue.next.remove(&at(9, 2));
+        assert_eq!(queue.first(&pools, 10), None, "one is not worth it");
+        assert_eq!(queue.earliest(10), 1);
+        queue.behind = many.div_ceil(Queue::WORTH);
+        assert_eq!(queue.first(&pools, 10), Some(at(2, 1)), "many are");
+        (queue.at, queue.behind) = (9, 0);
+        queue.blocked.clear();
+        let first = queue.first(&pools, 10);
+        assert_eq!(first, Some(at(2, 1)), "nobody is waited for");
     }
 
     #[test]

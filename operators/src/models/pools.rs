@@ -39,6 +39,18 @@ impl Pools {
         self.counts.entry(cohort).or_default()
     }
 
+    /// The counts are as of this epoch: what came before it is in them, what comes in it is not.
+    pub fn reached(&self) -> Epoch {
+        self.before
+    }
+
+    /// By how many single changes the counts are beyond those of all epochs before `epoch`.
+    pub fn distance(&self, epoch: Epoch) -> usize {
+        let beyond = self.changes.range(epoch.min(self.before)..self.before);
+        let beyond = beyond.flat_map(|(_, changes)| changes);
+        beyond.map(|(_, changes)| changes.predictor.len()).sum()
+    }
+
     /// Nobody will ask for the counts before an earlier epoch than this: what changed until then is summed and dropped.
     pub fn settle(&mut self, epoch: Epoch) {
         // Where no more can come for now, epochs may still come once the dataflow goes on: the counts are as of the last one.
