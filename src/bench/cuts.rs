@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_operators::dataflow::State;
+use hearth_operators::words::Epoch;
 use tempfile::TempDir;
 
 use crate::checkpoint::{Checkpoints, Moment, Place};
@@ -60,6 +61,9 @@ impl Cuts {
             return Ok(None);
         };
         engine.go_on();
+        if !reached.ended {
+            engine.feed(Epoch::MAX);
+        }
         let (stood, began) = (engine.stood(), Instant::now());
         if !cut.all_written() {
             return Ok(None);

@@ -32,7 +32,7 @@ pub use look::{Compacted, Shown, ShownOperator, Verified};
 pub use member::Member;
 pub use moment::{Identity, Moment};
 use part::Stored;
-use pieces::{Sections, Taken, Which};
+use pieces::{Sections, Spare, Taken, Which};
 pub use place::Place;
 use store::Store;
 
@@ -76,6 +76,8 @@ struct Line {
     damaged: Vec<u64>,
     /// What the cuts that stay rest on, as far as that is known.
     kept: BTreeMap<u64, Vec<String>>,
+    /// Where the last one lay in memory.
+    spare: Spare,
 }
 
 /// What was found.
@@ -283,7 +285,7 @@ impl Checkpoints {
             (false, true) => Which::ChangedBefore,
             (false, false) => Which::Changed,
         };
-        let taken = Arc::default();
+        let taken = Arc::new(Taken::into_spare(std::mem::take(&mut line.spare)));
         Cut {
             parts,
             which,
@@ -316,12 +318,13 @@ impl Checkpoints {
         } else {
             self.put(&name, |out| Ok(part::write(out, &sections)?))?
         };
-        drop(sections);
+        let spare = pieces::spare(sections);
         parts.push(Rests { name, seal });
         let bytes = seal.bytes + self.put_cut(number, moment, &parts)?.bytes;
         let mut line = self.line();
         line.kept.insert(number, names(&parts));
         line.parts = parts;
+        line.spare = spare;
         drop(line);
         self.tidy(moment.closed)?;
         Ok(bytes)

@@ -65,8 +65,29 @@ pub fn write(worker: usize, state: &mut State, which: Which, taken: &Arc<Taken>)
     });
 }
 
+/// The memory of sections that were written, by operator and bucket: a cut needs about as much as the one before, and what the
+/// system has to clear first holds up the dataflow longer than the writing itself.
+pub type Spare = BTreeMap<(&'static str, u32), Vec<Vec<u8>>>;
+
+/// What is left of sections once they are on the disk.
+pub fn spare(sections: Vec<Section>) -> Spare {
+    let mut spare = Spare::new();
+    for Section {
+        operator,
+        of,
+        mut bytes,
+        ..
+    } in sections
+    {
+        if let Of::Homes(bucket) = of {
+            bytes.clear();
+            spare.entry((operator, bucket)).or_default().push(bytes);
+        }
+    }
+    spare
+}
+
 /// What is taken down for a cut, by all workers.
-#[derive(Default)]
 pub struct Taken {
     state: Mutex<Taking>,
     /// The last one who writes has done.
@@ -80,6 +101,7 @@ type Writes = Box<dyn FnOnce() -> bincode::Result<Section> + Send>;
 struct Taking {
     rests: Vec<Writes>,
     sections: Vec<Section>,
+    spare: Spare,
     failed: Option<bincode::Error>,
     /// Those who still write.
     open: usize,
@@ -88,6 +110,16 @@ struct Taking {
 }
 
 impl Taken {
+    /// Nothing yet; it goes where an earlier cut lay.
+    pub fn into_spare(spare: Spare) -> Self {
+        let state = Mutex::new(Taking {
+            spare,
+            ..Taking::default()
+        });
+        let news = Condvar::new();
+        Taken { state, news }
+    }
+
     /// Waits until all of those who began have done, or one has gone without; false then.
     pub fn all_written(&self) -> bool {
         let waits = |taking: &mut Taking| taking.open > 0 && !taking.lost;
@@ -106,6 +138,7 @@ impl Taken {
         }
         let rests = std::mem::take(&mut taking.rests);
         let sections = std::mem::take(&mut taking.sections);
+        taking.spare.clear();
         drop(taking);
         let rests = rests.into_iter().map(|rest| rest());
         rests.chain(sections.into_iter().map(Ok)).collect()
@@ -173,12 +206,16 @@ impl<H: HomeState + Serialize> Scribe<H> for ByBucket {
         if state.is_none() && !self.blank {
             return;
         }
-        let bucket = home.0 / BUCKET;
-        let section = self.sections.entry(bucket).or_insert_with(|| Section {
-            operator: self.operator,
-            of: Of::Homes(bucket),
-            homes: 0,
-            bytes: Vec::new(),
+        let (operator, bucket) = (self.operator, home.0 / BUCKET);
+        let section = self.sections.entry(bucket).or_insert_with(|| {
+            let mut taking = self.taken.lock();
+            let spare = taking.spare.get_mut(&(operator, bucket));
+            Section {
+                operator,
+                of: Of::Homes(bucket),
+                homes: 0,
+                bytes: spare.and_then(Vec::pop).unwrap_or_default(),
+            }
         });
         section.homes += 1;
         if let Err(error) = append(&mut section.bytes, home, state) {

@@ -19,6 +19,9 @@ use crate::cluster::Share;
 /// Epochs that may be ahead of the segments: bounds what waits inside the dataflow.
 const AHEAD: Epoch = 8;
 
+/// Epochs that may be ahead of the alarms, for which workers wait for each other once an epoch: a cut waits until they are out.
+const UNJUDGED: Epoch = 64;
+
 /// Epochs that the others may be given before the first worker feeds them: it may have more to do than they.
 const GIVEN: usize = 4;
 
@@ -129,7 +132,7 @@ impl Driver {
             holds: &holds,
         };
         let (kept, place) = self
-            .feed(&mut turns, inputs, &probes.ingested, place, reached)
+            .feed(&mut turns, inputs, &probes, place, reached)
             .unzip();
         self.run_out(&mut turns, &probes, began_closed);
         let complete = probes.complete();
@@ -161,7 +164,7 @@ impl Driver {
         &self,
         turns: &mut Turns<'_>,
         inputs: Inputs,
-        ingested: &ProbeHandle<Epoch>,
+        probes: &Probes,
         place: Place,
         reached: Reached,
     ) -> Option<(Inputs, Place)> {
@@ -169,7 +172,7 @@ impl Driver {
             driver: self,
             turns,
             inputs,
-            ingested,
+            probes,
             // The log's end had an epoch of its own.
             epoch: reached.epochs + Epoch::from(reached.closed),
         };
@@ -195,7 +198,8 @@ impl Driver {
 
     /// Runs the dataflow until everything is out, or it is to be suspended. A stopped run waits for accounts alone. The first
     /// worker says which of these it is, for all must agree.
-    fn run_out(&self, turns: &mut Turns<'_>, Probes { ingested, done }: &Probes, closed: bool) {
+    fn run_out(&self, turns: &mut Turns<'_>, probes: &Probes, closed: bool) {
+        let Probes { ingested, done, .. } = probes;
         let (control, stop) = (&self.control, &self.setup.stop);
         let first = self.place(turns.worker) == 0;
         let goes_on = || !control.is_suspended() && !control.is_left();
@@ -257,7 +261,7 @@ struct Feed<'a, 't> {
     driver: &'a Driver,
     turns: &'a mut Turns<'t>,
     inputs: Inputs,
-    ingested: &'a ProbeHandle<Epoch>,
+    probes: &'a Probes,
     /// The next epoch that it feeds.
     epoch: Epoch,
 }
@@ -281,8 +285,12 @@ impl Feed<'_, '_> {
 
     /// Whether so many epochs are on their way that no more should be fed.
     fn is_ahead(&self) -> bool {
-        let ahead = self.epoch.saturating_sub(AHEAD);
-        self.ingested.less_than(&ahead) && self.driver.control.patient(&self.driver.setup.stop)
+        let before = |most| self.epoch.saturating_sub(most);
+        let Probes {
+            ingested, judged, ..
+        } = self.probes;
+        let ahead = ingested.less_than(&before(AHEAD)) || judged.less_than(&before(UNJUDGED));
+        ahead && self.driver.control.patient(&self.driver.setup.stop)
     }
 
     /// Feeds what the first worker gives, until that is all.
@@ -350,7 +358,7 @@ impl Lead<'_, '_> {
             driver,
             turns,
             inputs,
-            ingested,
+            probes: Probes { ingested, .. },
             ..
         } = feed;
         drop(inputs);
@@ -476,7 +484,7 @@ impl Lead<'_, '_> {
     fn settle(&mut self) {
         let Driver { setup, control, .. } = self.feed.driver;
         let epoch = self.reached.epochs;
-        while self.feed.ingested.less_than(&epoch) && control.patient(&setup.stop) {
+        while self.feed.probes.ingested.less_than(&epoch) && control.patient(&setup.stop) {
             self.turn();
         }
     }
@@ -489,7 +497,11 @@ impl Lead<'_, '_> {
 
     /// Says which epochs are out.
     fn tell(&mut self) {
-        out(self.feed.driver, self.feed.ingested, &mut self.reached);
+        out(
+            self.feed.driver,
+            &self.feed.probes.ingested,
+            &mut self.reached,
+        );
     }
 }
 

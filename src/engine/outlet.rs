@@ -15,6 +15,8 @@ use crate::sources::Rejected;
 pub struct Probes {
     /// How far events are accounted for and segments and transitions are out.
     pub ingested: ProbeHandle<Epoch>,
+    /// How far alarms are out, where any are raised.
+    pub judged: ProbeHandle<Epoch>,
     /// How far everything is out.
     pub done: ProbeHandle<Epoch>,
 }
@@ -88,6 +90,10 @@ impl Outlet for RowSender {
         }
         out.write(lines);
         if let Some(alarms) = learnt.alarms {
+            let out = Out {
+                probes: &[&probes.judged, &probes.done],
+                ..out
+            };
             out.write(alarms);
         }
         out.write(learnt.heard);

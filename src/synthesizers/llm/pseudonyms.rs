@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashSet};
 use std::sync::{Arc, LazyLock};
 
-use aho_corasick::{AhoCorasick, MatchKind};
+use aho_corasick::{AhoCorasick, AhoCorasickKind, MatchKind};
 use hearth_operators::words::{Action, Catalog, CatalogError, Device, Row};
 
 use crate::config::Naming;
@@ -176,8 +176,10 @@ fn is_public(word: &str) -> bool {
 
 /// Hides a home's name, in whatever case it is written.
 fn without(text: &str, home: &str) -> String {
+    // One name, for one sentence: what is built soonest.
     let finder = AhoCorasick::builder()
         .ascii_case_insensitive(true)
+        .kind(Some(AhoCorasickKind::NoncontiguousNFA))
         .build([home]);
     match finder {
         Ok(finder) if !home.is_empty() => finder.replace_all(text, &[HIDDEN]),
