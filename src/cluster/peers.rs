@@ -223,8 +223,8 @@ impl Peers {
     }
 
     /// Says which epochs of its outputs this process takes for open behind a cut for which all have [met](Peers::meet), and waits
-    /// until all have. What is complete for one
-    /// is complete for all, whoever has heard of it: the first epoch of each stream that is open for all. `None`: the run is stopped.
+    /// until all have. What is complete for one is complete for all, whoever has heard of it: the first epoch of each stream that
+    /// is open for all. `None`: the run is stopped.
     pub fn open(&self, epochs: u64, own: Vec<u64>) -> Option<Vec<u64>> {
         self.say(&Word::Open(epochs, own.clone()));
         self.state().open[self.me] = (epochs, own);

@@ -1,10 +1,8 @@
 //! From where a run goes on that several processes share: from a cut that all have, whichever processes took it.
 //!
 //! Where these were as many, each goes on with its own part. Where they were others, each reads the parts of all, which lie in
-//! one
-//! place then, and takes what is of its homes; outputs stay where they are: a process goes on in the folder of the one that had
-//! its number
-//! before, and a folder whose process is no more *rests*, at a position that each later cut remembers.
+//! one place then, and takes what is of its homes; outputs stay where they are: a process goes on in the folder of the one that
+//! had its number before, and a folder whose process is no more *rests*, at a position that each later cut remembers.
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
@@ -83,8 +81,7 @@ impl Keeping {
     }
 
     /// The cuts that this process can go on from: those of which it has its own part, and those of other processes of which it
-    /// reaches
-    /// all parts.
+    /// reaches all parts.
     fn cuts(&self) -> anyhow::Result<Vec<WholeCut>> {
         let Some(among) = &self.among else {
             return Ok(Vec::new());
@@ -127,8 +124,7 @@ impl Keeping {
     }
 
     /// Refuses what lies there of another run, or of other processes whose parts this one does not reach. What is of this run,
-    /// but
-    /// whole nowhere, is nothing.
+    /// but whole nowhere, is nothing.
     fn refuse_another(&self) -> anyhow::Result<()> {
         let differences = |moment: &Moment| self.differences(moment);
         let parts = self.checkpoints.parts_of_cuts(differences)?;
@@ -212,8 +208,7 @@ impl Keeping {
     }
 
     /// Removes what processes kept that the run had earlier, now that it is complete: nobody goes on from it, if there is
-    /// something
-    /// newer.
+    /// something newer.
     pub(super) fn clear_resting(&self) -> anyhow::Result<()> {
         let Some(among) = self.among.as_ref().filter(|a| a.share.is_first()) else {
             return Ok(());

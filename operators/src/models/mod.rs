@@ -55,33 +55,29 @@ pub struct ModelStreams<'s> {
 
 /// Maintains models.
 pub trait Models<'s> {
-    /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and predicts
-    /// each segment that
-    /// comes before it is learnt; scores have what its detector said of it ([`Detect`](crate::detect::Detect)) as well.
+    /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and predicts each
+    /// segment that comes before it is learnt; scores have what its detector said of it ([`Detect`](crate::detect::Detect)) as
+    /// well.
     ///
     /// A segment of epoch `e` is judged by what follows from its home's segments before it, from the cohort's `pooled`
     /// counts (broadcast) of epochs before `e`, and from the answers (`filtered`) to its own home's `requests` of epochs
     /// before `e` (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
     ///
     /// What was imagined for a regime is on trial in its first [`Maintenance::trial`] segments: where they would have been
-    /// likelier
-    /// without it, it is dropped.
+    /// likelier without it, it is dropped.
     ///
     /// With [`Scores::Eager`] no home waits: an answer counts from when it comes (so results depend on when that is), unless the
     /// regime that it is for has ended by then. What is new of segments that are open (`looked`) is predicted in the epoch in
-    /// which it comes,
-    /// by the home's closed segments, in the regime of the newest of these, and by what its behaviours before it taught; and
-    /// what comes next after it. Nothing of it is learnt before
-    /// the segment is closed, when it is scored as if nobody had looked. Costs what is new costs, and steps over what was
-    /// read; where something comes within that, it is read anew.
+    /// which it comes, by the home's closed segments, in the regime of the newest of these, and by what its behaviours before it
+    /// taught; and what comes next after it. Nothing of it is learnt before the segment is closed, when it is scored as if nobody
+    /// had looked. Costs what is new costs, and steps over what was read; where something comes within that, it is read anew.
     /// State per home: how far it is read, and what that taught.
     ///
     /// A home of which something was erased comes in `standing`, and its habits are learnt anew from that, as
     /// [`Detect`](crate::detect::Detect) says.
     ///
     /// State per home: its habits, five bytes a behaviour, packed some two; what waits. Per worker: the pooled counts of all
-    /// cohorts,
-    /// and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
+    /// cohorts, and how they changed since the earliest epoch in which a home waits. Cost per behaviour: that of its habits.
     ///
     /// # Examples
     /// ```
@@ -207,9 +203,8 @@ impl ModelsState {
         self.homes.of(home)
     }
 
-    /// Predicts what is new of open segments, once all else of the epoch is done; of homes that are `anew` by counts that
-    /// have nothing of what
-    /// was erased.
+    /// Predicts what is new of open segments, once all else of the epoch is done; of homes that are `anew` by counts that have
+    /// nothing of what was erased.
     fn look(
         &mut self,
         readings: &mut ReadingState,
