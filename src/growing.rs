@@ -3,6 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use crate::fates::Fates;
+
 /// How far a log may be read that somebody appends to: up to there it is whole lines that outlive a power failure. Clones share it.
 #[derive(Clone, Debug, Default)]
 pub struct Growing(Arc<State>);
@@ -11,12 +13,18 @@ pub struct Growing(Arc<State>);
 struct State {
     length: Mutex<u64>,
     grown: Condvar,
+    fates: Fates,
 }
 
 impl Growing {
     /// How far it may be read, in bytes.
     pub fn length(&self) -> u64 {
         *self.lock()
+    }
+
+    /// Who waits for what becomes of its lines.
+    pub fn fates(&self) -> &Fates {
+        &self.0.fates
     }
 
     /// It may be read that far.

@@ -13,9 +13,11 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
+use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::disk::{Disk, File, Open};
+use crate::fates::Fated;
 use crate::growing::Growing;
 use crate::outputs::inbox_path;
 
@@ -79,7 +81,10 @@ pub enum InboxError {
 struct Put {
     lines: Vec<u8>,
     mark: Option<Mark>,
-    reply: oneshot::Sender<Result<(), InboxError>>,
+    /// How many of them somebody waits for, from the first on.
+    asks: Option<(u64, UnboundedSender<Fated>)>,
+    /// Is told the number of the first line.
+    reply: oneshot::Sender<Result<u64, InboxError>>,
 }
 
 /// The way into the inbox; clones share it.
@@ -126,7 +131,10 @@ impl Inbox {
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || write(&mut file, &path, &receiver, (&marks, &durable, &lines_end)))?;
+            .spawn(move || {
+                let shared = (&*marks, &durable, &*lines_end);
+                write(&mut file, &path, &receiver, found.lines, shared);
+            })?;
         Ok((inbox, InboxWriter(thread)))
     }
 
@@ -155,6 +163,27 @@ impl Inbox {
         lines: impl IntoIterator<Item = L>,
         mark: Option<Mark>,
     ) -> Result<(), InboxError> {
+        self.put_all(lines, mark, None).await.map(drop)
+    }
+
+    /// The same, without a mark, where somebody waits for what becomes of the first so many lines. The number of the first one.
+    ///
+    /// # Errors
+    /// As those of [`Inbox::put`].
+    pub async fn put_asking<L: AsRef<[u8]>>(
+        &self,
+        lines: impl IntoIterator<Item = L>,
+        asks: (u64, UnboundedSender<Fated>),
+    ) -> Result<u64, InboxError> {
+        self.put_all(lines, None, Some(asks)).await
+    }
+
+    async fn put_all<L: AsRef<[u8]>>(
+        &self,
+        lines: impl IntoIterator<Item = L>,
+        mark: Option<Mark>,
+        asks: Option<(u64, UnboundedSender<Fated>)>,
+    ) -> Result<u64, InboxError> {
         let mut bytes = Vec::new();
         for line in lines {
             let line = line.as_ref();
@@ -168,6 +197,7 @@ impl Inbox {
         let put = Put {
             lines: bytes,
             mark,
+            asks,
             reply,
         };
         let full = match self.sender.try_send(put) {
@@ -217,6 +247,8 @@ pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::R
 struct Was {
     marks: BTreeMap<String, String>,
     length: u64,
+    /// Lines, marks among them.
+    lines: u64,
     lines_end: u64,
 }
 
@@ -225,17 +257,18 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
     let mut reader = io::BufReader::new(&mut file);
-    let (mut line, mut whole, mut lines_end) = (Vec::new(), 0, 0);
-    // A mark whose lines are not all read: where it begins, where they begin and where they end.
-    let mut open: Option<(Mark, u64, Range<u64>)> = None;
+    let (mut line, mut whole, mut lines_end, mut number) = (Vec::new(), 0, 0, 0);
+    // A mark whose lines are not all read: where it begins and how many lines stand before it, where they begin and where they end.
+    let mut open: Option<(Mark, (u64, u64), Range<u64>)> = None;
     loop {
         line.clear();
         let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             break;
         }
-        let begins = whole;
+        let begins = (whole, number);
         whole += read as u64;
+        number += 1;
         let mark = line
             .starts_with(MARK)
             .then(|| serde_json::from_slice(&line));
@@ -253,7 +286,7 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     }
     drop(reader);
     if let Some((_, begins, _)) = open {
-        whole = begins;
+        (whole, number) = begins;
     }
     if file.length()? > whole {
         file.set_length(whole)?;
@@ -264,16 +297,18 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let found = Was {
         marks,
         length: whole,
+        lines: number,
         lines_end,
     };
     Ok((file, found))
 }
 
-/// Writes what is put, as much at a time as waits.
+/// Writes what is put, as much at a time as waits, behind so many lines.
 fn write(
     file: &mut File,
     path: &Path,
     receiver: &Receiver<Put>,
+    mut number: u64,
     (marks, durable, lines_end): (&Mutex<BTreeMap<String, String>>, &Growing, &AtomicU64),
 ) {
     let mut bytes = Vec::new();
@@ -292,13 +327,16 @@ fn write(
                 if let Ok(line) = serde_json::to_vec(&line) {
                     bytes.extend_from_slice(&line);
                     bytes.push(b'\n');
+                    number += 1;
                 }
             }
+            let first = number + 1;
+            number += put.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
             if !put.lines.is_empty() {
                 bytes.append(&mut put.lines);
                 lines = Some(bytes.len() as u64);
             }
-            puts.push(put);
+            puts.push((put, first));
             if bytes.len() >= TOGETHER {
                 break;
             }
@@ -315,6 +353,12 @@ fn write(
                 }),
         };
         if written.is_ok() {
+            // Before anybody can read them.
+            for (put, first) in &mut puts {
+                if let Some((lines, tell)) = put.asks.take() {
+                    durable.fates().ask(*first..=*first + lines - 1, tell);
+                }
+            }
             let before = durable.length();
             if let Some(lines) = lines {
                 lines_end.store(before + lines, Ordering::Relaxed);
@@ -322,7 +366,7 @@ fn write(
             durable.grow(before + bytes.len() as u64);
         }
         failed = written.clone().err();
-        for put in puts {
+        for (put, first) in puts {
             if written.is_ok()
                 && let Some(mark) = put.mark
             {
@@ -330,7 +374,7 @@ fn write(
                 marks.insert(mark.source, mark.at);
             }
             // Whoever put it may be gone.
-            let _ = put.reply.send(written.clone());
+            let _ = put.reply.send(written.clone().map(|()| first));
         }
     }
 }
@@ -379,6 +423,27 @@ mod tests {
         let read = std::fs::read_to_string(&path).unwrap();
         let behind = "{\"mark\":{\"source\":\"queue\",\"at\":\"3\"},\"bytes\":2}\nd\n";
         assert_eq!(read, format!("{expected}{behind}"));
+    }
+
+    #[tokio::test]
+    async fn whoever_asks_is_told_where_its_lines_stand() {
+        let folder = tempfile::tempdir().unwrap();
+        let disk = Disk::real();
+        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
+        let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
+        inbox.put(["a", "b"], mark("2")).await.unwrap();
+        let asks = |lines| (lines, tell.clone());
+        // A mark and its two lines stand before it.
+        assert_eq!(inbox.put_asking(["c", "d"], asks(1)).await.unwrap(), 4);
+        drop(inbox);
+        writer.join();
+        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
+        assert_eq!(inbox.put_asking(["e"], asks(1)).await.unwrap(), 6);
+        let asked = inbox.durable().fates().among(1..=9);
+        let asked: Vec<_> = asked.iter().map(|a| (a.first.line, a.last.line)).collect();
+        assert_eq!(asked, [(6, 6)], "of this process alone");
+        drop(inbox);
+        writer.join();
     }
 
     /// The inbox as it is when so many of these bytes outlived a failure: its last mark, and its lines without marks.

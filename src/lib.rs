@@ -83,6 +83,7 @@ pub mod checkpoint;
 pub mod codec;
 pub mod desk;
 pub mod disk;
+pub mod fates;
 pub mod growing;
 pub mod inbox;
 mod kafka;

@@ -139,7 +139,7 @@ pub struct Summary {
     /// Erasures.
     #[serde(serialize_with = "told")]
     pub erasures: Sayings,
-    /// Homes with at least one segment.
+    /// Homes with at least one segment, also one that is open and scored.
     pub homes: u64,
     /// Segments that hold at the end.
     pub segments: i64,

@@ -1,7 +1,9 @@
 //! The measurements say what they measured, in the documented form. How quick anything is, is not tested here.
 
+use std::net::{TcpListener, TcpStream};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
 
 use serde_json::Value;
 
@@ -179,4 +181,56 @@ fn live_scores_every_event_and_tells_how_long_it_took() {
     let [p50, max] = ["p50", "max"].map(|key| run["score"][key].as_f64().unwrap());
     assert!(0.0 < p50 && p50 <= max, "{run}");
     assert!(number("answers") >= 2.0, "{run}");
+}
+
+/// A broker, where one is installed.
+struct Broker(Child, u16);
+
+impl Broker {
+    fn start() -> Option<Broker> {
+        let free = TcpListener::bind(("127.0.0.1", 0)).unwrap();
+        let port = free.local_addr().unwrap().port();
+        drop(free);
+        let mut command = Command::new("/usr/sbin/mosquitto");
+        command.args(["-p", &port.to_string()]);
+        let child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn();
+        let Ok(child) = child else {
+            eprintln!("SKIPPED: no mosquitto here (Debian: apt-get install mosquitto)");
+            return None;
+        };
+        while TcpStream::connect(("127.0.0.1", port)).is_err() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        Some(Broker(child, port))
+    }
+}
+
+impl Drop for Broker {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn live_scores_every_event_that_comes_by_a_broker() {
+    let Some(broker) = Broker::start() else {
+        return;
+    };
+    let dir = tempfile::tempdir().unwrap();
+    let options = "--homes 10 --learnt 5 --rate 50 --duration 1s --epoch-interval 20ms,10ms";
+    let mqtt = format!("--mqtt mqtt://127.0.0.1:{}", broker.1);
+    let options = format!("live {options} {mqtt} --json live.json");
+    fine(&bench(dir.path(), &options));
+    let written = json(dir.path(), "live.json");
+    assert_eq!(written["way"], "MQTT");
+    let runs = written["runs"].as_array().unwrap();
+    for run in runs {
+        assert_eq!(
+            (&run["events"], &run["unscored"]),
+            (&50.into(), &0.into()),
+            "{run}"
+        );
+    }
+    assert_eq!(runs.len(), 2);
 }

@@ -167,6 +167,8 @@ impl Outlet for Counter {
                 }
                 Account::Late(_) | Account::Rejected(_) => totals.refused += 1,
                 Account::Erased(erased) => totals.applied -= erased.applied,
+                // Nobody asks.
+                Account::Told(..) => {}
             },
         );
         probes

@@ -77,7 +77,7 @@ macro_rules! gauges {
 // A counter's name is told with `_total` behind it.
 gauges! {
     events: Family<ByFate, Counter>, "events", "Events that are accounted for, by what became of them";
-    homes: Gauge, "homes", "Homes with a segment";
+    homes: Gauge, "homes", "Homes with a segment, also one that is open and scored";
     segments: Gauge, "segments", "Segments that hold";
     transitions: Gauge, "transitions", "Transitions that hold";
     requests: Counter, "requests", "Synthesis requests made";

@@ -254,8 +254,8 @@ impl Outlet for Collected {
                     }
                     Account::Late(_) => accounts.late += 1,
                     Account::Rejected(_) => accounts.rejected += 1,
-                    // A log of events alone is read.
-                    Account::Erased(_) => {}
+                    // A log of events alone is read, and nobody asks for single ones.
+                    Account::Erased(_) | Account::Told(..) => {}
                 }
             })
             .probe_with(&probes.ingested)

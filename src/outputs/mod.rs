@@ -46,7 +46,7 @@ pub use llm::{LlmCharges, LlmSummary, LlmTotals};
 pub use models::{Model, ModelOf};
 pub use names::Names;
 pub use parts::{BehaviorLine, QuadrupleLine, ShiftLine, Stamp, Word4};
-pub use refused::{Late, RefusedLine, Rejection};
+pub use refused::{IMPLAUSIBLE, LATE, Late, RefusedLine, Rejection};
 pub use representatives::RepresentativeLine;
 pub use requests::{HintsLine, PromptLine, RequestLine};
 pub use scores::{PredictionLine, ScoreLine, VersionsLine};

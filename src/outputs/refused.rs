@@ -9,6 +9,13 @@ use serde::{Deserialize, Serialize};
 use super::parts::{Stamp, stamp};
 use super::{Names, Record, Stream, Tally};
 
+/// Why an event is late.
+pub const LATE: &str = "it lies before its home's horizon (newest event minus lateness)";
+
+/// Why an event that jumps ahead is rejected.
+pub const IMPLAUSIBLE: &str =
+    "it jumps ahead of its home's newest event and no second event confirms it";
+
 /// `late.jsonl` and `rejected.jsonl`: input that was not applied.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct RefusedLine<'a> {
@@ -32,7 +39,10 @@ impl Late {
     pub fn of(account: Account) -> Option<Late> {
         match account {
             Account::Late(behavior) => Some(Late(behavior)),
-            Account::Counted { .. } | Account::Rejected(_) | Account::Erased(_) => None,
+            Account::Counted { .. }
+            | Account::Rejected(_)
+            | Account::Erased(_)
+            | Account::Told(..) => None,
         }
     }
 }
@@ -41,8 +51,7 @@ impl Record for Late {
     const STREAM: Stream = Stream::Late;
 
     fn line(&self, _: Epoch, names: &Names, line: &mut Vec<u8>) -> serde_json::Result<()> {
-        let reason = "it lies before its home's horizon (newest event minus lateness)";
-        event(&self.0, reason, names, line)
+        event(&self.0, LATE, names, line)
     }
 
     fn count(&self, tally: &mut Tally) {
@@ -93,7 +102,9 @@ impl Rejection {
     pub fn of(account: Account) -> Option<Rejection> {
         match account {
             Account::Rejected(behavior) => Some(Rejection::Implausible(behavior)),
-            Account::Counted { .. } | Account::Late(_) | Account::Erased(_) => None,
+            Account::Counted { .. } | Account::Late(_) | Account::Erased(_) | Account::Told(..) => {
+                None
+            }
         }
     }
 }
@@ -103,11 +114,7 @@ impl Record for Rejection {
 
     fn line(&self, _: Epoch, names: &Names, out: &mut Vec<u8>) -> serde_json::Result<()> {
         match self {
-            Rejection::Implausible(behavior) => {
-                let reason =
-                    "it jumps ahead of its home's newest event and no second event confirms it";
-                event(behavior, reason, names, out)
-            }
+            Rejection::Implausible(behavior) => event(behavior, IMPLAUSIBLE, names, out),
             Rejection::Shift(shift) => declared(shift, names, out),
             Rejection::Line {
                 line,

@@ -88,6 +88,8 @@ impl Record for Score {
     }
 
     fn count(&self, tally: &mut Tally) {
+        // A home's first segment may stay open for days.
+        tally.home(self.home);
         // What is open is scored again.
         tally.counts.scores += u64::from(!self.open);
         tally.counts.anomalies += u64::from(self.anomaly() && !self.open);

@@ -85,7 +85,9 @@ impl Record for Heard {
 pub fn erased(account: &Account) -> Option<Erased> {
     match account {
         Account::Erased(erased) => Some(*erased),
-        Account::Counted { .. } | Account::Late(_) | Account::Rejected(_) => None,
+        Account::Counted { .. } | Account::Late(_) | Account::Rejected(_) | Account::Told(..) => {
+            None
+        }
     }
 }
 

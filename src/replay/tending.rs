@@ -10,6 +10,7 @@ use hearth_operators::words::Epoch;
 use super::Replay;
 use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
+use crate::fates::Fated;
 use crate::growing::Growing;
 use crate::outputs::Counts;
 use crate::sinks::feed::Feed;
@@ -57,12 +58,14 @@ impl Live {
         }
     }
 
-    /// Has others see rows soon, and measures what is counted.
+    /// Has others see rows soon, measures what is counted, and tells who asked what became of events.
     pub fn shown(&self) -> Shown {
-        let gauges = self.gauges.clone();
+        let (gauges, asking) = (self.gauges.clone(), self.growing.fates().clone());
+        let tell = move |(line, fate)| asking.tell(Fated::event(line, fate));
         Shown {
             after: SHOWN_AFTER,
             counts: Box::new(move |tally| measure(&gauges, &tally.so_far())),
+            fates: Box::new(move |fates| fates.into_iter().for_each(&tell)),
         }
     }
 

@@ -3,14 +3,15 @@
 
 #[cfg(test)]
 mod fuzz;
+mod waits;
 
 use std::io::{self, Write};
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -18,12 +19,13 @@ use axum::routing::{MethodRouter, post};
 use bytes::Bytes;
 use flate2::write::MultiGzDecoder;
 use futures_util::StreamExt;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
-use super::Server;
 use super::measures::ByKind;
+use super::{Server, refusal};
 use crate::inbox::LONGEST_LINE;
 use crate::sources::files::{Kind, taken};
+use waits::{Told, Waits};
 
 /// Where lines of each kind come in.
 pub(super) const PATHS: [&str; 4] = ["/events", "/contexts", "/feedback", "/erasures"];
@@ -37,11 +39,25 @@ const UNPACKED_AT_A_TIME: usize = 1 << 10;
 /// Lines of which an answer says what is wrong with them; of others only how many there are.
 const TOLD: usize = 100;
 
+/// How an answer is asked for.
+#[derive(Debug, Deserialize)]
+struct Asked {
+    /// How long what becomes of events is waited for.
+    wait: Option<String>,
+}
+
 /// The route of a kind.
 pub(super) fn route(kind: Kind) -> MethodRouter<Arc<Server>> {
     post(
-        move |State(server): State<Arc<Server>>, headers: HeaderMap, body: Body| async move {
-            answer(kind, &server, &headers, body).await
+        move |State(server): State<Arc<Server>>,
+              Query(asked): Query<Asked>,
+              headers: HeaderMap,
+              body: Body| async move {
+            let wait = asked.wait.as_deref().map(|wait| waits::wait(kind, wait));
+            match wait.transpose() {
+                Ok(wait) => answer((kind, wait), &server, &headers, body).await,
+                Err(reason) => refusal(StatusCode::BAD_REQUEST, &reason),
+            }
         },
     )
 }
@@ -61,6 +77,9 @@ struct Answer<'a> {
     rejected: &'a [Refused],
     /// How many were rejected, also where not all are told.
     rejected_lines: u64,
+    /// What became of those that were accepted, where that was waited for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fates: Option<Told>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<String>,
 }
@@ -69,10 +88,17 @@ struct Answer<'a> {
 #[derive(Debug)]
 struct Ended(StatusCode, String);
 
-async fn answer(kind: Kind, server: &Server, headers: &HeaderMap, body: Body) -> Response {
+async fn answer(
+    (kind, wait): (Kind, Option<Duration>),
+    server: &Server,
+    headers: &HeaderMap,
+    body: Body,
+) -> Response {
     let permit = tokio::time::timeout(server.limits.piece, server.intakes.acquire()).await;
     let mut lines = Lines::new(kind);
+    lines.waits = wait.map(Waits::new);
     let ended = match (permit, unpacking(headers)) {
+        // Whoever waits for what becomes of events makes room for the bodies of others.
         (Ok(Ok(_permit)), Ok(gzip)) => read(server, body, gzip, &mut lines).await.err(),
         (_, Err(ended)) => Some(ended),
         _ => Some(Ended(
@@ -91,6 +117,10 @@ async fn answer(kind: Kind, server: &Server, headers: &HeaderMap, body: Body) ->
         .refused
         .get_or_create(&label)
         .inc_by(lines.refused_all);
+    let fates = match lines.waits.take() {
+        Some(waits) => Some(waits.end(&server.desk, lines.accepted).await),
+        None => None,
+    };
     let (status, error) = match ended {
         None => (StatusCode::OK, None),
         Some(Ended(status, error)) => (status, Some(error)),
@@ -99,6 +129,7 @@ async fn answer(kind: Kind, server: &Server, headers: &HeaderMap, body: Body) ->
         accepted: lines.accepted,
         rejected: &lines.refused,
         rejected_lines: lines.refused_all,
+        fates,
         error,
     };
     let mut response = (status, Json(answer)).into_response();
@@ -262,9 +293,15 @@ async fn keep(server: &Server, lines: &mut Lines) -> Result<(), Ended> {
         return Ok(());
     }
     let good = std::mem::take(&mut lines.good);
+    let numbers = std::mem::take(&mut lines.numbers);
     lines.bytes = 0;
     let count = good.len() as u64;
-    match server.desk.inbox.put(good, None).await {
+    let inbox = &server.desk.inbox;
+    let put = match &mut lines.waits {
+        Some(waits) => waits.put(inbox, good, numbers).await,
+        None => inbox.put(good, None).await,
+    };
+    match put {
         Ok(()) => {
             lines.accepted += count;
             Ok(())
@@ -279,8 +316,10 @@ struct Lines {
     /// What came of a line that has not ended; of one that is too long, as much as shows that.
     open: Vec<u8>,
     number: u64,
-    /// Lines that are to be put.
+    /// Lines that are to be put, and their numbers in the body.
     good: Vec<String>,
+    numbers: Vec<u64>,
+    waits: Option<Waits>,
     bytes: usize,
     came: u64,
     accepted: u64,
@@ -295,6 +334,8 @@ impl Lines {
             open: Vec::new(),
             number: 0,
             good: Vec::new(),
+            numbers: Vec::new(),
+            waits: None,
             bytes: 0,
             came: 0,
             accepted: 0,
@@ -332,6 +373,7 @@ impl Lines {
                 Ok(line) => {
                     self.bytes += line.len();
                     self.good.push(line);
+                    self.numbers.push(self.number);
                 }
                 Err(reason) => self.refuse(reason),
             }

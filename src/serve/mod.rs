@@ -1,7 +1,7 @@
 //! What a live run shows and takes in over HTTP: a page, an API, its measures; events, contexts, feedback and erasures.
 //!
 //! A body becomes lines of the inbox before it is answered. What is shown is read from the outputs as they are written
-//! (`recent`), so no request ever waits for the dataflow. Whoever connects is a stranger: `access` says who may, `guard` asks it
+//! (`recent`), so no request waits for the dataflow but one that asks what became of its events, and says how long. Whoever connects is a stranger: `access` says who may, `guard` asks it
 //! before every answer, `limits` bounds what anybody can take.
 
 mod access;

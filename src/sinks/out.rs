@@ -55,18 +55,23 @@ impl Out<'_> {
         self.probe(written);
     }
 
-    /// The accounting, as far as it leaves no lines: summed up, since there is an account for every home.
+    /// The accounting, as far as it leaves no lines: summed up, since there is an account for every home; and what somebody asked for.
     pub fn count(&self, accounts: StreamVec<'_, Epoch, Account>) {
         let rows = self.rows.clone();
         self.each_batch(accounts, "Count", move |accounts| {
-            let (mut all, mut twice) = (0, 0);
+            let (mut all, mut twice, mut fates) = (0, 0, Vec::new());
             for account in accounts {
-                if let Account::Counted { applied, duplicate } = account {
-                    all += applied;
-                    twice += duplicate;
+                match account {
+                    Account::Counted { applied, duplicate } => {
+                        all += applied;
+                        twice += duplicate;
+                    }
+                    Account::Told(line, fate) => fates.push((line, fate)),
+                    Account::Late(_) | Account::Rejected(_) | Account::Erased(_) => {}
                 }
             }
             rows.events(all, twice);
+            rows.fates(fates);
         });
     }
 

@@ -4,7 +4,8 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
-use hearth_operators::words::{Epoch, HomeId};
+use hearth_operators::split::Fate;
+use hearth_operators::words::{Epoch, HomeId, Line};
 use serde::{Deserialize, Serialize};
 
 use super::open_rows::{IN_MEMORY, Open, OpenRows};
@@ -21,6 +22,8 @@ pub struct Shown {
     pub after: Duration,
     /// Is told what is counted whenever they see more.
     pub counts: Box<dyn Fn(&Tally) + Send>,
+    /// Is told what became of events that somebody asked for.
+    pub fates: Box<dyn Fn(Vec<(Line, Fate)>) + Send>,
 }
 
 impl Default for Shown {
@@ -29,6 +32,7 @@ impl Default for Shown {
         Shown {
             after: Duration::from_millis(500),
             counts: Box::new(|_| {}),
+            fates: Box::new(drop),
         }
     }
 }
@@ -41,6 +45,8 @@ enum Message {
     Close(Stream, Epoch),
     /// Events that leave no line of their own.
     Events { applied: u64, duplicate: u64 },
+    /// What became of events that somebody asked for.
+    Fates(Vec<(Line, Fate)>),
     /// A model to be saved.
     Model(Model),
     /// How far everything up to here is written.
@@ -131,6 +137,13 @@ impl RowSender {
     /// Events that leave no line of their own.
     pub fn events(&self, applied: u64, duplicate: u64) {
         let _ = self.to.send(Message::Events { applied, duplicate });
+    }
+
+    /// What became of events that somebody asked for.
+    pub fn fates(&self, fates: Vec<(Line, Fate)>) {
+        if !fates.is_empty() {
+            let _ = self.to.send(Message::Fates(fates));
+        }
     }
 
     /// A model to be saved.
@@ -280,6 +293,10 @@ impl<S: Sink> WriterThread<S> {
             Message::Close(stream, epoch) => self.close(stream, epoch),
             Message::Events { applied, duplicate } => {
                 self.tally.events(applied, duplicate);
+                Ok(())
+            }
+            Message::Fates(fates) => {
+                (self.shown.fates)(fates);
                 Ok(())
             }
             Message::Model(model) => self.sink.save(&model, &self.names),

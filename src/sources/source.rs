@@ -243,6 +243,12 @@ pub struct Rejected {
 }
 
 impl Rejected {
+    /// The number of its line, which its source ends with.
+    pub fn number(&self) -> Option<u64> {
+        let (_, number) = self.source.rsplit_once(':')?;
+        number.parse().ok()
+    }
+
     /// Of a line as long as it may be.
     pub(super) fn cut(line: &[u8], source: String, reason: String) -> Self {
         const SHOWN: usize = 4 * 1024;

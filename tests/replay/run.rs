@@ -2,12 +2,14 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
+use super::network::free_port;
 use super::program::{Ended, Folder, end, hearth, start};
 
 const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1 --scores aligned";
@@ -194,6 +196,102 @@ fn a_run_that_is_idle_rests() {
     assert!(signal(&child, "-INT"));
     end(child).fine();
     assert!(used < 50, "{used} hundredths of a second in one");
+}
+
+/// What a body is answered with over HTTP, by a run that listens there soon.
+fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
+    let began = Instant::now();
+    let mut stream = loop {
+        match TcpStream::connect(("127.0.0.1", port)) {
+            Ok(stream) => break stream,
+            Err(error) => assert!(began.elapsed() < Duration::from_secs(60), "{error}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    };
+    let head = format!(
+        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        body.len()
+    );
+    stream.write_all((head + body).as_bytes()).unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    let (_, json) = answer.split_once("\r\n\r\n").expect(&answer);
+    serde_json::from_str(json).expect(&answer)
+}
+
+/// Late ones, duplicates, and those that the catalog does not know; each once, also where all come a second time.
+#[test]
+fn whoever_posts_events_is_told_what_became_of_each() {
+    let _ = fs::remove_dir_all(dir().join("posted"));
+    let port = free_port();
+    let command = format!(
+        "run --catalog catalog.json --out posted {SHORT} --epoch-interval 20ms --workers 2 --listen 127.0.0.1:{port}"
+    );
+    let child = start(dir(), &command);
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let (names, mut sums) = (["applied", "duplicate", "late", "rejected"], [0; 4]);
+    let (mut accepted, mut pending) = (0, 0);
+    // Each comes before what the one before waits for is known, too.
+    let bodies = lines.chunks(lines.len().div_ceil(3)).map(<[_]>::concat);
+    for body in bodies.clone().chain(bodies) {
+        let answer = posted(port, "/events?wait=60s", &body);
+        let fates = &answer["fates"];
+        let told = |name: &str| fates[name].as_u64().expect("a count");
+        for (sum, name) in sums.iter_mut().zip(names) {
+            *sum += told(name);
+        }
+        pending += told("pending");
+        accepted += answer["accepted"].as_u64().unwrap();
+        let refused = fates["refused"].as_array().unwrap();
+        assert_eq!(
+            refused.len() as u64,
+            100.min(told("late") + told("rejected"))
+        );
+        for refused in refused {
+            let line = body
+                .lines()
+                .nth(refused["line"].as_u64().unwrap() as usize - 1);
+            let unknown = line.is_some_and(|line| line.contains("Gramophone"));
+            assert_eq!(
+                refused["fate"] == "rejected",
+                unknown,
+                "{refused}: {line:?}"
+            );
+        }
+    }
+    assert!(signal(&child, "-INT"));
+    end(child).fine();
+    let live = Folder(dir().join("posted"));
+    let [read, applied, duplicate, late, rejected] = live.accounting();
+    let [told_applied, rest @ ..] = sums;
+    assert_eq!((accepted, rest), (read, [duplicate, late, rejected]));
+    // Each home's first one waited for its second, and was then applied.
+    assert_eq!(told_applied + pending, applied);
+    assert!(sums.iter().all(|sum| *sum > 0) && pending < applied / 10);
+}
+
+/// What happens is judged at once, so the home is known, though its first segment is still open.
+#[test]
+fn a_home_whose_first_segment_is_open_counts() {
+    let _ = fs::remove_dir_all(dir().join("opened"));
+    let port = free_port();
+    let command = format!(
+        "run --catalog catalog.json --out opened --epoch-interval 20ms --listen 127.0.0.1:{port}"
+    );
+    let child = start(dir(), &command);
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let body: Vec<&str> = log.split_inclusive('\n').take(4).collect();
+    posted(port, "/events?wait=60s", &body.concat());
+    let scores = dir().join("opened/scores.jsonl");
+    while !fs::read_to_string(&scores).is_ok_and(|text| !text.is_empty()) {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(signal(&child, "-INT"));
+    let ended = end(child).fine();
+    let summary = Folder(dir().join("opened")).summary();
+    assert_eq!(summary["segments"], 0, "{}", ended.stdout);
+    assert!(summary["homes"].as_u64() > Some(0), "{}", ended.stdout);
 }
 
 /// Without a catalog: homes, devices and actions come one after another, contexts among them, and nothing is rejected for being new.

@@ -9,8 +9,8 @@ use std::sync::Arc;
 use differential_dataflow::consolidation::consolidate;
 use serde::{Deserialize, Serialize};
 
-use super::{Account, Checker, Rules, Settled};
-use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Moment, Segment, Time};
+use super::{Account, Checker, Fate, Rules, Settled};
+use crate::words::{ActionId, Behavior, Erased, Erasure, HomeId, Line, Moment, Segment, Time};
 
 /// So many unconfirmed jumps wait at most; beyond, the furthest ahead is rejected.
 const MAX_WAITING: usize = 64;
@@ -166,12 +166,12 @@ impl HomeSplit {
         self.entries.last().map_or(0, |entry| entry.time.0)
     }
 
-    /// Takes in an event, in the order of ingestion.
-    pub fn take(&mut self, behavior: &Behavior, rules: &Rules, updates: &mut Updates) {
+    /// Takes in an event, in the order of ingestion. What becomes of it; of one that waits the end of the epoch may say more.
+    pub fn take(&mut self, behavior: &Behavior, rules: &Rules, updates: &mut Updates) -> Fate {
         let moment = &behavior.moment;
         if moment.time < self.horizon {
             updates.accounts.push(Account::Late(behavior.clone()));
-            return;
+            return Fate::Late;
         }
         let newest = (!self.entries.is_empty()).then_some(self.newest);
         let waiting = self.rare.as_ref().is_some_and(|r| !r.waiting.is_empty());
@@ -190,16 +190,26 @@ impl HomeSplit {
         };
         if !new {
             updates.duplicate += 1;
+            Fate::Duplicate
         } else if follows {
             updates.applied += 1;
             let entry = Entry::new(moment, behavior.id.is_some());
             self.append(behavior.home, entry, rules);
+            Fate::Applied
         } else if !waiting && newest.is_some_and(|newest| *moment <= newest) {
             let entry = Entry::new(moment, behavior.id.is_some());
             self.rare_mut().late.push(entry);
+            Fate::Applied
         } else {
             self.rare_mut().waiting.push(behavior.clone());
+            Fate::Waiting
         }
+    }
+
+    /// Whether the event of this line waits for another one.
+    pub fn waits(&self, line: Line) -> bool {
+        let rare = self.rare.as_deref();
+        rare.is_some_and(|rare| rare.waiting.iter().any(|waits| waits.line == line))
     }
 
     /// The epoch is complete: merges what waited for that, hands over what changed, and moves the horizon.

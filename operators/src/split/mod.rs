@@ -1,5 +1,6 @@
 //! Time and Semantic-aware Split (TSS, Algorithm 1): behaviours into segments, maintained under late data.
 
+mod asked;
 mod home;
 mod open;
 
@@ -18,11 +19,14 @@ use crate::state::{
     ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
 };
 use crate::words::{
-    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Mode, Open, Scores, Segment,
-    Shift, Time,
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Line, Mode, Open, Scores,
+    Segment, Shift, Time,
 };
+use asked::Asking;
 use home::HomeSplit;
 use open::Opening;
+
+pub use asked::{Asked, Fate};
 
 /// Which closing actions stay with the segment that they close, however late they come.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -106,6 +110,8 @@ pub enum Notice {
     Fine(Feedback),
     /// A home is quiet from a time on, or is not.
     Mode(Mode),
+    /// Somebody waits for what becomes of events of this epoch.
+    Ask(Asked),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
 }
@@ -138,7 +144,7 @@ pub struct Settled {
 }
 
 /// What became of events that are no part of any segment, and how many are. Every event is in exactly one of these; what is erased
-/// leaves `applied`.
+/// leaves `applied`. Beside that, what becomes of each event that somebody [asked](Notice::Ask) for.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub enum Account {
     /// So many events of a home were applied, so many were duplicates.
@@ -154,6 +160,8 @@ pub enum Account {
     Rejected(Behavior),
     /// An erasure took effect.
     Erased(Erased),
+    /// What became of an event that somebody asked for: counted above, too.
+    Told(Line, Fate),
 }
 
 /// The streams that [`Split::split`] maintains.
@@ -423,7 +431,7 @@ impl SplitState {
         let ended = arrived.notices.contains(&Notice::LogEnd);
         let unsettled = self.declare(&arrived.notices, index, peers);
         let all = (&mut *updates, &mut *opening);
-        self.apply(&arrived.behaviors, by_home, ended, rules, all);
+        self.apply(arrived, by_home, ended, rules, all);
         if ended {
             self.end(rules, (updates, opening));
         } else {
@@ -521,12 +529,14 @@ impl SplitState {
     /// together. Where the log `ended`, how far homes are final is told by [`SplitState::end`].
     fn apply(
         &mut self,
-        behaviors: &[Vec<Behavior>],
+        arrived: &Arrived,
         by_home: &ByHome,
         ended: bool,
         rules: &Rules,
         (updates, opening): Leaving<'_>,
     ) {
+        let behaviors = &arrived.behaviors[..];
+        let mut asking = Asking::of(&arrived.notices);
         // Once the log has ended nothing is open: that is told by [`SplitState::end`], too.
         let mut opening = opening.as_mut().filter(|_| !ended);
         let SplitState { homes, marks } = self;
@@ -541,12 +551,15 @@ impl SplitState {
                 let state = homes.of(id);
                 let mut stood = opening.as_mut().map(|opening| opening.stood(id, state));
                 for behavior in by_home.events(first, behaviors) {
-                    state.take(behavior, rules, updates);
+                    let fate = state.take(behavior, rules, updates);
+                    asking.note(behavior.line, fate);
                 }
                 if let Some(stood) = &mut stood {
                     stood.appended(state);
                 }
+                let accounted = updates.accounts.len();
                 state.finish(id, rules, updates);
+                asking.tell(state, accounted, &mut updates.accounts);
                 if let (Some(stood), Some(opening)) = (stood, &mut opening) {
                     let anew = updates.revised.contains(&id);
                     opening.note(id, &stood, state, anew);

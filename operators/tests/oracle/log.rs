@@ -12,7 +12,7 @@ use hearth_operators::dataflow::{Fitting, Gate, Holds, Settings, State, Streams,
 use hearth_operators::detect::Raised;
 use hearth_operators::drift::{Drift, Strictness};
 use hearth_operators::shift::{Placed, Regimes};
-use hearth_operators::split::{Account, Checker, Notice, Rules};
+use hearth_operators::split::{Account, Asked, Checker, Notice, Rules};
 use hearth_operators::transitions::Transition;
 use hearth_operators::validate::Invalid;
 use hearth_operators::warm_up::{Enough, WarmedUp};
@@ -526,6 +526,9 @@ fn stretch(
                 for (_, mode) in log.modes.iter().filter(|(e, _)| *e == epoch) {
                     inputs.notices.send(Notice::Mode(*mode));
                 }
+                for asked in asked(&log, epoch) {
+                    inputs.notices.send(Notice::Ask(asked));
+                }
                 if batch.is_none() {
                     inputs.notices.send(Notice::LogEnd);
                 }
@@ -541,6 +544,20 @@ fn stretch(
         guard.expect("no worker panics");
     }
     std::mem::take(&mut taken.lock().expect("no test panics"))
+}
+
+/// Of which lines of an epoch somebody asks what becomes of them: of all, in every other epoch.
+pub fn asked(log: &Log, epoch: usize) -> Vec<Asked> {
+    let batch = log.epochs.get(epoch).filter(|_| epoch.is_multiple_of(2));
+    let mut lines: Vec<Line> = batch.into_iter().flatten().map(|b| b.line).collect();
+    lines.sort();
+    let next = |a: &Line, b: &Line| a.line + 1 == b.line;
+    let ranges = lines.chunk_by(next);
+    let asked = ranges.filter_map(|lines| {
+        let (first, last) = (*lines.first()?, *lines.last()?);
+        Some(Asked { first, last })
+    });
+    asked.collect()
 }
 
 /// Keeps everything that leaves the dataflow.

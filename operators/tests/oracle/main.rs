@@ -32,6 +32,7 @@ proptest! {
         split::segments_are_those_of_the_twin(&log, &outputs)?;
         split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
+        split::whoever_asks_is_told(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
         shift::regimes_end_once_and_are_final(&log, &outputs)?;
@@ -52,6 +53,7 @@ proptest! {
         split::segments_are_those_of_the_twin(&log, &outputs)?;
         split::open_segments_are_those_of_the_twin(&log, &outputs)?;
         split::every_event_is_accounted_for(&log, &outputs)?;
+        split::whoever_asks_is_told(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
         transitions::counts_are_those_of_the_twin(&log, &outputs)?;

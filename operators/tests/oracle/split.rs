@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::log::{Log, Outputs, at, behavior, catalogs, consolidated, epochs, truth};
+use crate::log::{Log, Outputs, asked, at, behavior, catalogs, consolidated, epochs, truth};
 use hearth_operators::reference::admit;
-use hearth_operators::split::{Account, Rules};
+use hearth_operators::split::{Account, Fate, Rules};
 use hearth_operators::words::{
-    ActionId, Behavior, Epoch, HomeId, Moment, Open, Scores, Segment, Time,
+    ActionId, Behavior, Epoch, HomeId, Line, Moment, Open, Scores, Segment, Time,
 };
 use proptest::prelude::*;
 
@@ -93,6 +93,7 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
                 applied -= gone.applied;
                 erased += gone.applied + gone.waiting;
             }
+            Account::Told(..) => {}
         }
     }
     let truth = truth(log, log.epochs.len());
@@ -120,6 +121,79 @@ pub fn every_event_is_accounted_for(log: &Log, outputs: &Outputs) -> Result<(), 
     let lost = sum(&|t| (t.applied.late.len() + t.applied.rejected.len()) as u64);
     if log.ended {
         prop_assert_eq!(all, applied + duplicate + lost + erased);
+    }
+    Ok(())
+}
+
+/// What the accounts of an epoch say.
+#[derive(Default)]
+struct Said {
+    applied: u64,
+    duplicate: u64,
+    late: Vec<Line>,
+    rejected: Vec<Line>,
+    told: BTreeMap<Line, Vec<Fate>>,
+}
+
+fn said(outputs: &Outputs, epoch: Epoch) -> Said {
+    let mut said = Said::default();
+    let mine = outputs.accounts.iter().filter(|(of, _)| *of == epoch);
+    for (_, account) in mine {
+        match account {
+            Account::Counted { applied, duplicate } => {
+                said.applied += applied;
+                said.duplicate += duplicate;
+            }
+            Account::Late(event) => said.late.push(event.line),
+            Account::Rejected(event) => said.rejected.push(event.line),
+            Account::Erased(_) => {}
+            Account::Told(line, fate) => said.told.entry(*line).or_default().push(*fate),
+        }
+    }
+    said.late.sort();
+    said
+}
+
+/// Of each event that somebody asked for it is told once what became of it, in its epoch, as it is counted; of no other anything.
+pub fn whoever_asks_is_told(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+    // Events that wait behind an epoch, by the twin.
+    let waiting = |epoch: usize| {
+        let came: usize = log.epochs[..=epoch].iter().map(Vec::len).sum();
+        let truth = truth(log, epoch);
+        let known = truth.values().map(|truth| {
+            let known = &truth.applied;
+            let lost = known.late.len() + known.rejected.len() + known.moments.len();
+            lost as u64 + known.duplicate + known.erased
+        });
+        came as u64 - known.sum::<u64>()
+    };
+    for epoch in 0..log.epochs.len() {
+        let said = said(outputs, epoch as Epoch);
+        let mut lines: Vec<Line> = log.epochs[epoch].iter().map(|b| b.line).collect();
+        lines.retain(|_| !asked(log, epoch).is_empty());
+        lines.sort();
+        prop_assert!(said.told.keys().eq(&lines), "epoch {}", epoch);
+        if lines.is_empty() {
+            continue;
+        }
+        let of = |fate: Fate| {
+            let told = said.told.iter().filter(move |(_, told)| **told == [fate]);
+            told.map(|(line, _)| *line).collect::<Vec<_>>()
+        };
+        prop_assert!(said.told.values().all(|told| told.len() == 1));
+        prop_assert_eq!(of(Fate::Duplicate).len() as u64, said.duplicate);
+        prop_assert_eq!(of(Fate::Late), said.late);
+        let refused = of(Fate::Rejected);
+        prop_assert!(refused.iter().all(|line| said.rejected.contains(line)));
+        let (applied, waits) = (
+            of(Fate::Applied).len() as u64,
+            of(Fate::Waiting).len() as u64,
+        );
+        let waited = if epoch == 0 { 0 } else { waiting(epoch - 1) };
+        prop_assert!(applied <= said.applied && waits <= waiting(epoch));
+        if waited == 0 {
+            prop_assert_eq!((applied, waits), (said.applied, waiting(epoch)));
+        }
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 mod clients;
 mod log;
+mod mqtt;
 mod program;
 mod scores;
 mod sending;
@@ -14,7 +15,7 @@ use hdrhistogram::Histogram;
 use serde::Serialize;
 
 use super::values::{count, homes};
-use crate::config::Span;
+use crate::config::{Broker, Span};
 use crate::machine::Machine;
 use crate::outputs::{grouped, inbox_path};
 use clients::Clients;
@@ -27,11 +28,12 @@ use scores::Scores;
 /// A live run is started, and learns the first days of simulated homes. Then events are due at a fixed rate, whatever it does,
 /// each in a request of its own (or several, by --body), and each one's time runs from when it was due until the line of its first score is
 /// in scores.jsonl. Everything is on: models, alarms, checkpoints, the inbox that is synced before a sender is answered. With
-/// --clients others ask for the page and the API all the time, and how long they wait is measured, too.
+/// --mqtt events come by way of a broker, and nothing is told to it. With --clients others ask for the page and the API all the time, and how long they wait is measured, too.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth bench live
   hearth bench live --epoch-interval 5ms,100ms --rate 1k --duration 1m
+  hearth bench live --mqtt mqtt://localhost
   hearth bench live --rate 100k --body 1000 --clients 0,100,0,100 --json live.json")]
 pub struct LiveArgs {
     /// Homes
@@ -45,6 +47,10 @@ pub struct LiveArgs {
     /// Events of a request
     #[arg(long, value_name = "NUMBER", default_value = "1", value_parser = count)]
     pub body: u64,
+
+    /// A broker without a password by which the events that are measured come, each in a message of its own (QoS 1); none: over HTTP
+    #[arg(long, value_name = "URL", conflicts_with = "body")]
+    pub mqtt: Option<Broker>,
 
     /// How long events are due
     #[arg(long, value_name = "DURATION", default_value = "30s")]
@@ -119,6 +125,8 @@ struct Times {
 struct Written<'a> {
     machine: Machine,
     homes: u32,
+    /// By which they came.
+    way: &'static str,
     body: u64,
     workers: u64,
     runs: &'a [Measured],
@@ -150,6 +158,10 @@ pub fn run(args: &LiveArgs) -> anyhow::Result<()> {
     let written = Written {
         machine,
         homes: args.homes,
+        way: match args.mqtt {
+            Some(_) => "MQTT",
+            None => "HTTP",
+        },
         body: args.body,
         workers: args.workers,
         runs: &runs,
@@ -176,14 +188,16 @@ fn measure(
     let clients_of = Clients::start(&runtime, program.address(), clients, args.homes);
     let began = Instant::now();
     let every = Duration::from_secs_f64(args.body as f64 / args.rate as f64);
-    let bodies = log.live().chunks(args.body as usize);
-    runtime.block_on(sending::send(
-        &client,
-        program.address(),
-        bodies,
-        &scores,
-        every,
-    ))?;
+    let live = log.live();
+    runtime.block_on(async {
+        match &args.mqtt {
+            Some(broker) => mqtt::send(broker, &mqtt::topic(out), live, &scores, every).await,
+            None => {
+                let bodies = live.chunks(args.body as usize);
+                sending::send(&client, program.address(), bodies, &scores, every).await
+            }
+        }
+    })?;
     let (last, times, unscored) = scores.end(PATIENCE);
     let (answered, failed) = clients_of.end(&runtime);
     program.end()?;

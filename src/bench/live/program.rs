@@ -9,6 +9,7 @@ use anyhow::{Context, ensure};
 use tokio::runtime::Runtime;
 
 use super::LiveArgs;
+use super::mqtt::topic;
 use crate::config::Span;
 
 /// How long it may take for what it is to learn.
@@ -37,6 +38,11 @@ impl Program {
         command.args(["--listen", "127.0.0.1:0", "--output-packing", "none"]);
         command.args(["--epoch-interval", &interval.to_string()]);
         command.args(["--workers", &args.workers.to_string()]);
+        if let Some(broker) = &args.mqtt {
+            let events = format!("events:{}", topic(out));
+            command.args(["--mqtt", &broker.to_string()]);
+            command.args(["--mqtt-in", &events, "--mqtt-out", "false"]);
+        }
         command.stdin(Stdio::null()).stdout(Stdio::null());
         let mut child = command.stderr(Stdio::piped()).spawn()?;
         let told = child.stderr.take().context("the run tells nothing")?;

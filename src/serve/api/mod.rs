@@ -68,7 +68,10 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         path,
         route: intake::route(kind),
         summary,
-        query: &[],
+        query: match kind {
+            Kind::Event => &["wait"],
+            _ => &[],
+        },
         sent: Some(sent),
         answer: "Taken",
     };

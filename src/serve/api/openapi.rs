@@ -91,6 +91,10 @@ fn operation(endpoint: &Endpoint) -> Value {
 fn query(name: &str) -> Value {
     let (kind, what) = match name {
         "limit" => ("integer", "How many at most, up to 1000"),
+        "wait" => (
+            "string",
+            "How long to wait for what becomes of the events, such as 5s, up to 60s",
+        ),
         "after" => ("string", "The name behind which the list begins"),
         _ => ("string", "What names hold"),
     };
@@ -126,7 +130,7 @@ fn schema(kind: &str) -> Value {
 }
 
 /// Every schema by its name, with its keys.
-const OBJECTS: [(&str, &[(&str, &str)]); 31] = [
+const OBJECTS: [(&str, &[(&str, &str)]); 33] = [
     ("Error", &[("error", "string")]),
     (
         "Taken",
@@ -134,10 +138,30 @@ const OBJECTS: [(&str, &[(&str, &str)]); 31] = [
             ("accepted", "integer"),
             ("rejected", "list Refused"),
             ("rejected_lines", "integer"),
+            ("fates?", "Fates"),
             ("error?", "string"),
         ],
     ),
     ("Refused", &[("line", "integer"), ("reason", "string")]),
+    (
+        "Fates",
+        &[
+            ("applied", "integer"),
+            ("duplicate", "integer"),
+            ("late", "integer"),
+            ("rejected", "integer"),
+            ("pending", "integer"),
+            ("refused", "list NotApplied"),
+        ],
+    ),
+    (
+        "NotApplied",
+        &[
+            ("line", "integer"),
+            ("fate", "string"),
+            ("reason", "string"),
+        ],
+    ),
     (
         "Event",
         &[

@@ -2,6 +2,8 @@
 
 use std::io::Write;
 
+use hearth_operators::split::Fate;
+use hearth_operators::words::Line;
 use serde_json::json;
 
 use super::*;
@@ -64,6 +66,63 @@ nonsense
         metrics.contains("hearth_http_lines_accepted_total{kind=\"event\"} 6"),
         "{metrics}"
     );
+    live.end().await;
+}
+
+#[tokio::test]
+async fn whoever_waits_is_told_what_became_of_each_event_with_its_line() {
+    use crate::fates::Fated;
+    let live = Live::local().await;
+    let event = |n: u64| {
+        let id = n.to_string();
+        json!({"home":"h","time":"2025-01-01T08:00:00Z","action":"Lamp:on","id":id}).to_string()
+    };
+    live.post("/events", event(0)).send().await.unwrap();
+    // In the inbox these are the lines 2 to 6, in the body 1 and 4 to 7.
+    let mut body = format!("{}\n\nnonsense\n", event(1));
+    body.extend((2..=5).map(|n| event(n) + "\n"));
+    let answer = live.post("/events?wait=1min", body).send();
+    let dataflow = async {
+        let fates = live.desk.inbox.durable().fates();
+        while fates.among(1..=9).is_empty() {
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+        let asked = fates.among(1..=9);
+        assert_eq!((asked[0].first.line, asked[0].last.line), (2, 6));
+        let event = |line, fate| fates.tell(Fated::event(Line { file: 0, line }, fate));
+        event(6, Fate::Waiting);
+        event(5, Fate::Late);
+        fates.tell(Fated::rejected(4, "unknown device"));
+        event(2, Fate::Applied);
+        event(3, Fate::Duplicate);
+    };
+    let (answer, ()) = tokio::join!(answer, dataflow);
+    let answer = json(answer.unwrap()).await;
+    assert_eq!(super::super::api::differs("Taken", &answer), None);
+    let late = json!({"line": 6, "fate": "late", "reason": crate::outputs::LATE});
+    let refused = json!({"line": 5, "fate": "rejected", "reason": "unknown device"});
+    let fates = json!({
+        "applied": 1, "duplicate": 1, "late": 1, "rejected": 1, "pending": 1, "refused": [refused, late],
+    });
+    assert_eq!((&answer["accepted"], &answer["fates"]), (&json!(5), &fates));
+    live.end().await;
+}
+
+#[tokio::test]
+async fn nobody_waits_longer_than_they_said() {
+    let live = Live::local().await;
+    let event = r#"{"home":"h","time":"2025-01-01T08:00:00Z","action":"Lamp:on"}"#;
+    let wait = async |path: &str| live.post(path, event).send().await.unwrap();
+    let answer = json(wait("/events?wait=1ms").await).await;
+    assert_eq!(
+        (&answer["accepted"], &answer["fates"]["pending"]),
+        (&json!(1), &json!(1))
+    );
+    let ways = ["/events?wait=61s", "/events?wait=soon", "/feedback?wait=1s"];
+    for path in ways {
+        assert_eq!(wait(path).await.status(), 400, "{path}");
+    }
+    assert_eq!(live.inbox().len(), 1, "what is refused is not taken in");
     live.end().await;
 }
 

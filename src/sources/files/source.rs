@@ -8,6 +8,7 @@ use hearth_operators::split::Notice;
 use super::apart::Apart;
 use super::log::EventLog;
 use super::{Contexts, SourceError};
+use crate::fates::{Fated, Fates};
 use crate::growing::Growing;
 use crate::sources::source::{Batch, Flow, Source, Told};
 
@@ -124,7 +125,9 @@ fn follow(
     batch: &mut Batch,
 ) -> Result<Flow, SourceError> {
     loop {
+        let (before, refused) = (log.position().number, batch.rejected.len());
         here(log, limit, deadline, batch)?;
+        ask(growing.fates(), before, refused, batch);
         if batch.lines() > 0 || batch.told.lines > 0 {
             return Ok(Flow::Open);
         }
@@ -136,6 +139,23 @@ fn follow(
         };
         if !growing.beyond(read, deadline) {
             return Ok(Flow::Open);
+        }
+    }
+}
+
+/// Asks the dataflow for what becomes of the lines behind `before` that somebody waits for; tells it of those that are no events.
+fn ask(fates: &Fates, before: u64, refused: usize, batch: &mut Batch) {
+    let asked = fates.among(before + 1..=batch.position.number);
+    if asked.is_empty() {
+        return;
+    }
+    batch
+        .told
+        .notices
+        .extend(asked.into_iter().map(Notice::Ask));
+    for rejected in &batch.rejected[refused..] {
+        if let Some(line) = rejected.number() {
+            fates.tell(Fated::rejected(line, &rejected.reason));
         }
     }
 }
