@@ -3,6 +3,9 @@
 //! The dataflow reads that log as it reads any other. So a live run is killed and goes on as a replay does, whichever
 //! the source is, and its outputs are those of a replay of its inbox.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -199,18 +202,13 @@ impl Inbox {
 /// # Errors
 /// The inbox cannot be read.
 pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
-    let mut reader = io::BufReader::new(std::fs::File::open(path)?);
-    let mut line = Vec::new();
-    while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
-        if line.starts_with(MARK)
-            && let Ok(MarkLine { mark, .. }) = serde_json::from_slice(&line)
-            && mark.source == source
-        {
+    let reader = io::BufReader::new(std::fs::File::open(path)?);
+    let of_source = |mark: Mark| {
+        if mark.source == source {
             take(&mark.at);
         }
-        line.clear();
-    }
-    Ok(())
+    };
+    scan(reader, of_source).map(drop)
 }
 
 /// What was found in an inbox.
@@ -224,13 +222,30 @@ struct Was {
 fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
-    let mut reader = io::BufReader::new(&mut file);
+    let put = |mark: Mark| drop(marks.insert(mark.source, mark.at));
+    let (length, lines_end) = scan(io::BufReader::new(&mut file), put)?;
+    if file.length()? > length {
+        file.set_length(length)?;
+    }
+    file.seek(SeekFrom::End(0))?;
+    file.sync()?;
+    disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
+    let found = Was {
+        marks,
+        length,
+        lines_end,
+    };
+    Ok((file, found))
+}
+
+/// Calls `put` with each mark whose lines are all there. How far the inbox is whole, and where its last line ends that is no mark.
+fn scan(mut reader: impl io::BufRead, mut put: impl FnMut(Mark)) -> io::Result<(u64, u64)> {
     let (mut line, mut whole, mut lines_end) = (Vec::new(), 0, 0);
     // A mark whose lines are not all read: where it begins, where they begin and where they end.
     let mut open: Option<(Mark, u64, Range<u64>)> = None;
     loop {
         line.clear();
-        let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
+        let read = reader.read_until(b'\n', &mut line)?;
         if line.last() != Some(&b'\n') {
             break;
         }
@@ -240,33 +255,22 @@ fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
             .starts_with(MARK)
             .then(|| serde_json::from_slice(&line));
         if let Some(Ok(MarkLine { mark, bytes })) = mark {
-            open = Some((mark, begins, whole..whole + bytes));
+            // The lines that another one stands among are not whole, so that mark does not count; should this one's be missing too,
+            // both go.
+            let begins = open.take().map_or(begins, |(_, before, _)| before);
+            open = Some((mark, begins, whole..whole.saturating_add(bytes)));
         } else if open.is_none() {
             lines_end = whole;
         }
         if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole >= lines.end) {
-            marks.insert(mark.source, mark.at);
+            put(mark);
             if !lines.is_empty() {
                 lines_end = whole;
             }
         }
     }
-    drop(reader);
-    if let Some((_, begins, _)) = open {
-        whole = begins;
-    }
-    if file.length()? > whole {
-        file.set_length(whole)?;
-    }
-    file.seek(SeekFrom::End(0))?;
-    file.sync()?;
-    disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    let found = Was {
-        marks,
-        length: whole,
-        lines_end,
-    };
-    Ok((file, found))
+    let whole = open.map_or(whole, |(_, begins, _)| begins);
+    Ok((whole, lines_end))
 }
 
 /// Writes what is put, as much at a time as waits.
@@ -414,6 +418,10 @@ mod tests {
             };
             assert_eq!(lines, expected, "{at:?} at byte {bytes}");
         }
+        // No disk holds as many.
+        let endless =
+            "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"},\"bytes\":18446744073709551615}\na\n";
+        assert_eq!(outlived(endless, endless.len()), (None, Vec::new()));
         // As versions before wrote it: the mark behind its lines.
         let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
         let (at, lines) = outlived(old, old.len());
