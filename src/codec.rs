@@ -161,13 +161,19 @@ impl<W: Write> Writer<W> {
     ///
     /// # Errors
     /// It cannot be written.
-    pub fn finish(mut self, index: &impl Serialize) -> io::Result<(W, Seal)> {
+    pub fn finish(self, index: &impl Serialize) -> io::Result<(W, Seal)> {
+        let raw = bincode::serialize(index).map_err(io::Error::other)?;
+        self.finish_with(&raw)
+    }
+
+    /// Appends the bytes of an index.
+    pub(crate) fn finish_with(mut self, index: &[u8]) -> io::Result<(W, Seal)> {
         let Part {
             at,
             bytes,
             unpacked,
             check,
-        } = self.add(index)?;
+        } = self.add_bytes(index)?;
         for number in [at, bytes] {
             self.out.write_all(&number.to_le_bytes())?;
         }

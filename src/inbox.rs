@@ -3,6 +3,9 @@
 //! The dataflow reads that log as it reads any other. So a live run is killed and goes on as a replay does, whichever
 //! the source is, and its outputs are those of a replay of its inbox.
 
+#[cfg(test)]
+mod fuzz;
+
 use std::collections::BTreeMap;
 use std::io::{self, Seek, SeekFrom, Write};
 use std::ops::Range;
@@ -118,8 +121,8 @@ impl Inbox {
         let path = inbox_path(folder);
         let (mut file, found) = open(disk, &path)?;
         let durable = Growing::default();
-        durable.grow(found.length);
-        let lines_end = Arc::new(AtomicU64::new(found.lines_end));
+        durable.grow(found.whole.length);
+        let lines_end = Arc::new(AtomicU64::new(found.whole.lines_end));
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
         let marks = Arc::new(Mutex::new(found.marks));
         let inbox = Inbox {
@@ -133,7 +136,7 @@ impl Inbox {
             .name("inbox".into())
             .spawn(move || {
                 let shared = (&*marks, &durable, &*lines_end);
-                write(&mut file, &path, &receiver, found.lines, shared);
+                write(&mut file, &path, &receiver, found.whole.lines, shared);
             })?;
         Ok((inbox, InboxWriter(thread)))
     }
@@ -229,26 +232,29 @@ impl Inbox {
 /// # Errors
 /// The inbox cannot be read.
 pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
-    let mut reader = io::BufReader::new(std::fs::File::open(path)?);
-    let mut line = Vec::new();
-    while io::BufRead::read_until(&mut reader, b'\n', &mut line)? > 0 {
-        if line.starts_with(MARK)
-            && let Ok(MarkLine { mark, .. }) = serde_json::from_slice(&line)
-            && mark.source == source
-        {
+    let reader = io::BufReader::new(std::fs::File::open(path)?);
+    let of_source = |mark: Mark| {
+        if mark.source == source {
             take(&mark.at);
         }
-        line.clear();
-    }
-    Ok(())
+    };
+    scan(reader, of_source).map(drop)
 }
 
 /// What was found in an inbox.
 struct Was {
     marks: BTreeMap<String, String>,
+    whole: Whole,
+}
+
+/// How far an inbox is whole.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+struct Whole {
+    /// In bytes.
     length: u64,
-    /// Lines, marks among them.
+    /// In lines, marks among them.
     lines: u64,
+    /// Where the last line ends that is no mark.
     lines_end: u64,
 }
 
@@ -256,51 +262,51 @@ struct Was {
 fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
     let mut marks = BTreeMap::new();
     let mut file = disk.open(path, Open::Append)?;
-    let mut reader = io::BufReader::new(&mut file);
-    let (mut line, mut whole, mut lines_end, mut number) = (Vec::new(), 0, 0, 0);
-    // A mark whose lines are not all read: where it begins and how many lines stand before it, where they begin and where they end.
-    let mut open: Option<(Mark, (u64, u64), Range<u64>)> = None;
-    loop {
-        line.clear();
-        let read = io::BufRead::read_until(&mut reader, b'\n', &mut line)?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let begins = (whole, number);
-        whole += read as u64;
-        number += 1;
-        let mark = line
-            .starts_with(MARK)
-            .then(|| serde_json::from_slice(&line));
-        if let Some(Ok(MarkLine { mark, bytes })) = mark {
-            open = Some((mark, begins, whole..whole + bytes));
-        } else if open.is_none() {
-            lines_end = whole;
-        }
-        if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole >= lines.end) {
-            marks.insert(mark.source, mark.at);
-            if !lines.is_empty() {
-                lines_end = whole;
-            }
-        }
-    }
-    drop(reader);
-    if let Some((_, begins, _)) = open {
-        (whole, number) = begins;
-    }
-    if file.length()? > whole {
-        file.set_length(whole)?;
+    let put = |mark: Mark| drop(marks.insert(mark.source, mark.at));
+    let whole = scan(io::BufReader::new(&mut file), put)?;
+    if file.length()? > whole.length {
+        file.set_length(whole.length)?;
     }
     file.seek(SeekFrom::End(0))?;
     file.sync()?;
     disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    let found = Was {
-        marks,
-        length: whole,
-        lines: number,
-        lines_end,
-    };
-    Ok((file, found))
+    Ok((file, Was { marks, whole }))
+}
+
+/// Calls `put` with each mark whose lines are all there. How far the inbox is whole.
+fn scan(mut reader: impl io::BufRead, mut put: impl FnMut(Mark)) -> io::Result<Whole> {
+    let (mut line, mut whole) = (Vec::new(), Whole::default());
+    // A mark whose lines are not all read: what is whole before it, and where its lines begin and end.
+    let mut open: Option<(Mark, Whole, Range<u64>)> = None;
+    loop {
+        line.clear();
+        let read = reader.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') {
+            break;
+        }
+        let before = whole;
+        whole.length += read as u64;
+        whole.lines += 1;
+        let mark = line
+            .starts_with(MARK)
+            .then(|| serde_json::from_slice(&line));
+        if let Some(Ok(MarkLine { mark, bytes })) = mark {
+            // The lines that another one stands among are not whole, so that mark does not count; should this one's be missing too,
+            // both go.
+            let before = open.take().map_or(before, |(_, before, _)| before);
+            let lines = whole.length..whole.length.saturating_add(bytes);
+            open = Some((mark, before, lines));
+        } else if open.is_none() {
+            whole.lines_end = whole.length;
+        }
+        if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole.length >= lines.end) {
+            put(mark);
+            if !lines.is_empty() {
+                whole.lines_end = whole.length;
+            }
+        }
+    }
+    Ok(open.map_or(whole, |(_, before, _)| before))
 }
 
 /// Writes what is put, as much at a time as waits, behind so many lines.
@@ -479,6 +485,10 @@ mod tests {
             };
             assert_eq!(lines, expected, "{at:?} at byte {bytes}");
         }
+        // No disk holds as many.
+        let endless =
+            "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"},\"bytes\":18446744073709551615}\na\n";
+        assert_eq!(outlived(endless, endless.len()), (None, Vec::new()));
         // As versions before wrote it: the mark behind its lines.
         let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
         let (at, lines) = outlived(old, old.len());

@@ -3,15 +3,16 @@
 mod asked_once;
 mod cohort;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_operators::dataflow::{Answers, Services};
 use hearth_operators::embed::ToEmbed;
+use hearth_operators::outside::{Answer, Outside};
 use hearth_operators::score::{Judged, Judgement, ToScore};
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{
-    Candidates, Catalog, Catalogs, Filtered, Foundation, Reply, Request, Version, Weights,
+    Candidates, Catalog, Catalogs, Filtered, Foundation, Reply, Request, ShiftKey, Version, Weights,
 };
 
 use crate::models::{Detector, Embedder, ModelError, Predictor, Preset};
@@ -39,6 +40,8 @@ pub struct Workload {
     pub train: Arc<Work>,
     /// Batches scored.
     pub score: Arc<Work>,
+    /// Shifts of homes for which requests were made.
+    shifts: Arc<Mutex<HashSet<ShiftKey>>>,
 }
 
 impl Workload {
@@ -52,6 +55,12 @@ impl Workload {
             ("train", &self.train),
             ("score", &self.score),
         ]
+    }
+
+    /// Shifts of homes that are to be adapted to, done ones included.
+    pub fn shifts(&self) -> u64 {
+        let shifts = self.shifts.lock().unwrap_or_else(PoisonError::into_inner);
+        shifts.len() as u64
     }
 
     /// Requests and shifts on their way to an adaptation.
@@ -128,14 +137,32 @@ pub fn services(
         }),
     };
     // What takes long, or costs money, is not begun again when the dataflow is built anew.
-    let asked = services.synthesizer;
+    let once = |answers| {
+        let shifts = workload.shifts.clone();
+        let inner = AskedOnce::over(answers, |request: &Arc<Request>| request.key);
+        Arc::new(Noted { inner, shifts }) as Answers
+    };
     Services {
         foundation: AskedOnce::over(services.foundation, |warm| warm.cohort),
-        synthesizer: asked
-            .map(|answers| AskedOnce::over(answers, |request| request.key) as Answers),
+        synthesizer: services.synthesizer.map(once),
         filter: AskedOnce::over(services.filter, |candidates| candidates.key),
         trainer: AskedOnce::over(services.trainer, |filtered| filtered.key),
         ..services
+    }
+}
+
+/// A synthesizer that notes of which shifts requests come.
+struct Noted {
+    inner: Answers,
+    shifts: Arc<Mutex<HashSet<ShiftKey>>>,
+}
+
+impl Outside<Arc<Request>, Reply> for Noted {
+    fn ask(&self, request: Arc<Request>, answer: Answer<Reply>) {
+        let mut shifts = self.shifts.lock().unwrap_or_else(PoisonError::into_inner);
+        shifts.insert(request.key.shift);
+        drop(shifts);
+        self.inner.ask(request, answer);
     }
 }
 

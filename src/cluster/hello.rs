@@ -107,7 +107,7 @@ pub(super) fn say<T: Serialize>(mut socket: &TcpStream, what: &T) -> io::Result<
 }
 
 /// Hears what is said on a new link, and takes no byte that follows; `None`: it is nothing of ours.
-pub(super) fn hear<T: for<'de> Deserialize<'de>>(socket: &TcpStream) -> io::Result<Option<T>> {
+pub(super) fn hear<T: for<'de> Deserialize<'de>>(socket: impl Read) -> io::Result<Option<T>> {
     let mut line = Vec::new();
     // A byte at a time, so that what follows stays in the socket.
     let mut one = BufReader::with_capacity(1, socket.take(LONGEST));

@@ -15,11 +15,9 @@ use timely::communication::allocator::zero_copy::initialize::initialize_networki
 use timely::communication::allocator::zero_copy::stream::Stream;
 use timely::communication::{AllocatorBuilder, Hooks};
 
+use super::frames::Frames;
 use super::peers::Peers;
 use super::share::Share;
-
-/// Zero bytes that a link ends with: timely's last message is a header of zeros.
-const LAST: usize = 48;
 
 /// How often the end of the links is looked for.
 const LOOK: Duration = Duration::from_millis(5);
@@ -33,12 +31,13 @@ pub struct Links {
 
 impl Links {
     pub(super) fn new(sockets: Vec<Option<TcpStream>>, peers: Arc<Peers>, share: Share) -> Self {
+        let workers = share.first_worker()..share.first_worker() + share.workers();
         let link = |(peer, socket): (usize, Option<TcpStream>)| {
             socket.map(|socket| Link {
                 socket,
                 peer,
                 peers: peers.clone(),
-                zeros: 0,
+                frames: Frames::to(workers.clone()),
             })
         };
         Links {
@@ -115,8 +114,8 @@ struct Link {
     socket: TcpStream,
     peer: usize,
     peers: Arc<Peers>,
-    /// How many zero bytes came last.
-    zeros: usize,
+    /// What was read.
+    frames: Frames,
 }
 
 impl Link {
@@ -133,18 +132,14 @@ impl Read for Link {
     fn read(&mut self, room: &mut [u8]) -> io::Result<usize> {
         loop {
             match self.socket.read(room) {
-                Ok(0) if self.zeros >= LAST && self.peers.has_ended(self.peer) => return Ok(0),
-                Ok(0) => self.lost("it closed its links before its part was done"),
-                Ok(read) => {
-                    let zeros = room[..read].iter().rev().take_while(|byte| **byte == 0);
-                    let zeros = zeros.count();
-                    self.zeros = if zeros == read {
-                        self.zeros + read
-                    } else {
-                        zeros
-                    };
-                    return Ok(read);
+                Ok(0) if self.frames.have_ended() && self.peers.has_ended(self.peer) => {
+                    return Ok(0);
                 }
+                Ok(0) => self.lost("it closed its links before its part was done"),
+                Ok(read) => match self.frames.take(&room[..read]) {
+                    Ok(()) => return Ok(read),
+                    Err(why) => self.lost(&format!("it sends what is no frame: {why}")),
+                },
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) => self.lost(&format!("its link broke off: {error}")),
             }
@@ -174,7 +169,7 @@ impl Stream for Link {
             socket: self.socket.try_clone()?,
             peer: self.peer,
             peers: self.peers.clone(),
-            zeros: 0,
+            frames: self.frames.clone(),
         })
     }
 

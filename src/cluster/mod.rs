@@ -5,6 +5,9 @@
 //! one carries words of our own ([`Peers`]): that a process lives, that it has done its part, or why it ends. So a process that
 //! dies or hangs is noticed by all, whatever timely does about it.
 
+mod frames;
+#[cfg(test)]
+mod fuzz;
 mod hello;
 mod hosts;
 mod link;

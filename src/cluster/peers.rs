@@ -1,7 +1,7 @@
 //! What processes say to each other beside the dataflow: that they live, that their part is done, why they end.
 
 use std::collections::BTreeMap;
-use std::io::{self, BufRead, BufReader, ErrorKind, Write};
+use std::io::{self, BufRead, BufReader, ErrorKind, Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -144,7 +144,25 @@ impl Peers {
         for socket in sockets.iter().flatten() {
             socket.set_read_timeout(Some(BEAT))?;
         }
-        let peers = Arc::new(Peers {
+        let peers = Arc::new(Peers::new(me, hosts, sockets, stop));
+        for (peer, socket) in peers.sockets.iter().enumerate() {
+            let Some(socket) = socket else { continue };
+            let (of, socket) = (peers.clone(), socket.try_clone()?);
+            thread(format!("hears-{peer}"), move || of.hear(peer, socket))?;
+        }
+        let of = peers.clone();
+        thread("heartbeat".to_owned(), move || of.beat())?;
+        Ok(peers)
+    }
+
+    /// Others that have said nothing yet.
+    pub(super) fn new(
+        me: usize,
+        hosts: &Hosts,
+        sockets: Vec<Option<TcpStream>>,
+        stop: &Stop,
+    ) -> Self {
+        Peers {
             me,
             hosts: hosts.clone(),
             stop: stop.clone(),
@@ -162,15 +180,7 @@ impl Peers {
             sockets,
             news: Condvar::new(),
             left: AtomicBool::new(false),
-        });
-        for (peer, socket) in peers.sockets.iter().enumerate() {
-            let Some(socket) = socket else { continue };
-            let (of, socket) = (peers.clone(), socket.try_clone()?);
-            thread(format!("hears-{peer}"), move || of.hear(peer, socket))?;
         }
-        let of = peers.clone();
-        thread("heartbeat".to_owned(), move || of.beat())?;
-        Ok(peers)
     }
 
     fn state(&self) -> MutexGuard<'_, State> {
@@ -356,7 +366,7 @@ impl Peers {
     }
 
     /// Hears what a process says, until it says no more.
-    fn hear(&self, peer: usize, socket: TcpStream) {
+    pub(super) fn hear(&self, peer: usize, socket: impl Read) {
         let mut reader = BufReader::new(socket);
         let mut line = Vec::new();
         while !self.left.load(Ordering::SeqCst) {

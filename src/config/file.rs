@@ -14,7 +14,7 @@ use super::{check, options};
 pub struct File {
     path: PathBuf,
     /// By key: the value as a flag would write it, and its line from 1.
-    values: BTreeMap<String, (String, usize)>,
+    pub(super) values: BTreeMap<String, (String, usize)>,
 }
 
 impl File {

@@ -11,6 +11,8 @@ mod choices;
 mod describe;
 mod error;
 mod file;
+#[cfg(test)]
+mod fuzz;
 mod home_assistant;
 mod interval;
 mod kafka;

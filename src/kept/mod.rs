@@ -1,5 +1,7 @@
 //! The models of a run's homes in one file of its output folder, `models/homes.kept`: what is needed to use a home's model later.
 
+#[cfg(test)]
+pub(crate) mod forged;
 mod merge;
 
 use std::fs::File;

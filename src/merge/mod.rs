@@ -1,5 +1,7 @@
 //! `hearth merge`: the output folders of the processes of a run, made one.
 
+#[cfg(test)]
+mod fuzz;
 mod lines;
 mod summary;
 

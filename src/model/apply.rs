@@ -63,8 +63,15 @@ pub struct ApplyArgs {
     pub out: Option<PathBuf>,
 }
 
-/// Judges a log and writes the scores.
+/// Judges a log, writes the scores and says what came of it.
 pub(super) fn run(arguments: &ApplyArgs, stop: &Stop) -> anyhow::Result<()> {
+    let (told, accounts) = score(arguments, stop)?;
+    told.tell(&arguments.home, &accounts);
+    Ok(())
+}
+
+/// Judges a log and writes the scores.
+pub(super) fn score(arguments: &ApplyArgs, stop: &Stop) -> anyhow::Result<(Told, Accounts)> {
     let models = models(&arguments.dir)?;
     let opened = models
         .home(&arguments.home)
@@ -86,8 +93,7 @@ pub(super) fn run(arguments: &ApplyArgs, stop: &Stop) -> anyhow::Result<()> {
         scores.write(epoch, &heard)
     })?;
     scores.out.flush()?;
-    told.tell(&arguments.home, &split.accounts);
-    Ok(())
+    Ok((told, split.accounts))
 }
 
 /// Judges segments, an epoch after the other.
@@ -138,7 +144,7 @@ struct Segmented {
 }
 
 #[derive(Default)]
-struct Accounts {
+pub(super) struct Accounts {
     applied: u64,
     duplicate: u64,
     late: u64,
@@ -325,7 +331,7 @@ fn row(out: &mut impl Write, line: &ScoreLine<'_>) -> anyhow::Result<()> {
 
 /// What is said in the end.
 #[derive(Default)]
-struct Told {
+pub(super) struct Told {
     behaviors: u64,
     anomalies: u64,
     hits: u64,

@@ -1,6 +1,8 @@
 //! `hearth model`: the models of homes that a replay left, looked at and used.
 
 mod apply;
+#[cfg(test)]
+mod fuzz;
 mod list;
 mod view;
 

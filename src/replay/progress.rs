@@ -1,5 +1,6 @@
 //! Progress of a replay, on standard error: a line that changes where that is a terminal, else a line now and then.
 
+use std::fmt::Write;
 use std::io::IsTerminal;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -16,7 +17,10 @@ use crate::services::Workload;
 /// How often it is brought up to date.
 const TICK: Duration = Duration::from_millis(250);
 
-/// How often a line is written where there is no terminal.
+/// After how long the first line is written where there is no terminal; each further one after as long as all before, or [`LINE`].
+const FIRST: Duration = Duration::from_secs(5);
+
+/// How often a line is written there at least.
 const LINE: Duration = Duration::from_secs(30);
 
 /// A line that tells how far a replay is; gone when it is finished.
@@ -51,20 +55,11 @@ impl Progress {
                 }
                 let began = Instant::now();
                 let terminal = std::io::stderr().is_terminal();
-                let mut next = LINE;
+                let mut next = FIRST;
                 while !told.load(Ordering::Relaxed) {
-                    let events = fed.lines();
-                    let rate = events as f64 / began.elapsed().as_secs_f64().max(1e-3);
-                    let told = format!(
-                        "{} events, {} events/s, {} homes, {} requests open, {} answered",
-                        grouped(events),
-                        grouped(rate as u64),
-                        grouped(homes.len() as u64),
-                        grouped(workload.open_requests()),
-                        grouped(workload.synthesize.done.load(Ordering::Relaxed)),
-                    );
+                    let told = so_far(&fed, &workload, &homes, began.elapsed());
                     if lines && !terminal && began.elapsed() >= next {
-                        next += LINE;
+                        next += next.min(LINE);
                         let share = bytes.map(|all| (100 * fed.bytes() / all.max(1)).min(100));
                         let share = share.map_or(String::new(), |share| format!("{share} %, "));
                         tracing::info!("{share}{told}");
@@ -90,4 +85,25 @@ impl Progress {
             let _ = thread.join();
         }
     }
+}
+
+/// What was done within that time, and what is being done.
+fn so_far(fed: &Fed, workload: &Workload, homes: &HomeNames, within: Duration) -> String {
+    let events = fed.lines();
+    let rate = events as f64 / within.as_secs_f64().max(1e-3);
+    let mut told = format!(
+        "{} events, {} events/s, {} homes, {} requests open, {} answered",
+        grouped(events),
+        grouped(rate as u64),
+        grouped(homes.len() as u64),
+        grouped(workload.open_requests()),
+        grouped(workload.synthesize.done.load(Ordering::Relaxed)),
+    );
+    // Behind the log's end only this changes.
+    let shifts = workload.shifts();
+    if shifts > 0 {
+        let adapted = grouped(workload.train.done.load(Ordering::Relaxed));
+        let _ = write!(told, ", {adapted} of {} shifts adapted to", grouped(shifts));
+    }
+    told
 }

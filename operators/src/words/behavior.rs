@@ -95,7 +95,17 @@ pub struct Segment {
     /// The home it belongs to.
     pub home: HomeId,
     /// Its behaviours.
+    #[serde(deserialize_with = "some")]
     pub moments: Vec<Moment>,
+}
+
+/// What is kept of a segment may come from anywhere, and has behaviours all the same.
+fn some<'de, D: serde::Deserializer<'de>>(from: D) -> Result<Vec<Moment>, D::Error> {
+    let moments = Vec::deserialize(from)?;
+    match moments.is_empty() {
+        true => Err(serde::de::Error::invalid_length(0, &"a behaviour")),
+        false => Ok(moments),
+    }
 }
 
 impl Segment {

@@ -43,10 +43,15 @@ fn http_bodies() {
         for kind in [Kind::Event, Kind::Context, Kind::Feedback, Kind::Erasure] {
             let (lines, broken) = read(kind, body, gzip, 1 << 16);
             assert!(lines.open.is_empty() || broken.is_some());
-            let (small, _) = read(kind, body, gzip, 7);
-            assert_eq!(
-                (&small.good, small.refused_all),
-                (&lines.good, lines.refused_all)
+            let (small, also) = read(kind, body, gzip, 7);
+            assert_eq!(also.is_some(), broken.is_some());
+            // How far a body is unpacked that breaks off depends on its pieces.
+            let of_both = small.good.len().min(lines.good.len());
+            assert_eq!(small.good[..of_both], lines.good[..of_both]);
+            assert!(
+                broken.is_some()
+                    || (small.good.len(), small.refused_all)
+                        == (lines.good.len(), lines.refused_all)
             );
             if !gzip {
                 let parts = body.split(|byte| *byte == b'\n');

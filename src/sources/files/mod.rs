@@ -7,7 +7,9 @@
 
 mod apart;
 mod contexts;
+mod copied;
 mod event;
+mod events;
 #[cfg(test)]
 mod fuzz;
 mod learnt;
@@ -15,6 +17,7 @@ mod lines;
 mod log;
 mod manner;
 mod of_path;
+mod opened;
 mod options;
 mod packed;
 mod parquet;
@@ -37,13 +40,15 @@ use super::source::Rejected;
 
 pub(crate) use contexts::words as context_words;
 pub use contexts::{Contexts, read_contexts};
+pub(crate) use copied::copy;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, How, instant};
+pub(crate) use events::Events;
 pub use learnt::Learnt;
-pub(super) use log::is_log;
-pub use log::{EventLog, format_name};
-pub(crate) use log::{Events, copy};
+pub use log::EventLog;
 pub use manner::Manner;
+pub use opened::format_name;
+pub(super) use opened::is_log;
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;

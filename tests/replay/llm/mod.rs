@@ -6,5 +6,6 @@ mod failing;
 mod household;
 mod killed;
 mod privacy;
+mod progress;
 mod server;
 mod spending;

@@ -8,6 +8,8 @@
 //! Cost per attempt: two short lines, and one sync of the file, which all reservations share that come while it runs.
 
 mod accounts;
+#[cfg(test)]
+mod fuzz;
 mod journal;
 mod prices;
 #[cfg(test)]
