@@ -143,6 +143,44 @@ async fn a_topic_that_was_made_anew_is_read_from_its_beginning_and_what_is_no_ev
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning() {
+    let Some(broker) = Tansu::alone() else {
+        return;
+    };
+    let folder = tempfile::tempdir().unwrap();
+    let url = format!("--kafka-in=kafka://127.0.0.1:{}/events", broker.port);
+    let options = [url.as_str(), "--kafka-from=latest", "--mqtt-out=false"];
+    let peer = Peer::at(broker.port).await;
+    peer.create("events", 1).await;
+    let hearth = Hearth::start(folder.path(), &options);
+    until("it is ready", || hearth.desk.gauges.awaited().is_empty()).await;
+    peer.say("events", 0, &[event(0)], 0).await;
+    until("one has come", || events(folder.path()).len() == 1).await;
+    peer.make_anew("events", 3).await;
+    for partition in [1, 2] {
+        let n = 10 * partition as usize;
+        let messages: Vec<_> = (n..n + 5).map(event).collect();
+        peer.say("events", partition, &messages, 0).await;
+    }
+    until("all have come", || events(folder.path()).len() == 11).await;
+    hearth.kill().await;
+    peer.say("events", 2, &[event(30)], 0).await;
+    let hearth = Hearth::start(folder.path(), &options);
+    until("the last one has come", || {
+        events(folder.path()).len() >= 12
+    })
+    .await;
+    until("it is ready", || hearth.desk.gauges.awaited().is_empty()).await;
+    hearth.end().await;
+    let said = [0].into_iter().chain(10..15).chain(20..25).chain([30]);
+    let said = said.map(|n| n.to_string());
+    let ids = |event: Value| event["id"].as_str().unwrap().to_owned();
+    let mut came: Vec<String> = events(folder.path()).into_iter().map(ids).collect();
+    came.sort();
+    assert!(came.into_iter().eq(said), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn from_the_latest_means_from_when_the_topic_was_met() {
     let Some(broker) = Tansu::alone() else {
         return;

@@ -200,6 +200,13 @@ impl Peer {
         made.await.unwrap();
     }
 
+    /// Makes a topic anew, with so many partitions: this broker adds none to one that is there.
+    pub async fn make_anew(&self, topic: &str, partitions: i32) {
+        let controller = self.0.controller_client().unwrap();
+        controller.delete_topic(topic, 5_000).await.unwrap();
+        self.create(topic, partitions).await;
+    }
+
     async fn partition(&self, topic: &str, partition: i32) -> PartitionClient {
         let opened = self
             .0
