@@ -318,6 +318,8 @@ fn a_score() {
         "versions": {"detector": 1, "predictor": 0}});
     assert_eq!(lines, [expected]);
     let expected = Counts {
+        homes: 1,
+        met: vec![HOME],
         scores: 1,
         anomalies: 1,
         ..counted(Stream::Scores, 1)
