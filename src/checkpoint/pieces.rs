@@ -65,11 +65,11 @@ pub fn write(worker: usize, state: &mut State, which: Which, taken: &Arc<Taken>)
     });
 }
 
-/// The memory of sections that were written, by operator and bucket: a cut needs about as much as the one before, and what the
-/// system has to clear first holds up the dataflow longer than the writing itself.
+/// Memory for sections, by operator and bucket. What the system has to clear first, or is to be moved since it is too little, holds
+/// up the dataflow longer than the writing itself.
 pub type Spare = BTreeMap<(&'static str, u32), Vec<Vec<u8>>>;
 
-/// What is left of sections once they are on the disk.
+/// Memory for a cut like the one that was written as these sections, or half as large again: what is new of it is cleared now.
 pub fn spare(sections: Vec<Section>) -> Spare {
     let mut spare = Spare::new();
     for Section {
@@ -80,6 +80,10 @@ pub fn spare(sections: Vec<Section>) -> Spare {
     } in sections
     {
         if let Of::Homes(bucket) = of {
+            let most = bytes.len() + bytes.len() / 2;
+            if bytes.capacity() < most {
+                bytes = vec![1; most];
+            }
             bytes.clear();
             spare.entry((operator, bucket)).or_default().push(bytes);
         }
