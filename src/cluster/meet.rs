@@ -126,6 +126,10 @@ impl Meeting<'_> {
         if self.has_failed() {
             return false;
         }
+        // All were there at once: who has gone since is lost to a run that has begun.
+        if self.missing().is_empty() {
+            return true;
+        }
         self.forget_gone();
         let missing = self.missing();
         if missing.is_empty() {
