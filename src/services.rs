@@ -4,6 +4,7 @@ mod asked_once;
 mod cohort;
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use hearth_operators::dataflow::{Answers, Services};
@@ -61,6 +62,12 @@ impl Workload {
     pub fn shifts(&self) -> u64 {
         let shifts = self.shifts.lock().unwrap_or_else(PoisonError::into_inner);
         shifts.len() as u64
+    }
+
+    /// Those of which the answers are filtered, and models trained where they are.
+    pub fn adapted(&self) -> u64 {
+        let filtered = self.filter.done.load(Ordering::Relaxed);
+        filtered.saturating_sub(self.train.open())
     }
 
     /// Requests and shifts on their way to an adaptation.
@@ -261,5 +268,21 @@ impl<M> Loaded<M> {
         }
         models.insert(key, (weights.clone(), model.clone()));
         Ok(model)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_shift_is_adapted_to_once_it_is_filtered_or_what_follows_is_trained() {
+        let workload = Workload::default();
+        workload.filter.done.fetch_add(3, Ordering::Relaxed);
+        assert_eq!(workload.adapted(), 3, "models that are maintained");
+        workload.train.asked.fetch_add(2, Ordering::Relaxed);
+        assert_eq!(workload.adapted(), 1);
+        workload.train.done.fetch_add(2, Ordering::Relaxed);
+        assert_eq!(workload.adapted(), 3);
     }
 }

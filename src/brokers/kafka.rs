@@ -28,6 +28,15 @@ fn event(n: usize) -> (&'static str, String) {
     (HOMES[n % HOMES.len()], event.to_string())
 }
 
+/// A broker with an empty topic of one partition, who writes into it, and the option to read it.
+async fn topic() -> Option<(Tansu, Peer, String)> {
+    let broker = Tansu::alone()?;
+    let peer = Peer::at(broker.port).await;
+    peer.create("events", 1).await;
+    let from = format!("--kafka-in=kafka://127.0.0.1:{}/events", broker.port);
+    Some((broker, peer, from))
+}
+
 /// The ids of each home's events, in their order.
 fn by_home(events: impl IntoIterator<Item = Value>) -> BTreeMap<String, Vec<String>> {
     let mut homes: BTreeMap<String, Vec<String>> = BTreeMap::new();
@@ -144,14 +153,11 @@ async fn a_topic_that_was_made_anew_is_read_from_its_beginning_and_what_is_no_ev
 
 #[tokio::test(flavor = "multi_thread")]
 async fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning() {
-    let Some(broker) = Tansu::alone() else {
+    let Some((_broker, peer, from)) = topic().await else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("--kafka-in=kafka://127.0.0.1:{}/events", broker.port);
-    let options = [url.as_str(), "--kafka-from=latest", "--mqtt-out=false"];
-    let peer = Peer::at(broker.port).await;
-    peer.create("events", 1).await;
+    let options = [from.as_str(), "--kafka-from=latest", "--mqtt-out=false"];
     let hearth = Hearth::start(folder.path(), &options);
     until("it is ready", || hearth.desk.gauges.awaited().is_empty()).await;
     peer.say("events", 0, &[event(0)], 0).await;
@@ -182,14 +188,11 @@ async fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning()
 
 #[tokio::test(flavor = "multi_thread")]
 async fn from_the_latest_means_from_when_the_topic_was_met() {
-    let Some(broker) = Tansu::alone() else {
+    let Some((_broker, peer, from)) = topic().await else {
         return;
     };
     let folder = tempfile::tempdir().unwrap();
-    let url = format!("--kafka-in=kafka://127.0.0.1:{}/events", broker.port);
-    let options = [url.as_str(), "--kafka-from=latest", "--mqtt-out=false"];
-    let peer = Peer::at(broker.port).await;
-    peer.create("events", 1).await;
+    let options = [from.as_str(), "--kafka-from=latest", "--mqtt-out=false"];
     // One by one: this broker has its end where the last batch begins.
     for n in 0..2 {
         peer.say("events", 0, &[event(n)], 0).await;

@@ -82,6 +82,7 @@ pub fn spare(sections: Vec<Section>) -> Spare {
         if let Of::Homes(bucket) = of {
             let most = bytes.len() + bytes.len() / 2;
             if bytes.capacity() < most {
+                // No zeros: these would be had from the system as memory that it clears later.
                 bytes = vec![1; most];
             }
             bytes.clear();

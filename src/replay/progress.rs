@@ -102,7 +102,7 @@ fn so_far(fed: &Fed, workload: &Workload, homes: &HomeNames, within: Duration) -
     // Behind the log's end only this changes.
     let shifts = workload.shifts();
     if shifts > 0 {
-        let adapted = grouped(workload.train.done.load(Ordering::Relaxed));
+        let adapted = grouped(workload.adapted());
         let _ = write!(told, ", {adapted} of {} shifts adapted to", grouped(shifts));
     }
     told

@@ -110,10 +110,10 @@ pub enum Notice {
     Fine(Feedback),
     /// A home is quiet from a time on, or is not.
     Mode(Mode),
-    /// Somebody waits for what becomes of events of this epoch.
-    Ask(Asked),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
+    /// Somebody waits for what becomes of events of this epoch. The last one, for cuts of before know those above by their places.
+    Ask(Asked),
 }
 
 impl Notice {

@@ -26,9 +26,10 @@ use scores::Scores;
 /// Measure how long an event takes from its sender until its score is on the disk, in a live run
 ///
 /// A live run is started, and learns the first days of simulated homes. Then events are due at a fixed rate, whatever it does,
-/// each in a request of its own (or several, by --body), and each one's time runs from when it was due until the line of its first score is
-/// in scores.jsonl. Everything is on: models, alarms, checkpoints, the inbox that is synced before a sender is answered. With
-/// --mqtt events come by way of a broker, and nothing is told to it. With --clients others ask for the page and the API all the time, and how long they wait is measured, too.
+/// each in a request of its own (or several, by --body), and each one's time runs from when it was due until the line of its
+/// first score is in scores.jsonl. Everything is on: models, alarms, checkpoints, the inbox that is synced before a sender is
+/// answered. With --mqtt events come by way of a broker, and nothing is told to it. With --clients others ask for the page and
+/// the API all the time, and how long they wait is measured, too.
 #[derive(clap::Args, Clone, Debug)]
 #[command(after_help = "Examples:
   hearth bench live
