@@ -9,7 +9,7 @@ use timely::dataflow::channels::pact::Pipeline;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 
-use crate::state::{Buffered, EpochBuffer, Held, Stateful};
+use crate::state::{Buffered, EpochBuffer, Held, Stateful, give};
 use crate::words::{
     Epoch, Hints, Regime, Request, RequestKey, Segment, Sequence, ShiftKey, Weekday,
 };
@@ -24,6 +24,8 @@ pub trait Requests<'s> {
     ///
     /// A regime's data, hints and representatives come in the epoch in which it ends, on the worker of its home: they are brought
     /// together when that is complete, and nothing of it is kept. Cost per ended regime: a sort of its representatives.
+    ///
+    /// A regime that nothing represents asks for nothing: that is said as well, for its home waits to know.
     ///
     /// # Examples
     /// ```
@@ -45,7 +47,7 @@ pub trait Requests<'s> {
     ///     let regime = Regime { shift, source: vec![segment(0).sequence()], target: vec![] };
     ///     let ended = vec![(key, Arc::new(regime))].to_stream(scope);
     ///     let hints = vec![(key, Arc::new(Hints::default()))].to_stream(scope);
-    ///     sources.requests(ended, hints, Held::default()).capture()
+    ///     sources.requests(ended, hints, Held::default()).requests.capture()
     /// });
     /// let requests = requests.extract().remove(0).1;
     /// // Thursday, Friday, Saturday.
@@ -57,7 +59,15 @@ pub trait Requests<'s> {
         ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
         hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
         state: Held<RequestState>,
-    ) -> StreamVec<'s, Epoch, Arc<Request>>;
+    ) -> RequestStreams<'s>;
+}
+
+/// What becomes of regimes that ended.
+pub struct RequestStreams<'s> {
+    /// Requests for synthesis.
+    pub requests: StreamVec<'s, Epoch, Arc<Request>>,
+    /// Regimes that ask for nothing.
+    pub unasked: StreamVec<'s, Epoch, ShiftKey>,
 }
 
 /// What is known of a regime that ended in an epoch that is still open.
@@ -151,14 +161,16 @@ impl<'s> Requests<'s> for StreamVec<'s, Epoch, (ShiftKey, Vec<Arc<Segment>>)> {
         ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
         hints: StreamVec<'s, Epoch, (ShiftKey, Arc<Hints>)>,
         state: Held<RequestState>,
-    ) -> StreamVec<'s, Epoch, Arc<Request>> {
+    ) -> RequestStreams<'s> {
         let mut builder = OperatorBuilder::new("Requests".to_owned(), self.scope());
         state.wake(self.scope(), builder.operator_info().address);
         let mut sources = builder.new_input(self, Pipeline);
         let mut regimes = builder.new_input(ended, Pipeline);
         let mut hints = builder.new_input(hints, Pipeline);
-        let (output, stream) = builder.new_output::<Vec<_>>();
-        let mut output = OutputBuilder::from(output);
+        let (output, asked) = builder.new_output::<Vec<_>>();
+        let mut asked_out = OutputBuilder::from(output);
+        let (output, unasked) = builder.new_output::<Vec<_>>();
+        let mut unasked_out = OutputBuilder::from(output);
 
         builder.build(move |initial| {
             let open = std::mem::take(&mut state.borrow_mut().open);
@@ -188,19 +200,22 @@ impl<'s> Requests<'s> for StreamVec<'s, Epoch, (ShiftKey, Vec<Arc<Segment>>)> {
                 while state.is_running()
                     && let Some((capabilities, arrived)) = buffer.next(frontiers)
                 {
-                    let asked = arrived
-                        .iter()
-                        .flat_map(|(key, ended)| requests(*key, ended));
-                    output
-                        .activate()
-                        .session(&capabilities[0])
-                        .give_iterator(asked);
+                    for (key, ended) in arrived {
+                        let asked = requests(key, &ended);
+                        if asked.is_empty() {
+                            give(&mut unasked_out, &capabilities[1], [key]);
+                        }
+                        give(&mut asked_out, &capabilities[0], asked);
+                    }
                 }
                 if state.is_released() {
                     buffer.release(&mut state.borrow_mut().open, merge);
                 }
             }
         });
-        stream
+        RequestStreams {
+            requests: asked,
+            unasked,
+        }
     }
 }

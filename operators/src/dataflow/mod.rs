@@ -8,7 +8,7 @@
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
 //! segments ─> pooling ══broadcast══> pooled counts
 //! segments in regimes, pooled counts, feedback ──> detect ─> judged segments, alarms(±)
-//! judged segments, pooled counts, requests, verdicts ──> models ─> scores, what became of what was synthesized
+//! judged segments, pooled counts, ended regimes, verdicts ──> models ─> scores, what became of what was synthesized
 //! shifts that nobody declared: found by shifts ──> drifts, and, if so wished, ended regimes
 //! what stands of homes after an erasure: from shifts to detect and models, which learn it anew
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
@@ -44,7 +44,7 @@ use crate::drift::{Alertness, Drift, Strictness};
 use crate::embed::{Embed, ToEmbed};
 use crate::gather::Gather;
 use crate::hints::Hinting;
-use crate::models::{Maintenance, Models};
+use crate::models::{Lessons, Maintenance, Models};
 use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
 use crate::request::Requests;
@@ -300,13 +300,23 @@ fn learn<'s>(
         state.embed.clone(),
     );
     let compressed = embedded.compress(over, settings.alpha, state.compress.clone());
-    let requests = compressed
+    let asked = compressed
         .sources
         .requests(ended, hints.clone(), state.request.clone());
 
-    let judged = judge(&requests, &foundation, settings, services, state);
+    let judged = judge(&asked.requests, &foundation, settings, services, state);
     let fitted = match settings.models {
-        Fitting::Maintained => maintain(ingested, notices, &judged, settings, state),
+        Fitting::Maintained => {
+            // Without a synthesizer nobody waits for answers.
+            let anyone = services.synthesizer.is_some();
+            let over = ingested.ended.clone();
+            let lessons = Lessons {
+                awaited: over.flat_map(move |(key, _)| anyone.then_some(key)),
+                unasked: asked.unasked.flat_map(move |key| anyone.then_some(key)),
+                filtered: judged.filtered.clone(),
+            };
+            maintain(ingested, notices, lessons, settings, state)
+        }
         Fitting::Trained => {
             let ways = (&judged, foundation, unheard(notices));
             train(ingested, ways, settings, services, state)
@@ -317,7 +327,7 @@ fn learn<'s>(
         foundation: trained,
         hints,
         representatives: compressed.representatives,
-        requests,
+        requests: asked.requests,
         invalid: judged.invalid,
         filtered: judged.filtered,
         adaptations: fitted.adaptations,
@@ -386,7 +396,7 @@ struct Fitted<'s> {
 fn maintain<'s>(
     ingested: &Ingested<'s>,
     notices: StreamVec<'s, Epoch, Notice>,
-    judged: &Judged<'s>,
+    lessons: Lessons<'s>,
     settings: &Settings,
     state: &Holds,
 ) -> Fitted<'s> {
@@ -421,8 +431,7 @@ fn maintain<'s>(
     let models = detected.judged.models(
         (standing, detected.looked),
         pooled,
-        judged.keys.clone(),
-        judged.filtered.clone(),
+        lessons,
         maintenance,
         (state.models.clone(), state.readings.clone()),
     );

@@ -52,7 +52,7 @@ impl Lesson {
     }
 }
 
-/// What a home has to do next, in this order: an epoch's segments, then what the requests of that epoch were answered.
+/// What a home has to do next, in this order: an epoch's segments, then what the regimes that ended in it teach.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub enum Due {
     /// Segments come and go.
@@ -61,6 +61,8 @@ pub enum Due {
     Anew(Vec<Maintained>, Arc<Standing>),
     /// An answer comes into force.
     Lesson(Lesson),
+    /// None will come.
+    Nothing,
 }
 
 /// When something is due: segments before lessons, those in order of their regimes.
@@ -82,7 +84,7 @@ pub struct HomeModels {
     began: Option<Arc<Shift>>,
     /// The end of the newest segment.
     newest: Option<Time>,
-    /// Requests without an answer in force.
+    /// Regimes that ended, as long as it is not known what they teach.
     open: BTreeSet<Turn>,
     due: BTreeMap<Turn, Due>,
     /// 0, then one more than the regime whose end the last lesson answered.
@@ -147,8 +149,8 @@ impl HomeModels {
         self.version
     }
 
-    /// A request went out.
-    pub fn asked(&mut self, epoch: Epoch, regime: u32) {
+    /// A regime ended: it may ask for something.
+    pub fn awaits(&mut self, epoch: Epoch, regime: u32) {
         self.open.insert(Turn {
             epoch,
             regime: Some(regime),
@@ -170,7 +172,7 @@ impl HomeModels {
         self.due.keys().copied()
     }
 
-    /// Whether an answer to an earlier request is still to come.
+    /// Whether it is still to come what a regime teaches that ended earlier.
     pub fn waits_for_answer(&self, turn: Turn) -> bool {
         self.open.first().is_some_and(|open| *open < turn)
     }
@@ -203,6 +205,9 @@ impl HomeModels {
                 } else {
                     self.lesson(lesson, &mut said);
                 }
+            }
+            Some((turn, Due::Nothing)) => {
+                self.open.remove(&turn);
             }
             None => {}
         }

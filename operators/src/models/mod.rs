@@ -10,9 +10,9 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
-use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
+use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::Antichain;
 
 use crate::detect::{Looked, Maintained};
@@ -53,6 +53,16 @@ pub struct ModelStreams<'s> {
     pub adjustments: StreamVec<'s, Epoch, Adjustment>,
 }
 
+/// What homes are to be taught, and by whom it is awaited.
+pub struct Lessons<'s> {
+    /// Regimes that have ended: their homes are to know what was imagined for the next, unless they ask for nothing.
+    pub awaited: StreamVec<'s, Epoch, ShiftKey>,
+    /// Those that ask for nothing.
+    pub unasked: StreamVec<'s, Epoch, ShiftKey>,
+    /// Answers to the requests of the others.
+    pub filtered: StreamVec<'s, Epoch, Filtered>,
+}
+
 /// Maintains models.
 pub trait Models<'s> {
     /// Maintains each home's models ([`habits`](crate::habits)) of its segments, labelled with their regimes, and predicts each
@@ -60,8 +70,9 @@ pub trait Models<'s> {
     /// well.
     ///
     /// A segment of epoch `e` is judged by what follows from its home's segments before it, from the cohort's `pooled`
-    /// counts (broadcast) of epochs before `e`, and from the answers (`filtered`) to its own home's `requests` of epochs
-    /// before `e` (aligned): a home waits for its own answers alone, and the result does not depend on how long they take.
+    /// counts (broadcast) of epochs before `e`, and from the answers to the requests of its own home's regimes that ended in
+    /// epochs before `e` (aligned): a home waits for its own `lessons` alone, also while nobody can ask for any yet, and the
+    /// result does not depend on how long they take.
     ///
     /// What was imagined for a regime is on trial in its first [`Maintenance::trial`] segments: where they would have been
     /// likelier without it, it is dropped.
@@ -98,9 +109,11 @@ pub trait Models<'s> {
     ///         let (_, standing) = scope.new_input::<Vec<_>>();
     ///         let (_, looked) = scope.new_input::<Vec<_>>();
     ///         let (_, pooled) = scope.new_input::<Vec<_>>();
-    ///         let (_, requests) = scope.new_input::<Vec<_>>();
+    ///         let (_, awaited) = scope.new_input::<Vec<_>>();
+    ///         let (_, unasked) = scope.new_input::<Vec<_>>();
     ///         let (_, filtered) = scope.new_input::<Vec<_>>();
-    ///         let models = segments.models((standing, looked), pooled, requests, filtered, maintenance, Default::default());
+    ///         let lessons = Lessons { awaited, unasked, filtered };
+    ///         let models = segments.models((standing, looked), pooled, lessons, maintenance, Default::default());
     ///         (input, models.scores.map(|score| score.predictions[0].0).capture())
     ///     });
     ///     for day in 0..9 {
@@ -126,8 +139,7 @@ pub trait Models<'s> {
             StreamVec<'s, Epoch, Looked>,
         ),
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
-        requests: StreamVec<'s, Epoch, ShiftKey>,
-        filtered: StreamVec<'s, Epoch, Filtered>,
+        lessons: Lessons<'s>,
         maintenance: Maintenance,
         state: (Held<ModelsState>, Held<ReadingState>),
     ) -> ModelStreams<'s>;
@@ -241,7 +253,7 @@ fn restored(state: &mut ModelsState, readings: &mut ReadingState) -> Buffered<Ar
 /// Under what the results of a turn leave.
 #[derive(Clone)]
 struct Leave {
-    /// Answers come to no scores: so no score waits for an answer that its home does not wait for.
+    /// None for what an ended regime teaches.
     scores: Option<Capability<Epoch>>,
     adjustments: Capability<Epoch>,
 }
@@ -254,6 +266,15 @@ impl Leave {
         Some(Leave {
             scores,
             adjustments,
+        })
+    }
+
+    /// That of what an ended regime teaches: no score comes of it, so none is held back by what its home does not wait for.
+    fn of_lesson(capability: &InputCapability<Epoch>) -> Option<Self> {
+        let epoch = capability.least()?;
+        Some(Leave {
+            scores: None,
+            adjustments: capability.delayed(epoch, 1),
         })
     }
 
@@ -365,20 +386,13 @@ impl Queue {
         }
     }
 
-    /// Takes in an answer.
-    fn answer(&mut self, state: &mut ModelsState, filtered: Filtered, leave: Leave) {
-        let (epoch, key) = (leave.epoch(), filtered.key);
+    /// Takes in what a regime that ended teaches: an answer, or nothing.
+    fn answer(&mut self, state: &mut ModelsState, key: ShiftKey, due: Due, leave: Leave) {
         let turn = Turn {
-            epoch,
+            epoch: leave.epoch(),
             regime: Some(key.regime),
         };
-        self.put(
-            state,
-            key.home,
-            turn,
-            Due::Lesson(Lesson::from(filtered)),
-            leave,
-        );
+        self.put(state, key.home, turn, due, leave);
     }
 
     /// What is to be done next, if anything. Homes wait for answers while others go on, and answers may come one by one: who is
@@ -483,8 +497,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             StreamVec<'s, Epoch, Looked>,
         ),
         pooled: StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)>,
-        requests: StreamVec<'s, Epoch, ShiftKey>,
-        filtered: StreamVec<'s, Epoch, Filtered>,
+        lessons: Lessons<'s>,
         maintenance: Maintenance,
         (held, readings): (Held<ModelsState>, Held<ReadingState>),
     ) -> ModelStreams<'s> {
@@ -496,10 +509,10 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         let mut standing = builder.new_input(standing, Pipeline);
         let mut looked = builder.new_input(looked, Pipeline);
         let mut pooled = builder.new_input(pooled, Pipeline);
-        let by_home = Exchange::new(|key: &ShiftKey| u64::from(key.home.0));
-        let mut requests = builder.new_input(requests, by_home);
+        let mut awaited = builder.new_input(lessons.awaited, Pipeline);
+        let mut unasked = builder.new_input(lessons.unasked, Pipeline);
         let by_home = Exchange::new(|filtered: &Filtered| u64::from(filtered.key.home.0));
-        let mut filtered = builder.new_input(filtered, by_home);
+        let mut filtered = builder.new_input(lessons.filtered, by_home);
         // Each output is held back by what it may come of alone: of segments both do, of answers the second.
         let of = |inputs: &'static [usize]| {
             let unchanged = Antichain::from_elem(Default::default());
@@ -507,7 +520,8 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         };
         let (output, scores) = builder.new_output_connection::<Vec<_>, _>(of(&[0, 1, 2]));
         let mut scores_out = OutputBuilder::from(output);
-        let (output, adjustments) = builder.new_output_connection::<Vec<_>, _>(of(&[0, 1, 2, 5]));
+        let (output, adjustments) =
+            builder.new_output_connection::<Vec<_>, _>(of(&[0, 1, 2, 5, 6]));
         let mut adjustments_out = OutputBuilder::from(output);
 
         builder.build(move |initial| {
@@ -519,8 +533,8 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             let mut queue = Queue::restored(&held.borrow_mut(), maintenance.scores, &initial);
             drop(initial);
             let eager = maintenance.scores == Scores::Eager;
-            // All but answers; and but requests, where nobody waits for answers.
-            let awaited = if eager { 4 } else { 5 };
+            // All but what ended regimes teach: that is waited for home by home.
+            let at_once = 5;
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let readings = &mut *readings.borrow_mut();
@@ -533,29 +547,33 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
                 });
-                each_epoch(&mut requests, |epoch, came| {
+                each_epoch(&mut awaited, |epoch, came| {
                     came.filter(|_| !eager)
-                        .for_each(|key| state.of(key.home).asked(epoch, key.regime));
+                        .for_each(|key| state.of(key.home).awaits(epoch, key.regime));
+                });
+                unasked.for_each_stamp(|capability, data| {
+                    if let Some(leave) = Leave::of_lesson(&capability) {
+                        for key in data.flat_map(std::mem::take).filter(|_| !eager) {
+                            queue.answer(state, key, Due::Nothing, leave.clone());
+                        }
+                    }
                 });
                 filtered.for_each_stamp(|capability, data| {
-                    if let Some(&epoch) = capability.least() {
+                    if let Some(leave) = Leave::of_lesson(&capability) {
                         for answer in data.flat_map(std::mem::take) {
-                            let leave = Leave {
-                                scores: None,
-                                adjustments: capability.delayed(&epoch, 1),
-                            };
-                            queue.answer(state, answer, leave);
+                            let (key, lesson) = (answer.key, Lesson::from(answer));
+                            queue.answer(state, key, Due::Lesson(lesson), leave.clone());
                         }
                     }
                 });
                 buffer.gather(&mut updates, |arrived, came| arrived.updates.extend(came));
                 buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
                 buffer.gather(&mut looked, |arrived, came| arrived.looked.extend(came));
-                // Of earlier epochs all segments, pooled counts and requests are known.
-                let known = frontiers[..awaited].iter().map(first_open).min();
+                // Of earlier epochs all segments and pooled counts are known, and which regimes ended.
+                let known = frontiers[..at_once].iter().map(first_open).min();
                 let complete = known.unwrap_or(Epoch::MAX);
                 if held.is_running() {
-                    let frontiers = &frontiers[..awaited];
+                    let frontiers = &frontiers[..at_once];
                     while let Some((at, arrived)) = buffer.next(frontiers) {
                         if let Some(leave) = Leave::of(at) {
                             queue.take_in(
@@ -594,60 +612,149 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
 
 #[cfg(test)]
 mod tests {
-    use timely::dataflow::operators::{Input, Probe};
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    use timely::dataflow::operators::{Input, Inspect, Probe};
+    use timely::dataflow::{InputHandleVec, ProbeHandle};
+    use timely::worker::Worker;
 
     use super::*;
+    use crate::detect::Detected;
     use crate::habits::Context;
+    use crate::shift::Placed;
     use crate::words::{Action, ActionId, Catalog, Device, Moment, Segment, Time};
 
-    /// How far scores and adjustments are known where nobody has been asked and no answer came, but some may come.
-    fn known(scores: Scores) -> [bool; 2] {
+    fn lamp() -> Arc<Catalogs> {
         let actions = ["on", "off"].map(Action::new).to_vec();
         let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
-        let maintenance = Maintenance {
-            catalogs: Catalogs::shared(Arc::new(catalog)),
-            lateness: Time::DAY,
-            trial: 7,
-            scores,
-            memory: 1 << 20,
-        };
-        timely::execute_directly(move |worker| {
-            let (mut segments, mut requests, _filtered, probes) = worker.dataflow(|scope| {
+        Catalogs::shared(Arc::new(catalog))
+    }
+
+    /// The inputs of models, and how far what they say is known.
+    struct Fixture {
+        segments: InputHandleVec<Epoch, Maintained>,
+        awaited: InputHandleVec<Epoch, ShiftKey>,
+        unasked: InputHandleVec<Epoch, ShiftKey>,
+        filtered: InputHandleVec<Epoch, Filtered>,
+        scores: ProbeHandle<Epoch>,
+        adjustments: ProbeHandle<Epoch>,
+        /// Of which homes there are scores.
+        scored: Rc<RefCell<BTreeSet<HomeId>>>,
+    }
+
+    impl Fixture {
+        fn new(worker: &mut Worker, scores: Scores) -> Self {
+            let maintenance = Maintenance {
+                catalogs: lamp(),
+                lateness: Time::DAY,
+                trial: 7,
+                scores,
+                memory: 1 << 20,
+            };
+            worker.dataflow(|scope| {
                 let (segments_in, segments) = scope.new_input::<Vec<_>>();
                 let (_, standing) = scope.new_input::<Vec<_>>();
                 let (_, looked) = scope.new_input::<Vec<_>>();
                 let (_, pooled) = scope.new_input::<Vec<_>>();
-                let (requests_in, requests) = scope.new_input::<Vec<_>>();
+                let (awaited_in, awaited) = scope.new_input::<Vec<_>>();
+                let (unasked_in, unasked) = scope.new_input::<Vec<_>>();
                 let (filtered_in, filtered) = scope.new_input::<Vec<_>>();
-                let models = segments.models(
-                    (standing, looked),
-                    pooled,
-                    requests,
+                let lessons = Lessons {
+                    awaited,
+                    unasked,
                     filtered,
-                    maintenance,
-                    Default::default(),
-                );
-                let probes = [models.scores.probe().0, models.adjustments.probe().0];
-                (segments_in, requests_in, filtered_in, probes)
-            });
-            segments.advance_to(1);
-            if scores == Scores::Aligned {
-                requests.advance_to(1);
-            }
-            // Inputs that stay open keep a worker busy for ever.
+                };
+                let quiet = (standing, looked);
+                let models =
+                    segments.models(quiet, pooled, lessons, maintenance, Default::default());
+                let scored = Rc::new(RefCell::new(BTreeSet::new()));
+                let seen = scored.clone();
+                let scores = models.scores.inspect(move |score| {
+                    seen.borrow_mut().insert(score.home);
+                });
+                Fixture {
+                    segments: segments_in,
+                    awaited: awaited_in,
+                    unasked: unasked_in,
+                    filtered: filtered_in,
+                    scores: scores.probe().0,
+                    adjustments: models.adjustments.probe().0,
+                    scored,
+                }
+            })
+        }
+
+        /// A segment of a home.
+        fn send(&mut self, home: HomeId) {
+            let moment = Moment {
+                time: Time(0),
+                action: ActionId(0),
+                offset: 0,
+            };
+            let segment = Segment {
+                home,
+                moments: vec![moment],
+            };
+            let placed = Placed {
+                key: ShiftKey { home, regime: 0 },
+                began: None,
+                segment: Arc::new(segment),
+                diff: 1,
+            };
+            let detected = Some(Arc::new(Detected {
+                scores: vec![1.0],
+                threshold: None,
+            }));
+            self.segments.send(Maintained { placed, detected });
+        }
+
+        /// Of which homes there are scores, after a while: inputs that stay open keep a worker busy for ever.
+        fn scored(&mut self, worker: &mut Worker) -> Vec<u32> {
+            self.segments.flush();
+            self.filtered.flush();
             for _ in 0..100 {
                 worker.step();
             }
-            probes.map(|probe| !probe.less_equal(&0))
+            self.scored.borrow().iter().map(|home| home.0).collect()
+        }
+    }
+
+    /// How far scores and adjustments are known where no regime has ended and no answer came, but some may come.
+    fn known(scores: Scores) -> [bool; 2] {
+        timely::execute_directly(move |worker| {
+            let mut fixture = Fixture::new(worker, scores);
+            fixture.segments.advance_to(1);
+            fixture.awaited.advance_to(1);
+            fixture.scored(worker);
+            [fixture.scores, fixture.adjustments].map(|probe| !probe.less_equal(&0))
         })
+    }
+
+    #[test]
+    fn a_home_waits_for_what_its_own_regimes_teach() {
+        timely::execute_directly(move |worker| {
+            let mut fixture = Fixture::new(worker, Scores::Aligned);
+            let home = HomeId(0);
+            let key = ShiftKey { home, regime: 0 };
+            fixture.awaited.send(key);
+            for home in 0..2 {
+                fixture.segments.advance_to(1);
+                fixture.send(HomeId(home));
+            }
+            fixture.segments.advance_to(2);
+            fixture.awaited.advance_to(2);
+            assert_eq!(fixture.scored(worker), [1], "no regime of it ended");
+            fixture.unasked.send(key);
+            fixture.unasked.flush();
+            assert_eq!(fixture.scored(worker), [0, 1], "it asks for nothing");
+        });
     }
 
     #[test]
     fn who_is_behind_is_gone_back_to_together() {
         let mut pools = Pools::default();
-        let actions = ["on", "off"].map(Action::new).to_vec();
-        let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
-        let catalogs = Catalogs::shared(Arc::new(catalog));
+        let catalogs = lamp();
         let (home, cohort) = (HomeId(0), catalogs.cohort_of(HomeId(0)));
         let moments = (0..200).map(|i| Moment {
             time: Time(i * Time::HOUR),
