@@ -4,11 +4,15 @@
 //! the source is, and its outputs are those of a replay of its inbox.
 
 #[cfg(test)]
+mod crashes;
+#[cfg(test)]
 mod fuzz;
+mod pieces;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
-use std::io::{self, Seek, SeekFrom, Write};
-use std::ops::Range;
+use std::io::{self, BufReader, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -19,10 +23,12 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
-use crate::disk::{Disk, File, Open};
+use crate::disk::Disk;
 use crate::fates::Fated;
 use crate::growing::Growing;
 use crate::outputs::inbox_path;
+pub use pieces::{Fold, Keeps, comes_before};
+use pieces::{Last, Whole};
 
 /// The longest line of a log, in bytes.
 pub const LONGEST_LINE: usize = 64 * 1024;
@@ -54,6 +60,12 @@ struct MarkLine {
 #[allow(clippy::trivially_copy_pass_by_ref, reason = "as serde asks")]
 fn is_zero(bytes: &u64) -> bool {
     *bytes == 0
+}
+
+fn mark_line(mark: Mark, bytes: u64) -> serde_json::Result<Vec<u8>> {
+    let mut line = serde_json::to_vec(&MarkLine { mark, bytes })?;
+    line.push(b'\n');
+    Ok(line)
 }
 
 /// How it begins.
@@ -95,7 +107,6 @@ struct Put {
 pub struct Inbox {
     sender: Sender<Put>,
     marks: Arc<Mutex<BTreeMap<String, String>>>,
-    path: Arc<Path>,
     durable: Growing,
     lines_end: Arc<AtomicU64>,
 }
@@ -116,19 +127,17 @@ impl Inbox {
     /// nobody, and goes.
     ///
     /// # Errors
-    /// It cannot be read or written.
-    pub fn open(disk: &Disk, folder: &Path) -> io::Result<(Inbox, InboxWriter)> {
+    /// It cannot be read or written, or something is missing in it.
+    pub fn open(disk: &Disk, folder: &Path, keeps: Keeps) -> io::Result<(Inbox, InboxWriter)> {
         let path = inbox_path(folder);
-        let (mut file, found) = open(disk, &path)?;
-        let durable = Growing::default();
-        durable.grow(found.whole.length);
+        let (mut last, found) = pieces::open(disk, folder, keeps)?;
+        let durable = Growing::of(disk, found.pieces, found.whole.length);
         let lines_end = Arc::new(AtomicU64::new(found.whole.lines_end));
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
         let marks = Arc::new(Mutex::new(found.marks));
         let inbox = Inbox {
             sender,
             marks: marks.clone(),
-            path: Arc::from(path.as_path()),
             durable: durable.clone(),
             lines_end: lines_end.clone(),
         };
@@ -136,14 +145,25 @@ impl Inbox {
             .name("inbox".into())
             .spawn(move || {
                 let shared = (&*marks, &durable, &*lines_end);
-                write(&mut file, &path, &receiver, found.whole.lines, shared);
+                write(&mut last, &path, &receiver, found.whole.lines, shared);
             })?;
         Ok((inbox, InboxWriter(thread)))
     }
 
-    /// The log that it is.
-    pub fn path(&self) -> &Path {
-        &self.path
+    /// Calls `take` with marks of a source that say what all of its marks do, in order: for sources whose marks say what has
+    /// changed.
+    ///
+    /// # Errors
+    /// The inbox cannot be read.
+    pub fn each_mark(&self, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
+        let before = self.durable.last_begins();
+        let reader = BufReader::new(self.durable.bytes(before.bytes));
+        let of_source = |mark: Mark| {
+            if mark.source == source {
+                take(&mark.at);
+            }
+        };
+        pieces::scan(reader, Whole::up_to(before), of_source).map(drop)
     }
 
     /// How far the log is durable; nothing behind that was promised to anybody.
@@ -227,91 +247,9 @@ impl Inbox {
     }
 }
 
-/// Calls `take` with each mark that a source ever put, in order: for sources whose marks say what has changed.
-///
-/// # Errors
-/// The inbox cannot be read.
-pub fn each_mark(path: &Path, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
-    let reader = io::BufReader::new(std::fs::File::open(path)?);
-    let of_source = |mark: Mark| {
-        if mark.source == source {
-            take(&mark.at);
-        }
-    };
-    scan(reader, of_source).map(drop)
-}
-
-/// What was found in an inbox.
-struct Was {
-    marks: BTreeMap<String, String>,
-    whole: Whole,
-}
-
-/// How far an inbox is whole.
-#[derive(Clone, Copy, Debug, Default, PartialEq)]
-struct Whole {
-    /// In bytes.
-    length: u64,
-    /// In lines, marks among them.
-    lines: u64,
-    /// Where the last line ends that is no mark.
-    lines_end: u64,
-}
-
-/// Opens it at its end, and reads the last marks. What was put with a mark and is not there whole goes.
-fn open(disk: &Disk, path: &Path) -> io::Result<(File, Was)> {
-    let mut marks = BTreeMap::new();
-    let mut file = disk.open(path, Open::Append)?;
-    let put = |mark: Mark| drop(marks.insert(mark.source, mark.at));
-    let whole = scan(io::BufReader::new(&mut file), put)?;
-    if file.length()? > whole.length {
-        file.set_length(whole.length)?;
-    }
-    file.seek(SeekFrom::End(0))?;
-    file.sync()?;
-    disk.sync_folder(path.parent().unwrap_or(Path::new("")))?;
-    Ok((file, Was { marks, whole }))
-}
-
-/// Calls `put` with each mark whose lines are all there. How far the inbox is whole.
-fn scan(mut reader: impl io::BufRead, mut put: impl FnMut(Mark)) -> io::Result<Whole> {
-    let (mut line, mut whole) = (Vec::new(), Whole::default());
-    // A mark whose lines are not all read: what is whole before it, and where its lines begin and end.
-    let mut open: Option<(Mark, Whole, Range<u64>)> = None;
-    loop {
-        line.clear();
-        let read = reader.read_until(b'\n', &mut line)?;
-        if line.last() != Some(&b'\n') {
-            break;
-        }
-        let before = whole;
-        whole.length += read as u64;
-        whole.lines += 1;
-        let mark = line
-            .starts_with(MARK)
-            .then(|| serde_json::from_slice(&line));
-        if let Some(Ok(MarkLine { mark, bytes })) = mark {
-            // The lines that another one stands among are not whole, so that mark does not count; should this one's be missing too,
-            // both go.
-            let before = open.take().map_or(before, |(_, before, _)| before);
-            let lines = whole.length..whole.length.saturating_add(bytes);
-            open = Some((mark, before, lines));
-        } else if open.is_none() {
-            whole.lines_end = whole.length;
-        }
-        if let Some((mark, _, lines)) = open.take_if(|(_, _, lines)| whole.length >= lines.end) {
-            put(mark);
-            if !lines.is_empty() {
-                whole.lines_end = whole.length;
-            }
-        }
-    }
-    Ok(open.map_or(whole, |(_, before, _)| before))
-}
-
 /// Writes what is put, as much at a time as waits, behind so many lines.
 fn write(
-    file: &mut File,
+    last: &mut Last,
     path: &Path,
     receiver: &Receiver<Put>,
     mut number: u64,
@@ -321,20 +259,33 @@ fn write(
     let mut failed: Option<InboxError> = None;
     while let Ok(first) = receiver.recv() {
         bytes.clear();
+        let unwritten = |error: io::Error| InboxError::Unwritten {
+            path: path.to_owned(),
+            reason: error.to_string(),
+        };
+        if failed.is_none() {
+            let at = Whole {
+                length: durable.length(),
+                lines: number,
+                lines_end: lines_end.load(Ordering::Relaxed),
+            };
+            match last.follow(durable, at) {
+                Ok(None) => {}
+                Ok(Some(longer)) => {
+                    number = longer.lines;
+                    durable.grow(longer.length);
+                }
+                Err(error) => failed = Some(unwritten(error)),
+            }
+        }
         let (mut puts, mut lines) = (Vec::new(), None);
         let waiting = std::iter::once(first).chain(receiver.try_iter());
         for mut put in waiting {
-            if let Some(mark) = put.mark.clone() {
-                let behind = put.lines.len() as u64;
-                let line = MarkLine {
-                    mark,
-                    bytes: behind,
-                };
-                if let Ok(line) = serde_json::to_vec(&line) {
-                    bytes.extend_from_slice(&line);
-                    bytes.push(b'\n');
-                    number += 1;
-                }
+            if let Some(mark) = put.mark.clone()
+                && let Ok(line) = mark_line(mark, put.lines.len() as u64)
+            {
+                bytes.extend_from_slice(&line);
+                number += 1;
             }
             let first = number + 1;
             number += put.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
@@ -350,13 +301,11 @@ fn write(
         // What was written in part stays torn: nothing may follow it, so the first failure is the last word.
         let written = match &failed {
             Some(error) => Err(error.clone()),
-            None => file
-                .write_all(&bytes)
-                .and_then(|()| file.sync())
-                .map_err(|error| InboxError::Unwritten {
-                    path: path.to_owned(),
-                    reason: error.to_string(),
-                }),
+            None => {
+                let file = &mut last.file;
+                let written = file.write_all(&bytes).and_then(|()| file.sync());
+                written.map_err(unwritten)
+            }
         };
         if written.is_ok() {
             // Before anybody can read them.
@@ -382,116 +331,5 @@ fn write(
             // Whoever put it may be gone.
             let _ = put.reply.send(written.clone().map(|()| first));
         }
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn mark(at: &str) -> Option<Mark> {
-        Some(Mark {
-            source: "queue".into(),
-            at: at.into(),
-        })
-    }
-
-    #[tokio::test]
-    async fn what_was_put_is_there_with_its_mark_and_a_torn_line_goes() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::real();
-        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
-        assert_eq!(inbox.mark("queue"), None);
-        inbox.put(["a", "b"], mark("2")).await.unwrap();
-        inbox.put(["c"], None).await.unwrap();
-        assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
-        inbox.put([""; 0], mark("2")).await.unwrap();
-        let ends = || inbox.lines_end().load(Ordering::Relaxed);
-        assert!(ends() > 6 && ends() < inbox.durable().length());
-        let ended = ends();
-        for line in ["d\ne", r#"{"mark":{"source":"queue","at":"9"}}"#] {
-            let refused = inbox.put([line], None).await;
-            assert!(matches!(refused, Err(InboxError::NoLine)));
-        }
-        drop(inbox);
-        writer.join();
-        let path = inbox_path(folder.path());
-        let mark_line = r#"{"mark":{"source":"queue","at":"2"}"#;
-        let expected = format!("{mark_line},\"bytes\":4}}\na\nb\nc\n{mark_line}}}\n");
-        assert_eq!(std::fs::read_to_string(&path).unwrap(), expected);
-        std::fs::write(&path, format!("{expected}torn")).unwrap();
-        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
-        assert_eq!(inbox.lines_end().load(Ordering::Relaxed), ended);
-        assert_eq!(inbox.mark("queue").as_deref(), Some("2"));
-        inbox.put(["d"], mark("3")).await.unwrap();
-        drop(inbox);
-        writer.join();
-        let read = std::fs::read_to_string(&path).unwrap();
-        let behind = "{\"mark\":{\"source\":\"queue\",\"at\":\"3\"},\"bytes\":2}\nd\n";
-        assert_eq!(read, format!("{expected}{behind}"));
-    }
-
-    #[tokio::test]
-    async fn whoever_asks_is_told_where_its_lines_stand() {
-        let folder = tempfile::tempdir().unwrap();
-        let disk = Disk::real();
-        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
-        let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
-        inbox.put(["a", "b"], mark("2")).await.unwrap();
-        let asks = |lines| (lines, tell.clone());
-        // A mark and its two lines stand before it.
-        assert_eq!(inbox.put_asking(["c", "d"], asks(1)).await.unwrap(), 4);
-        drop(inbox);
-        writer.join();
-        let (inbox, writer) = Inbox::open(&disk, folder.path()).unwrap();
-        assert_eq!(inbox.put_asking(["e"], asks(1)).await.unwrap(), 6);
-        let asked = inbox.durable().fates().among(1..=9);
-        let asked: Vec<_> = asked.iter().map(|a| (a.first.line, a.last.line)).collect();
-        assert_eq!(asked, [(6, 6)], "of this process alone");
-        drop(inbox);
-        writer.join();
-    }
-
-    /// The inbox as it is when so many of these bytes outlived a failure: its last mark, and its lines without marks.
-    fn outlived(text: &str, bytes: usize) -> (Option<String>, Vec<String>) {
-        let folder = tempfile::tempdir().unwrap();
-        let path = inbox_path(folder.path());
-        std::fs::write(&path, &text[..bytes]).unwrap();
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
-        let at = inbox.mark("queue");
-        drop(inbox);
-        writer.join();
-        let left = std::fs::read_to_string(&path).unwrap();
-        let lines = left.lines().filter(|line| !line.starts_with("{\"mark\""));
-        (at, lines.map(str::to_owned).collect())
-    }
-
-    #[tokio::test]
-    async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
-        let folder = tempfile::tempdir().unwrap();
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
-        inbox.put(["a", "b"], mark("2")).await.unwrap();
-        inbox.put(["c", "d"], mark("4")).await.unwrap();
-        inbox.put(Vec::<String>::new(), mark("5")).await.unwrap();
-        drop(inbox);
-        writer.join();
-        let text = std::fs::read_to_string(inbox_path(folder.path())).unwrap();
-        for bytes in 0..=text.len() {
-            let (at, lines) = outlived(&text, bytes);
-            let expected: &[&str] = match at.as_deref() {
-                None => &[],
-                Some("2") => &["a", "b"],
-                _ => &["a", "b", "c", "d"],
-            };
-            assert_eq!(lines, expected, "{at:?} at byte {bytes}");
-        }
-        // No disk holds as many.
-        let endless =
-            "{\"mark\":{\"source\":\"queue\",\"at\":\"2\"},\"bytes\":18446744073709551615}\na\n";
-        assert_eq!(outlived(endless, endless.len()), (None, Vec::new()));
-        // As versions before wrote it: the mark behind its lines.
-        let old = "a\nb\n{\"mark\":{\"source\":\"queue\",\"at\":\"2\"}}\nc\n";
-        let (at, lines) = outlived(old, old.len());
-        assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
     }
 }

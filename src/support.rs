@@ -13,7 +13,7 @@ use crate::checkpoint::{CheckpointError, Checkpoints, Place, Shown, ShownOperato
 use crate::config::UsageError;
 use crate::disk::Disk;
 use crate::machine::{Machine, versions};
-use crate::outputs::{Stream, inbox_path, summary_path};
+use crate::outputs::{Stream, inbox_path, is_inbox, summary_path};
 
 /// Print what helps to find out what is wrong, without a word of any home
 ///
@@ -169,9 +169,9 @@ fn kind(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let stem = name.split('.').next().unwrap_or_default();
     let is_stream = Stream::ALL.iter().any(|stream| stream.name() == stem);
-    let is_ours = [inbox_path(Path::new("")), summary_path(Path::new(""))];
-    match is_stream || is_ours.iter().any(|ours| ours.as_os_str() == &*name) {
+    match is_stream || summary_path(Path::new("")).as_os_str() == &*name {
         true => name.into_owned(),
+        false if is_inbox(path) => inbox_path(Path::new("")).display().to_string(),
         false => "others".to_owned(),
     }
 }

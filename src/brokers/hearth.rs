@@ -10,7 +10,7 @@ use tokio::task::JoinHandle;
 use crate::config::{KafkaOptions, MqttOptions, WebhookOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
-use crate::inbox::{Inbox, InboxWriter};
+use crate::inbox::{Inbox, InboxWriter, Keeps};
 use crate::outputs::inbox_path;
 use crate::sinks::feed::Feed;
 use crate::stop::Stop;
@@ -29,7 +29,7 @@ pub(super) struct Hearth {
 impl Hearth {
     /// Begins, or goes on, in a folder.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
         let desk = Desk {
             inbox,
             feed: Feed::default(),

@@ -113,11 +113,13 @@ impl FirstPass {
     ) -> Result<(Self, bool), InferenceError> {
         let here = files.iter().all(|file| file.is_file());
         let log = here.then(|| match (growing, files) {
-            (Some(growing), [file]) => Stood::at_the_beginning_of(file, growing.length()),
+            (Some(growing), [file]) => Stood::in_growing(file, growing, None),
             _ => Stood::at_its_beginning(files),
         });
         let before = before.filter(|pass| pass.of == of);
-        let grown = before.as_ref().map(|pass| pass.log.has_grown(files));
+        let grown = before
+            .as_ref()
+            .map(|pass| pass.log.has_grown(files, growing));
         let mut pass = match (before, grown) {
             (Some(pass), Some(Ok(false))) => return Ok((pass, false)),
             (Some(pass), Some(Ok(true))) => pass,
@@ -127,7 +129,11 @@ impl FirstPass {
             (Some(growing), [file]) => Events::grow(file, keys, growing)?,
             _ => Events::open(files, keys)?,
         };
-        events.go_to(pass.log.position)?;
+        // What is no longer there was read, and named nothing that is new: whoever reads stops before that until a pass has it.
+        let gone = growing.map_or(0, |growing| growing.begins().bytes);
+        if pass.log.position.offset >= gone {
+            events.go_to(pass.log.position)?;
+        }
         let (mut names, mut met) = pass.met();
         each_event(&mut events, zones, |event, device, action| {
             let home = met.home(&event.home);

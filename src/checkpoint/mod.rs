@@ -209,6 +209,16 @@ impl Checkpoints {
         of_all.map_or_else(Vec::new, |moment| moment.homes)
     }
 
+    /// How much of a log that grows all whole cuts have read, in bytes; nothing, where that is not known of each.
+    pub fn all_behind(&self) -> Option<u64> {
+        let whole = self.whole().ok()?.into_iter();
+        let offsets = whole.map(|number| {
+            let manifest = self.manifest::<Moment>(number).ok()?;
+            Some(manifest.moment.source.position.offset)
+        });
+        offsets.collect::<Option<Vec<u64>>>()?.into_iter().min()
+    }
+
     /// Removes all.
     ///
     /// # Errors

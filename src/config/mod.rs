@@ -14,6 +14,7 @@ mod file;
 #[cfg(test)]
 mod fuzz;
 mod home_assistant;
+mod inbox;
 mod interval;
 mod kafka;
 mod keys;
@@ -43,6 +44,7 @@ pub use describe::describe;
 pub use error::UsageError;
 pub use file::{File, check_environment, unknown_variables};
 pub use home_assistant::{ContextEntities, ContextKind, HomeAssistantOptions, Hub};
+pub use inbox::{InboxKeep, InboxOptions};
 pub use interval::Interval;
 pub use kafka::{Cluster, KafkaFrom, KafkaOptions, Sasl, TopicUrl, Topics};
 pub use keys::{Key, Keys};
@@ -335,7 +337,8 @@ fn all_options() -> clap::Command {
     let replay = Config::augment_args(clap::Command::new("hearth"));
     let hub = HomeAssistantOptions::augment_args(replay);
     let mqtt = MqttOptions::augment_args(hub);
-    WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt))
+    let webhook = WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt));
+    InboxOptions::augment_args(webhook)
 }
 
 /// The options alone, as a command that looks at no environment.

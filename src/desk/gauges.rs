@@ -91,7 +91,7 @@ gauges! {
     epochs: Counter, "epochs", "Epochs that were fed";
     epochs_open: Gauge, "epochs_open", "Epochs that were fed and whose segments are not out";
     lag_seconds: Seconds, "lag_seconds", "For how long there has been something in the inbox that is not accounted for";
-    inbox_bytes: Gauge, "inbox_bytes", "Bytes of the inbox";
+    inbox_bytes: Gauge, "inbox_bytes", "Bytes of the inbox that are kept";
     inbox_behind_bytes: Gauge, "inbox_behind_bytes", "Bytes of the inbox that were not fed yet";
     vocabularies: Counter, "vocabularies", "How often the run began again in place because devices or actions were new";
     checkpoints: Counter, "checkpoints", "Checkpoints taken since the process began";

@@ -49,11 +49,12 @@ impl Desk {
 mod tests {
     use super::*;
     use crate::disk::Disk;
+    use crate::inbox::Keeps;
 
     #[tokio::test]
     async fn whoever_waits_for_the_end_is_told() {
         let folder = tempfile::tempdir().unwrap();
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path(), Keeps::default()).unwrap();
         let desk = Desk {
             inbox,
             feed: Feed::default(),

@@ -24,7 +24,8 @@ d
     ];
     fuzz(&[seed], &words, |bytes| {
         std::fs::write(&path, bytes).unwrap();
-        let (_, found) = open(&disk, &path).unwrap();
+        let opened = || pieces::open(&disk, folder.path(), Keeps::default());
+        let (_, found) = opened().unwrap();
         let left = std::fs::read(&path).unwrap();
         // Lines are whole, and what goes is the end.
         assert!(bytes.starts_with(&left) && left.last().is_none_or(|byte| *byte == b'\n'));
@@ -34,12 +35,17 @@ d
         assert_eq!(whole.lines, lines as u64);
         assert!(whole.lines_end <= whole.length);
         // Who opens it again finds the same, and a mark that counts is the last one of its source.
-        let (_, again) = open(&disk, &path).unwrap();
+        let (_, again) = opened().unwrap();
         assert_eq!(again.marks, found.marks);
         assert_eq!(again.whole, whole);
         for (source, at) in &found.marks {
             let mut last = None;
-            each_mark(&path, source, |mark| last = Some(mark.to_owned())).unwrap();
+            let of_source = |mark: Mark| {
+                if mark.source == *source {
+                    last = Some(mark.at);
+                }
+            };
+            pieces::scan(&*left, Whole::default(), of_source).unwrap();
             assert_eq!(last.as_ref(), Some(at));
         }
         format!(

@@ -156,6 +156,20 @@ pub fn inbox_path(dir: &Path) -> PathBuf {
     dir.join("inbox.jsonl")
 }
 
+/// A part of it that is not appended to any more, by how many bytes of the inbox came before it. By name they are in order, and
+/// before the one that is.
+pub fn sealed_inbox_path(dir: &Path, before: u64) -> PathBuf {
+    dir.join(format!("inbox-{before:020}.jsonl"))
+}
+
+/// Whether a file is an inbox, or a part of one.
+pub fn is_inbox(path: &Path) -> bool {
+    let name = path.file_name().and_then(|name| name.to_str());
+    let part = name.and_then(|name| name.strip_prefix("inbox")?.strip_suffix(".jsonl"));
+    let number = |part: &str| part.strip_prefix('-').map(str::parse::<u64>);
+    part.is_some_and(|part| part.is_empty() || matches!(number(part), Some(Ok(_))))
+}
+
 /// What a stream consists of.
 pub trait Record: Send + 'static {
     /// The stream.

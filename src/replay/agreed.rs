@@ -71,7 +71,7 @@ impl Keeping {
         }
         let finished = Finished::in_folder(&self.disk, &self.out);
         let same = finished.as_ref().filter(|run| run.of == self.sum());
-        let grown = same.map(|run| run.log.has_grown(&self.files));
+        let grown = same.map(|run| run.log.has_grown(&self.files, None));
         own.complete = grown == Some(Ok(false));
         own.cuts = self.cuts()?;
         if finished.is_none() && own.cuts.is_empty() && self.checkpoints.exist()? {

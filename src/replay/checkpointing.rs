@@ -23,6 +23,7 @@ use crate::disk::Disk;
 use crate::engine::{self, Reached, Resumed};
 use crate::finished::Finished;
 use crate::first_pass;
+use crate::growing::{Growing, Reach};
 use crate::home_names::HomeNames;
 use crate::outputs::{Names, Stream, grouped};
 use crate::sinks::files::{Files, Folder};
@@ -44,6 +45,8 @@ pub struct Keeping {
     pub(super) out: PathBuf,
     /// The log as it is when the run begins, if it can be read again.
     log: Stood,
+    /// Of one that is appended to.
+    growing: Option<Growing>,
     pub(super) files: Vec<PathBuf>,
     /// What else a whole output follows from, which does not concern a run that goes on.
     left: String,
@@ -103,6 +106,7 @@ impl Keeping {
             disk: folder.disk().clone(),
             out: folder.path().to_owned(),
             log,
+            growing: live.map(|live| live.growing.clone()),
             files,
             left: left(args)?,
             // Which homes a live run knows before it reads on depends on when it was begun.
@@ -156,7 +160,7 @@ impl Keeping {
         if self.every != Checkpointing::Off && !fresh {
             let finished = Finished::in_folder(&self.disk, &self.out);
             let same = finished.as_ref().filter(|run| run.of == self.sum());
-            let grown = same.map(|run| run.log.has_grown(&self.files));
+            let grown = same.map(|run| run.log.has_grown(&self.files, self.growing.as_ref()));
             if grown == Some(Ok(false)) {
                 return Ok(Before::Complete);
             }
@@ -202,15 +206,57 @@ impl Keeping {
         if moment.closed {
             source.position = Position::default();
         }
-        match source.has_grown(&self.files) {
+        match source.has_grown(&self.files, self.growing.as_ref()) {
             Ok(grown) if !grown || !whole => {}
             Ok(_) => differences.push(GROWN.to_owned()),
             Err(difference) => differences.push(difference),
         }
+        let gone = self.gone();
+        if source.position.offset < gone.bytes {
+            let read = source.position.offset;
+            differences.push(format!(
+                "the inbox (it was read up to byte {read}, and what it held before byte {} is gone)",
+                gone.bytes
+            ));
+        }
         if !self.sums.contains(&moment.catalogs) {
-            differences.push("devices and actions".to_owned());
+            differences.push(match gone.lines {
+                0 => "devices and actions".to_owned(),
+                lines => format!(
+                    "devices and actions ({} does not have those of the first {lines} lines of the inbox, which are gone)",
+                    first_pass::path(&self.out).display()
+                ),
+            });
         }
         differences
+    }
+
+    /// What the log held and does not any more.
+    fn gone(&self) -> Reach {
+        let growing = self.growing.as_ref();
+        growing.map_or_else(Reach::default, Growing::begins)
+    }
+
+    /// Of a log that is not there whole: the run begins with what is, if nothing goes by that.
+    ///
+    /// # Errors
+    /// There are outputs, which would go.
+    pub fn begins_behind(&self, folder: &Folder) -> anyhow::Result<()> {
+        let Reach { bytes, lines } = self.gone();
+        if lines == 0 {
+            return Ok(());
+        }
+        let gone =
+            format!("the first {lines} lines of the inbox ({bytes} bytes) are gone (--inbox-keep)");
+        let out = self.out.display();
+        if folder.has_outputs()? {
+            return Err(UsageError(format!(
+                "there is no checkpoint that the run could go on from, and {gone}: what {out} says of them cannot be made again; to                  begin with what is left, take inbox*.jsonl to another folder and name that with --out"
+            ))
+            .into());
+        }
+        tracing::warn!("{gone}: the run begins behind them, and knows nothing of them");
+        Ok(())
     }
 
     /// Gives homes the ids that they had.
@@ -283,6 +329,18 @@ impl Keeping {
         }
     }
 
+    /// The log up to a position. What it held long before may be gone when it is read on, so of one that grows what is known is what
+    /// lies before that.
+    fn stood(&self, position: Position) -> std::io::Result<Stood> {
+        match (&self.growing, &self.files[..]) {
+            (Some(growing), [inbox]) => Stood::in_growing(inbox, growing, Some(position)),
+            _ => Ok(Stood {
+                position,
+                files: self.log.files.clone(),
+            }),
+        }
+    }
+
     /// Removes what was kept: another run begins.
     ///
     /// # Errors
@@ -300,7 +358,7 @@ impl Keeping {
 /// The log as it is.
 fn stood(files: &[PathBuf], live: Option<&Live>) -> std::io::Result<Stood> {
     match (live, files) {
-        (Some(live), [inbox]) => Stood::at_the_beginning_of(inbox, live.growing.length()),
+        (Some(live), [inbox]) => Stood::in_growing(inbox, &live.growing, None),
         _ => Stood::at_its_beginning(files),
     }
 }
@@ -428,10 +486,7 @@ impl Replay<'_> {
             closed: reached.closed,
             lines: self.past.lines + reached.lines,
             told: self.past.told + reached.told,
-            source: Stood {
-                position: reached.position,
-                files: keeping.log.files.clone(),
-            },
+            source: keeping.stood(reached.position)?,
             manner: self.manner.clone(),
             known: keeping.known,
             homes: keeping.homes.behind(keeping.known),
@@ -491,6 +546,7 @@ impl Replay<'_> {
             ended => {
                 self.kept_bytes += ended?;
                 self.cut_live(&moment.written.positions);
+                self.drop_live(&keeping.checkpoints);
             }
         }
         self.kept_live(moment.epochs);

@@ -14,6 +14,8 @@ use crate::first_pass;
 use crate::fleet::{Fleet, Given};
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
+use crate::inbox;
+use crate::outputs::is_inbox;
 use crate::sources::{
     self, Contexts, EventLog, Files, Learnt, Manner, Options, Position, SourceError, Told,
 };
@@ -103,6 +105,9 @@ impl Input {
         args.check()?;
         let config = &args.config;
         let (logs, spooled) = logs(args)?;
+        if live.is_none() {
+            begins_within(&logs);
+        }
         let first_pass = match args.fresh {
             true => None,
             false => first_pass::read(disk, &args.out),
@@ -196,6 +201,20 @@ impl Input {
                     .to_owned(),
             )),
         }
+    }
+}
+
+/// Says of a log that is a later part of an inbox that it is.
+fn begins_within(logs: &[PathBuf]) {
+    let first = logs.first().filter(|log| is_inbox(log) && log.is_file());
+    // One that cannot be read is refused soon enough.
+    let before = first.and_then(|log| Some((log, inbox::comes_before(log).ok()?.lines)));
+    if let Some((log, lines)) = before.filter(|(_, lines)| *lines > 0) {
+        let log = log.display();
+        tracing::warn!(
+            "{log} begins behind line {lines} of its inbox: what came before is not part of this replay (as far as it is kept, it is in \
+             inbox-*.jsonl beside it, to be given before it)"
+        );
     }
 }
 

@@ -35,7 +35,12 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
     let mut keeping = Keeping::new(args, &input, folder, Some(live))?;
     let found = match keeping.before(args.fresh)? {
         Before::Found(found) => Some((*found, began)),
-        Before::Complete | Before::Nothing => None,
+        Before::Complete | Before::Nothing => {
+            if !live.has_begun() {
+                keeping.begins_behind(folder)?;
+            }
+            None
+        }
     };
     let first_pass = input.fleet.first_pass.take();
     let mut replay = Replay::begin(args, input, (folder, &ground), (&stop, None), found)?;

@@ -8,10 +8,12 @@ use std::time::{Duration, Instant};
 use hearth_operators::words::Epoch;
 
 use super::Replay;
+use crate::checkpoint::Checkpoints;
 use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
 use crate::fates::Fated;
 use crate::growing::Growing;
+use crate::inbox::Keeps;
 use crate::outputs::Counts;
 use crate::sinks::feed::Feed;
 use crate::sinks::{Positions, Shown};
@@ -33,6 +35,8 @@ pub(crate) struct Live {
     pub growing: Growing,
     pub feed: Feed,
     pub gauges: Arc<Gauges>,
+    /// So much of the inbox stays, once no cut needs it; none: all.
+    stays: Option<u64>,
     /// Ends the run; each of its replays has a stop of its own.
     stop: Stop,
     /// Where its last line ends that is to be read.
@@ -44,13 +48,14 @@ pub(crate) struct Live {
 }
 
 impl Live {
-    /// Of a run with this desk, which has just begun.
-    pub fn of(desk: &Desk) -> Self {
+    /// Of a run with this desk, which has just begun and keeps so much of its inbox.
+    pub fn of(desk: &Desk, keeps: Keeps) -> Self {
         let growing = desk.inbox.durable().clone();
         Live {
             waited: desk.inbox.lines_end().load(Ordering::Relaxed),
             lines_end: desk.inbox.lines_end().clone(),
             growing,
+            stays: keeps.bytes,
             feed: desk.feed.clone(),
             gauges: desk.gauges.clone(),
             stop: desk.stop.clone(),
@@ -184,7 +189,8 @@ impl Replay<'_> {
         );
         count(&gauges.epochs, reached.epochs);
         gauges.epochs_open.set(signed(reached.epochs - reached.out));
-        gauges.inbox_bytes.set(signed(length));
+        let kept = length.saturating_sub(live.growing.begins().bytes);
+        gauges.inbox_bytes.set(signed(kept));
         gauges
             .inbox_behind_bytes
             .set(signed(end.saturating_sub(fed)));
@@ -204,6 +210,21 @@ impl Replay<'_> {
     pub(super) fn cut_live(&self, positions: &Positions) {
         if let Some(tending) = &self.live {
             tending.live.feed.cut(positions);
+        }
+    }
+
+    /// Drops what came in before all cuts were taken, and is more than is to stay.
+    pub(super) fn drop_live(&self, checkpoints: &Checkpoints) {
+        let Some(live) = self.live.as_ref().map(|tending| tending.live) else {
+            return;
+        };
+        let surplus = live.stays.and_then(|stays| live.growing.surplus(stays));
+        // Where one cannot be read, it may be so for now: nothing goes then.
+        let behind = surplus.and_then(|surplus| Some(surplus.min(checkpoints.all_behind()?)));
+        let Some(before) = behind else { return };
+        match live.growing.forget(before) {
+            Ok(()) => tracing::debug!("the inbox begins at byte {}", live.growing.begins().bytes),
+            Err(error) => tracing::warn!("what the inbox no longer needs stays for now: {error}"),
         }
     }
 

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use clap::{Args, Command};
 
 use crate::config::{
-    Checkpointing, Config, HomeAssistantOptions, KafkaOptions, MqttOptions, UsageError,
-    WebhookOptions,
+    Checkpointing, Config, HomeAssistantOptions, InboxOptions, KafkaOptions, MqttOptions,
+    UsageError, WebhookOptions,
 };
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
@@ -16,7 +16,8 @@ use crate::serve::ServeArgs;
 ///
 /// Whatever comes in is a line of inbox.jsonl in the output folder, on the disk, before its sender is told that it came; the
 /// dataflow reads that log while it grows, and writes the files that `hearth replay` writes, each line as soon as its epoch
-/// closes. Killed at any moment, the same command goes on; the outputs are those of a replay of the inbox.
+/// closes. Killed at any moment, the same command goes on; the outputs are those of a replay of the inbox. Where
+/// that is long it lies in inbox-*.jsonl and inbox.jsonl, and what no checkpoint needs any more is dropped (--inbox-keep).
 ///
 /// Without --catalog a device, an action or a home that was never met is learnt within about a second, and nothing is rejected for
 /// being new.
@@ -30,7 +31,7 @@ use crate::serve::ServeArgs;
   hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
   hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
   hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
-  hearth replay live/inbox.jsonl --out again
+  hearth replay live/inbox*.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
 precedes the file.")]
@@ -77,6 +78,10 @@ pub struct RunArgs {
     /// Everything that has a default.
     #[command(flatten, next_help_heading = "Configuration")]
     pub config: Config,
+
+    /// What is kept of what came in.
+    #[command(flatten, next_help_heading = "Inbox")]
+    pub inbox: InboxOptions,
 
     /// The page, the API and the measures.
     #[command(flatten, next_help_heading = "HTTP")]

@@ -14,9 +14,10 @@ use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::config::InboxKeep;
 use crate::desk::{Desk, Gauges};
 use crate::disk::Disk;
-use crate::inbox::Inbox;
+use crate::inbox::{Inbox, Keeps};
 use crate::replay::{Ends, Live, live};
 use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
@@ -47,7 +48,8 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     if args.demo && replay.catalog.is_none() {
         replay.catalog = Some(demo::catalog_in(folder.path())?);
     }
-    let (inbox, writer) = Inbox::open(&disk, folder.path())?;
+    let keeps = keeps(args.inbox.inbox_keep);
+    let (inbox, writer) = Inbox::open(&disk, folder.path(), keeps)?;
     let desk = Desk {
         inbox,
         feed: Feed::default(),
@@ -55,7 +57,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
         out: Arc::from(folder.path()),
         stop: stop.clone(),
     };
-    let around = Live::of(&desk);
+    let around = Live::of(&desk, keeps);
     let (runtime, tasks) = surround(args, &desk)?;
     let ended = loop {
         match live(&replay, &around, &folder) {
@@ -79,6 +81,24 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     }
     println!("{summary}");
     Ok(())
+}
+
+/// What is kept of the inbox, and of whom it holds marks that say what has changed.
+fn keeps(keep: InboxKeep) -> Keeps {
+    Keeps {
+        bytes: match keep {
+            InboxKeep::All => None,
+            InboxKeep::Newest(size) => Some(size.bytes()),
+        },
+        folds: &[
+            (sources::mqtt::SOURCE, sources::mqtt::folded),
+            (
+                sources::home_assistant::SOURCE,
+                sources::home_assistant::folded,
+            ),
+            (sinks::mqtt::SINK, sinks::mqtt::folded),
+        ],
+    }
 }
 
 /// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.

@@ -283,14 +283,14 @@ mod tests {
 
     use super::*;
     use crate::disk::Disk;
-    use crate::inbox::Inbox;
+    use crate::inbox::{Inbox, Keeps};
     use crate::sinks::Positions;
     use crate::sinks::feed::Feed;
     use crate::stop::Stop;
 
     /// A process that begins in a folder, where a cut has so many bytes of alarms.
     fn process(folder: &Path, began: u64) -> (Desk, crate::inbox::InboxWriter) {
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
         let desk = Desk {
             inbox,
             feed: Feed::default(),

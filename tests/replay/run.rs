@@ -155,6 +155,92 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     );
 }
 
+/// Lines without what says where in its inbox each stood.
+fn without_places(lines: BTreeMap<String, i64>) -> BTreeMap<String, i64> {
+    let mut left = BTreeMap::new();
+    for (line, count) in lines {
+        let mut line: serde_json::Value = serde_json::from_str(&line).unwrap();
+        line.as_object_mut().unwrap().remove("source");
+        *left.entry(line.to_string()).or_default() += count;
+    }
+    left.retain(|_, count| *count != 0);
+    left
+}
+
+/// Its inbox is dropped behind it, and it is killed on the way: what it leaves is of the whole log all the same.
+#[test]
+fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
+    let followed = dir().join("dropped.jsonl");
+    let _ = (
+        fs::remove_file(&followed),
+        fs::remove_dir_all(dir().join("drops")),
+        fs::remove_dir_all(dir().join("moved")),
+    );
+    let epochs = format!("--epoch-events {EPOCH}");
+    let command = format!(
+        "run dropped.jsonl --contexts contexts.jsonl --catalog catalog.json --out drops {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms \
+         --listen 127.0.0.1:0 --inbox-keep 32KiB"
+    );
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let mut random = Random(11);
+    let fed = |text: &str| text.lines().filter(|line| !line.trim().is_empty()).count() / EPOCH;
+    let mut so_far = String::new();
+    // What is put at once goes at once.
+    for piece in lines.chunks(lines.len().div_ceil(6)) {
+        append(&followed, &piece.concat());
+        so_far += &piece.concat();
+        let workers = format!("{command} --workers {}", 1 + random.below(3));
+        killed(&workers, Duration::from_millis(100 + random.below(800)));
+        let last = fed(&so_far) as u64 - 1;
+        interrupted(&workers, "drops", |out| reaches(out, "segments", last)).fine();
+    }
+    let last = fed(&log) as u64 - 1;
+    interrupted(&command, "drops", |out| reaches(out, "scores", last)).fine();
+    let drops = Folder(dir().join("drops"));
+    let inbox = || {
+        let files = fs::read_dir(&drops.0).unwrap().map(|file| file.unwrap());
+        let inbox = |name: &str| name.starts_with("inbox") && name.ends_with(".jsonl");
+        files.filter(move |file| inbox(&file.file_name().to_string_lossy()))
+    };
+    let kept: u64 = inbox().map(|file| file.metadata().unwrap().len()).sum();
+    assert!(
+        (32 << 10..log.len() as u64 * 3 / 4).contains(&kept),
+        "{kept} bytes are kept"
+    );
+    let again = command.replace("--inbox-keep 32KiB", "--inbox-keep all");
+    let again = again.replace("--out drops", "--out keeps");
+    let _ = fs::remove_dir_all(dir().join("keeps"));
+    interrupted(&again, "keeps", |out| reaches(out, "scores", last)).fine();
+    let keeps = Folder(dir().join("keeps"));
+    for stream in super::program::STREAMS {
+        let differ = without_places(beyond(&keeps, &drops, stream));
+        assert!(differ.is_empty(), "{stream}: {differ:?}");
+    }
+    // Without a checkpoint, nothing that cannot be made again goes.
+    fs::remove_dir_all(drops.0.join("state")).unwrap();
+    let refused = hearth(dir(), &command);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(
+        refused.stderr.contains("of the inbox") && refused.stderr.contains("are gone"),
+        "{}",
+        refused.stderr
+    );
+    assert!(!drops.lines("scores").is_empty());
+    let moved = dir().join("moved");
+    fs::create_dir(&moved).unwrap();
+    for file in inbox() {
+        fs::rename(file.path(), moved.join(file.file_name())).unwrap();
+    }
+    let anew = command.replace("--out drops", "--out moved");
+    let ended = interrupted(&anew, "moved", |out| !out.lines("segments").is_empty()).fine();
+    assert!(
+        ended.stderr.contains("the run begins behind them"),
+        "{}",
+        ended.stderr
+    );
+}
+
 /// CPU that a process has used, in hundredths of a second.
 #[cfg(target_os = "linux")]
 fn used(child: &std::process::Child) -> u64 {

@@ -36,6 +36,8 @@ impl Program {
         command.arg("--catalog").arg(catalog);
         // One that grows large would go on as another file.
         command.args(["--listen", "127.0.0.1:0", "--output-packing", "none"]);
+        // Its length is compared with what was read.
+        command.args(["--inbox-keep", "all"]);
         command.args(["--epoch-interval", &interval.to_string()]);
         command.args(["--workers", &args.workers.to_string()]);
         if let Some(broker) = &args.mqtt {

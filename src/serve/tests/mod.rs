@@ -19,8 +19,8 @@ use super::limits::Limits;
 use super::{Access, serve_within};
 use crate::desk::Desk;
 use crate::disk::Disk;
-use crate::inbox::{Inbox, InboxWriter};
-use crate::outputs::Stream;
+use crate::inbox::{Inbox, InboxWriter, Keeps};
+use crate::outputs::{Stream, inbox_path};
 use crate::sinks::feed::{Feed, Told};
 use crate::stop::Stop;
 
@@ -52,7 +52,7 @@ impl Live {
     }
 
     async fn with(access: Access, limits: Limits, folder: tempfile::TempDir) -> Live {
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path()).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder.path(), Keeps::default()).unwrap();
         let desk = Desk {
             inbox,
             feed: Feed::default(),
@@ -122,7 +122,7 @@ impl Live {
 
     /// The lines of the inbox.
     fn inbox(&self) -> Vec<String> {
-        let text = std::fs::read_to_string(self.desk.inbox.path()).unwrap();
+        let text = std::fs::read_to_string(inbox_path(self.folder.path())).unwrap();
         text.lines().map(str::to_owned).collect()
     }
 

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use super::models::Models;
 use crate::disk::{Disk, File, Kind, Open};
-use crate::outputs::{Stream, cassette_path, inbox_path, state_path, summary_path};
+use crate::outputs::{Stream, cassette_path, is_inbox, state_path, summary_path};
 
 /// How what lies beside the outputs is named; it makes no folder somebody else's.
 const BESIDE: &str = ".hearth.";
@@ -110,6 +110,14 @@ impl Folder {
         &self.path
     }
 
+    /// Whether outputs are in it.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn has_outputs(&self) -> Result<bool, FolderError> {
+        Ok(Contents::of(&self.disk, &self.path)?.ours)
+    }
+
     /// Has the names in it outlive a power failure.
     pub(super) fn sync(&self) -> Result<(), FolderError> {
         let synced = self.disk.sync_folder(&self.path);
@@ -160,7 +168,7 @@ impl Contents {
                 !is_beside(path)
                     && *path != cassette_path(dir)
                     && *path != state_path(dir)
-                    && *path != inbox_path(dir)
+                    && !is_inbox(path)
             }),
         })
     }

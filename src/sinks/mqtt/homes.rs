@@ -51,6 +51,31 @@ enum Memory {
     Told(String, i64, Option<u32>),
 }
 
+/// Fewer marks that say what these do.
+pub(crate) fn folded(marks: &[String]) -> Vec<String> {
+    let mut homes = BTreeMap::<String, (bool, BTreeMap<i64, Option<u32>>)>::new();
+    for mark in marks {
+        match serde_json::from_str(mark) {
+            Ok(Memory::Home(home)) => homes.entry(home).or_default().0 = true,
+            Ok(Memory::Gone(home)) => drop(homes.remove(&home)),
+            Ok(Memory::Told(home, alarm, content)) => {
+                homes.entry(home).or_default().1.insert(alarm, content);
+            }
+            // A mark of another version.
+            Err(_) => {}
+        }
+    }
+    let memories = homes.into_iter().flat_map(|(home, (declared, told))| {
+        let declared = declared.then(|| Memory::Home(home.clone()));
+        let told = told.into_iter();
+        let told = told.map(move |(alarm, content)| Memory::Told(home.clone(), alarm, content));
+        declared.into_iter().chain(told)
+    });
+    memories
+        .filter_map(|memory| serde_json::to_string(&memory).ok())
+        .collect()
+}
+
 /// The homes that are told of.
 pub(super) struct Homes {
     topics: Topics,

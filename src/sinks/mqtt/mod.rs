@@ -25,12 +25,13 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 use super::feed::Told;
 use crate::config::MqttOptions;
 use crate::desk::Desk;
-use crate::inbox::{InboxError, Mark, each_mark};
+use crate::inbox::{InboxError, Mark};
 use crate::mqtt::{connection, trouble};
 use crate::outputs::{Stream, read};
 use crate::remote::Trouble;
 use courier::{Courier, NUMBERS, Parcel};
 use homes::Homes;
+pub(crate) use homes::folded;
 use topics::Topics;
 
 /// The streams that it listens to.
@@ -53,7 +54,7 @@ const STANDING: [Stream; 4] = [
 ];
 
 /// The name of its marks.
-const SINK: &str = "mqtt-out";
+pub(crate) const SINK: &str = "mqtt-out";
 
 /// How often it is looked whether an alarm has shown long enough.
 const LOOK: Duration = Duration::from_secs(30);
@@ -81,10 +82,11 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
     connection.set_outgoing_inflight_upper_limit(NUMBERS);
     let will = LastWill::new(topics.status(), "offline", QoS::AtLeastOnce, true, None);
     connection.set_last_will(will);
-    let (inbox, out) = (desk.inbox.path().to_owned(), desk.out.clone());
+    let (inbox, out) = (desk.inbox.clone(), desk.out.clone());
     let mut homes = Homes::new(topics.clone());
     let recalled = tokio::task::spawn_blocking(move || -> Result<Homes> {
-        each_mark(&inbox, SINK, |mark| homes.recall(mark)).context("cannot read the inbox")?;
+        let recalled = inbox.each_mark(SINK, |mark| homes.recall(mark));
+        recalled.context("cannot read the inbox")?;
         stand(&mut homes, &out);
         Ok(homes)
     });

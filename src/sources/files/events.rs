@@ -124,7 +124,8 @@ impl Events {
     pub fn grow(file: &Path, keys: &Keys, growing: &Growing) -> Result<Self, SourceError> {
         let progress = Arc::default();
         let name = display_name(file);
-        let open = Open::growing(file, &name, growing, &progress)?;
+        let open = Open::growing(&name, growing, &progress)?;
+        let behind = open.behind();
         let file = LogFile {
             path: file.to_owned(),
             name,
@@ -133,7 +134,8 @@ impl Events {
             pipe: Some(open),
             growing: Some(growing.clone()),
         };
-        Ok(Events::of(vec![file], keys.clone(), progress))
+        let events = Events::of(vec![file], keys.clone(), progress);
+        Ok(Events { behind, ..events })
     }
 
     /// Whether the file being read is appended to.
@@ -198,10 +200,9 @@ impl Events {
                     unended: position.unended,
                 };
                 let input = match growing {
-                    Some(growing) => lines::growing(&path, growing, progress),
-                    None => lines::input(&path, progress),
+                    Some(growing) => lines::growing(&growing, progress),
+                    None => lines::input(&path, progress).map_err(unreadable)?,
                 };
-                let input = input.map_err(unreadable)?;
                 lines.go_to(behind, input).map_err(unreadable)?;
                 self.behind = behind;
                 self.text = position.file;

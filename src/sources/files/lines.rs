@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
-use crate::growing::Growing;
+use crate::growing::{self, Growing, Reach};
 
 /// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
 pub(crate) const LONGEST_LINE: usize = 64 * 1024;
@@ -109,6 +109,16 @@ impl Lines {
             returned: VecDeque::new(),
             postponed: None,
         })
+    }
+
+    /// The same lines, of which so much of the input came before that it does not hold.
+    #[must_use]
+    pub fn behind_what_is_gone(mut self, gone: Reach) -> Self {
+        self.number += gone.lines;
+        self.offset += gone.bytes;
+        self.behind.number = self.number;
+        self.behind.offset = self.offset;
+        self
     }
 
     /// Goes on behind a line of a file, of which these lines are and nothing that matters was read: seeks, or where it is compressed
@@ -247,11 +257,7 @@ enum Bytes {
     File(File),
     Stdin(io::Stdin),
     /// Up to where it may be read; it is read up to `at`.
-    Growing {
-        file: File,
-        at: u64,
-        most: Growing,
-    },
+    Growing(growing::Bytes),
 }
 
 /// The bytes of a file, or of standard input for `-`.
@@ -263,11 +269,10 @@ pub(super) fn input(file: &Path, passed: Arc<AtomicU64>) -> io::Result<Input> {
     Ok(Input { bytes, passed })
 }
 
-/// The bytes of a log that grows.
-pub(super) fn growing(file: &Path, most: Growing, passed: Arc<AtomicU64>) -> io::Result<Input> {
-    let file = File::open(file)?;
-    let bytes = Bytes::Growing { file, at: 0, most };
-    Ok(Input { bytes, passed })
+/// The bytes of a log that grows, from where what is there of it begins.
+pub(super) fn growing(log: &Growing, passed: Arc<AtomicU64>) -> Input {
+    let bytes = Bytes::Growing(log.bytes(log.begins().bytes));
+    Input { bytes, passed }
 }
 
 impl Read for Input {
@@ -275,12 +280,7 @@ impl Read for Input {
         let read = match &mut self.bytes {
             Bytes::File(file) => file.read(buffer)?,
             Bytes::Stdin(stdin) => stdin.read(buffer)?,
-            Bytes::Growing { file, at, most } => {
-                let left = most.length().saturating_sub(*at);
-                let read = file.take(left).read(buffer)?;
-                *at += read as u64;
-                read
-            }
+            Bytes::Growing(log) => log.read(buffer)?,
         };
         self.passed.fetch_add(read as u64, Ordering::Relaxed);
         Ok(read)
@@ -293,16 +293,16 @@ impl Seek for Input {
         match &mut self.bytes {
             Bytes::File(file) => file.seek(to),
             Bytes::Stdin(_) => Err(io::ErrorKind::NotSeekable.into()),
-            Bytes::Growing { file, at, .. } => {
-                *at = file.seek(to)?;
-                Ok(*at)
-            }
+            Bytes::Growing(log) => log.seek(to),
         }
     }
 }
 
 /// Whether an input is gzip or zstd; it is read from its beginning again afterwards.
 fn is_compressed(input: &mut Input) -> io::Result<bool> {
+    if matches!(input.bytes, Bytes::Growing(_)) {
+        return Ok(false);
+    }
     let mut magic = Vec::new();
     input.by_ref().take(4).read_to_end(&mut magic)?;
     input.rewind()?;

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::SourceError;
-use super::lines::{self, Lines, Text};
+use super::lines::{self, Behind, Lines, Text};
 use super::of_path::OfPath;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
@@ -33,19 +33,26 @@ pub(super) enum Format {
 impl Open {
     /// Opens a log of JSON Lines that is appended to.
     pub fn growing(
-        path: &Path,
         name: &str,
         growing: &Growing,
         progress: &Arc<AtomicU64>,
     ) -> Result<Self, SourceError> {
-        let input = lines::growing(path, growing.clone(), progress.clone());
-        let lines = input.and_then(Lines::new);
+        let gone = growing.begins();
+        let lines = Lines::new(lines::growing(growing, progress.clone()));
         let lines = lines.map_err(|error| SourceError::Unreadable {
             file: name.to_owned(),
             error,
         })?;
-        let format = Format::JsonLines;
+        let (lines, format) = (lines.behind_what_is_gone(gone), Format::JsonLines);
         Ok(Open::Text { lines, format })
+    }
+
+    /// How far its lines were given out; what is no text has none.
+    pub fn behind(&self) -> Behind {
+        match self {
+            Open::Text { lines, .. } => lines.behind(),
+            _ => Behind::default(),
+        }
     }
 
     /// Opens a file and finds its format: by its name where that is `named`, else by its first character. Reads the

@@ -20,15 +20,15 @@ use tokio_tungstenite::Connector;
 
 use crate::config::HomeAssistantOptions;
 use crate::desk::Desk;
-use crate::inbox::each_mark;
 use crate::remote::{Trouble, secret, trusting};
 use frames::Frame;
 use intake::{Intake, now};
 use reader::Reader;
+pub(crate) use reader::folded;
 use session::{Access, Broken, Session};
 
 /// The name of its marks.
-const SOURCE: &str = "home-assistant";
+pub(crate) const SOURCE: &str = "home-assistant";
 
 /// How often it is looked whether a state has stayed long enough, and whether the connection lives.
 const LOOK: Duration = Duration::from_secs(1);
@@ -64,9 +64,10 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
     };
     let contexts = options.home_assistant_contexts.unwrap_or_default();
     let mut reader = Reader::new(options.home_assistant_home, contexts);
-    let inbox = desk.inbox.path().to_owned();
+    let inbox = desk.inbox.clone();
     let recalled = tokio::task::spawn_blocking(move || {
-        each_mark(&inbox, SOURCE, |mark| reader.recall(mark)).map(|()| reader)
+        let recalled = inbox.each_mark(SOURCE, |mark| reader.recall(mark));
+        recalled.map(|()| reader)
     });
     let reader = recalled.await?.context("cannot read the inbox")?;
     let mut source = Source {

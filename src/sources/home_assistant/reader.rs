@@ -67,6 +67,23 @@ struct Kept {
     contexts: Vec<(String, String)>,
 }
 
+/// One mark that says what these do.
+pub(crate) fn folded(marks: &[String]) -> Vec<String> {
+    let (mut until, mut entities, mut contexts) = (0, BTreeMap::new(), BTreeMap::new());
+    let marks = marks.iter().map(|mark| serde_json::from_str::<Kept>(mark));
+    for kept in marks.flatten() {
+        until = kept.until.max(until);
+        entities.extend(kept.entities);
+        contexts.extend(kept.contexts);
+    }
+    let kept = Kept {
+        until,
+        entities: entities.into_iter().collect(),
+        contexts: contexts.into_iter().collect(),
+    };
+    vec![serde_json::to_string(&kept).unwrap_or_default()]
+}
+
 impl Reader {
     /// Nothing is known yet.
     pub fn new(home: String, contexts: ContextEntities) -> Self {

@@ -23,14 +23,15 @@ use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use crate::config::{MqttOptions, Route, Shape};
 use crate::desk::Desk;
-use crate::inbox::{InboxError, each_mark};
+use crate::inbox::InboxError;
 use crate::mqtt::{connection, trouble};
 use crate::remote::Trouble;
 use intake::Intake;
+pub(crate) use reader::folded;
 use reader::{Reader, UNDER_WAY};
 
 /// The name of its marks.
-const SOURCE: &str = "mqtt";
+pub(crate) const SOURCE: &str = "mqtt";
 
 /// How often it is looked whether a state has stayed long enough.
 const LOOK: Duration = Duration::from_secs(1);
@@ -55,9 +56,10 @@ pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
     let mut filters: Vec<String> = routes.0.iter().map(Route::filter).collect();
     filters.extend(birth.clone());
     let mut reader = Reader::new(routes.0, options.mqtt_home.clone(), birth);
-    let inbox = desk.inbox.path().to_owned();
+    let inbox = desk.inbox.clone();
     let recalled = tokio::task::spawn_blocking(move || {
-        each_mark(&inbox, SOURCE, |mark| reader.recall(mark)).map(|()| reader)
+        let recalled = inbox.each_mark(SOURCE, |mark| reader.recall(mark));
+        recalled.map(|()| reader)
     });
     let reader = recalled.await?.context("cannot read the inbox")?;
     // Acknowledgements wait in the channel while the connection is busy.

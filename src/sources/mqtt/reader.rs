@@ -80,6 +80,29 @@ struct Kept {
     homes: Vec<(String, Vec<(String, Device)>)>,
 }
 
+/// One mark that says what these do.
+pub(crate) fn folded(marks: &[String]) -> Vec<String> {
+    let (mut homes, mut redelivery) = (BTreeMap::new(), Redelivery::default());
+    let marks = marks.iter().map(|mark| serde_json::from_str::<Kept>(mark));
+    for kept in marks.flatten() {
+        redelivery.recall(kept.seen, kept.remembered);
+        for (home, devices) in kept.homes {
+            let known: &mut BTreeMap<String, Device> = homes.entry(home).or_default();
+            known.extend(devices);
+        }
+    }
+    let seen = redelivery.all();
+    let homes = homes.into_iter();
+    let kept = Kept {
+        remembered: Some(seen.len()),
+        seen,
+        homes: homes
+            .map(|(home, known)| (home, known.into_iter().collect()))
+            .collect(),
+    };
+    vec![serde_json::to_string(&kept).unwrap_or_default()]
+}
+
 impl Reader {
     /// Nothing is known yet.
     pub fn new(routes: Vec<Route>, home: String, birth: Option<String>) -> Self {

@@ -115,6 +115,11 @@ impl Redelivery {
         (fresh.map(|(seen, _)| *seen).collect(), self.seen.len())
     }
 
+    /// All that are remembered, in the order in which they came.
+    pub fn all(&self) -> Vec<Seen> {
+        self.seen.iter().map(|(seen, _)| *seen).collect()
+    }
+
     /// Remembers what was kept.
     pub fn recall(&mut self, seen: Vec<Seen>, remembered: Option<usize>) {
         seen.into_iter().for_each(|seen| self.remember(seen));

@@ -23,7 +23,7 @@ use super::session::{Access, Session};
 use crate::config::{HomeAssistantOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
-use crate::inbox::{Inbox, InboxWriter};
+use crate::inbox::{Inbox, InboxWriter, Keeps};
 use crate::outputs::inbox_path;
 use crate::sinks::feed::Feed;
 use crate::stop::Stop;
@@ -42,7 +42,7 @@ struct Hearth {
 impl Hearth {
     /// Begins, or goes on, in a folder.
     fn start(folder: &Path, house: &House, token: &str) -> Self {
-        let (inbox, writer) = Inbox::open(&Disk::real(), folder).unwrap();
+        let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
         let desk = Desk {
             inbox,
             feed: Feed::default(),
