@@ -27,7 +27,7 @@ use crate::disk::Disk;
 use crate::fates::Fated;
 use crate::growing::Growing;
 use crate::outputs::inbox_path;
-pub use pieces::{Fold, Keeps, comes_before};
+pub use pieces::{Fold, Keeps, comes_before, parts};
 use pieces::{Last, Whole};
 
 /// The longest line of a log, in bytes.
@@ -129,24 +129,29 @@ impl Inbox {
     /// # Errors
     /// It cannot be read or written, or something is missing in it.
     pub fn open(disk: &Disk, folder: &Path, keeps: Keeps) -> io::Result<(Inbox, InboxWriter)> {
-        let path = inbox_path(folder);
-        let (mut last, found) = pieces::open(disk, folder, keeps)?;
+        let (last, found) = pieces::open(disk, folder, keeps)?;
         let durable = Growing::of(disk, found.pieces, found.whole.length);
         let lines_end = Arc::new(AtomicU64::new(found.whole.lines_end));
         let (sender, receiver) = crossbeam_channel::bounded(WAITING);
         let marks = Arc::new(Mutex::new(found.marks));
-        let inbox = Inbox {
-            sender,
+        let writing = Writing {
+            last,
+            path: inbox_path(folder),
+            lines: found.whole.lines,
             marks: marks.clone(),
             durable: durable.clone(),
             lines_end: lines_end.clone(),
+            failed: None,
+        };
+        let inbox = Inbox {
+            sender,
+            marks,
+            durable,
+            lines_end,
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
-            .spawn(move || {
-                let shared = (&*marks, &durable, &*lines_end);
-                write(&mut last, &path, &receiver, found.whole.lines, shared);
-            })?;
+            .spawn(move || writing.work(&receiver))?;
         Ok((inbox, InboxWriter(thread)))
     }
 
@@ -247,89 +252,113 @@ impl Inbox {
     }
 }
 
-/// Writes what is put, as much at a time as waits, behind so many lines.
-fn write(
-    last: &mut Last,
-    path: &Path,
-    receiver: &Receiver<Put>,
-    mut number: u64,
-    (marks, durable, lines_end): (&Mutex<BTreeMap<String, String>>, &Growing, &AtomicU64),
-) {
-    let mut bytes = Vec::new();
-    let mut failed: Option<InboxError> = None;
-    while let Ok(first) = receiver.recv() {
-        bytes.clear();
-        let unwritten = |error: io::Error| InboxError::Unwritten {
-            path: path.to_owned(),
-            reason: error.to_string(),
-        };
-        if failed.is_none() {
-            let at = Whole {
-                length: durable.length(),
-                lines: number,
-                lines_end: lines_end.load(Ordering::Relaxed),
-            };
-            match last.follow(durable, at) {
-                Ok(None) => {}
-                Ok(Some(longer)) => {
-                    number = longer.lines;
-                    durable.grow(longer.length);
-                }
-                Err(error) => failed = Some(unwritten(error)),
+/// What the inbox's thread works with.
+struct Writing {
+    last: Last,
+    path: PathBuf,
+    /// Lines so far.
+    lines: u64,
+    marks: Arc<Mutex<BTreeMap<String, String>>>,
+    durable: Growing,
+    lines_end: Arc<AtomicU64>,
+    /// What was written in part stays torn: nothing may follow it, so the first failure is the last word.
+    failed: Option<InboxError>,
+}
+
+/// What is written at once.
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    /// Each with the number of its first line.
+    puts: Vec<(Put, u64)>,
+    /// Where in it the last line ends that is no mark.
+    lines_end: Option<u64>,
+}
+
+impl Writing {
+    /// Writes what is put, as much at a time as waits.
+    fn work(mut self, receiver: &Receiver<Put>) {
+        while let Ok(first) = receiver.recv() {
+            if self.failed.is_none() {
+                let followed = self.follow();
+                self.failed = followed.err().map(|error| self.unwritten(&error));
             }
+            let batch = self.gather(std::iter::once(first).chain(receiver.try_iter()));
+            if self.failed.is_none() {
+                let file = &mut self.last.file;
+                let written = file.write_all(&batch.bytes).and_then(|()| file.sync());
+                self.failed = written.err().map(|error| self.unwritten(&error));
+            }
+            self.tell(batch);
         }
-        let (mut puts, mut lines) = (Vec::new(), None);
-        let waiting = std::iter::once(first).chain(receiver.try_iter());
-        for mut put in waiting {
+    }
+
+    /// Has another piece follow where that is due.
+    fn follow(&mut self) -> io::Result<()> {
+        let at = Whole {
+            length: self.durable.length(),
+            lines: self.lines,
+            lines_end: self.lines_end.load(Ordering::Relaxed),
+        };
+        if let Some(longer) = self.last.follow(&self.durable, at)? {
+            self.lines = longer.lines;
+            self.durable.grow(longer.length);
+        }
+        Ok(())
+    }
+
+    fn gather(&mut self, puts: impl Iterator<Item = Put>) -> Batch {
+        let mut batch = Batch::default();
+        for mut put in puts {
             if let Some(mark) = put.mark.clone()
                 && let Ok(line) = mark_line(mark, put.lines.len() as u64)
             {
-                bytes.extend_from_slice(&line);
-                number += 1;
+                batch.bytes.extend_from_slice(&line);
+                self.lines += 1;
             }
-            let first = number + 1;
-            number += put.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
+            let first = self.lines + 1;
+            self.lines += put.lines.iter().filter(|byte| **byte == b'\n').count() as u64;
             if !put.lines.is_empty() {
-                bytes.append(&mut put.lines);
-                lines = Some(bytes.len() as u64);
+                batch.bytes.append(&mut put.lines);
+                batch.lines_end = Some(batch.bytes.len() as u64);
             }
-            puts.push((put, first));
-            if bytes.len() >= TOGETHER {
+            batch.puts.push((put, first));
+            if batch.bytes.len() >= TOGETHER {
                 break;
             }
         }
-        // What was written in part stays torn: nothing may follow it, so the first failure is the last word.
-        let written = match &failed {
-            Some(error) => Err(error.clone()),
-            None => {
-                let file = &mut last.file;
-                let written = file.write_all(&bytes).and_then(|()| file.sync());
-                written.map_err(unwritten)
-            }
-        };
-        if written.is_ok() {
+        batch
+    }
+
+    /// Says that a batch is written, or that it could not be.
+    fn tell(&mut self, mut batch: Batch) {
+        if self.failed.is_none() {
             // Before anybody can read them.
-            for (put, first) in &mut puts {
+            for (put, first) in &mut batch.puts {
                 if let Some((lines, tell)) = put.asks.take() {
-                    durable.fates().ask(*first..=*first + lines - 1, tell);
+                    self.durable.fates().ask(*first..=*first + lines - 1, tell);
                 }
             }
-            let before = durable.length();
-            if let Some(lines) = lines {
-                lines_end.store(before + lines, Ordering::Relaxed);
+            let before = self.durable.length();
+            if let Some(end) = batch.lines_end {
+                self.lines_end.store(before + end, Ordering::Relaxed);
             }
-            durable.grow(before + bytes.len() as u64);
+            self.durable.grow(before + batch.bytes.len() as u64);
         }
-        failed = written.clone().err();
-        for (put, first) in puts {
-            if written.is_ok()
-                && let Some(mark) = put.mark
-            {
-                let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+        for (put, first) in batch.puts {
+            if let (None, Some(mark)) = (&self.failed, put.mark) {
+                let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
                 marks.insert(mark.source, mark.at);
             }
             // Whoever put it may be gone.
-            let _ = put.reply.send(written.clone().map(|()| first));
+            let _ = put.reply.send(self.failed.clone().map_or(Ok(first), Err));
+        }
+    }
+
+    fn unwritten(&self, error: &io::Error) -> InboxError {
+        InboxError::Unwritten {
+            path: self.path.clone(),
+            reason: error.to_string(),
         }
     }
 }

@@ -28,6 +28,25 @@ const MARKS: u64 = 4;
 /// Of the marks of a source, in their order, fewer that say the same.
 pub type Fold = fn(&[String]) -> Vec<String>;
 
+/// Cuts what marks are to hold into parts, each of which leaves room in a line for the rest of a mark.
+pub fn parts<T: Serialize>(all: impl IntoIterator<Item = T>) -> Vec<Vec<T>> {
+    let (mut parts, mut bytes) = (Vec::<Vec<T>>::new(), 0);
+    for one in all {
+        // A mark is text in a line: what is in quotes is so twice.
+        let text = serde_json::to_string(&one).unwrap_or_default();
+        let length = serde_json::to_string(&text).map_or(0, |text| text.len());
+        bytes += length;
+        match parts.last_mut() {
+            Some(part) if bytes <= LONGEST_LINE / 2 => part.push(one),
+            _ => {
+                parts.push(vec![one]);
+                bytes = length;
+            }
+        }
+    }
+    parts
+}
+
 /// More bytes than an inbox ever had.
 const MOST: u64 = i64::MAX as u64;
 

@@ -251,7 +251,8 @@ impl Keeping {
         let out = self.out.display();
         if folder.has_outputs()? {
             return Err(UsageError(format!(
-                "there is no checkpoint that the run could go on from, and {gone}: what {out} says of them cannot be made again; to                  begin with what is left, take inbox*.jsonl to another folder and name that with --out"
+                "there is no checkpoint that the run could go on from, and {gone}: what {out} says of them cannot be made again; to \
+                 begin with what is left, take inbox*.jsonl to another folder and name that with --out"
             ))
             .into());
         }

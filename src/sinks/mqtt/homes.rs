@@ -569,7 +569,7 @@ mod tests {
         assert_eq!(events(&told(&mut second, false).0), ["alarm"]);
         // One that was withdrawn while nobody was there to tell it.
         let mut third = homes();
-        receipts.iter().for_each(|receipt| third.recall(receipt));
+        folded(&receipts).iter().for_each(|r| third.recall(r));
         assert_eq!(events(&told(&mut third, true).0), ["withdrawn"]);
         // Without the broker's receipt it is told again.
         let mut fourth = homes();

@@ -12,6 +12,7 @@ use serde_json::json;
 
 use super::frames::Report;
 use crate::config::{ContextEntities, ContextKind};
+use crate::inbox;
 use crate::sources::states::{Change, Device, States};
 use crate::sources::{LONGEST_NAME, context_words, is_household, is_measured, says_of_itself};
 use crate::time::{self, offset_at};
@@ -67,7 +68,7 @@ struct Kept {
     contexts: Vec<(String, String)>,
 }
 
-/// One mark that says what these do.
+/// Fewer marks that say what these do.
 pub(crate) fn folded(marks: &[String]) -> Vec<String> {
     let (mut until, mut entities, mut contexts) = (0, BTreeMap::new(), BTreeMap::new());
     let marks = marks.iter().map(|mark| serde_json::from_str::<Kept>(mark));
@@ -76,12 +77,19 @@ pub(crate) fn folded(marks: &[String]) -> Vec<String> {
         entities.extend(kept.entities);
         contexts.extend(kept.contexts);
     }
-    let kept = Kept {
+    let of = |entities, contexts| Kept {
         until,
-        entities: entities.into_iter().collect(),
-        contexts: contexts.into_iter().collect(),
+        entities,
+        contexts,
     };
-    vec![serde_json::to_string(&kept).unwrap_or_default()]
+    let entities = inbox::parts(entities).into_iter();
+    let entities = entities.map(|part| of(part, Vec::new()));
+    let contexts = inbox::parts(contexts).into_iter();
+    let kept = entities.chain(contexts.map(|part| of(Vec::new(), part)));
+    // Also where nothing is known it is known until when.
+    let kept = kept.chain([of(Vec::new(), Vec::new())]);
+    kept.filter_map(|kept| serde_json::to_string(&kept).ok())
+        .collect()
 }
 
 impl Reader {

@@ -11,6 +11,7 @@ use super::redelivery::{Redelivery, Seen};
 use super::said::{Message, Said};
 use super::{mapped, statestream, zigbee2mqtt};
 use crate::config::{Place, Route, Shape};
+use crate::inbox;
 use crate::sources::states::{Device, States};
 use crate::sources::{At, LONGEST_NAME, messages};
 use crate::time;
@@ -80,7 +81,7 @@ struct Kept {
     homes: Vec<(String, Vec<(String, Device)>)>,
 }
 
-/// One mark that says what these do.
+/// Fewer marks that say what these do.
 pub(crate) fn folded(marks: &[String]) -> Vec<String> {
     let (mut homes, mut redelivery) = (BTreeMap::new(), Redelivery::default());
     let marks = marks.iter().map(|mark| serde_json::from_str::<Kept>(mark));
@@ -91,16 +92,26 @@ pub(crate) fn folded(marks: &[String]) -> Vec<String> {
             known.extend(devices);
         }
     }
-    let seen = redelivery.all();
-    let homes = homes.into_iter();
-    let kept = Kept {
-        remembered: Some(seen.len()),
-        seen,
-        homes: homes
-            .map(|(home, known)| (home, known.into_iter().collect()))
-            .collect(),
-    };
-    vec![serde_json::to_string(&kept).unwrap_or_default()]
+    let homes = homes.into_iter().flat_map(|(home, known)| {
+        let parts = inbox::parts(known).into_iter();
+        parts.map(move |part| Kept {
+            homes: vec![(home.clone(), part)],
+            ..Kept::default()
+        })
+    });
+    let mut remembered = 0;
+    let seen = inbox::parts(redelivery.all()).into_iter().map(|seen| {
+        remembered += seen.len();
+        Kept {
+            seen,
+            remembered: Some(remembered),
+            ..Kept::default()
+        }
+    });
+    // A mark without messages says that the last few of those before it may come again, so it is before them.
+    let kept = homes.chain(seen);
+    kept.filter_map(|kept| serde_json::to_string(&kept).ok())
+        .collect()
 }
 
 impl Reader {

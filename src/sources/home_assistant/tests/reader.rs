@@ -4,7 +4,7 @@ use hearth_operators::words::Time;
 use proptest::prelude::*;
 
 use super::super::frames::Report;
-use super::super::reader::{Fate, Reader};
+use super::super::reader::{Fate, Reader, folded};
 use super::shown;
 
 /// When all of it was.
@@ -135,7 +135,7 @@ fn a_context_that_was_known_before_a_restart_still_is() {
     first.take(&report("input_select.season", "winter", 0), NOW);
     let (_, mark) = first.flush().unwrap();
     let mut second = reader(contexts);
-    second.recall(&mark);
+    folded(&[mark]).iter().for_each(|mark| second.recall(mark));
     second.take(&report("input_select.season", "spring", 9), NOW);
     assert_eq!(told(&mut second), ["\"season\" winter spring"]);
 }
@@ -243,6 +243,8 @@ impl Listener {
 
     fn kill(&mut self) {
         self.reader = reader("");
+        // As where the inbox went on in another piece meanwhile.
+        self.marks = folded(&self.marks);
         self.marks.iter().for_each(|mark| self.reader.recall(mark));
     }
 

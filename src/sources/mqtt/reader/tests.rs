@@ -139,20 +139,66 @@ fn what_stays_is_believed_after_a_while_without_being_said_again() {
 fn marks_stay_within_a_line_and_hold_all_that_is_known() {
     let mut first = reader("zigbee2mqtt:z");
     let mut second = reader("zigbee2mqtt:z");
+    let mut third = reader("zigbee2mqtt:z");
     let name = |n: usize| format!("z/{}{n}", "\"".repeat(100));
+    let mut marks = Vec::new();
     for n in 0..200 {
         first.take(given(&name(n), r#"{"state":"OFF"}"#), at(0));
         if first.is_full() {
             let (_, mark) = first.flush().unwrap();
             let line = serde_json::to_string(&mark).unwrap();
             assert!(line.len() < LONGEST_LINE - 100, "{}", line.len());
-            second.recall(&mark);
+            marks.push(mark);
         }
     }
-    second.recall(&first.flush().unwrap().1);
-    for n in 0..200 {
-        let fate = second.take(given(&name(n), r#"{"state":"ON"}"#), at(1));
-        assert_eq!(fate, Fate::Taken);
+    marks.push(first.flush().unwrap().1);
+    marks.iter().for_each(|mark| second.recall(mark));
+    for mark in folded(&marks) {
+        let line = serde_json::to_string(&mark).unwrap();
+        assert!(line.len() < LONGEST_LINE - 100, "{}", line.len());
+        third.recall(&mark);
+    }
+    for reader in [&mut second, &mut third] {
+        for n in 0..200 {
+            let fate = reader.take(given(&name(n), r#"{"state":"ON"}"#), at(1));
+            assert_eq!(fate, Fate::Taken);
+        }
+    }
+}
+
+#[test]
+fn folded_marks_know_which_messages_may_come_again() {
+    let mut first = reader("zigbee2mqtt:z");
+    let message = |number: u16| Given {
+        again: false,
+        number,
+        ..given(
+            "z/lamp",
+            if number.is_multiple_of(2) {
+                r#"{"state":"ON"}"#
+            } else {
+                r#"{"state":"OFF"}"#
+            },
+        )
+    };
+    let mut marks = Vec::new();
+    for number in 1..=9_000 {
+        first.take(message(number), at(i64::from(number)));
+        if first.is_full() {
+            marks.push(first.flush().unwrap().1);
+        }
+    }
+    marks.extend(first.flush().map(|(_, mark)| mark));
+    let (mut all, mut fewer) = (reader("zigbee2mqtt:z"), reader("zigbee2mqtt:z"));
+    marks.iter().for_each(|mark| all.recall(mark));
+    folded(&marks).iter().for_each(|mark| fewer.recall(mark));
+    for number in 1..=9_000 {
+        let again = Given {
+            again: true,
+            ..message(number)
+        };
+        let fates = [&mut all, &mut fewer].map(|reader| reader.take(again, at(10_000)));
+        assert_eq!(fates[0], fates[1], "{number}");
     }
 }
 
@@ -195,6 +241,8 @@ proptest! {
             if let Some(i) = kills.iter().position(|kill| *kill == n) {
                 kills.swap_remove(i);
                 reader = self::reader("statestream:ss");
+                // As where the inbox went on in another piece meanwhile.
+                marks = folded(&marks);
                 marks.iter().for_each(|mark| reader.recall(mark));
                 n = safe.saturating_sub(unacked);
             }
