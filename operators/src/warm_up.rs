@@ -1,6 +1,7 @@
 //! The warm-up: the first distinct sequences of each cohort, on which its homes' first models are trained.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
@@ -40,7 +41,64 @@ pub struct WarmUpState(BTreeMap<CohortId, Cohort>);
 struct Cohort {
     sequences: BTreeMap<Sequence, i64>,
     starts: BTreeMap<Time, i64>,
-    done: bool,
+    stage: Stage,
+    /// In all sequences; not known yet where the state was read.
+    #[serde(skip)]
+    behaviors: Option<usize>,
+}
+
+/// How far a cohort's warm-up is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "u8", into = "u8")]
+enum Stage {
+    /// Of all sequences that there can be, it takes those that are left after so many halvings.
+    Gathers(u8),
+    Done,
+}
+
+impl Default for Stage {
+    fn default() -> Self {
+        Stage::Gathers(0)
+    }
+}
+
+/// As it was written when it was done, or was not.
+impl From<u8> for Stage {
+    fn from(written: u8) -> Self {
+        match written {
+            0 => Stage::Gathers(0),
+            1 => Stage::Done,
+            more => Stage::Gathers(more - 1),
+        }
+    }
+}
+
+impl From<Stage> for u8 {
+    fn from(stage: Stage) -> Self {
+        match stage {
+            Stage::Gathers(0) => 0,
+            Stage::Done => 1,
+            Stage::Gathers(halvings) => halvings.saturating_add(1),
+        }
+    }
+}
+
+impl Stage {
+    /// Whether what is left after the halvings has a sequence: a draw that depends on it alone (FNV-1a, then mixed).
+    fn takes(self, sequence: &Sequence) -> bool {
+        let Stage::Gathers(halvings) = self else {
+            return false;
+        };
+        let mut draw = 0xcbf2_9ce4_8422_2325_u64;
+        for quadruple in &sequence.0 {
+            let [low, high] = quadruple.action.0.to_le_bytes();
+            for byte in [quadruple.weekday, quadruple.hours, low, high] {
+                draw = (draw ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3);
+            }
+        }
+        let mixed = (draw ^ draw >> 32).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        mixed.leading_zeros() >= u32::from(halvings)
+    }
 }
 
 impl Stateful for WarmUpState {}
@@ -52,20 +110,29 @@ impl WarmUpState {
 
     fn is_done(&self, catalogs: &Catalogs) -> bool {
         let mut cohorts = catalogs.cohorts();
-        cohorts.all(|cohort| self.0.get(&cohort).is_some_and(|c| c.done))
+        cohorts.all(|cohort| self.0.get(&cohort).is_some_and(Cohort::is_done))
     }
 
     /// Takes in a complete epoch. The warm-ups that suffice with it.
     fn close(&mut self, arrived: Arrived, catalogs: &Catalogs, enough: Enough) -> Vec<WarmedUp> {
+        let mut changes: BTreeMap<CohortId, Changes> = BTreeMap::new();
         for (segment, diff) in arrived.segments {
             let home = segment.home;
-            let cohort = self.0.entry(catalogs.cohort_of(home)).or_default();
-            if !cohort.done {
+            let cohort = catalogs.cohort_of(home);
+            let stage = self.0.entry(cohort).or_default().stage;
+            if stage != Stage::Done {
                 let sequence = catalogs.sequence_to_cohort(home, segment.sequence());
-                cohort.update(&segment, sequence, diff);
+                if stage.takes(&sequence) {
+                    let changes = changes.entry(cohort).or_default();
+                    *changes.sequences.entry(sequence).or_default() += diff;
+                    *changes.starts.entry(segment.start()).or_default() += diff;
+                }
             }
         }
-        let cold = self.0.iter_mut().filter(|(_, cohort)| !cohort.done);
+        for (cohort, changes) in changes {
+            self.0.entry(cohort).or_default().apply(changes);
+        }
+        let cold = self.0.iter_mut().filter(|(_, cohort)| !cohort.is_done());
         let warm = cold.filter_map(|(cohort, held)| {
             let sequences = held.close(arrived.ended, enough)?;
             let cohort = *cohort;
@@ -75,26 +142,65 @@ impl WarmUpState {
     }
 }
 
+/// What an epoch changes.
+#[derive(Default)]
+struct Changes {
+    sequences: BTreeMap<Sequence, i64>,
+    starts: BTreeMap<Time, i64>,
+}
+
 impl Cohort {
-    fn update(&mut self, segment: &Segment, sequence: Sequence, diff: i64) {
-        *self.sequences.entry(sequence).or_default() += diff;
-        *self.starts.entry(segment.start()).or_default() += diff;
+    /// Sequences that are kept at most; training draws a few thousand of them. Where there are more, every other one of all that
+    /// there can be is left out from then on: what a hundred thousand homes do in a week is not held to learn what homes do.
+    const MOST: usize = 1 << 15;
+
+    fn is_done(&self) -> bool {
+        self.stage == Stage::Done
+    }
+
+    fn apply(&mut self, changes: Changes) {
+        let mut behaviors = self.behaviors();
+        for (sequence, diff) in changes.sequences {
+            let length = sequence.0.len();
+            match change(&mut self.sequences, sequence, diff) {
+                Some(true) => behaviors += length,
+                Some(false) => behaviors -= length,
+                None => {}
+            }
+        }
+        for (start, diff) in changes.starts {
+            change(&mut self.starts, start, diff);
+        }
+        self.behaviors = Some(behaviors);
+        while self.sequences.len() > Self::MOST
+            && let Stage::Gathers(halvings) = self.stage
+        {
+            self.stage = Stage::Gathers(halvings + 1);
+            let stage = self.stage;
+            self.sequences.retain(|sequence, _| stage.takes(sequence));
+            self.behaviors = None;
+        }
+    }
+
+    fn behaviors(&self) -> usize {
+        let counted = || self.sequences.keys().map(|s| s.0.len()).sum();
+        self.behaviors.unwrap_or_else(counted)
     }
 
     /// The sequences, once they suffice or the log has ended.
     fn close(&mut self, ended: bool, enough: Enough) -> Option<Vec<Sequence>> {
-        self.sequences.retain(|_, count| *count > 0);
-        self.starts.retain(|_, count| *count > 0);
         let ended = ended && !self.sequences.is_empty();
-        self.done = ended || self.suffices(enough);
-        self.done.then(|| {
-            self.starts.clear();
-            std::mem::take(&mut self.sequences).into_keys().collect()
-        })
+        if !ended && !self.suffices(enough) {
+            return None;
+        }
+        self.stage = Stage::Done;
+        self.starts.clear();
+        Some(std::mem::take(&mut self.sequences).into_keys().collect())
     }
 
-    fn suffices(&self, enough: Enough) -> bool {
-        let behaviors: usize = self.sequences.keys().map(|s| s.0.len()).sum();
+    fn suffices(&mut self, enough: Enough) -> bool {
+        let behaviors = self.behaviors();
+        self.behaviors = Some(behaviors);
         let first = self.starts.first_key_value();
         let ends = first.zip(self.starts.last_key_value());
         let span = ends.map_or(0, |((first, _), (last, _))| last.0 - first.0);
@@ -102,10 +208,31 @@ impl Cohort {
     }
 }
 
+/// Changes how often something is there. Whether it is there now, if that is new.
+fn change<K: Ord>(counts: &mut BTreeMap<K, i64>, of: K, diff: i64) -> Option<bool> {
+    match counts.entry(of) {
+        Entry::Vacant(vacant) if diff > 0 => {
+            vacant.insert(diff);
+            Some(true)
+        }
+        // It was left out.
+        Entry::Vacant(_) => None,
+        Entry::Occupied(mut occupied) => {
+            *occupied.get_mut() += diff;
+            (*occupied.get() <= 0).then(|| {
+                occupied.remove();
+                false
+            })
+        }
+    }
+}
+
 /// Waits for the warm-up.
 pub trait WarmUp<'s> {
     /// Emits, once a cohort and on one worker, the cohort's distinct sequences in order, at the first epoch by whose end they
     /// are [`Enough`], or with which the log ends.
+    ///
+    /// Of very many (2¹⁵ and more) it is a sample, drawn by what they are.
     ///
     /// State per cohort: those sequences with their counts, until then. Cost per segment: a search among them.
     ///
@@ -195,5 +322,76 @@ impl<'s> WarmUp<'s> for VecCollection<'s, Epoch, Arc<Segment>, i64> {
                 }
             },
         )
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::words::{ActionId, Quadruple};
+
+    fn sequence(number: u32) -> Sequence {
+        let digit = |place: u32| Quadruple {
+            weekday: 0,
+            hours: 0,
+            action: ActionId((number >> (4 * place) & 15) as u16),
+        };
+        Sequence((0..6).map(digit).collect())
+    }
+
+    fn changes(numbers: impl Iterator<Item = u32>, stage: Stage, diff: i64) -> Changes {
+        let sequences = numbers.map(sequence).filter(|s| stage.takes(s));
+        Changes {
+            sequences: sequences.map(|s| (s, diff)).collect(),
+            starts: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn of_very_many_sequences_a_sample_is_kept() {
+        let all = 6 * Cohort::MOST as u32;
+        let gather = |batch: u32| {
+            let mut cohort = Cohort::default();
+            for from in (0..all).step_by(batch as usize) {
+                cohort.apply(changes(from..all.min(from + batch), cohort.stage, 1));
+                // As where it is kept and gone on with.
+                let written = bincode::serialize(&cohort).unwrap();
+                cohort = bincode::deserialize(&written).unwrap();
+            }
+            cohort
+        };
+        let sample = gather(10_000);
+        let (kept, most) = (sample.sequences.len(), Cohort::MOST);
+        assert!((most / 2..=most).contains(&kept), "{kept}");
+        assert_eq!(sample.behaviors(), 6 * kept);
+        let drawn: BTreeSet<Sequence> = (0..all)
+            .map(sequence)
+            .filter(|s| sample.stage.takes(s))
+            .collect();
+        assert!(drawn.iter().eq(sample.sequences.keys()));
+        assert!(
+            gather(3_333).sequences.keys().eq(drawn.iter()),
+            "by any batches"
+        );
+        // What goes, goes; also of what was left out.
+        let mut left = sample.clone();
+        left.apply(changes(0..all / 2, Stage::Gathers(0), -1));
+        let stay = (all / 2..all).map(sequence);
+        let stay: BTreeSet<Sequence> = stay.filter(|s| sample.stage.takes(s)).collect();
+        assert!(left.sequences.keys().eq(stay.iter()));
+        assert_eq!(left.behaviors(), 6 * stay.len());
+    }
+
+    #[test]
+    fn a_stage_is_written_as_before_there_were_halvings() {
+        for (stage, written) in [(Stage::Gathers(0), false), (Stage::Done, true)] {
+            let bytes = bincode::serialize(&written).unwrap();
+            assert_eq!(bincode::serialize(&stage).unwrap(), bytes);
+        }
+        let halved = Stage::Gathers(3);
+        let bytes = bincode::serialize(&halved).unwrap();
+        assert_eq!(bincode::deserialize::<Stage>(&bytes).unwrap(), halved);
     }
 }
