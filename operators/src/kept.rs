@@ -12,6 +12,7 @@ use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::models::{Due, HomeModels, Maintenance, Turn};
 use crate::pooling::CohortChanges;
 use crate::shift::Placed;
+use crate::state::Form;
 use crate::surprise::{Counts, Detector};
 use crate::words::{Adjustment, CohortId, HomeId, Score, Shift, ShiftKey, Time};
 
@@ -19,7 +20,7 @@ use crate::words::{Adjustment, CohortId, HomeId, Score, Shift, ShiftKey, Time};
 #[derive(Default)]
 pub struct Kept {
     /// By home.
-    pub homes: BTreeMap<HomeId, HomeModel>,
+    pub homes: BTreeMap<HomeId, AtRest>,
     /// By cohort.
     pub cohorts: BTreeMap<CohortId, CohortModel>,
 }
@@ -40,11 +41,26 @@ impl Kept {
             }
             for (home, detector) in detectors {
                 let models = models.remove(&home).unwrap_or_default();
-                let model = HomeModel { detector, models };
-                kept.homes.insert(home, model);
+                kept.homes.insert(home, AtRest { detector, models });
             }
         }
         kept
+    }
+}
+
+/// A home's model as a worker held it, packed where nobody had asked for it: all homes open take ten times as much.
+pub struct AtRest {
+    detector: Form<HomeDetector>,
+    models: Form<HomeModels>,
+}
+
+impl AtRest {
+    /// The model itself.
+    pub fn open(self) -> HomeModel {
+        HomeModel {
+            detector: self.detector.open(),
+            models: self.models.open(),
+        }
     }
 }
 

@@ -38,6 +38,40 @@ impl CohortChanges {
     fn is_empty(&self) -> bool {
         self.predictor.is_empty() && self.detector.is_empty()
     }
+
+    /// Single changes, which may cancel or belong together.
+    fn len(&self) -> usize {
+        self.predictor.len() + self.detector.len()
+    }
+}
+
+/// Changes that are not consolidated before there are so many, and as many again.
+const LOOSE: usize = 1 << 18;
+
+/// The changes of an epoch that still comes: what many homes do alike is counted once in good time, or an epoch in which all of
+/// them end their days would take what all of these take.
+#[derive(Default)]
+struct Growing {
+    changes: CohortChanges,
+    /// How many there were when they were consolidated last.
+    consolidated: usize,
+}
+
+impl Growing {
+    fn add(&mut self, words: &Vocabulary<'_>, placed: &Placed) {
+        let diff = placed.diff.signum() as i32;
+        let context = placed.context();
+        self.changes.add(words, &placed.segment, context, diff);
+        if self.changes.len() > 2 * self.consolidated + LOOSE {
+            self.changes.consolidate();
+            self.consolidated = self.changes.len();
+        }
+    }
+
+    fn done(mut self) -> CohortChanges {
+        self.changes.consolidate();
+        self.changes
+    }
 }
 
 /// Pools segments.
@@ -82,7 +116,7 @@ impl<'s> Pooling<'s> for StreamVec<'s, Epoch, Placed> {
         catalogs: Arc<Catalogs>,
     ) -> StreamVec<'s, Epoch, (CohortId, Arc<CohortChanges>)> {
         self.unary_frontier(Pipeline, "Pooling", move |_capability, _info| {
-            let mut buffer = EpochBuffer::<BTreeMap<CohortId, CohortChanges>>::new(1);
+            let mut buffer = EpochBuffer::<BTreeMap<CohortId, Growing>>::new(1);
             move |(segments, frontier), output| {
                 segments.for_each_stamp(|capability, data| {
                     let Some(cohorts) = buffer.at(&capability) else {
@@ -91,19 +125,17 @@ impl<'s> Pooling<'s> for StreamVec<'s, Epoch, Placed> {
                     for placed in data.flat_map(std::mem::take) {
                         let home = placed.key.home;
                         let words = Vocabulary::new(&catalogs, home);
-                        let changes = cohorts.entry(catalogs.cohort_of(home)).or_default();
-                        let diff = placed.diff.signum() as i32;
-                        changes.add(&words, &placed.segment, placed.context(), diff);
+                        let growing = cohorts.entry(catalogs.cohort_of(home)).or_default();
+                        growing.add(&words, &placed);
                     }
                 });
                 while let Some((capabilities, cohorts)) =
                     buffer.next(std::slice::from_ref(frontier))
                 {
-                    let consolidated = cohorts.into_iter().map(|(cohort, mut changes)| {
-                        changes.consolidate();
-                        (cohort, changes)
-                    });
-                    let changed = consolidated.filter(|(_, changes)| !changes.is_empty());
+                    let done = cohorts
+                        .into_iter()
+                        .map(|(cohort, growing)| (cohort, growing.done()));
+                    let changed = done.filter(|(_, changes)| !changes.is_empty());
                     output
                         .session(&capabilities[0])
                         .give_iterator(changed.map(|(cohort, c)| (cohort, Arc::new(c))));

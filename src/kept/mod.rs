@@ -201,7 +201,7 @@ pub fn write(
     for (home, model) in kept.homes {
         index
             .homes
-            .push(entry(&mut file, homes, &ids, home, &model)?);
+            .push(entry(&mut file, homes, &ids, home, &model.open())?);
     }
     index.homes.sort_by(|a, b| a.home.cmp(&b.home));
     finish(file, &index)?;

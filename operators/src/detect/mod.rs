@@ -20,7 +20,7 @@ use crate::habits::Vocabulary;
 use crate::pooling::CohortChanges;
 use crate::shift::{Placed, Standing};
 use crate::split::Notice;
-use crate::state::{EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give};
+use crate::state::{EpochBuffer, Form, Held, Shelf, Stateful, Visit, each_epoch, first_open, give};
 use crate::surprise::Counts;
 use crate::words::{Catalogs, CohortId, Epoch, Feedback, Heard, HomeId, Mode, Open, Segment};
 pub use alert::AlertState;
@@ -216,7 +216,7 @@ impl DetectState {
     pub(crate) fn into_parts(
         mut self,
     ) -> (
-        Vec<(HomeId, Box<HomeDetector>)>,
+        Vec<(HomeId, Form<HomeDetector>)>,
         BTreeMap<CohortId, Counts>,
         BTreeMap<CohortId, Tails>,
     ) {
@@ -327,6 +327,7 @@ impl DetectState {
         if !changes.is_empty() {
             all.tails.entry(cohort).or_default().merge(&changes);
         }
+        self.homes.pause();
     }
 }
 

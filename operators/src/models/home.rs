@@ -60,7 +60,7 @@ pub enum Due {
     /// Likewise, and all is learnt anew from those that stand: something was erased.
     Anew(Vec<Maintained>, Arc<Standing>),
     /// An answer comes into force.
-    Lesson(Lesson),
+    Lesson(Box<Lesson>),
     /// None will come.
     Nothing,
 }
@@ -203,7 +203,7 @@ impl HomeModels {
                 if eager && (answers < self.version || answers < self.regime) {
                     said.adjustments.push(lesson.too_late());
                 } else {
-                    self.lesson(lesson, &mut said);
+                    self.lesson(*lesson, &mut said);
                 }
             }
             Some((turn, Due::Nothing)) => {

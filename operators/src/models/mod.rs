@@ -2,6 +2,7 @@
 
 mod home;
 mod pools;
+mod queue;
 mod reading;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,7 +13,6 @@ use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
-use timely::dataflow::operators::{Capability, InputCapability};
 use timely::progress::Antichain;
 
 use crate::detect::{Looked, Maintained};
@@ -20,7 +20,7 @@ use crate::habits::{Pooled, Vocabulary};
 use crate::pooling::CohortChanges;
 use crate::shift::Standing;
 use crate::state::{
-    Buffered, EpochBuffer, Held, Shelf, Stateful, Visit, each_epoch, first_open, give,
+    Buffered, EpochBuffer, Form, Held, Shelf, Stateful, Visit, each_epoch, first_open, give,
 };
 use crate::words::{
     Adjustment, Catalogs, CohortId, Epoch, Filtered, HomeId, Score, Scores, ShiftKey,
@@ -28,6 +28,7 @@ use crate::words::{
 pub(crate) use home::{Due, HomeModels, Turn};
 use home::{Lesson, Said};
 use pools::Pools;
+use queue::{Leave, Queue, Taking};
 pub use reading::ReadingState;
 
 /// How models are maintained.
@@ -154,6 +155,9 @@ pub struct ModelsState {
     open: Buffered<Arrived>,
 }
 
+/// Scores that are told at once: in an epoch in which all homes end their days they would take more than all homes do.
+const TOLD: usize = 1 << 15;
+
 /// What arrives in an epoch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 struct Arrived {
@@ -183,7 +187,7 @@ impl ModelsState {
     pub(crate) fn into_parts(
         mut self,
     ) -> (
-        BTreeMap<HomeId, Box<HomeModels>>,
+        BTreeMap<HomeId, Form<HomeModels>>,
         BTreeMap<CohortId, Pooled>,
     ) {
         self.pools.settle(Epoch::MAX);
@@ -250,245 +254,6 @@ fn restored(state: &mut ModelsState, readings: &mut ReadingState) -> Buffered<Ar
     open
 }
 
-/// Under what the results of a turn leave.
-#[derive(Clone)]
-struct Leave {
-    /// None for what an ended regime teaches.
-    scores: Option<Capability<Epoch>>,
-    adjustments: Capability<Epoch>,
-}
-
-impl Leave {
-    /// That of an epoch's segments.
-    fn of(mut capabilities: Vec<Capability<Epoch>>) -> Option<Self> {
-        let adjustments = capabilities.pop()?;
-        let scores = capabilities.pop();
-        Some(Leave {
-            scores,
-            adjustments,
-        })
-    }
-
-    /// That of what an ended regime teaches: no score comes of it, so none is held back by what its home does not wait for.
-    fn of_lesson(capability: &InputCapability<Epoch>) -> Option<Self> {
-        let epoch = capability.least()?;
-        Some(Leave {
-            scores: None,
-            adjustments: capability.delayed(epoch, 1),
-        })
-    }
-
-    /// That of a turn which waited, in an operator that was built with these.
-    fn restored(initial: &[Capability<Epoch>], turn: Turn) -> Option<Self> {
-        let at = initial.iter().map(|c| c.delayed(&turn.epoch)).collect();
-        let leave = Leave::of(at)?;
-        Some(match turn.regime {
-            None => leave,
-            Some(_) => Leave {
-                scores: None,
-                ..leave
-            },
-        })
-    }
-
-    fn epoch(&self) -> Epoch {
-        *self.adjustments.time()
-    }
-}
-
-/// Who has something to do, in the order in which it can be done.
-#[derive(Default)]
-struct Queue {
-    /// Of everything that waits.
-    leaves: BTreeMap<(HomeId, Turn), Leave>,
-    /// Each home's next turn, unless it waits for an answer.
-    next: BTreeSet<(Turn, HomeId)>,
-    /// The first turns of homes that wait for an answer.
-    blocked: BTreeSet<(Turn, HomeId)>,
-    /// The epoch of what was done last.
-    at: Epoch,
-    /// About how many turns can be done that are earlier.
-    behind: usize,
-}
-
-impl Queue {
-    /// One turn of a home that is behind is worth moving the pooled counts by so many changes: that is a tenth of what it costs
-    /// to judge and learn a segment.
-    const WORTH: usize = 128;
-
-    /// What waited when the state was taken out waits again.
-    fn restored(state: &ModelsState, scores: Scores, initial: &[Capability<Epoch>]) -> Self {
-        let mut queue = Queue {
-            at: state.pools.reached(),
-            ..Queue::default()
-        };
-        for (home, models) in state.homes.open() {
-            if let Some(turn) = models.next() {
-                if scores == Scores::Aligned && models.waits_for_answer(turn) {
-                    queue.blocked.insert((turn, home));
-                } else {
-                    queue.next.insert((turn, home));
-                    let earlier = models.turns().filter(|turn| turn.epoch < queue.at);
-                    queue.behind += earlier.count();
-                }
-            }
-            for turn in models.turns() {
-                let leave = Leave::restored(initial, turn);
-                queue
-                    .leaves
-                    .extend(leave.map(|leave| ((home, turn), leave)));
-            }
-        }
-        queue
-    }
-
-    fn put(&mut self, state: &mut ModelsState, home: HomeId, turn: Turn, due: Due, leave: Leave) {
-        let models = state.of(home);
-        let before = models.next();
-        models.put(turn, due);
-        self.leaves.insert((home, turn), leave);
-        self.behind += usize::from(turn.epoch < self.at);
-        if before.is_none_or(|before| turn < before) {
-            if let Some(before) = before {
-                self.next.remove(&(before, home));
-                if self.blocked.remove(&(before, home)) {
-                    let first = (home, before);
-                    let own = self
-                        .leaves
-                        .range(first..)
-                        .take_while(|(at, _)| at.0 == home);
-                    self.behind += own.count();
-                }
-            }
-            self.next.insert((turn, home));
-        }
-    }
-
-    /// Takes in a complete epoch's updates.
-    fn add(&mut self, state: &mut ModelsState, arrived: Arrived, leave: &Leave) {
-        let epoch = leave.epoch();
-        let turn = Turn {
-            epoch,
-            regime: None,
-        };
-        let mut by_home: BTreeMap<HomeId, Vec<Maintained>> = BTreeMap::new();
-        for update in arrived.updates {
-            let own = by_home.entry(update.placed.key.home).or_default();
-            own.push(update);
-        }
-        for standing in arrived.standing {
-            let home = standing.home;
-            let own = by_home.remove(&home).unwrap_or_default();
-            self.put(state, home, turn, Due::Anew(own, standing), leave.clone());
-        }
-        for (home, own) in by_home {
-            self.put(state, home, turn, Due::Batch(own), leave.clone());
-        }
-    }
-
-    /// Takes in what a regime that ended teaches: an answer, or nothing.
-    fn answer(&mut self, state: &mut ModelsState, key: ShiftKey, due: Due, leave: Leave) {
-        let turn = Turn {
-            epoch: leave.epoch(),
-            regime: Some(key.regime),
-        };
-        self.put(state, key.home, turn, due, leave);
-    }
-
-    /// What is to be done next, if anything. Homes wait for answers while others go on, and answers may come one by one: who is
-    /// behind is gone back to when there are enough of them to be worth it, or no more to wait for.
-    fn first(&mut self, pools: &Pools, complete: Epoch) -> Option<(Turn, HomeId)> {
-        let here = Turn {
-            epoch: self.at,
-            regime: None,
-        };
-        let ahead = self.next.range((here, HomeId(0))..).next();
-        let ahead = ahead.filter(|(turn, _)| turn.epoch < complete);
-        let first = match ahead {
-            Some(first) => *first,
-            None => {
-                let first = *self.next.first()?;
-                let worth = self.behind.saturating_mul(Self::WORTH);
-                if first.0.epoch >= complete
-                    || !self.blocked.is_empty() && worth < pools.distance(first.0.epoch)
-                {
-                    return None;
-                }
-                self.behind = 0;
-                first
-            }
-        };
-        self.at = first.0.epoch;
-        Some(first)
-    }
-
-    /// Does what can be done next, if anything: whatever is due before `complete`, the first epoch of which not all
-    /// is known.
-    fn go_on(
-        &mut self,
-        state: &mut ModelsState,
-        maintenance: &Maintenance,
-        complete: Epoch,
-    ) -> Option<(Leave, Said)> {
-        while let Some((turn, home)) = self.first(&state.pools, complete) {
-            self.next.remove(&(turn, home));
-            let waits = maintenance.scores == Scores::Aligned;
-            if waits && state.of(home).waits_for_answer(turn) {
-                self.blocked.insert((turn, home));
-                continue;
-            }
-            let Some(leave) = self.leaves.remove(&(home, turn)) else {
-                continue;
-            };
-            let catalogs = &maintenance.catalogs;
-            let words = Vocabulary::new(catalogs, home);
-            let ModelsState { homes, pools, .. } = state;
-            let models = homes.of(home);
-            let cohort = catalogs.cohort_of(home);
-            let said = models.go_on(&words, |epoch| pools.before(epoch, cohort), maintenance);
-            self.next.extend(models.next().map(|turn| (turn, home)));
-            return Some((leave, said));
-        }
-        None
-    }
-
-    /// Takes in a complete epoch; what is new of open segments in it is predicted once all that was due until then is done.
-    fn take_in(
-        &mut self,
-        (state, readings): (&mut ModelsState, &mut ReadingState),
-        mut arrived: Arrived,
-        leave: Leave,
-        maintenance: &Maintenance,
-        tell: &mut impl FnMut((Leave, Said)),
-    ) {
-        let epoch = leave.epoch();
-        let looked = std::mem::take(&mut arrived.looked);
-        let homes = arrived.standing.iter().map(|standing| standing.home);
-        let anew: BTreeSet<HomeId> = homes.collect();
-        self.add(state, arrived, &leave);
-        if looked.is_empty() {
-            return;
-        }
-        while let Some(said) = self.go_on(state, maintenance, epoch + 1) {
-            tell(said);
-        }
-        let scores = state.look(readings, epoch, &looked, &anew, maintenance);
-        let said = Said {
-            scores,
-            ..Said::default()
-        };
-        tell((leave, said));
-    }
-
-    /// The earliest epoch of which anybody may still ask for the pooled counts: where somebody waits, or the first that is not
-    /// complete (answers come earlier than the segments of their epoch).
-    fn earliest(&self, complete: Epoch) -> Epoch {
-        let first =
-            [&self.next, &self.blocked].map(|turns| turns.first().map(|(turn, _)| turn.epoch));
-        first.into_iter().flatten().fold(complete, Epoch::min)
-    }
-}
-
 impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
     fn models(
         self,
@@ -505,6 +270,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
         let (index, peers) = (scope.index(), scope.peers());
         let mut builder = OperatorBuilder::new("Models".to_owned(), scope);
         held.wake(scope, builder.operator_info().address);
+        let again = scope.activator_for(builder.operator_info().address);
         let mut updates = builder.new_input(self, Pipeline);
         let mut standing = builder.new_input(standing, Pipeline);
         let mut looked = builder.new_input(looked, Pipeline);
@@ -535,14 +301,18 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             let eager = maintenance.scores == Scores::Eager;
             // All but what ended regimes teach: that is waited for home by home.
             let at_once = 5;
+            let mut taking: Option<Taking> = None;
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let readings = &mut *readings.borrow_mut();
+                let mut told = 0;
                 let mut tell = |(leave, said): (Leave, Said)| {
+                    told += said.scores.len();
                     if let Some(scores) = &leave.scores {
                         give(&mut scores_out, scores, said.scores);
                     }
                     give(&mut adjustments_out, &leave.adjustments, said.adjustments);
+                    told >= TOLD
                 };
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
@@ -561,7 +331,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 filtered.for_each_stamp(|capability, data| {
                     if let Some(leave) = Leave::of_lesson(&capability) {
                         for answer in data.flat_map(std::mem::take) {
-                            let (key, lesson) = (answer.key, Lesson::from(answer));
+                            let (key, lesson) = (answer.key, Box::new(Lesson::from(answer)));
                             queue.answer(state, key, Due::Lesson(lesson), leave.clone());
                         }
                     }
@@ -574,25 +344,34 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 let complete = known.unwrap_or(Epoch::MAX);
                 if held.is_running() {
                     let frontiers = &frontiers[..at_once];
-                    while let Some((at, arrived)) = buffer.next(frontiers) {
-                        if let Some(leave) = Leave::of(at) {
-                            queue.take_in(
-                                (state, readings),
-                                arrived,
-                                leave,
-                                &maintenance,
-                                &mut tell,
-                            );
+                    let mut next = || {
+                        let (at, arrived) = buffer.next(frontiers)?;
+                        Some(Taking::new(arrived, Leave::of(at)?))
+                    };
+                    let all = loop {
+                        let Some(mut now) = taking.take().or_else(&mut next) else {
+                            break queue.work(state, &maintenance, complete, &mut tell);
+                        };
+                        let state = (&mut *state, &mut *readings);
+                        if !queue.take_in(state, &mut now, &maintenance, &mut tell) {
+                            taking = Some(now);
+                            break false;
                         }
+                    };
+                    if !all {
+                        // What was told leaves first, or it would pile up.
+                        again.activate();
                     }
-                    while let Some(said) = queue.go_on(state, &maintenance, complete) {
-                        tell(said);
-                    }
-                    state.pools.settle(queue.earliest(complete));
+                    let now = taking.as_ref().map_or(complete, Taking::epoch);
+                    state.pools.settle(queue.earliest(now.min(complete)));
                     state.homes.rest();
                 }
                 if held.is_released() {
                     queue = Queue::default();
+                    if let Some(taking) = taking.take() {
+                        let open = state.open.entry(taking.epoch()).or_default();
+                        open.merge(taking.left());
+                    }
                     buffer.release(&mut state.open, Arrived::merge);
                     readings.keep(
                         state
@@ -621,11 +400,11 @@ mod tests {
 
     use super::*;
     use crate::detect::Detected;
-    use crate::habits::Context;
     use crate::shift::Placed;
+    use crate::state::Suspension;
     use crate::words::{Action, ActionId, Catalog, Device, Moment, Segment, Time};
 
-    fn lamp() -> Arc<Catalogs> {
+    pub fn lamp() -> Arc<Catalogs> {
         let actions = ["on", "off"].map(Action::new).to_vec();
         let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
         Catalogs::shared(Arc::new(catalog))
@@ -645,6 +424,10 @@ mod tests {
 
     impl Fixture {
         fn new(worker: &mut Worker, scores: Scores) -> Self {
+            Self::with(worker, scores, Held::default())
+        }
+
+        fn with(worker: &mut Worker, scores: Scores, state: Held<ModelsState>) -> Self {
             let maintenance = Maintenance {
                 catalogs: lamp(),
                 lateness: Time::DAY,
@@ -666,8 +449,8 @@ mod tests {
                     filtered,
                 };
                 let quiet = (standing, looked);
-                let models =
-                    segments.models(quiet, pooled, lessons, maintenance, Default::default());
+                let state = (state, Held::default());
+                let models = segments.models(quiet, pooled, lessons, maintenance, state);
                 let scored = Rc::new(RefCell::new(BTreeSet::new()));
                 let seen = scored.clone();
                 let scores = models.scores.inspect(move |score| {
@@ -685,8 +468,8 @@ mod tests {
             })
         }
 
-        /// A segment of a home.
-        fn send(&mut self, home: HomeId) {
+        /// A segment of a home, of so many behaviours.
+        fn send(&mut self, home: HomeId, behaviors: usize) {
             let moment = Moment {
                 time: Time(0),
                 action: ActionId(0),
@@ -694,7 +477,7 @@ mod tests {
             };
             let segment = Segment {
                 home,
-                moments: vec![moment],
+                moments: vec![moment; behaviors],
             };
             let placed = Placed {
                 key: ShiftKey { home, regime: 0 },
@@ -703,7 +486,7 @@ mod tests {
                 diff: 1,
             };
             let detected = Some(Arc::new(Detected {
-                scores: vec![1.0],
+                scores: vec![1.0; behaviors],
                 threshold: None,
             }));
             self.segments.send(Maintained { placed, detected });
@@ -740,7 +523,7 @@ mod tests {
             fixture.awaited.send(key);
             for home in 0..2 {
                 fixture.segments.advance_to(1);
-                fixture.send(HomeId(home));
+                fixture.send(HomeId(home), 1);
             }
             fixture.segments.advance_to(2);
             fixture.awaited.advance_to(2);
@@ -752,47 +535,42 @@ mod tests {
     }
 
     #[test]
-    fn who_is_behind_is_gone_back_to_together() {
-        let mut pools = Pools::default();
-        let catalogs = lamp();
-        let (home, cohort) = (HomeId(0), catalogs.cohort_of(HomeId(0)));
-        let moments = (0..200).map(|i| Moment {
-            time: Time(i * Time::HOUR),
-            action: ActionId((i % 2) as u16),
-            offset: 0,
+    fn an_epoch_of_many_homes_is_taken_in_some_at_a_time() {
+        const HOMES: u32 = 3 * TOLD as u32 / 32;
+        timely::execute_directly(move |worker| {
+            let suspension = Suspension::default();
+            let state = Held::new(ModelsState::default(), &suspension);
+            let mut fixture = Fixture::with(worker, Scores::Aligned, state.clone());
+            for home in 0..HOMES {
+                fixture.send(HomeId(home), 32);
+            }
+            fixture.segments.advance_to(1);
+            fixture.awaited.advance_to(1);
+            while fixture.scored.borrow().is_empty() {
+                worker.step();
+            }
+            let before = fixture.scored.borrow().clone();
+            assert!(before.len() < HOMES as usize, "some at a time");
+            assert!(fixture.scores.less_equal(&0), "more is to come");
+
+            suspension.freeze();
+            worker.step();
+            let scored = fixture.scored.clone();
+            drop(fixture);
+            suspension.release();
+            while worker.step() {}
+            // What was on its way has arrived by now.
+            let before = &before | &*scored.borrow();
+
+            let state = Held::new(state.take(), &Suspension::default());
+            let mut fixture = Fixture::with(worker, Scores::Aligned, state);
+            fixture.segments.advance_to(1);
+            fixture.awaited.advance_to(1);
+            let after: BTreeSet<HomeId> = fixture.scored(worker).into_iter().map(HomeId).collect();
+            assert!(before.is_disjoint(&after), "once");
+            assert_eq!(before.len() + after.len(), HOMES as usize, "all");
+            assert!(!fixture.scores.less_equal(&0), "that was the last of it");
         });
-        let moments = moments.collect();
-        let segment = Segment { home, moments };
-        let mut changes = CohortChanges::default();
-        let words = Vocabulary::new(&catalogs, home);
-        changes
-            .predictor
-            .add(&words, &segment, Context::default(), 1);
-        let many = changes.predictor.len();
-        pools.change(5, cohort, Arc::new(changes));
-        pools.before(9, cohort);
-        let at = |epoch, home| {
-            let regime = None;
-            (Turn { epoch, regime }, HomeId(home))
-        };
-        let mut queue = Queue {
-            next: [at(2, 1), at(9, 2)].into(),
-            blocked: [at(1, 3)].into(),
-            at: 9,
-            behind: 1,
-            ..Queue::default()
-        };
-        assert!(many > Queue::WORTH, "{many}");
-        assert_eq!(queue.first(&pools, 10), Some(at(9, 2)));
-        queue.next.remove(&at(9, 2));
-        assert_eq!(queue.first(&pools, 10), None, "one is not worth it");
-        assert_eq!(queue.earliest(10), 1);
-        queue.behind = many.div_ceil(Queue::WORTH);
-        assert_eq!(queue.first(&pools, 10), Some(at(2, 1)), "many are");
-        (queue.at, queue.behind) = (9, 0);
-        queue.blocked.clear();
-        let first = queue.first(&pools, 10);
-        assert_eq!(first, Some(at(2, 1)), "nobody is waited for");
     }
 
     #[test]

@@ -21,5 +21,5 @@ pub use homes::{HomeState, Homes};
 pub(crate) use packing::{Packing, read_number, read_signed, write_number, write_signed};
 pub use past::Past;
 pub use scribe::Scribe;
-pub(crate) use shelf::{Shelf, Shelved};
+pub(crate) use shelf::{Form, Shelf, Shelved};
 pub use stateful::{Plain, Stateful, Visit};

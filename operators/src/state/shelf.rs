@@ -10,6 +10,9 @@ use super::packing::Packing;
 use super::{HomeState, Homes, packing};
 use crate::words::HomeId;
 
+/// Homes that are lent in a round at most before it is ended: in one epoch all homes may have something to do.
+const LENT: usize = 1 << 12;
+
 /// Rounds after which a home that nobody asked for is packed.
 const IDLE: u64 = 64;
 
@@ -31,7 +34,7 @@ pub(crate) trait Shelved: Default + Serialize + DeserializeOwned {
 /// what is read back of those is opened when somebody asks for it.
 #[derive(Clone, Debug)]
 pub(crate) struct Shelf<S> {
-    homes: Homes<Kept<S>>,
+    homes: Homes<Form<S>>,
     round: u64,
     /// Open homes with the round in which they were asked for last, in order of it; older entries of a home count for nothing.
     open: VecDeque<(u64, HomeId)>,
@@ -44,7 +47,7 @@ pub(crate) struct Shelf<S> {
 
 /// What is held of a home, in one form or the other.
 #[derive(Clone, Debug, Default)]
-pub(crate) enum Kept<S> {
+pub(crate) enum Form<S> {
     #[default]
     Blank,
     Open {
@@ -57,19 +60,28 @@ pub(crate) enum Kept<S> {
     Packed(Box<[u8]>),
 }
 
-impl<S> HomeState for Kept<S> {
+impl<S> HomeState for Form<S> {
     fn is_blank(&self) -> bool {
-        matches!(self, Kept::Blank)
+        matches!(self, Form::Blank)
     }
 }
 
-impl<S: Shelved> Kept<S> {
+impl<S: Shelved> Form<S> {
     fn new(state: S) -> Self {
         let (state, round, bytes) = (Box::new(state), 0, 0);
-        Kept::Open {
+        Form::Open {
             state,
             round,
             bytes,
+        }
+    }
+
+    /// The state itself.
+    pub fn open(self) -> Box<S> {
+        match self {
+            Form::Blank => Box::default(),
+            Form::Open { state, .. } => state,
+            Form::Packed(bytes) => Box::new(opened(&bytes)),
         }
     }
 }
@@ -95,7 +107,7 @@ impl<S: Shelved> Shelf<S> {
         (self.bytes, self.open) = Default::default();
         self.lent = self.homes.iter().map(|(home, _)| home).collect();
         for home in &self.lent {
-            if let Some(Kept::Open { bytes, .. }) = self.homes.quietly(*home) {
+            if let Some(Form::Open { bytes, .. }) = self.homes.quietly(*home) {
                 *bytes = 0;
             }
         }
@@ -103,7 +115,7 @@ impl<S: Shelved> Shelf<S> {
     }
 
     /// What is held, home by home.
-    pub fn by_home(&mut self) -> &mut Homes<Kept<S>> {
+    pub fn by_home(&mut self) -> &mut Homes<Form<S>> {
         &mut self.homes
     }
 
@@ -125,7 +137,7 @@ impl<S: Shelved> Shelf<S> {
 
     /// Forgets a home.
     pub fn forget(&mut self, home: HomeId) {
-        if let Kept::Open { bytes, .. } = std::mem::take(self.homes.of(home)) {
+        if let Form::Open { bytes, .. } = std::mem::take(self.homes.of(home)) {
             self.bytes -= bytes;
         }
     }
@@ -133,8 +145,8 @@ impl<S: Shelved> Shelf<S> {
     /// The homes that are open, with what they hold: all that are not idle.
     pub fn open(&self) -> impl Iterator<Item = (HomeId, &S)> {
         self.homes.iter().filter_map(|(home, kept)| match kept {
-            Kept::Open { state, .. } => Some((home, &**state)),
-            Kept::Blank | Kept::Packed(_) => None,
+            Form::Open { state, .. } => Some((home, &**state)),
+            Form::Blank | Form::Packed(_) => None,
         })
     }
 
@@ -144,7 +156,7 @@ impl<S: Shelved> Shelf<S> {
             return;
         }
         for home in std::mem::take(&mut self.lent) {
-            if let Some(Kept::Open {
+            if let Some(Form::Open {
                 state,
                 round,
                 bytes,
@@ -168,35 +180,38 @@ impl<S: Shelved> Shelf<S> {
         }
     }
 
+    /// Ends a round in which many homes were asked for; nobody holds any state for now.
+    pub fn pause(&mut self) {
+        if self.lent.len() >= LENT {
+            self.rest();
+        }
+    }
+
     fn pack(&mut self, asked: u64, home: HomeId) {
         let Some(kept) = self.homes.quietly(home) else {
             return;
         };
         match kept {
-            Kept::Open { round, .. } if *round != asked => {}
-            Kept::Open { state, .. } if !state.is_idle() => {
+            Form::Open { round, .. } if *round != asked => {}
+            Form::Open { state, .. } if !state.is_idle() => {
                 self.open.push_back((asked, home));
             }
-            Kept::Open { state, bytes, .. } => {
+            Form::Open { state, bytes, .. } => {
                 self.bytes -= *bytes;
-                *kept = Kept::Packed(packed(&**state));
+                *kept = Form::Packed(packed(&**state));
             }
-            Kept::Blank | Kept::Packed(_) => {}
+            Form::Blank | Form::Packed(_) => {}
         }
     }
 
-    /// All homes with what they hold.
-    pub fn into_all(self) -> impl Iterator<Item = (HomeId, Box<S>)> {
+    /// All homes with what is held of them, as it is: what is packed stays so until it is [`Form::open`]ed.
+    pub fn into_all(self) -> impl Iterator<Item = (HomeId, Form<S>)> {
         let Shelf { mut homes, .. } = self;
         let all = homes
             .iter_mut()
             .map(|(home, kept)| (home, std::mem::take(kept)));
         let all: Vec<_> = all.collect();
-        all.into_iter().filter_map(|(home, kept)| match kept {
-            Kept::Open { state, .. } => Some((home, state)),
-            Kept::Packed(bytes) => Some((home, Box::new(opened(&bytes)))),
-            Kept::Blank => None,
-        })
+        all.into_iter().filter(|(_, kept)| !kept.is_blank())
     }
 
     /// Moves every state to the worker on which its home lives now.
@@ -211,31 +226,31 @@ impl<S: Shelved> Shelf<S> {
 
 /// Opens what is held of a home, in a round in which it is lent.
 fn lend<'a, S: Shelved>(
-    kept: &'a mut Kept<S>,
+    kept: &'a mut Form<S>,
     home: HomeId,
     now: u64,
     lent: &mut Vec<HomeId>,
 ) -> &'a mut S {
     match kept {
-        Kept::Open { round, .. } if *round == now => {}
-        Kept::Open { round, .. } => {
+        Form::Open { round, .. } if *round == now => {}
+        Form::Open { round, .. } => {
             *round = now;
             lent.push(home);
         }
-        Kept::Blank | Kept::Packed(_) => {
+        Form::Blank | Form::Packed(_) => {
             *kept = match kept {
-                Kept::Packed(bytes) => Kept::new(opened(bytes)),
-                _ => Kept::new(S::default()),
+                Form::Packed(bytes) => Form::new(opened(bytes)),
+                _ => Form::new(S::default()),
             };
-            if let Kept::Open { round, .. } = kept {
+            if let Form::Open { round, .. } = kept {
                 *round = now;
             }
             lent.push(home);
         }
     }
     match kept {
-        Kept::Open { state, .. } => state,
-        Kept::Blank | Kept::Packed(_) => unreachable!("it was opened"),
+        Form::Open { state, .. } => state,
+        Form::Blank | Form::Packed(_) => unreachable!("it was opened"),
     }
 }
 
@@ -253,25 +268,25 @@ fn opened<S: DeserializeOwned>(bytes: &[u8]) -> S {
     state.expect("it was packed by this worker, or by one whose checkpoint has the right checksum")
 }
 
-impl<S: Shelved> Serialize for Kept<S> {
+impl<S: Shelved> Serialize for Form<S> {
     fn serialize<Z: Serializer>(&self, to: Z) -> Result<Z::Ok, Z::Error> {
         match self {
-            Kept::Blank => to.serialize_bytes(&[]),
-            Kept::Open { state, .. } if !state.is_idle() => to.serialize_bytes(&packed(&**state)),
-            Kept::Open { state, .. } => to.serialize_bytes(&idle(&packed(&**state))),
-            Kept::Packed(bytes) => to.serialize_bytes(&idle(bytes)),
+            Form::Blank => to.serialize_bytes(&[]),
+            Form::Open { state, .. } if !state.is_idle() => to.serialize_bytes(&packed(&**state)),
+            Form::Open { state, .. } => to.serialize_bytes(&idle(&packed(&**state))),
+            Form::Packed(bytes) => to.serialize_bytes(&idle(bytes)),
         }
     }
 }
 
-impl<'de, S: Shelved> Deserialize<'de> for Kept<S> {
+impl<'de, S: Shelved> Deserialize<'de> for Form<S> {
     fn deserialize<D: Deserializer<'de>>(from: D) -> Result<Self, D::Error> {
         let Whole(bytes) = packing::deserialize(from)?;
         if let Some((&IDLE_FORM, bytes)) = bytes.split_first() {
-            return Ok(Kept::Packed(bytes.into()));
+            return Ok(Form::Packed(bytes.into()));
         }
         let state = bincode::DefaultOptions::new().deserialize(&bytes);
-        state.map(Kept::new).map_err(D::Error::custom)
+        state.map(Form::new).map_err(D::Error::custom)
     }
 }
 
@@ -371,7 +386,7 @@ mod tests {
                 prop_assert_eq!(shelf.bytes, 100 * shelf.open().count());
             }
             let found = dealt.into_iter().flat_map(Shelf::into_all);
-            let mut found: Vec<_> = found.map(|(home, count)| (home.0, *count)).collect();
+            let mut found: Vec<_> = found.map(|(home, form)| (home.0, *form.open())).collect();
             found.sort_by_key(|(home, _)| *home);
             let plain = (0..).zip(plain).filter_map(|(home, count)| Some((home, count?)));
             prop_assert_eq!(found, plain.collect::<Vec<_>>());

@@ -110,6 +110,11 @@ impl Changes {
         self.0.retain(|(_, diff)| *diff != 0);
     }
 
+    /// How many single counts are changed.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
     /// Whether nothing is changed (after [`Changes::consolidate`]).
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
