@@ -16,6 +16,9 @@ use crate::models::Preset;
 /// Questions of each kind that a worker has out at a time, for each thread of the pool.
 const QUESTIONS: usize = 4;
 
+/// Homes whose models work in one go, at most.
+pub const PORTION: usize = 1 << 10;
+
 /// What the dataflow is built with where this is configured.
 pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
     let [max_gap, lateness, max_jump] =
@@ -59,6 +62,7 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
             alarms: config.alarm_budget.alarms.get(),
             per: config.alarm_budget.per.micros(),
         },
+        portion: PORTION,
         model_memory: usize::try_from(config.model_memory.bytes()).unwrap_or(usize::MAX),
         drift: match config.on_drift {
             OnDrift::Ignore => None,

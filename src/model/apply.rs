@@ -23,7 +23,7 @@ use crate::engine::{self, Epochs, Outlet, Probes, Resumed, Setup};
 use crate::home_names::HomeNames;
 use crate::kept::{HOME, Opened, Terms};
 use crate::outputs::{Names, Record, ScoreLine};
-use crate::settings::settings;
+use crate::settings::{PORTION, settings};
 use crate::sources::{Batch, EventLog, Files, Flow, Options, Rejected, Source, SourceError};
 use crate::stop::Stop;
 use crate::zones::Zones;
@@ -116,6 +116,7 @@ fn judge(
         trial: terms.trial,
         scores: words::Scores::Aligned,
         memory: usize::MAX,
+        portion: PORTION,
     };
     let by = Use {
         words: &Vocabulary::new(&catalogs, HOME),

@@ -83,6 +83,8 @@ pub struct Settings {
     pub budget: Budget,
     /// Bytes that homes' models take at most, on all workers together, while they are not packed.
     pub model_memory: usize,
+    /// Of so many homes at most models work in one go; then what was said leaves. In the log's last epoch all homes end their days.
+    pub portion: usize,
     /// When a shift that nobody declared counts as found; `None`: nobody looks for it. Where nothing is learnt, nobody does.
     pub drift: Option<Strictness>,
     /// Whether such a shift ends its home's regime as one that is declared does.
@@ -427,6 +429,7 @@ fn maintain<'s>(
         trial: settings.trial,
         scores: settings.scores,
         memory: settings.model_memory / 2,
+        portion: settings.portion,
     };
     let models = detected.judged.models(
         (standing, detected.looked),

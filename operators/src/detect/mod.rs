@@ -239,7 +239,7 @@ impl DetectState {
         &mut self,
         (alerts, quiet): (&mut AlertState, &mut QuietState),
         epoch: Epoch,
-        mut arrived: Arrived,
+        arrived: Arrived,
         watch: &Vigilance,
     ) -> All {
         self.shared.advance(epoch);
@@ -247,14 +247,15 @@ impl DetectState {
         for mode in &arrived.modes {
             quiet.homes.of(mode.home).change(mode);
         }
-        let mut open: BTreeMap<HomeId, Open> = BTreeMap::new();
-        open.extend(arrived.open.into_iter().map(|open| (open.home, open)));
-        arrived.updates.sort_by_key(|u| u.placed.key.home);
-        let is_same = |a: &Maintained, b: &Maintained| a.placed.key.home == b.placed.key.home;
-        let by_home = arrived.updates.chunk_by(is_same);
-        let mut by_home: BTreeMap<HomeId, Vec<_>> = by_home
-            .map(|own| (own[0].placed.key.home, own.to_vec()))
-            .collect();
+        let open = arrived.open.into_iter().map(|open| (open.home, open));
+        let mut open: BTreeMap<HomeId, Open> = open.collect();
+        let mut by_home: BTreeMap<HomeId, Vec<Maintained>> = BTreeMap::new();
+        for update in arrived.updates {
+            by_home
+                .entry(update.placed.key.home)
+                .or_default()
+                .push(update);
+        }
         let standing = arrived.standing.into_iter();
         let standing: Vec<_> = standing
             .map(|s| {
@@ -272,15 +273,7 @@ impl DetectState {
                 }
             });
         }
-        // Of these only the open segment changed: nothing is learnt of it.
-        for (home, open) in open {
-            let (detector, shared) = (self.homes.seen(home), &self.shared);
-            let blank = HomeDetector::default();
-            let detector = detector.unwrap_or(&blank);
-            shared.around(home, watch, quiet, |around| {
-                alerts.look(detector, around, open, &mut all.said);
-            });
-        }
+        self.look(open, (alerts, quiet), watch, &mut all.said);
         if !standing.is_empty() {
             // What is learnt anew is learnt over counts that have nothing of what was erased.
             self.shared.count(epoch + 1);
@@ -299,18 +292,39 @@ impl DetectState {
                 *quiet.homes.of(home) = Quiet::default();
             }
         }
-        let heard = arrived.feedback.into_iter().map(|feedback| {
-            let known = self.homes.knows(feedback.home)
-                && self.homes.of(feedback.home).fine(feedback.start)
-                || alerts.fine(feedback.home, feedback.start);
-            Heard { feedback, known }
-        });
+        let heard = arrived.feedback.into_iter();
+        let heard = heard.map(|feedback| self.hear(alerts, feedback));
         all.heard = heard.collect();
         self.homes.rest();
         all
     }
 
-    /// Has a home's detector do something, and keeps apart what that adds to its cohort's tails.
+    /// Looks at open segments of homes of which nothing else changed: nothing is learnt of them.
+    fn look(
+        &mut self,
+        open: BTreeMap<HomeId, Open>,
+        (alerts, quiet): (&mut AlertState, &QuietState),
+        watch: &Vigilance,
+        said: &mut Said,
+    ) {
+        let blank = HomeDetector::default();
+        for (home, open) in open {
+            let (detector, shared) = (self.homes.seen(home), &self.shared);
+            let detector = detector.unwrap_or(&blank);
+            shared.around(home, watch, quiet, |around| {
+                alerts.look(detector, around, open, said);
+            });
+            self.homes.pause();
+        }
+    }
+
+    fn hear(&mut self, alerts: &mut AlertState, feedback: Feedback) -> Heard {
+        let Feedback { home, start, .. } = feedback;
+        let known =
+            self.homes.knows(home) && self.homes.of(home).fine(start) || alerts.fine(home, start);
+        Heard { feedback, known }
+    }
+
     fn of_home(
         &mut self,
         home: HomeId,

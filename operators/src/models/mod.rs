@@ -5,6 +5,7 @@ mod pools;
 mod queue;
 mod reading;
 
+use std::cell::Cell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
@@ -44,6 +45,8 @@ pub struct Maintenance {
     pub scores: Scores,
     /// Bytes that homes take at most on all workers together while they are not packed.
     pub memory: usize,
+    /// Homes of an epoch that are taken in at once.
+    pub portion: usize,
 }
 
 /// The streams that [`Models::models`] maintains.
@@ -103,7 +106,7 @@ pub trait Models<'s> {
     ///
     /// let actions = ["on", "off"].map(Action::new).to_vec();
     /// let catalog = Arc::new(Catalog::new(vec![Device::new("Lamp", actions)]).unwrap());
-    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7, scores: Scores::Aligned, memory: 1 << 20 };
+    /// let maintenance = Maintenance { catalogs: Catalogs::shared(catalog), lateness: Time::DAY, trial: 7, scores: Scores::Aligned, memory: 1 << 20, portion: 1 << 10 };
     /// let scores = timely::execute_directly(move |worker| {
     ///     let (mut segments, scores) = worker.dataflow(|scope| {
     ///         let (input, segments) = scope.new_input::<Vec<_>>();
@@ -155,8 +158,9 @@ pub struct ModelsState {
     open: Buffered<Arrived>,
 }
 
-/// Scores that are told at once: in an epoch in which all homes end their days they would take more than all homes do.
-const TOLD: usize = 1 << 15;
+/// So many scores a home are told in one go, or one home's, and then leave: those of an epoch in which all homes end their days
+/// would take more than all homes do.
+const TOLD: usize = 8;
 
 /// What arrives in an epoch.
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
@@ -301,18 +305,19 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             let eager = maintenance.scores == Scores::Eager;
             // All but what ended regimes teach: that is waited for home by home.
             let at_once = 5;
+            let most = TOLD * maintenance.portion.max(1);
             let mut taking: Option<Taking> = None;
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let readings = &mut *readings.borrow_mut();
-                let mut told = 0;
+                let told = Cell::new(0);
                 let mut tell = |(leave, said): (Leave, Said)| {
-                    told += said.scores.len();
+                    told.set(told.get() + said.scores.len());
                     if let Some(scores) = &leave.scores {
                         give(&mut scores_out, scores, said.scores);
                     }
                     give(&mut adjustments_out, &leave.adjustments, said.adjustments);
-                    told >= TOLD
+                    told.get() >= most
                 };
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
@@ -355,6 +360,8 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                         let state = (&mut *state, &mut *readings);
                         if !queue.take_in(state, &mut now, &maintenance, &mut tell) {
                             taking = Some(now);
+                        }
+                        if told.get() >= most {
                             break false;
                         }
                     };
@@ -362,8 +369,11 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                         // What was told leaves first, or it would pile up.
                         again.activate();
                     }
-                    let now = taking.as_ref().map_or(complete, Taking::epoch);
-                    state.pools.settle(queue.earliest(now.min(complete)));
+                    let waiting = buffer.peek(frontiers).map(|(epoch, _)| epoch);
+                    let first = taking.as_ref().map(Taking::epoch).or(waiting);
+                    state
+                        .pools
+                        .settle(queue.earliest(first.unwrap_or(complete)));
                     state.homes.rest();
                 }
                 if held.is_released() {
@@ -404,6 +414,8 @@ mod tests {
     use crate::state::Suspension;
     use crate::words::{Action, ActionId, Catalog, Device, Moment, Segment, Time};
 
+    const PORTION: usize = 100;
+
     pub fn lamp() -> Arc<Catalogs> {
         let actions = ["on", "off"].map(Action::new).to_vec();
         let catalog = Catalog::new(vec![Device::new("Lamp", actions)]).unwrap();
@@ -434,6 +446,7 @@ mod tests {
                 trial: 7,
                 scores,
                 memory: 1 << 20,
+                portion: PORTION,
             };
             worker.dataflow(|scope| {
                 let (segments_in, segments) = scope.new_input::<Vec<_>>();
@@ -536,7 +549,7 @@ mod tests {
 
     #[test]
     fn an_epoch_of_many_homes_is_taken_in_some_at_a_time() {
-        const HOMES: u32 = 3 * TOLD as u32 / 32;
+        const HOMES: u32 = 3 * PORTION as u32;
         timely::execute_directly(move |worker| {
             let suspension = Suspension::default();
             let state = Held::new(ModelsState::default(), &suspension);

@@ -11,9 +11,6 @@ use crate::detect::{Looked, Maintained};
 use crate::habits::Vocabulary;
 use crate::words::{Epoch, HomeId, Scores, ShiftKey};
 
-/// Homes of an epoch that are taken in at once.
-const AT_ONCE: usize = 1 << 10;
-
 /// Under what the results of a turn leave.
 #[derive(Clone)]
 pub struct Leave {
@@ -298,7 +295,7 @@ impl Queue {
         };
         let mut enough = false;
         while taking.homes.len() > 0 && (!enough || !taking.looked.is_empty()) {
-            for (home, due) in taking.homes.by_ref().take(AT_ONCE) {
+            for (home, due) in taking.homes.by_ref().take(maintenance.portion.max(1)) {
                 self.put(state, home, turn, due, taking.leave.clone());
             }
             while let Some(said) = self.go_on(state, maintenance, until, false) {

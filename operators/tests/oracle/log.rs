@@ -493,6 +493,8 @@ fn stretch(
             } else {
                 usize::MAX
             },
+            // Every other worker stops after each home.
+            portion: (worker.index() % 2) << 10,
             drift: Some(log.strictness),
             adapts: log.adapts,
             limit: 2,
