@@ -174,7 +174,7 @@ fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
     let _ = (
         fs::remove_file(&followed),
         fs::remove_dir_all(dir().join("drops")),
-        fs::remove_dir_all(dir().join("moved")),
+        fs::remove_dir_all(dir().join("drops-moved")),
     );
     let epochs = format!("--epoch-events {EPOCH}");
     let command = format!(
@@ -227,13 +227,16 @@ fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
         refused.stderr
     );
     assert!(!drops.lines("scores").is_empty());
-    let moved = dir().join("moved");
+    let moved = dir().join("drops-moved");
     fs::create_dir(&moved).unwrap();
     for file in inbox() {
         fs::rename(file.path(), moved.join(file.file_name())).unwrap();
     }
-    let anew = command.replace("--out drops", "--out moved");
-    let ended = interrupted(&anew, "moved", |out| !out.lines("segments").is_empty()).fine();
+    let anew = command.replace("--out drops", "--out drops-moved");
+    let ended = interrupted(&anew, "drops-moved", |out| {
+        !out.lines("segments").is_empty()
+    })
+    .fine();
     assert!(
         ended.stderr.contains("the run begins behind them"),
         "{}",
