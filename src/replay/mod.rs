@@ -8,6 +8,7 @@ mod agreed;
 mod among;
 mod args;
 mod checkpointing;
+mod feeding;
 mod input;
 mod live;
 mod pause;

@@ -7,7 +7,8 @@ use anyhow::Context;
 use hearth_operators::words::Epoch;
 
 use super::among::place_of;
-use super::checkpointing::{Keeping, Kept, TOGETHER, identity};
+use super::checkpointing::{Keeping, TOGETHER, identity};
+use super::feeding::Kept;
 use super::{Replay, ReplayArgs};
 use crate::checkpoint::Member;
 use crate::cluster::{Cluster, Decision, Hello, Hosts, MeetError, Peers};

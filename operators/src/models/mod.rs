@@ -12,9 +12,11 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use timely::dataflow::StreamVec;
 use timely::dataflow::channels::pact::{Exchange, Pipeline};
+use timely::dataflow::operators::Capability;
 use timely::dataflow::operators::generic::OutputBuilder;
 use timely::dataflow::operators::generic::builder_rc::OperatorBuilder;
 use timely::progress::Antichain;
+use timely::progress::frontier::MutableAntichain;
 
 use crate::detect::{Looked, Maintained};
 use crate::habits::{Pooled, Vocabulary};
@@ -258,6 +260,81 @@ fn restored(state: &mut ModelsState, readings: &mut ReadingState) -> Buffered<Ar
     open
 }
 
+/// What a worker's models work with, beside what they hold.
+struct Work {
+    maintenance: Maintenance,
+    buffer: EpochBuffer<Arrived>,
+    queue: Queue,
+    taking: Option<Taking>,
+}
+
+impl Work {
+    fn restored(
+        (state, readings): (&mut ModelsState, &mut ReadingState),
+        maintenance: Maintenance,
+        initial: &[Capability<Epoch>],
+    ) -> Self {
+        let open = restored(state, readings);
+        Work {
+            buffer: EpochBuffer::restored(open, initial),
+            queue: Queue::restored(state, maintenance.scores, initial),
+            taking: None,
+            maintenance,
+        }
+    }
+
+    /// Does what is due before `complete`, the first epoch of which not all is known by the frontiers, until `tell` has enough. Whether
+    /// that was all.
+    fn go(
+        &mut self,
+        (state, readings): (&mut ModelsState, &mut ReadingState),
+        frontiers: &[MutableAntichain<Epoch>],
+        complete: Epoch,
+        mut tell: impl FnMut((Leave, Said)) -> bool,
+    ) -> bool {
+        let enough = Cell::new(false);
+        let mut tell = |said| {
+            enough.set(tell(said));
+            enough.get()
+        };
+        let mut next = || {
+            let (at, arrived) = self.buffer.next(frontiers)?;
+            Some(Taking::new(arrived, Leave::of(at)?))
+        };
+        let (queue, maintenance) = (&mut self.queue, &self.maintenance);
+        let all = loop {
+            let Some(mut now) = self.taking.take().or_else(&mut next) else {
+                break queue.work(state, maintenance, complete, &mut tell);
+            };
+            let held = (&mut *state, &mut *readings);
+            if !queue.take_in(held, &mut now, maintenance, &mut tell) {
+                self.taking = Some(now);
+            }
+            if enough.get() {
+                break false;
+            }
+        };
+        let waiting = self.buffer.peek(frontiers).map(|(epoch, _)| epoch);
+        let first = self.taking.as_ref().map(Taking::epoch).or(waiting);
+        let earliest = self.queue.earliest(first.unwrap_or(complete));
+        state.pools.settle(earliest);
+        state.homes.rest();
+        all
+    }
+
+    /// Gives up all capabilities, and keeps what waits.
+    fn release(&mut self, state: &mut ModelsState, readings: &mut ReadingState) {
+        self.queue = Queue::default();
+        if let Some(taking) = self.taking.take() {
+            let open = state.open.entry(taking.epoch()).or_default();
+            open.merge(taking.left());
+        }
+        self.buffer.release(&mut state.open, Arrived::merge);
+        let open = state.open.iter_mut();
+        readings.keep(open.map(|(epoch, a)| (*epoch, &mut a.looked)));
+    }
+}
+
 impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
     fn models(
         self,
@@ -298,26 +375,27 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
             let memory = maintenance.memory / peers;
             held.borrow_mut().homes.settle((index, peers), memory);
             readings.borrow_mut().homes.settle(index, peers);
-            let open = restored(&mut held.borrow_mut(), &mut readings.borrow_mut());
-            let mut buffer = EpochBuffer::<Arrived>::restored(open, &initial);
-            let mut queue = Queue::restored(&held.borrow_mut(), maintenance.scores, &initial);
-            drop(initial);
             let eager = maintenance.scores == Scores::Eager;
+            let most = TOLD * maintenance.portion.max(1);
+            let mut work = Work::restored(
+                (&mut held.borrow_mut(), &mut readings.borrow_mut()),
+                maintenance,
+                &initial,
+            );
+            drop(initial);
             // All but what ended regimes teach: that is waited for home by home.
             let at_once = 5;
-            let most = TOLD * maintenance.portion.max(1);
-            let mut taking: Option<Taking> = None;
             move |frontiers| {
                 let state = &mut *held.borrow_mut();
                 let readings = &mut *readings.borrow_mut();
-                let told = Cell::new(0);
-                let mut tell = |(leave, said): (Leave, Said)| {
-                    told.set(told.get() + said.scores.len());
+                let mut told = 0;
+                let tell = |(leave, said): (Leave, Said)| {
+                    told += said.scores.len();
                     if let Some(scores) = &leave.scores {
                         give(&mut scores_out, scores, said.scores);
                     }
                     give(&mut adjustments_out, &leave.adjustments, said.adjustments);
-                    told.get() >= most
+                    told >= most
                 };
                 each_epoch(&mut pooled, |epoch, came| {
                     came.for_each(|(cohort, c)| state.pools.change(epoch, cohort, c));
@@ -329,7 +407,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                 unasked.for_each_stamp(|capability, data| {
                     if let Some(leave) = Leave::of_lesson(&capability) {
                         for key in data.flat_map(std::mem::take).filter(|_| !eager) {
-                            queue.answer(state, key, Due::Nothing, leave.clone());
+                            work.queue.answer(state, key, Due::Nothing, leave.clone());
                         }
                     }
                 });
@@ -337,58 +415,29 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
                     if let Some(leave) = Leave::of_lesson(&capability) {
                         for answer in data.flat_map(std::mem::take) {
                             let (key, lesson) = (answer.key, Box::new(Lesson::from(answer)));
-                            queue.answer(state, key, Due::Lesson(lesson), leave.clone());
+                            work.queue
+                                .answer(state, key, Due::Lesson(lesson), leave.clone());
                         }
                     }
                 });
-                buffer.gather(&mut updates, |arrived, came| arrived.updates.extend(came));
-                buffer.gather(&mut standing, |arrived, came| arrived.standing.extend(came));
-                buffer.gather(&mut looked, |arrived, came| arrived.looked.extend(came));
+                work.buffer
+                    .gather(&mut updates, |arrived, came| arrived.updates.extend(came));
+                work.buffer
+                    .gather(&mut standing, |arrived, came| arrived.standing.extend(came));
+                work.buffer
+                    .gather(&mut looked, |arrived, came| arrived.looked.extend(came));
                 // Of earlier epochs all segments and pooled counts are known, and which regimes ended.
                 let known = frontiers[..at_once].iter().map(first_open).min();
                 let complete = known.unwrap_or(Epoch::MAX);
                 if held.is_running() {
-                    let frontiers = &frontiers[..at_once];
-                    let mut next = || {
-                        let (at, arrived) = buffer.next(frontiers)?;
-                        Some(Taking::new(arrived, Leave::of(at)?))
-                    };
-                    let all = loop {
-                        let Some(mut now) = taking.take().or_else(&mut next) else {
-                            break queue.work(state, &maintenance, complete, &mut tell);
-                        };
-                        let state = (&mut *state, &mut *readings);
-                        if !queue.take_in(state, &mut now, &maintenance, &mut tell) {
-                            taking = Some(now);
-                        }
-                        if told.get() >= most {
-                            break false;
-                        }
-                    };
-                    if !all {
+                    let states = (&mut *state, &mut *readings);
+                    if !work.go(states, &frontiers[..at_once], complete, tell) {
                         // What was told leaves first, or it would pile up.
                         again.activate();
                     }
-                    let waiting = buffer.peek(frontiers).map(|(epoch, _)| epoch);
-                    let first = taking.as_ref().map(Taking::epoch).or(waiting);
-                    state
-                        .pools
-                        .settle(queue.earliest(first.unwrap_or(complete)));
-                    state.homes.rest();
                 }
                 if held.is_released() {
-                    queue = Queue::default();
-                    if let Some(taking) = taking.take() {
-                        let open = state.open.entry(taking.epoch()).or_default();
-                        open.merge(taking.left());
-                    }
-                    buffer.release(&mut state.open, Arrived::merge);
-                    readings.keep(
-                        state
-                            .open
-                            .iter_mut()
-                            .map(|(epoch, a)| (*epoch, &mut a.looked)),
-                    );
+                    work.release(state, readings);
                 }
             }
         });
