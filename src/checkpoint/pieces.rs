@@ -99,12 +99,12 @@ pub struct Taken {
     news: Condvar,
 }
 
-/// Gives the bytes of what an operator holds that is of no home.
+/// Gives the bytes of what an operator held: it is shared with the operator, or was copied.
 type Writes = Box<dyn FnOnce() -> bincode::Result<Section> + Send>;
 
 #[derive(Default)]
 struct Taking {
-    rests: Vec<Writes>,
+    later: Vec<Writes>,
     sections: Vec<Section>,
     spare: Spare,
     failed: Option<bincode::Error>,
@@ -141,12 +141,12 @@ impl Taken {
         if let Some(error) = taking.failed.take() {
             return Err(error);
         }
-        let rests = std::mem::take(&mut taking.rests);
+        let later = std::mem::take(&mut taking.later);
         let sections = std::mem::take(&mut taking.sections);
         taking.spare.clear();
         drop(taking);
-        let rests = rests.into_iter().map(|rest| rest());
-        rests.chain(sections.into_iter().map(Ok)).collect()
+        let later = later.into_iter().map(|write| write());
+        later.chain(sections.into_iter().map(Ok)).collect()
     }
 
     fn lock(&self) -> MutexGuard<'_, Taking> {
@@ -163,7 +163,7 @@ struct Written<'a> {
 impl Visit for Written<'_> {
     fn rest<S: Plain>(&mut self, operator: &'static str, rest: &mut S) {
         let (worker, rest) = (self.worker, rest.clone());
-        self.taken.lock().rests.push(Box::new(move || {
+        self.taken.lock().later.push(Box::new(move || {
             Ok(Section {
                 operator,
                 of: Of::Rest(worker),
@@ -175,7 +175,7 @@ impl Visit for Written<'_> {
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         match self.which {
             Which::All => homes.change_all(),
@@ -187,6 +187,7 @@ impl Visit for Written<'_> {
             operator,
             blank: self.which != Which::All,
             sections: BTreeMap::new(),
+            shared: BTreeMap::new(),
             failed: None,
             taken: self.taken.clone(),
             done: false,
@@ -195,23 +196,31 @@ impl Visit for Written<'_> {
 }
 
 /// The homes of an operator of a worker, as they are written.
-struct ByBucket {
+struct ByBucket<H> {
     operator: &'static str,
     /// Whether blank homes are written too.
     blank: bool,
     sections: BTreeMap<u32, Section>,
+    /// Those that are made bytes later, by bucket.
+    shared: BTreeMap<u32, Vec<(HomeId, H)>>,
     failed: Option<bincode::Error>,
     taken: Arc<Taken>,
     done: bool,
 }
 
-impl<H: HomeState + Serialize> Scribe<H> for ByBucket {
+impl<H> Scribe<H> for ByBucket<H>
+where
+    H: HomeState + Serialize + Send + Sync + 'static,
+{
     fn write(&mut self, home: HomeId, state: &H) {
-        let state = Some(state).filter(|state| !state.is_blank());
-        if state.is_none() && !self.blank {
+        if state.is_blank() && !self.blank {
             return;
         }
         let (operator, bucket) = (self.operator, home.0 / BUCKET);
+        if let Some(state) = state.shared() {
+            self.shared.entry(bucket).or_default().push((home, state));
+            return;
+        }
         let section = self.sections.entry(bucket).or_insert_with(|| {
             let mut taking = self.taken.lock();
             let spare = taking.spare.get_mut(&(operator, bucket));
@@ -234,12 +243,17 @@ impl<H: HomeState + Serialize> Scribe<H> for ByBucket {
         taking
             .sections
             .extend(std::mem::take(&mut self.sections).into_values());
+        for (bucket, homes) in std::mem::take(&mut self.shared) {
+            let operator = self.operator;
+            let writes = Box::new(move || section(operator, bucket, homes));
+            taking.later.push(writes);
+        }
         drop(taking);
         self.done = true;
     }
 }
 
-impl Drop for ByBucket {
+impl<H> Drop for ByBucket<H> {
     fn drop(&mut self) {
         let mut taking = self.taken.lock();
         taking.open -= 1;
@@ -248,15 +262,33 @@ impl Drop for ByBucket {
     }
 }
 
+/// A bucket of homes that were taken down as they are.
+fn section<H: HomeState + Serialize>(
+    operator: &'static str,
+    bucket: u32,
+    homes: Vec<(HomeId, H)>,
+) -> bincode::Result<Section> {
+    let mut section = Section {
+        operator,
+        of: Of::Homes(bucket),
+        homes: homes.len() as u32,
+        bytes: Vec::new(),
+    };
+    for (home, state) in homes {
+        append(&mut section.bytes, home, &state)?;
+    }
+    Ok(section)
+}
+
 fn append(
     bytes: &mut Vec<u8>,
     home: HomeId,
-    state: Option<&impl Serialize>,
+    state: &(impl HomeState + Serialize),
 ) -> bincode::Result<()> {
     bytes.extend(home.0.to_le_bytes());
     bytes.extend([0; 4]);
     let begin = bytes.len();
-    if let Some(state) = state {
+    if !state.is_blank() {
         bincode::serialize_into(&mut *bytes, state)?;
     }
     let length = u32::try_from(bytes.len() - begin);
@@ -441,7 +473,7 @@ impl Visit for Rest<'_> {
 
     fn homes<H>(&mut self, _operator: &'static str, _homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
     }
 }
@@ -494,7 +526,7 @@ impl Visit for Own<'_> {
 
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         if let Err(error) = self.take(operator, homes) {
             self.failed = Some(error);

@@ -20,6 +20,11 @@ const MOST: u32 = 1 << 28;
 pub trait HomeState: Default {
     /// Whether it holds nothing, as for a home that was never met: such a state is not taken out.
     fn is_blank(&self) -> bool;
+
+    /// A clone, where it shares all that is large: a cut takes it then, and others make bytes of it later.
+    fn shared(&self) -> Option<Self> {
+        None
+    }
 }
 
 impl<S> HomeState for Option<S> {

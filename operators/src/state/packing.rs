@@ -23,20 +23,6 @@ pub(crate) fn deserialize<'de, T: Packing, D: Deserializer<'de>>(from: D) -> Res
     T::unpack(&bytes).ok_or_else(|| D::Error::custom("packed bytes make no sense"))
 }
 
-/// Bytes that are written as they are, at once, where a list of them would be written one by one: the form is the same.
-/// `#[serde(with = "packing::bytes")]`.
-pub(crate) mod bytes {
-    use super::*;
-
-    pub(crate) fn serialize<S: Serializer>(bytes: &[u8], to: S) -> Result<S::Ok, S::Error> {
-        to.serialize_bytes(bytes)
-    }
-
-    pub(crate) fn deserialize<'de, D: Deserializer<'de>>(from: D) -> Result<Vec<u8>, D::Error> {
-        from.deserialize_byte_buf(Bytes)
-    }
-}
-
 struct Bytes;
 
 impl<'de> Visitor<'de> for Bytes {

@@ -9,6 +9,10 @@ impl HomeState for History {
     fn is_blank(&self) -> bool {
         self.is_empty()
     }
+
+    fn shared(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 /// The segments of all homes of a worker, about five bytes a behaviour.

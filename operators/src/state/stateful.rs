@@ -18,7 +18,7 @@ pub trait Visit {
     /// What it holds by home.
     fn homes<H>(&mut self, operator: &'static str, homes: &mut Homes<H>)
     where
-        H: HomeState + Serialize + DeserializeOwned + Send + 'static;
+        H: HomeState + Serialize + DeserializeOwned + Send + Sync + 'static;
 
     /// A state of which a part is by home: the rest is the state without any home.
     fn in_pieces<S, H>(
@@ -28,7 +28,7 @@ pub trait Visit {
         by_home: impl Fn(&mut S) -> &mut Homes<H>,
     ) where
         S: Plain,
-        H: HomeState + Serialize + DeserializeOwned + Send + 'static,
+        H: HomeState + Serialize + DeserializeOwned + Send + Sync + 'static,
     {
         let mut homes = std::mem::take(by_home(state));
         self.rest(operator, state);
