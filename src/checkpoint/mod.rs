@@ -82,6 +82,8 @@ struct Line {
     kept: BTreeMap<u64, Vec<String>>,
     /// Where the last one lay in memory.
     spare: Spare,
+    /// Of what the newest cut rests on, by name: how many bytes each operator has in it.
+    held: BTreeMap<String, BTreeMap<String, u64>>,
 }
 
 /// What was found.
@@ -358,6 +360,28 @@ impl Checkpoints {
         drop(line);
         self.tidy(moment.closed)?;
         Ok(bytes)
+    }
+
+    /// How many bytes each operator has in what the newest cut rests on, unpacked: a home that changed since counts as often as it
+    /// was written.
+    ///
+    /// # Errors
+    /// A part cannot be read.
+    pub fn held(&self) -> Result<BTreeMap<String, u64>, CheckpointError> {
+        let mut line = self.line();
+        let Line { parts, held, .. } = &mut *line;
+        held.retain(|name, _| parts.iter().any(|rests| rests.name == *name));
+        let mut sums = BTreeMap::new();
+        for Rests { name, .. } in parts.iter() {
+            if !held.contains_key(name) {
+                let part = Stored::open(&*self.store, name).map_err(self.not_sound(name))?;
+                held.insert(name.clone(), part.held());
+            }
+            for (operator, bytes) in &held[name] {
+                *sums.entry(operator.clone()).or_default() += bytes;
+            }
+        }
+        Ok(sums)
     }
 
     /// Writes a cut that rests on these parts.

@@ -62,6 +62,15 @@ impl Stored {
         Ok(())
     }
 
+    /// How many bytes each operator has in it, unpacked.
+    pub fn held(&self) -> BTreeMap<String, u64> {
+        let mut held = BTreeMap::new();
+        for entry in &self.entries {
+            *held.entry(entry.operator.clone()).or_default() += entry.part.unpacked;
+        }
+        held
+    }
+
     /// Whether every byte is sound.
     ///
     /// # Errors
@@ -195,6 +204,7 @@ mod tests {
                     operator: "split",
                     of: Of::Homes(bucket),
                     homes: homes.len() as u32,
+                    at_once: true,
                     bytes: pieces::join(homes),
                 });
             }
@@ -202,6 +212,7 @@ mod tests {
                 operator: "split",
                 of: Of::Rest(worker),
                 homes: 0,
+                at_once: false,
                 bytes: rest.clone(),
             });
         }
@@ -266,6 +277,14 @@ mod tests {
                 let (homes, rests) = said(&parts);
                 prop_assert_eq!(&homes, &twin);
                 prop_assert_eq!(&rests, &vec![change.1.clone(); 2]);
+                if merges {
+                    let homes: usize = twin.values().map(|state| 8 + state.len()).sum();
+                    let least = (homes + 2 * change.1.len()) as u64;
+                    // What did not change is copied as it lies, with the homes that became blank.
+                    let blank = 8 * changes.iter().map(|(homes, _)| homes.len() as u64).sum::<u64>();
+                    let held = parts[0].held()["split"];
+                    prop_assert!((least..=least + blank).contains(&held), "{} of {}", held, least);
+                }
             }
         }
     }

@@ -41,6 +41,8 @@ pub struct Section {
     pub of: Of,
     /// Of how many homes.
     pub homes: u32,
+    /// Whether workers wrote it, not somebody beside the dataflow.
+    pub at_once: bool,
     /// The bytes.
     pub bytes: Vec<u8>,
 }
@@ -69,17 +71,18 @@ pub fn write(worker: usize, state: &mut State, which: Which, taken: &Arc<Taken>)
 /// up the dataflow longer than the writing itself.
 pub type Spare = BTreeMap<(&'static str, u32), Vec<Vec<u8>>>;
 
-/// Memory for a cut like the one that was written as these sections, or half as large again: what is new of it is cleared now.
+/// Memory for what workers write of a cut like the one of these sections, or half as large again: what is new of it is cleared now.
 pub fn spare(sections: Vec<Section>) -> Spare {
     let mut spare = Spare::new();
     for Section {
         operator,
         of,
+        at_once,
         mut bytes,
         ..
     } in sections
     {
-        if let Of::Homes(bucket) = of {
+        if let (Of::Homes(bucket), true) = (of, at_once) {
             let most = bytes.len() + bytes.len() / 2;
             if bytes.capacity() < most {
                 // No zeros: these would be had from the system as memory that it clears later.
@@ -168,6 +171,7 @@ impl Visit for Written<'_> {
                 operator,
                 of: Of::Rest(worker),
                 homes: 0,
+                at_once: false,
                 bytes: bincode::serialize(&rest)?,
             })
         }));
@@ -228,6 +232,7 @@ where
                 operator,
                 of: Of::Homes(bucket),
                 homes: 0,
+                at_once: true,
                 bytes: spare.and_then(Vec::pop).unwrap_or_default(),
             }
         });
@@ -272,6 +277,7 @@ fn section<H: HomeState + Serialize>(
         operator,
         of: Of::Homes(bucket),
         homes: homes.len() as u32,
+        at_once: false,
         bytes: Vec::new(),
     };
     for (home, state) in homes {

@@ -264,6 +264,11 @@ pub struct Config {
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
     pub output_packing: Packing,
 
+    /// How long a file of the output folder grows: a longer one gets its other name at a checkpoint, `scores-<first byte>-<last byte>.jsonl`,
+    /// and is yours to move away once three more checkpoints are taken; none: each stream is one file
+    #[arg(long, env = "HEARTH_OUTPUT_ROLL", value_name = "SIZE")]
+    pub output_roll: Option<Size>,
+
     /// How much is said on standard error while it runs
     #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
     pub log_level: LogLevel,

@@ -144,7 +144,7 @@ impl Household {
         };
         let line = format!(
             "hearth replay {} --contexts {} --out {OUT} --warm-up 1 --warm-up-span 1s --max-gap 2h --epoch-events 8 \
-             --threads 1 --workers {workers} --checkpoint-every 1ms {packed} --synthesizer openai --llm-url {} \
+             --threads 1 --workers {workers} --checkpoint-every 1ms {packed} --output-roll 2KiB --synthesizer openai --llm-url {} \
              --llm-model parrot-1 \
              --llm-price-input 2 --llm-price-output 10 --llm-budget {BUDGET}",
             at("events.jsonl"),

@@ -25,7 +25,7 @@ use crate::replay::{self, Ground};
 use crate::stop::Stop;
 use household::{Household, built};
 use learnt::Learnt;
-use outputs::{Outputs, cuts, differ, is_complete, outputs, recorded, spent};
+use outputs::{Outputs, cuts, differ, is_complete, outputs, recorded, rolls, spent};
 
 /// After how many epochs a checkpoint is taken, while the log is read.
 const EACH: u64 = 4;
@@ -94,6 +94,7 @@ impl Trial {
         trial.expected = outputs(&disk);
         trial.answers = recorded(&disk);
         assert!(trial.answers > 5, "{} answers", trial.answers);
+        assert!(rolls(&disk), "no stream is in several files");
         trial
     }
 

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::household::{BUDGET, OUT, cassette};
 use crate::config::Money;
 use crate::disk::simulated::Simulated;
-use crate::outputs::{state_path, summary_path};
+use crate::outputs::{Stream, state_path, summary_path};
 
 /// What each file holds, in lines that are sorted where their order depends on the workers' timing.
 pub type Outputs = BTreeMap<String, Vec<String>>;
@@ -31,8 +31,8 @@ pub fn outputs(disk: &Simulated) -> Outputs {
         if is_state || path.starts_with(cassette()) || path.ends_with(".hearth.lock") {
             continue;
         }
-        let name = path.display().to_string();
-        let lines = if name.ends_with("summary.json") {
+        let name = whole(&path).display().to_string();
+        let found = if name.ends_with("summary.json") {
             vec![counts(&bytes)]
         } else if name.contains(".jsonl") {
             let bytes = match name.ends_with(".zst") {
@@ -40,9 +40,7 @@ pub fn outputs(disk: &Simulated) -> Outputs {
                 false => bytes,
             };
             let text = String::from_utf8_lossy(&bytes);
-            let mut lines: Vec<String> = text.split_inclusive('\n').map(str::to_owned).collect();
-            lines.sort_unstable();
-            lines
+            text.split_inclusive('\n').map(str::to_owned).collect()
         } else {
             vec![format!(
                 "{} bytes, sum {:08x}",
@@ -50,9 +48,31 @@ pub fn outputs(disk: &Simulated) -> Outputs {
                 crc32fast::hash(&bytes)
             )]
         };
-        outputs.insert(name, lines);
+        let lines: &mut Vec<String> = outputs.entry(name).or_default();
+        lines.extend(found);
+        lines.sort_unstable();
     }
     outputs
+}
+
+/// The name of the stream's file to which one belongs that is sealed: which are hangs on when checkpoints are taken.
+fn whole(path: &Path) -> PathBuf {
+    let out = Path::new(OUT);
+    let of = |stream: Stream| {
+        let sealed = stream.sealed_among(vec![path.to_owned()]).pop()?;
+        Some((stream, sealed.packed))
+    };
+    match Stream::ALL.into_iter().find_map(of) {
+        Some((stream, true)) => stream.packed_path(out),
+        Some((stream, false)) => stream.path(out),
+        None => path.to_owned(),
+    }
+}
+
+/// Whether streams are in several files.
+pub fn rolls(disk: &Simulated) -> bool {
+    let files = disk.files(Path::new(OUT));
+    files.iter().any(|(path, _)| whole(path) != *path)
 }
 
 /// Whether it says that its outputs are complete.

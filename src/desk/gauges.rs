@@ -49,6 +49,13 @@ pub struct ByKind {
     pub kind: &'static str,
 }
 
+/// The label of [`Gauges::checkpoint_held`].
+#[derive(Clone, Debug, PartialEq, Eq, Hash, EncodeLabelSet)]
+pub struct ByOperator {
+    /// Which operator.
+    pub operator: String,
+}
+
 macro_rules! gauges {
     ($($name:ident: $type:ty, $key:literal, $help:literal;)*) => {
         /// The measures. Counters go on where they were when a run is begun again, for they count what is in the outputs.
@@ -96,6 +103,8 @@ gauges! {
     vocabularies: Counter, "vocabularies", "How often the run began again in place because devices or actions were new";
     checkpoints: Counter, "checkpoints", "Checkpoints taken since the process began";
     checkpoint_bytes: Counter, "checkpoint_bytes", "Bytes written for them";
+    checkpoint_held: Family<ByOperator, Gauge>, "checkpoint_held_bytes",
+        "Bytes that each operator has in what the newest checkpoint rests on, unpacked; what changed since counts as often as it was written";
     checkpoint_time: Seconds, "checkpoint_timestamp_seconds", "When the newest checkpoint was taken, in seconds since 1970";
     checkpoint_still: Seconds, "checkpoint_still_seconds", "For how long the newest checkpoint had the dataflow stand still";
     memory: Gauge, "resident_memory_bytes", "Memory that the process holds";

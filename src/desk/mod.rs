@@ -11,7 +11,7 @@ use std::time::Duration;
 use crate::inbox::Inbox;
 use crate::sinks::feed::Feed;
 use crate::stop::Stop;
-pub use gauges::{ByFate, ByKind, Fate, Gauges, Seconds, count};
+pub use gauges::{ByFate, ByKind, ByOperator, Fate, Gauges, Seconds, count};
 
 /// How often whoever waits for the end of a run looks whether it has come.
 const LOOK: Duration = Duration::from_millis(50);

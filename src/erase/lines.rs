@@ -41,7 +41,7 @@ impl<'a> Lines<'a> {
         }
     }
 
-    /// Hands on what stays of a line; `None`: the file's end.
+    /// Hands on what stays of a line; `None`: the stream's end.
     pub fn take(
         &mut self,
         stream: Stream,

@@ -145,11 +145,17 @@ pub(crate) fn erase(dir: &Path, what: &What) -> anyhow::Result<BTreeMap<Stream, 
     let mut lines = Lines::new(what);
     // Segments first: what else goes follows from which of them hold erased events.
     for stream in Stream::ALL {
-        let path = stream.found(dir);
-        if !path.is_file() {
-            continue;
+        let files = stream.files(dir);
+        let files = files.with_context(|| format!("cannot read {}", dir.display()))?;
+        let files: Vec<PathBuf> = files.into_iter().filter(|path| path.is_file()).collect();
+        let mut removed = 0;
+        for path in &files {
+            let ends = files.last() == Some(path);
+            removed += rewrite::rewrite(path, |text, keep| match text {
+                None if !ends => Ok(()),
+                text => lines.take(stream, text, keep),
+            })?;
         }
-        let removed = rewrite::rewrite(&path, |text, keep| lines.take(stream, text, keep))?;
         if removed > 0 {
             gone.insert(stream, removed);
         }

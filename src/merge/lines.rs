@@ -30,7 +30,7 @@ impl Lines {
         let place = until.as_ref().map(|places| places.get(&stream));
         let place = place.map(|place| place.copied().unwrap_or_default());
         let reader = match &place {
-            None => read::open(&path),
+            None => read::open_all(dir, stream),
             Some(place) => between(dir, stream, &Place::default(), place).map(|lines| lines as _),
         };
         let reader = reader.with_context(|| format!("cannot read {}", path.display()))?;

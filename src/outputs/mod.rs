@@ -32,6 +32,8 @@ mod transitions;
 mod undone;
 mod verdicts;
 
+use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 
 use hearth_operators::words::Epoch;
@@ -134,6 +136,62 @@ impl Stream {
             false => plain,
         }
     }
+
+    /// All its files: those that are sealed, in order, and the one that is appended to.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn files(self, dir: &Path) -> io::Result<Vec<PathBuf>> {
+        let sealed = self.sealed_in(dir)?.into_iter();
+        let sealed = sealed.map(|sealed| sealed.path);
+        Ok(sealed.chain([self.found(dir)]).collect())
+    }
+
+    /// Its sealed files in a folder, in order.
+    ///
+    /// # Errors
+    /// The folder cannot be read.
+    pub fn sealed_in(self, dir: &Path) -> io::Result<Vec<Sealed>> {
+        let entries = std::fs::read_dir(dir)?;
+        let paths: io::Result<Vec<_>> = entries.map(|entry| Ok(entry?.path())).collect();
+        Ok(self.sealed_among(paths?))
+    }
+
+    /// Its sealed files among others, in order.
+    pub fn sealed_among(self, paths: Vec<PathBuf>) -> Vec<Sealed> {
+        let sealed = paths.into_iter().filter_map(|path| {
+            let name = path.file_name()?.to_str()?;
+            let plain = name.strip_suffix(".zst").unwrap_or(name);
+            let lines = plain.strip_suffix(".jsonl")?.strip_prefix(self.name())?;
+            let (start, end) = lines.strip_prefix('-')?.split_once('-')?;
+            Some(Sealed {
+                lines: start.parse().ok()?..end.parse().ok()?,
+                packed: plain.len() < name.len(),
+                path,
+            })
+        });
+        let mut sealed: Vec<_> = sealed.collect();
+        sealed.sort_by_key(|sealed| sealed.lines.start);
+        sealed
+    }
+
+    /// What a file with these bytes of its lines is called when nothing more is appended to it. By name they are in order.
+    pub fn sealed_path(self, dir: &Path, lines: &Range<u64>, packed: bool) -> PathBuf {
+        let ending = if packed { "jsonl.zst" } else { "jsonl" };
+        let (name, Range { start, end }) = (self.name(), lines);
+        dir.join(format!("{name}-{start:015}-{end:015}.{ending}"))
+    }
+}
+
+/// A file of a stream to which nothing more is appended, for others follow it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Sealed {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Which bytes of the stream's lines it holds.
+    pub lines: Range<u64>,
+    /// Whether it is packed.
+    pub packed: bool,
 }
 
 /// `summary.json` of an output folder: written last, so a folder without it is not complete.

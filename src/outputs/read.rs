@@ -1,7 +1,7 @@
 //! The files of an output folder, read back line by line: no file is held in memory.
 
 use std::fs::File;
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read};
 use std::path::Path;
 
 use anyhow::{Context, bail};
@@ -35,19 +35,21 @@ pub(crate) fn check(dir: &Path) -> Result<(), NoOutput> {
     Err(NoOutput { folder, problem })
 }
 
-/// Calls `take` with each line of the stream's file.
+/// Calls `take` with each line of the stream's files.
 ///
 /// # Errors
-/// The file cannot be read, or `take` refuses a line: said with file and line.
+/// A file cannot be read, or `take` refuses a line: said with file and line.
 pub(crate) fn each(
     dir: &Path,
     stream: Stream,
-    take: impl FnMut(&str) -> anyhow::Result<()>,
+    mut take: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    each_line(&stream.found(dir), take)
+    let files = stream.files(dir);
+    let files = files.with_context(|| format!("cannot read {}", dir.display()))?;
+    files.iter().try_for_each(|file| each_line(file, &mut take))
 }
 
-/// Calls `take` with each line of the stream's file that is about `home`.
+/// Calls `take` with each line of the stream's files that is about `home`.
 ///
 /// # Errors
 /// As [`each`]; or a line names no home.
@@ -107,6 +109,19 @@ pub(crate) fn open(path: &Path) -> io::Result<Box<dyn BufRead>> {
 /// It is not the line that its stream has.
 pub(crate) fn line<'a, T: Deserialize<'a>>(text: &'a str) -> anyhow::Result<T> {
     serde_json::from_str(text).context("not a line as hearth replay writes it")
+}
+
+/// The lines of a stream's files, one behind the other.
+///
+/// # Errors
+/// What the system says.
+pub(crate) fn open_all(dir: &Path, stream: Stream) -> io::Result<Box<dyn BufRead>> {
+    let files = stream.files(dir)?.into_iter();
+    let empty: Box<dyn BufRead> = Box::new(io::empty());
+    files.map(|file| open(&file)).try_fold(empty, |all, file| {
+        let all: Box<dyn BufRead> = Box::new(all.chain(file?));
+        Ok(all)
+    })
 }
 
 /// Whether the line is about `home`.

@@ -1,13 +1,13 @@
 //! Whether a run has achieved anything. What comes of nothing though nothing broke is told, and ends with code 1.
 
-use std::io::{BufRead, BufReader};
+use std::io::BufRead;
 use std::path::Path;
 
 use hearth_operators::words::{HomeId, Shift};
 use serde::Deserialize;
 
 use crate::cluster::Share;
-use crate::outputs::{Counts, Stream, grouped};
+use crate::outputs::{Counts, Stream, grouped, read};
 use crate::summary::Summary;
 
 /// The shifts that were declared.
@@ -108,9 +108,9 @@ fn first_rejected(out: &Path) -> String {
         reason: String,
     }
     let read = || -> Option<Refused> {
-        let file = std::fs::File::open(Stream::Rejected.found(out)).ok()?;
         let mut line = String::new();
-        BufReader::new(file).read_line(&mut line).ok()?;
+        let mut lines = read::open_all(out, Stream::Rejected).ok()?;
+        lines.read_line(&mut line).ok()?;
         serde_json::from_str(&line).ok()
     };
     read().map_or(String::new(), |first| {

@@ -15,7 +15,7 @@ use super::tending::Live;
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Member, Moment, Place};
 use crate::cluster::{Cluster, Peers};
-use crate::config::{Checkpointing, Config, Packing, Scores, UsageError};
+use crate::config::{Checkpointing, Config, Scores, UsageError};
 use crate::disk::Disk;
 use crate::engine::Resumed;
 use crate::finished::Finished;
@@ -23,7 +23,7 @@ use crate::first_pass;
 use crate::growing::{Growing, Reach};
 use crate::home_names::HomeNames;
 use crate::outputs::{Names, Stream, grouped};
-use crate::sinks::files::{Files, Folder};
+use crate::sinks::files::{Files, Folder, Form};
 use crate::sinks::{RowSender, Shown, Sink, Writer};
 use crate::sources::{self, Contexts, EventLog, Manner, Position, Stood};
 use crate::summary::Part;
@@ -138,6 +138,14 @@ impl Keeping {
             Some(_) => Some(took),
             None => self.every.wait(took),
         }
+    }
+
+    /// The time until the first checkpoint of a run behind so many epochs; `None`: there are none. What is said of a log that is not
+    /// there whole cannot be made again, so there is one before much is said.
+    pub(super) fn first_wait(&self, epochs: Epoch) -> Option<Duration> {
+        let wait = self.wait(Duration::ZERO)?;
+        let is_behind = epochs == 0 && self.gone().lines > 0;
+        Some(if is_behind { Duration::ZERO } else { wait })
     }
 
     /// How many epochs are fed before the next one is due, whatever the clock says.
@@ -388,14 +396,14 @@ impl Begin {
         found: Option<Found>,
         (log, contexts): (EventLog, Contexts),
         again: &Again,
-        (folder, names, packing): (&Folder, Names, Packing),
+        (folder, names, form): (&Folder, Names, Form),
         live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
             if let Some(live) = live {
                 live.feed.begin(&Default::default());
             }
-            let sink = sink(Files::create(folder, packing)?, live);
+            let sink = sink(Files::create(folder, form)?, live);
             let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
@@ -430,8 +438,8 @@ impl Begin {
         let log = again.at(position, manner)?;
         let sink = match written.positions.is_empty() {
             // A process that is new among those that share the run.
-            true => Files::create(folder, packing)?,
-            false => Files::back_to(folder, packing, &written.positions)?,
+            true => Files::create(folder, form)?,
+            false => Files::back_to(folder, form, &written.positions)?,
         };
         if let Some(live) = live {
             live.feed.begin(&written.positions);
@@ -500,6 +508,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         max_memory: _,
         state: _,
         output_packing: _,
+        output_roll: _,
         log_level: _,
         log_format: _,
         model_memory: _,
@@ -570,6 +579,7 @@ fn left(args: &ReplayArgs) -> anyhow::Result<String> {
     let Config {
         llm,
         output_packing,
+        output_roll,
         ..
     } = &args.config;
     let mut texts = Vec::new();
@@ -583,9 +593,11 @@ fn left(args: &ReplayArgs) -> anyhow::Result<String> {
         .iter()
         .map(|text| sum(text))
         .collect::<Result<_, _>>()?;
+    // Of a run that an older version left nothing is known of it.
+    let roll = output_roll.map_or_else(String::new, |roll| format!(" {roll:?}"));
+    let compact = args.compact;
     Ok(format!(
-        "{} {output_packing:?} {llm:?} {texts:?}",
-        args.compact
+        "{compact} {output_packing:?} {llm:?} {texts:?}{roll}"
     ))
 }
 

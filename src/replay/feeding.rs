@@ -24,12 +24,12 @@ impl Replay<'_> {
         if let Some(peers) = keeping.peers() {
             return self.feed_among(keeping, peers);
         }
-        let every = keeping.wait(Duration::ZERO);
+        let mut reached = self.engine.reached();
+        let every = keeping.first_wait(reached.epochs);
         // What is kept is of a run that goes on, not of one that drops its jobs.
         let _keeps = every.is_some().then(|| self.stop.keep());
         let mut wait = every.unwrap_or(Duration::MAX);
         let mut last = Instant::now();
-        let mut reached = self.engine.reached();
         let mut goal = keeping.goal(reached.epochs);
         while !self.stop.is_stopped() {
             // A live run may be idle for hours: no cut is due before something happens.
@@ -190,7 +190,7 @@ impl Replay<'_> {
                 self.drop_live(&keeping.checkpoints);
             }
         }
-        self.kept_live(moment.epochs);
+        self.kept_live(moment.epochs, &keeping.checkpoints);
         Ok(())
     }
 }

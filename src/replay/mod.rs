@@ -31,7 +31,7 @@ use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
 use crate::cluster::{Cluster, Share};
-use crate::config::{Checkpointing, Config};
+use crate::config::{Checkpointing, Config, Size};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
@@ -43,7 +43,7 @@ use crate::pool::Pool;
 use crate::services::{Workload, services};
 use crate::settings::settings;
 use crate::sinks::Writer;
-use crate::sinks::files::Folder;
+use crate::sinks::files::{Folder, Form};
 use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
@@ -354,7 +354,11 @@ impl<'a> Replay<'a> {
         // One that has learnt something goes on in the same process, all the time: that is no news.
         let since = since.filter(|_| !ground.live.is_some_and(Live::has_begun));
         // Nothing can refuse the run any more.
-        let outputs = (folder, names, config.output_packing);
+        let form = Form {
+            packing: config.output_packing,
+            roll: config.output_roll.map(Size::bytes),
+        };
+        let outputs = (folder, names, form);
         let Begin {
             source,
             manner,

@@ -9,7 +9,7 @@ use hearth_operators::words::Epoch;
 
 use super::Replay;
 use crate::checkpoint::Checkpoints;
-use crate::desk::{ByFate, ByKind, Desk, Fate, Gauges, count};
+use crate::desk::{ByFate, ByKind, ByOperator, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
 use crate::fates::Fated;
 use crate::growing::Growing;
@@ -229,7 +229,7 @@ impl Replay<'_> {
     }
 
     /// A cut was taken.
-    pub(super) fn kept_live(&mut self, epochs: Epoch) {
+    pub(super) fn kept_live(&mut self, epochs: Epoch, checkpoints: &Checkpoints) {
         let jobs = self.jobs_done();
         let still = self.still.last().copied().unwrap_or_default();
         let kept_bytes = self.kept_bytes;
@@ -242,6 +242,13 @@ impl Replay<'_> {
         gauges.checkpoint_bytes.inc_by(kept_bytes - tending.bytes);
         tending.bytes = kept_bytes;
         gauges.checkpoint_still.set(still.as_secs_f64());
+        // One that cannot be read now is found out by whoever goes on from it.
+        for (operator, bytes) in checkpoints.held().unwrap_or_default() {
+            let held = gauges
+                .checkpoint_held
+                .get_or_create(&ByOperator { operator });
+            held.set(signed(bytes));
+        }
         let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
         gauges
             .checkpoint_time

@@ -90,11 +90,24 @@ pub struct Folder(pub PathBuf);
 impl Folder {
     /// The lines of a stream, sorted: their order within an epoch depends on the workers' timing.
     pub fn lines(&self, stream: &str) -> Vec<String> {
-        let path = self.0.join(stream).with_extension("jsonl");
-        let text = std::fs::read_to_string(path).unwrap();
+        let text = self.text(stream).unwrap();
         let mut lines: Vec<String> = text.lines().map(str::to_owned).collect();
         lines.sort_unstable();
         lines
+    }
+
+    /// The files of a stream, one behind the other.
+    pub fn text(&self, stream: &str) -> std::io::Result<String> {
+        let sealed = format!("{stream}-");
+        let files = std::fs::read_dir(&self.0)?.map(|file| file.unwrap().path());
+        let is_sealed = |path: &PathBuf| {
+            let name = path.file_name().unwrap().to_string_lossy();
+            name.starts_with(&sealed)
+        };
+        let mut files: Vec<PathBuf> = files.filter(is_sealed).collect();
+        files.sort();
+        files.push(self.0.join(stream).with_extension("jsonl"));
+        files.iter().map(std::fs::read_to_string).collect()
     }
 
     /// The same as JSON.

@@ -66,8 +66,7 @@ fn interrupted(command: &str, out: &str, enough: impl Fn(&Folder) -> bool) -> En
 
 /// Whether a stream of an output has come to an epoch, or beyond.
 fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
-    let text = fs::read_to_string(out.0.join(stream).with_extension("jsonl"));
-    let text = text.unwrap_or_default();
+    let text = out.text(stream).unwrap_or_default();
     // The last line may be half written.
     let last = text
         .rsplit_once('\n')
@@ -179,7 +178,7 @@ fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
     let epochs = format!("--epoch-events {EPOCH}");
     let command = format!(
         "run dropped.jsonl --contexts contexts.jsonl --catalog catalog.json --out drops {SHORT} {epochs} --epoch-interval off --checkpoint-every 1ms \
-         --listen 127.0.0.1:0 --inbox-keep 32KiB"
+         --listen 127.0.0.1:0 --inbox-keep 32KiB --output-roll 4KiB"
     );
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let lines: Vec<&str> = log.split_inclusive('\n').collect();
@@ -208,7 +207,11 @@ fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
         (32 << 10..log.len() as u64 * 3 / 4).contains(&kept),
         "{kept} bytes are kept"
     );
-    let again = command.replace("--inbox-keep 32KiB", "--inbox-keep all");
+    let of_scores = |path: &std::path::Path| path.to_string_lossy().contains("/scores-");
+    let files = fs::read_dir(&drops.0).unwrap();
+    let sealed = files.filter(|file| of_scores(&file.as_ref().unwrap().path()));
+    assert!(sealed.count() > 3);
+    let again = command.replace("--inbox-keep 32KiB --output-roll 4KiB", "--inbox-keep all");
     let again = again.replace("--out drops", "--out keeps");
     let _ = fs::remove_dir_all(dir().join("keeps"));
     interrupted(&again, "keeps", |out| reaches(out, "scores", last)).fine();
@@ -233,10 +236,32 @@ fn a_run_that_drops_what_it_needs_no_more_leaves_what_one_does_that_keeps_it() {
         fs::rename(file.path(), moved.join(file.file_name())).unwrap();
     }
     let anew = command.replace("--out drops", "--out drops-moved");
-    let ended = interrupted(&anew, "drops-moved", |out| {
-        !out.lines("segments").is_empty()
-    })
-    .fine();
+    // What it says of what comes next cannot be made again either, so a checkpoint is there before much is said.
+    let seldom = anew.replace("--checkpoint-every 1ms", "--checkpoint-every 1h");
+    killed(&seldom, Duration::from_secs(2));
+    assert!(!Folder(moved.clone()).lines("segments").is_empty());
+    let ended = interrupted(&seldom, "drops-moved", |out| reaches(out, "segments", 0)).fine();
+    assert!(
+        ended.stderr.contains("goes on at epoch"),
+        "{}",
+        ended.stderr
+    );
+    for file in fs::read_dir(&moved)
+        .unwrap()
+        .map(|file| file.unwrap().path())
+    {
+        if file.is_dir() {
+            fs::remove_dir_all(&file).unwrap();
+        } else if !file
+            .file_name()
+            .unwrap()
+            .to_string_lossy()
+            .starts_with("inbox")
+        {
+            fs::remove_file(&file).unwrap();
+        }
+    }
+    let ended = interrupted(&anew, "drops-moved", |out| reaches(out, "segments", 0)).fine();
     assert!(
         ended.stderr.contains("the run begins behind them"),
         "{}",

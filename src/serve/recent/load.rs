@@ -1,7 +1,9 @@
 //! What is in the output folder when the server begins.
 
 use std::collections::{HashMap, HashSet};
+use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
+use std::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -9,7 +11,7 @@ use super::Recent;
 use crate::outputs::{Stream, read};
 use crate::sinks::feed::Told;
 
-/// What is read of the end of a file, in bytes. Of transitions, which are counts, all is read; of a packed file nothing else is.
+/// What is read of the end of a stream, in bytes. Of transitions, which are counts, all is read; of a packed file nothing else is.
 const TAIL: u64 = 8 << 20;
 
 /// In the order in which they are read: a request before what was answered, what was taken in before what was erased of it.
@@ -113,15 +115,30 @@ fn all(folder: &Path, stream: Stream, take: &mut impl FnMut(&str)) -> anyhow::Re
 }
 
 fn tail(folder: &Path, stream: Stream, take: &mut impl FnMut(&str)) -> anyhow::Result<()> {
-    let path = stream.path(folder);
-    if !path.is_file() {
-        return Ok(());
+    let (mut files, mut left) = (Vec::new(), TAIL);
+    for path in stream.files(folder)?.into_iter().rev() {
+        let is_plain = path.extension().is_some_and(|ending| ending == "jsonl");
+        if left == 0 || !is_plain || !path.is_file() {
+            break;
+        }
+        let file = File::open(path)?;
+        let length = file.metadata()?.len();
+        let from = length.saturating_sub(left);
+        left -= length - from;
+        files.push((file, from..length));
     }
-    let mut file = std::fs::File::open(path)?;
-    let length = file.metadata()?.len();
-    let from = length.saturating_sub(TAIL);
+    let mut files = files.into_iter().rev();
+    files.try_for_each(|(file, part)| tail_of(file, part, take))
+}
+
+/// The whole lines of a part of a file.
+fn tail_of(
+    mut file: File,
+    Range { start: from, end }: Range<u64>,
+    take: &mut impl FnMut(&str),
+) -> anyhow::Result<()> {
     file.seek(SeekFrom::Start(from))?;
-    let mut reader = BufReader::new(file.take(length - from));
+    let mut reader = BufReader::new(file.take(end - from));
     let mut line = Vec::new();
     if from > 0 {
         reader.read_until(b'\n', &mut line)?;

@@ -1,4 +1,5 @@
-//! A file that is only appended to: plain, or packed by zstd once it is large.
+//! A stream on the disk: a file that is only appended to, plain, or packed by zstd once it is large; and where it is rolled, those before
+//! it, which are sealed.
 
 use std::io::{self, BufWriter, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 use zstd::stream::write::Encoder;
 
-use super::{Durable, Folder, SinkError};
+use super::{Durable, Folder, Form, SinkError};
 use crate::config::Packing;
 use crate::disk::{Disk, File, Open};
 use crate::outputs::Stream;
@@ -21,16 +22,20 @@ const LEVEL: i32 = 1;
 /// Bytes that wait in memory.
 const BUFFER: usize = 1 << 18;
 
-/// A stream's file.
+/// A stream that is written.
 pub struct Appended {
     disk: Disk,
-    /// Where it is; of a packed one, with another ending.
+    dir: PathBuf,
+    stream: Stream,
+    /// Where its file is; of a packed one, with another ending.
     path: PathBuf,
     packed_path: PathBuf,
     body: Body,
-    packing: Packing,
+    form: Form,
     /// Bytes of lines given to it.
     bytes: u64,
+    /// Those of them that are in sealed files.
+    sealed: u64,
 }
 
 /// Where a stream stands in its file.
@@ -39,12 +44,12 @@ pub struct Place {
     packed: bool,
     /// Bytes of the file.
     file: u64,
-    /// Bytes of lines.
+    /// Bytes of lines, those in sealed files among them.
     lines: u64,
 }
 
 impl Place {
-    /// In a file that is not packed.
+    /// In a file that is not packed, and the first.
     pub fn plain(bytes: u64) -> Self {
         Place {
             packed: false,
@@ -77,61 +82,64 @@ impl Appended {
     pub fn create(
         folder: &Folder,
         stream: Stream,
-        packing: Packing,
+        form: Form,
     ) -> Result<Self, (PathBuf, io::Error)> {
         let (disk, dir) = (folder.disk(), folder.path());
         let (path, packed_path) = (stream.path(dir), stream.packed_path(dir));
-        let opened = match packing {
-            Packing::Zstd => (
-                &packed_path,
-                create(disk, &packed_path)
-                    .and_then(encoder)
-                    .map(Body::Packed),
-            ),
-            Packing::Auto | Packing::None => (&path, create(disk, &path).map(Body::Plain)),
-        };
-        match opened {
-            (_, Ok(body)) => Ok(Appended {
+        match empty(disk, (&path, &packed_path), form.packing) {
+            Ok(body) => Ok(Appended {
                 disk: disk.clone(),
+                dir: dir.to_owned(),
+                stream,
                 body,
                 path,
                 packed_path,
-                packing,
+                form,
                 bytes: 0,
+                sealed: 0,
             }),
-            (at, Err(source)) => Err((at.clone(), source)),
+            Err(source) => match form.packing {
+                Packing::Zstd => Err((packed_path, source)),
+                Packing::Auto | Packing::None => Err((path, source)),
+            },
         }
     }
 
-    /// A file again, to go on where a cut left it: what stands behind goes.
+    /// A stream again, to go on where a cut left it: what stands behind goes.
     ///
     /// # Errors
     /// It is missing or shorter than it was, or cannot be opened: which, and why.
     pub fn back_to(
         folder: &Folder,
         stream: Stream,
-        packing: Packing,
+        form: Form,
         place: Place,
     ) -> Result<Self, (PathBuf, io::Error)> {
         let (disk, dir) = (folder.disk(), folder.path());
         let (path, packed_path) = (stream.path(dir), stream.packed_path(dir));
-        let body = match place.packed {
-            true => open_at(disk, &packed_path, place.file)
-                .and_then(encoder)
-                .map(Body::Packed),
-            // It may have been packed since; then the packed one begins with what it held.
-            false => unpack(disk, &path, &packed_path, place.file)
-                .and_then(|()| open_at(disk, &path, place.file))
-                .map(Body::Plain),
-        };
+        let body = unseal(disk, (dir, stream), place.lines).and_then(|sealed| {
+            // The one in which the place was may have been sealed there since.
+            let at = if place.lines == sealed { 0 } else { place.file };
+            let body = if place.packed {
+                Body::Packed(open_at(disk, &packed_path, at).and_then(encoder)?)
+            } else {
+                // It may have been packed since; then the packed one begins with what it held.
+                unpack(disk, &path, &packed_path, at)?;
+                Body::Plain(open_at(disk, &path, at)?)
+            };
+            Ok((body, sealed))
+        });
         match body {
-            Ok(body) => Ok(Appended {
+            Ok((body, sealed)) => Ok(Appended {
                 disk: disk.clone(),
+                dir: dir.to_owned(),
+                stream,
                 body,
                 path,
                 packed_path,
-                packing,
+                form,
                 bytes: place.lines,
+                sealed,
             }),
             Err(source) => {
                 let at = if place.packed { packed_path } else { path };
@@ -140,27 +148,52 @@ impl Appended {
         }
     }
 
-    /// Lets others see what was appended, and says where that ends, and what has it outlive a power failure.
+    /// Lets others see what was appended, and says where that ends, and what has it outlive a power failure. A file that is long enough is
+    /// sealed here, where a restart can go back to its end.
     pub fn cut(&mut self) -> Result<(Place, Durable), SinkError> {
-        let file = self.end().map_err(|source| self.failed(source))?;
-        let length = file.length().map_err(|source| self.failed(source))?;
-        let packed = matches!(self.body, Body::Packed(_));
+        let mut files = vec![self.end().map_err(|source| self.failed(source))?];
+        let longest = self.form.roll.unwrap_or(u64::MAX);
+        if self.bytes - self.sealed >= longest {
+            let sealed = self.seal().and_then(|()| self.end());
+            files.push(sealed.map_err(|source| self.failed(source))?);
+        }
+        let length = files.last().map_or(Ok(0), File::length);
         let place = Place {
-            packed,
-            file: length,
+            packed: self.is_packed(),
+            file: length.map_err(|source| self.failed(source))?,
             lines: self.bytes,
         };
-        let path = if packed {
-            &self.packed_path
-        } else {
-            &self.path
-        };
-        let path = path.clone();
+        let path = self.at().clone();
         let sync = move || {
-            let synced = file.sync();
+            let synced = files.iter().try_for_each(File::sync);
             synced.map_err(|source| SinkError::Write { path, source })
         };
         Ok((place, Box::new(sync)))
+    }
+
+    /// Gives the file its other name, and goes on in a new one.
+    fn seal(&mut self) -> io::Result<()> {
+        let lines = self.sealed..self.bytes;
+        let sealed = self.stream.sealed_path(&self.dir, &lines, self.is_packed());
+        self.disk.rename(self.at(), &sealed)?;
+        // Else a power failure could leave the new one in place of the old one, which had no other name.
+        self.disk.sync_folder(&self.dir)?;
+        let paths = (&*self.path, &*self.packed_path);
+        self.body = empty(&self.disk, paths, self.form.packing)?;
+        self.sealed = self.bytes;
+        self.disk.sync_folder(&self.dir)
+    }
+
+    fn is_packed(&self) -> bool {
+        matches!(self.body, Body::Packed(_))
+    }
+
+    /// Where the file is.
+    fn at(&self) -> &PathBuf {
+        match self.body {
+            Body::Plain(_) => &self.path,
+            Body::Packed(_) => &self.packed_path,
+        }
     }
 
     /// Ends what was appended, so that the file can end there.
@@ -187,7 +220,7 @@ impl Appended {
         self.bytes += line.len() as u64;
         let written = self.body.write_all(line);
         written.map_err(|source| self.failed(source))?;
-        if self.packing == Packing::Auto && self.bytes > LARGE {
+        if self.form.packing == Packing::Auto && self.bytes - self.sealed > LARGE {
             self.pack().map_err(|source| self.failed(source))?;
         }
         Ok(())
@@ -214,10 +247,7 @@ impl Appended {
 
     /// What went wrong with it.
     pub fn failed(&self, source: io::Error) -> SinkError {
-        let path = match self.body {
-            Body::Plain(_) => self.path.clone(),
-            Body::Packed(_) => self.packed_path.clone(),
-        };
+        let path = self.at().clone();
         SinkError::Write { path, source }
     }
 
@@ -235,8 +265,7 @@ impl Appended {
         io::copy(&mut plain, &mut packed)?;
         self.body = Body::Packed(packed);
         self.end()?.sync()?;
-        self.disk
-            .sync_folder(self.path.parent().unwrap_or(Path::new("")))?;
+        self.disk.sync_folder(&self.dir)?;
         self.disk.remove(&self.path)
     }
 
@@ -261,6 +290,30 @@ impl Write for Body {
             Body::Packed(file) => file.flush(),
         }
     }
+}
+
+/// A new file.
+fn empty(disk: &Disk, (path, packed): (&Path, &Path), packing: Packing) -> io::Result<Body> {
+    Ok(match packing {
+        Packing::Zstd => Body::Packed(encoder(create(disk, packed)?)?),
+        Packing::Auto | Packing::None => Body::Plain(create(disk, path)?),
+    })
+}
+
+/// Has the file in which a place lies be the one again that is appended to; those behind it go. How many bytes of lines are in sealed ones
+/// then.
+fn unseal(disk: &Disk, (dir, stream): (&Path, Stream), lines: u64) -> io::Result<u64> {
+    let mut sealed = stream.sealed_among(disk.list(dir)?);
+    while let Some(last) = sealed.pop_if(|last| last.lines.end > lines) {
+        let (path, packed) = (stream.path(dir), stream.packed_path(dir));
+        disk.remove(&path)?;
+        disk.remove(&packed)?;
+        // Else a power failure could leave one of them beside it, and that would be taken for it.
+        disk.sync_folder(dir)?;
+        disk.rename(&last.path, if last.packed { &packed } else { &path })?;
+        disk.sync_folder(dir)?;
+    }
+    Ok(sealed.last().map_or(0, |last| last.lines.end))
 }
 
 /// It is read again where it grows large.

@@ -2,15 +2,15 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::appended::Place;
 use crate::outputs::Stream;
 
-/// Lines between two places, whatever form the file has now.
+/// Lines between two places, whatever form the files have now.
 ///
 /// # Errors
-/// It cannot be read.
+/// They cannot be read.
 pub(crate) fn between(
     dir: &Path,
     stream: Stream,
@@ -18,22 +18,67 @@ pub(crate) fn between(
     to: &Place,
 ) -> io::Result<Box<dyn BufRead + Send>> {
     let bytes = to.lines().saturating_sub(from.lines());
-    let reader: Box<dyn BufRead + Send> = match (from.in_packed(), File::open(stream.path(dir))) {
-        (None, Ok(mut plain)) => {
-            plain.seek(SeekFrom::Start(from.lines()))?;
-            Box::new(BufReader::new(plain))
+    loop {
+        let sealed = stream.sealed_in(dir)?;
+        let mut lines: Box<dyn BufRead + Send> = Box::new(io::empty());
+        let wanted = from.lines()..to.lines();
+        let mut at = sealed.first().map_or(0, |first| first.lines.start);
+        if at > wanted.start {
+            let gone = format!("the bytes before {at} of {} are gone", stream.name());
+            return Err(io::Error::new(io::ErrorKind::NotFound, gone));
         }
-        (None, Err(error)) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-        // It was packed since: then the packed one begins with what it held.
-        (None, Err(_)) => {
-            let mut unpacked = unpacking(&stream.packed_path(dir), 0)?;
-            io::copy(&mut unpacked.by_ref().take(from.lines()), &mut io::sink())?;
-            Box::new(unpacked)
+        for file in &sealed {
+            at = file.lines.end;
+            if file.lines.start < wanted.end && at > wanted.start {
+                let path = file.path.clone();
+                let found = if file.packed {
+                    Found::Packed(path)
+                } else {
+                    Found::Plain(File::open(path)?)
+                };
+                lines = Box::new(lines.chain(found.lines(file.lines.start, from)?));
+            }
         }
-        // A cut ends a frame.
-        (Some(place), _) => Box::new(unpacking(&stream.packed_path(dir), place)?),
-    };
-    Ok(Box::new(reader.take(bytes)))
+        if at < wanted.end {
+            let found = match File::open(stream.path(dir)) {
+                Ok(plain) => Found::Plain(plain),
+                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+                Err(_) => Found::Packed(stream.packed_path(dir)),
+            };
+            lines = Box::new(lines.chain(found.lines(at, from)?));
+        }
+        // What was opened may have been sealed before, and would be taken for the one behind it.
+        if stream.sealed_in(dir)? == sealed {
+            return Ok(Box::new(lines.take(bytes)));
+        }
+    }
+}
+
+/// A file of a stream.
+enum Found {
+    Plain(File),
+    Packed(PathBuf),
+}
+
+impl Found {
+    /// Its lines from a place on, or all, if that lies before; so many bytes of lines come before it.
+    fn lines(self, before: u64, from: &Place) -> io::Result<Box<dyn BufRead + Send>> {
+        let skipped = from.lines().saturating_sub(before);
+        Ok(match (self, from.in_packed()) {
+            (Found::Plain(mut plain), _) => {
+                plain.seek(SeekFrom::Start(skipped))?;
+                Box::new(BufReader::new(plain))
+            }
+            // A cut ends a frame.
+            (Found::Packed(path), Some(place)) if skipped > 0 => Box::new(unpacking(&path, place)?),
+            // It was packed since: then the packed one begins with what it held.
+            (Found::Packed(path), _) => {
+                let mut unpacked = unpacking(&path, 0)?;
+                io::copy(&mut unpacked.by_ref().take(skipped), &mut io::sink())?;
+                Box::new(unpacked)
+            }
+        })
+    }
 }
 
 fn unpacking(path: &Path, place: u64) -> io::Result<impl BufRead + Send + use<>> {
@@ -45,6 +90,7 @@ fn unpacking(path: &Path, place: u64) -> io::Result<impl BufRead + Send + use<>>
 
 #[cfg(test)]
 mod tests {
+    use super::super::Form;
     use super::super::appended::{Appended, LARGE};
     use super::super::folder::Folder;
     use super::*;
@@ -59,10 +105,12 @@ mod tests {
     #[test]
     fn lines_between_cuts_are_read_in_whatever_form_the_file_is_by_then() {
         let cuts = [0, 3, 3, 500, 1_400, 1_401];
-        for packing in [Packing::None, Packing::Auto, Packing::Zstd] {
+        let rolls = [None, Some(100_000), Some(600_000)];
+        let packings = [Packing::None, Packing::Auto, Packing::Zstd];
+        for (packing, roll) in packings.into_iter().flat_map(|p| rolls.map(|r| (p, r))) {
             let dir = tempfile::tempdir().unwrap();
             let folder = Folder::claim(&Disk::real(), dir.path(), []).unwrap();
-            let mut file = Appended::create(&folder, Stream::Alarms, packing)
+            let mut file = Appended::create(&folder, Stream::Alarms, Form { packing, roll })
                 .map_err(|(_, error)| error)
                 .unwrap();
             let mut places = Vec::new();
@@ -76,6 +124,11 @@ mod tests {
                 places[5].lines() > LARGE,
                 "one of them is packed on the way"
             );
+            let sealed = Stream::Alarms.sealed_in(dir.path()).unwrap();
+            assert_eq!(
+                sealed.len(),
+                [0, 2, 1][rolls.iter().position(|r| *r == roll).unwrap()]
+            );
             file.append(b"behind the last cut\n").unwrap();
             file.flush().unwrap();
             for from in 0..cuts.len() {
@@ -85,7 +138,7 @@ mod tests {
                     let mut lines = between(dir.path(), Stream::Alarms, first, last).unwrap();
                     lines.read_to_string(&mut read).unwrap();
                     let expected: String = (cuts[from]..cuts[to]).map(line).collect();
-                    assert!(read == expected, "{packing:?}: {from} to {to}");
+                    assert!(read == expected, "{packing:?}, {roll:?}: {from} to {to}");
                 }
             }
         }

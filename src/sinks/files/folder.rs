@@ -135,13 +135,21 @@ impl Folder {
     /// anything new is written. Links are removed, not followed.
     pub(super) fn clear(&self) -> Result<(), FolderError> {
         self.reopen()?;
-        for file in outputs(&self.path) {
+        let inside = self.disk.list(&self.path).map_err(creating(&self.path))?;
+        for file in outputs(&self.path).chain(sealed(&inside)) {
             self.disk.remove(&file).map_err(creating(&file))?;
         }
         let models = Models::of(&self.disk, &self.path);
         models.clear().map_err(creating(&self.path))?;
         self.sync()
     }
+}
+
+/// The files of streams that others follow, among those of a folder.
+fn sealed(inside: &[PathBuf]) -> Vec<PathBuf> {
+    let sealed = Stream::ALL.map(|stream| stream.sealed_among(inside.to_vec()));
+    let sealed = sealed.into_iter().flatten();
+    sealed.map(|sealed| sealed.path).collect()
 }
 
 /// The files that a run writes; its models have a folder of their own.
@@ -163,7 +171,9 @@ impl Contents {
         let there = |file: PathBuf| disk.kind(&file).is_some();
         let inside = disk.list(dir).map_err(creating(dir))?;
         Ok(Contents {
-            ours: Models::of(disk, dir).exist() || outputs(dir).any(there),
+            ours: Models::of(disk, dir).exist()
+                || outputs(dir).any(there)
+                || !sealed(&inside).is_empty(),
             foreign: inside.iter().any(|path| {
                 !is_beside(path)
                     && *path != cassette_path(dir)

@@ -17,6 +17,23 @@ pub(crate) use between::between;
 pub use folder::{Folder, FolderError};
 pub use models::Models;
 
+/// How the files of a folder are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Form {
+    /// Whether they are packed.
+    pub packing: Packing,
+    /// From how many bytes of lines on a file is sealed at a cut, and another one begun; none: never.
+    pub roll: Option<u64>,
+}
+
+/// One file a stream.
+impl From<Packing> for Form {
+    fn from(packing: Packing) -> Self {
+        let roll = None;
+        Form { packing, roll }
+    }
+}
+
 /// Writes streams into a folder.
 pub struct Files {
     /// By [`Stream`].
@@ -32,10 +49,11 @@ impl Files {
     ///
     /// # Errors
     /// A file cannot be removed or created.
-    pub fn create(folder: &Folder, packing: Packing) -> Result<Files, FolderError> {
+    pub fn create(folder: &Folder, form: impl Into<Form>) -> Result<Files, FolderError> {
         folder.clear()?;
+        let form = form.into();
         let create = |stream| {
-            let created = Appended::create(folder, stream, packing);
+            let created = Appended::create(folder, stream, form);
             created.map_err(|(path, source)| FolderError::Create { path, source })
         };
         let files: Vec<Appended> = Stream::ALL
@@ -59,13 +77,14 @@ impl Files {
     /// A file is missing, shorter than it was, or cannot be opened.
     pub fn back_to(
         folder: &Folder,
-        packing: Packing,
+        form: impl Into<Form>,
         positions: &Positions,
     ) -> Result<Files, FolderError> {
         folder.reopen()?;
+        let form = form.into();
         let files = Stream::ALL.map(|stream| {
             let place = positions.get(&stream).copied().unwrap_or_default();
-            Appended::back_to(folder, stream, packing, place)
+            Appended::back_to(folder, stream, form, place)
                 .map_err(|(path, source)| FolderError::Reopen { path, source })
         });
         Ok(Files {

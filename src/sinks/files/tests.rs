@@ -73,6 +73,66 @@ fn files_go_back_to_a_cut() {
     }
 }
 
+/// Wherever files are sealed and however they are packed: from each cut they go on as if nothing had been written since, and a new run
+/// leaves none of them.
+#[test]
+fn what_is_rolled_goes_back_to_a_cut() {
+    let many = (LARGE / 40) as usize;
+    let steps = [0, 1, 9, 0, 30, 2, many, 1, 0, 7, 20];
+    for packing in [Packing::None, Packing::Auto, Packing::Zstd] {
+        let form = |roll| Form { packing, roll };
+        let dir = tempfile::tempdir().unwrap();
+        let folder = claim(dir.path()).unwrap();
+        let lines = || {
+            let mut lines = 0;
+            let line = |_: &str| {
+                lines += 1;
+                Ok(())
+            };
+            read::each(dir.path(), Stream::Transitions, line).unwrap();
+            lines
+        };
+        let mut files = Files::create(&folder, form(Some(1000))).unwrap();
+        let (mut cuts, mut written) = (Vec::new(), 0);
+        for (epoch, step) in (0..).zip(steps) {
+            let rows = vec![row(epoch, 1); step];
+            files.write(epoch, &rows, &names()).unwrap();
+            written += step;
+            let (positions, durable) = files.cut().unwrap();
+            durable().unwrap();
+            cuts.push((written, positions));
+        }
+        files.finish().unwrap();
+        assert_eq!(lines(), written);
+        let sealed = Stream::Transitions.sealed_in(dir.path()).unwrap();
+        assert!(sealed.len() >= 3, "{sealed:?}");
+        assert!(
+            sealed
+                .windows(2)
+                .all(|two| two[0].lines.end == two[1].lines.start)
+        );
+        // Also by a run that rolls no more.
+        for ((written, positions), roll) in cuts
+            .iter()
+            .rev()
+            .zip([Some(1000), None].into_iter().cycle())
+        {
+            for _ in 0..2 {
+                let mut files = Files::back_to(&folder, form(roll), positions).unwrap();
+                files.write(99, &vec![row(99, 1); 40], &names()).unwrap();
+                drop(files.cut().unwrap());
+                files.write(100, &vec![row(100, 1); 5], &names()).unwrap();
+                files.finish().unwrap();
+                assert_eq!(lines(), written + 45, "{packing:?}, {roll:?}");
+            }
+        }
+        let mut files = Files::create(&folder, packing).unwrap();
+        files.finish().unwrap();
+        assert_eq!(Stream::Transitions.sealed_in(dir.path()).unwrap(), []);
+        assert_eq!(lines(), 0);
+    }
+}
+
 #[test]
 fn nothing_of_an_open_epoch_is_on_disk_and_what_is_closed_is_soon() {
     let dir = tempfile::tempdir().unwrap();
