@@ -102,7 +102,7 @@ pub struct Taken {
     news: Condvar,
 }
 
-/// Gives the bytes of what an operator held: it is shared with the operator, or was copied.
+/// Gives the bytes of what an operator held.
 type Writes = Box<dyn FnOnce() -> bincode::Result<Section> + Send>;
 
 #[derive(Default)]
@@ -191,7 +191,7 @@ impl Visit for Written<'_> {
             operator,
             blank: self.which != Which::All,
             sections: BTreeMap::new(),
-            shared: BTreeMap::new(),
+            cloned: BTreeMap::new(),
             failed: None,
             taken: self.taken.clone(),
             done: false,
@@ -206,7 +206,7 @@ struct ByBucket<H> {
     blank: bool,
     sections: BTreeMap<u32, Section>,
     /// Those that are made bytes later, by bucket.
-    shared: BTreeMap<u32, Vec<(HomeId, H)>>,
+    cloned: BTreeMap<u32, Vec<(HomeId, H)>>,
     failed: Option<bincode::Error>,
     taken: Arc<Taken>,
     done: bool,
@@ -221,8 +221,8 @@ where
             return;
         }
         let (operator, bucket) = (self.operator, home.0 / BUCKET);
-        if let Some(state) = state.shared() {
-            self.shared.entry(bucket).or_default().push((home, state));
+        if let Some(state) = state.cloned() {
+            self.cloned.entry(bucket).or_default().push((home, state));
             return;
         }
         let section = self.sections.entry(bucket).or_insert_with(|| {
@@ -248,7 +248,7 @@ where
         taking
             .sections
             .extend(std::mem::take(&mut self.sections).into_values());
-        for (bucket, homes) in std::mem::take(&mut self.shared) {
+        for (bucket, homes) in std::mem::take(&mut self.cloned) {
             let operator = self.operator;
             let writes = Box::new(move || section(operator, bucket, homes));
             taking.later.push(writes);

@@ -267,6 +267,10 @@ impl HomeState for HomeSplit {
     fn is_blank(&self) -> bool {
         !self.met()
     }
+
+    fn cloned(&self) -> Option<Self> {
+        Some(self.clone())
+    }
 }
 
 /// The shifts that a worker waits for, by home and for all homes.

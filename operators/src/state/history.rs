@@ -18,7 +18,7 @@ use crate::words::{ActionId, Moment, Segment, Time};
 #[derive(Clone, Debug, Default)]
 pub(crate) struct History {
     /// The oldest records.
-    full: Option<Box<Full>>,
+    full: Option<Arc<Full>>,
     /// Those behind them.
     last: Vec<u8>,
 }
@@ -116,7 +116,7 @@ impl History {
         let is_first = self.pieces().next().is_some_and(|p| p.starts_with(&first));
         if is_first {
             match &mut self.full {
-                Some(full) => full.remove_first(first.len()),
+                Some(full) => Arc::make_mut(full).remove_first(first.len()),
                 None => drop(self.last.drain(..first.len())),
             }
             self.full.take_if(|full| full.pieces.is_empty());
@@ -173,6 +173,7 @@ impl History {
         let Some(full) = self.full.as_mut().filter(|_| pieces > 0) else {
             return;
         };
+        let full = Arc::make_mut(full);
         let stay = full.pieces.len().saturating_sub(pieces);
         let mut joined = full.pieces().skip(stay).collect::<Vec<_>>().concat();
         joined.append(&mut self.last);
@@ -185,7 +186,7 @@ impl History {
     fn freeze(&mut self) {
         if self.last.len() >= PIECE {
             let last = std::mem::take(&mut self.last);
-            let full = self.full.get_or_insert_default();
+            let full = Arc::make_mut(self.full.get_or_insert_default());
             full.pieces.push(last.into());
         }
     }
@@ -213,7 +214,7 @@ impl Packing for History {
         } else {
             pieces.extend((!rest.is_empty()).then(|| Arc::from(rest)));
             pieces.reverse();
-            history.full = Some(Box::new(Full { pieces, gone: 0 }));
+            history.full = Some(Arc::new(Full { pieces, gone: 0 }));
         }
         Some(history)
     }

@@ -21,8 +21,8 @@ pub trait HomeState: Default {
     /// Whether it holds nothing, as for a home that was never met: such a state is not taken out.
     fn is_blank(&self) -> bool;
 
-    /// A clone, where it shares all that is large: a cut takes it then, and others make bytes of it later.
-    fn shared(&self) -> Option<Self> {
+    /// A clone, where that is made much sooner than bytes: a cut takes it then, and others make bytes of it later.
+    fn cloned(&self) -> Option<Self> {
         None
     }
 }

@@ -10,7 +10,7 @@ impl HomeState for History {
         self.is_empty()
     }
 
-    fn shared(&self) -> Option<Self> {
+    fn cloned(&self) -> Option<Self> {
         Some(self.clone())
     }
 }
