@@ -31,9 +31,11 @@ impl Lines {
         let place = place.map(|place| place.copied().unwrap_or_default());
         let reader = match &place {
             None => read::open_all(dir, stream),
-            Some(place) => between(dir, stream, &Place::default(), place).map(|lines| lines as _),
+            Some(place) => between(dir, stream, &Place::default(), place)
+                .map(|lines| lines as _)
+                .with_context(|| format!("cannot read {}", path.display())),
         };
-        let reader = reader.with_context(|| format!("cannot read {}", path.display()))?;
+        let reader = reader?;
         let mut lines = Lines {
             stream,
             path,

@@ -2,7 +2,7 @@
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
 use serde::Deserialize;
@@ -44,9 +44,30 @@ pub(crate) fn each(
     stream: Stream,
     mut take: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let files = stream.files(dir);
-    let files = files.with_context(|| format!("cannot read {}", dir.display()))?;
-    files.iter().try_for_each(|file| each_line(file, &mut take))
+    let (sealed, (path, last)) = opened(dir, stream)?;
+    sealed
+        .iter()
+        .try_for_each(|file| each_line(file, &mut take))?;
+    lines_of(&path, last, take)
+}
+
+/// A file, and what reads it.
+type Opened = (PathBuf, Box<dyn BufRead>);
+
+/// The sealed files of a stream, whose names stay, and the one behind them, opened while they are these.
+fn opened(dir: &Path, stream: Stream) -> anyhow::Result<(Vec<PathBuf>, Opened)> {
+    let files = || {
+        let sealed = stream.sealed_in(dir);
+        sealed.with_context(|| format!("cannot read {}", dir.display()))
+    };
+    loop {
+        let (sealed, path) = (files()?, stream.found(dir));
+        let last = open(&path).with_context(|| format!("cannot read {}", path.display()));
+        if files()? == sealed {
+            let sealed = sealed.into_iter().map(|sealed| sealed.path).collect();
+            return Ok((sealed, (path, last?)));
+        }
+    }
 }
 
 /// Calls `take` with each line of the stream's files that is about `home`.
@@ -71,9 +92,18 @@ pub(crate) fn each_of(
 /// As [`each`].
 pub(crate) fn each_line(
     path: &Path,
+    take: impl FnMut(&str) -> anyhow::Result<()>,
+) -> anyhow::Result<()> {
+    let reader = open(path).with_context(|| format!("cannot read {}", path.display()))?;
+    lines_of(path, reader, take)
+}
+
+/// Calls `take` with each line of a file that was opened.
+fn lines_of(
+    path: &Path,
+    mut reader: Box<dyn BufRead>,
     mut take: impl FnMut(&str) -> anyhow::Result<()>,
 ) -> anyhow::Result<()> {
-    let mut reader = open(path).with_context(|| format!("cannot read {}", path.display()))?;
     let mut line = String::new();
     for number in 1_u64.. {
         line.clear();
@@ -114,12 +144,12 @@ pub(crate) fn line<'a, T: Deserialize<'a>>(text: &'a str) -> anyhow::Result<T> {
 /// The lines of a stream's files, one behind the other.
 ///
 /// # Errors
-/// What the system says.
-pub(crate) fn open_all(dir: &Path, stream: Stream) -> io::Result<Box<dyn BufRead>> {
-    let files = stream.files(dir)?.into_iter();
-    let empty: Box<dyn BufRead> = Box::new(io::empty());
-    files.map(|file| open(&file)).try_fold(empty, |all, file| {
-        let all: Box<dyn BufRead> = Box::new(all.chain(file?));
+/// One of them cannot be opened.
+pub(crate) fn open_all(dir: &Path, stream: Stream) -> anyhow::Result<Box<dyn BufRead>> {
+    let (sealed, (_, last)) = opened(dir, stream)?;
+    sealed.into_iter().rev().try_fold(last, |behind, path| {
+        let file = open(&path).with_context(|| format!("cannot read {}", path.display()))?;
+        let all: Box<dyn BufRead> = Box::new(file.chain(behind));
         Ok(all)
     })
 }

@@ -69,6 +69,9 @@ mod tests {
             fate: Fate::applied,
         }));
         drop(gauges.jobs.get_or_create(&desk::ByKind { kind: "score" }));
+        drop(gauges.checkpoint_held.get_or_create(&desk::ByOperator {
+            operator: "past".to_owned(),
+        }));
         drop(measures.answers.get_or_create(&ByStatus { status: 200 }));
         for lines in [&measures.accepted, &measures.refused] {
             drop(lines.get_or_create(&ByKind { kind: "event" }));

@@ -4,7 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::ops::Range;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::Recent;
@@ -115,8 +115,22 @@ fn all(folder: &Path, stream: Stream, take: &mut impl FnMut(&str)) -> anyhow::Re
 }
 
 fn tail(folder: &Path, stream: Stream, take: &mut impl FnMut(&str)) -> anyhow::Result<()> {
+    let files = loop {
+        let paths = stream.files(folder)?;
+        let files = ends(&paths);
+        // None of them may have been sealed meanwhile: then it has another name, and another one has its own.
+        if stream.files(folder)? == paths {
+            break files?;
+        }
+    };
+    let mut files = files.into_iter().rev();
+    files.try_for_each(|(file, part)| tail_of(file, part, take))
+}
+
+/// The last plain files, the newest first, as far as a stream's end is in them, and which part of each is.
+fn ends(paths: &[PathBuf]) -> io::Result<Vec<(File, Range<u64>)>> {
     let (mut files, mut left) = (Vec::new(), TAIL);
-    for path in stream.files(folder)?.into_iter().rev() {
+    for path in paths.iter().rev() {
         let is_plain = path.extension().is_some_and(|ending| ending == "jsonl");
         if left == 0 || !is_plain || !path.is_file() {
             break;
@@ -127,8 +141,7 @@ fn tail(folder: &Path, stream: Stream, take: &mut impl FnMut(&str)) -> anyhow::R
         left -= length - from;
         files.push((file, from..length));
     }
-    let mut files = files.into_iter().rev();
-    files.try_for_each(|(file, part)| tail_of(file, part, take))
+    Ok(files)
 }
 
 /// The whole lines of a part of a file.

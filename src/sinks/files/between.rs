@@ -5,7 +5,7 @@ use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::appended::Place;
-use crate::outputs::Stream;
+use crate::outputs::{Sealed, Stream};
 
 /// Lines between two places, whatever form the files have now.
 ///
@@ -20,38 +20,48 @@ pub(crate) fn between(
     let bytes = to.lines().saturating_sub(from.lines());
     loop {
         let sealed = stream.sealed_in(dir)?;
-        let mut lines: Box<dyn BufRead + Send> = Box::new(io::empty());
-        let wanted = from.lines()..to.lines();
-        let mut at = sealed.first().map_or(0, |first| first.lines.start);
-        if at > wanted.start {
-            let gone = format!("the bytes before {at} of {} are gone", stream.name());
-            return Err(io::Error::new(io::ErrorKind::NotFound, gone));
-        }
-        for file in &sealed {
-            at = file.lines.end;
-            if file.lines.start < wanted.end && at > wanted.start {
-                let path = file.path.clone();
-                let found = if file.packed {
-                    Found::Packed(path)
-                } else {
-                    Found::Plain(File::open(path)?)
-                };
-                lines = Box::new(lines.chain(found.lines(file.lines.start, from)?));
-            }
-        }
-        if at < wanted.end {
-            let found = match File::open(stream.path(dir)) {
-                Ok(plain) => Found::Plain(plain),
-                Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-                Err(_) => Found::Packed(stream.packed_path(dir)),
-            };
-            lines = Box::new(lines.chain(found.lines(at, from)?));
-        }
-        // What was opened may have been sealed before, and would be taken for the one behind it.
+        let opened = behind(dir, stream, &sealed, from, to.lines());
+        // What was opened may have been sealed before, and would be taken for what follows it; or nothing was there for a moment.
         if stream.sealed_in(dir)? == sealed {
-            return Ok(Box::new(lines.take(bytes)));
+            return Ok(Box::new(opened?.take(bytes)));
         }
     }
+}
+
+/// Lines from a place on, as far as to the end of the file in which so many bytes of lines are, where these files are sealed.
+fn behind(
+    dir: &Path,
+    stream: Stream,
+    sealed: &[Sealed],
+    from: &Place,
+    end: u64,
+) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut lines: Box<dyn BufRead + Send> = Box::new(io::empty());
+    let mut at = sealed.first().map_or(0, |first| first.lines.start);
+    if at > from.lines() {
+        let gone = format!("the bytes before {at} of {} are gone", stream.name());
+        return Err(io::Error::new(io::ErrorKind::NotFound, gone));
+    }
+    for file in sealed {
+        at = file.lines.end;
+        if file.lines.start < end && at > from.lines() {
+            let found = if file.packed {
+                Found::Packed(file.path.clone())
+            } else {
+                Found::Plain(File::open(&file.path)?)
+            };
+            lines = Box::new(lines.chain(found.lines(file.lines.start, from)?));
+        }
+    }
+    if at < end {
+        let found = match File::open(stream.path(dir)) {
+            Ok(plain) => Found::Plain(plain),
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Err(_) => Found::Packed(stream.packed_path(dir)),
+        };
+        lines = Box::new(lines.chain(found.lines(at, from)?));
+    }
+    Ok(lines)
 }
 
 /// A file of a stream.
