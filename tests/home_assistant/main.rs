@@ -158,6 +158,7 @@ fn two_months() -> String {
     log
 }
 
+/// `cargo test --release --test home_assistant -- --ignored --nocapture`
 #[tokio::test(flavor = "multi_thread")]
 #[ignore = "Home Assistant is started twice"]
 async fn alarms_and_predictions_are_entities_of_the_home_assistant_that_was_heard() {

@@ -1,8 +1,8 @@
-//! A cut that is written while the dataflow goes on: which homes are still to be written, and who writes them.
+//! A cut that is written while the dataflow goes on: which homes are still to be written, and who takes them down.
 
 use crate::words::HomeId;
 
-/// Writes down homes as a cut has them.
+/// Takes down homes as a cut has them: as bytes, or as they are.
 pub trait Scribe<S>: Send + Sync {
     /// A home, blank ones too; each once, in any order.
     fn write(&mut self, home: HomeId, state: &S);
