@@ -203,6 +203,10 @@ impl Mixed {
             .map(|action| (action, self.other));
         for (action, q) in spoken.chain(silent.take(said.silent().min(BEST))) {
             let better = |known: &(ActionId, f32)| (known.1, action) > (q, known.0);
+            // Nearly all are not among the best.
+            if best.get(BEST - 1).is_some_and(better) {
+                continue;
+            }
             let place = best.iter().take_while(|known| better(known)).count();
             if place < BEST {
                 best.insert(place, (action, q));

@@ -1,10 +1,11 @@
 //! The counts of a cohort: what homes do in which situation, each home's voice summed with the others'.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 
 use foldhash::fast::FixedState;
-use serde::{Deserialize, Serialize, Serializer};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use super::Vocabulary;
 use super::places::Clock;
@@ -115,12 +116,15 @@ impl Situation {
     }
 }
 
-/// How often which action came in a situation.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+/// How often which action came in a situation. What came often stands together, so that who reads that need not go through
+/// all that ever came.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Outcomes {
     total: i64,
-    /// By action, none 0.
+    /// None 0; first what came often, then the rest, each by action.
     counts: Vec<(ActionId, i32)>,
+    /// How many came often.
+    often: u32,
 }
 
 impl Outcomes {
@@ -134,29 +138,105 @@ impl Outcomes {
 
     /// How often an action came.
     pub fn count(&self, action: ActionId) -> f32 {
-        let found = self.counts.binary_search_by_key(&action, |(a, _)| *a);
-        found.map_or(0.0, |at| self.counts[at].1 as f32)
+        self.find(action)
+            .map_or(0.0, |(_, at)| self.counts[at].1 as f32)
     }
 
     /// What came, but for what hardly ever did, by action.
     pub fn usual(&self) -> impl Iterator<Item = (ActionId, f32)> {
         let least = (self.total + Self::LEAST - 1) / Self::LEAST;
         let least = least.clamp(1, i32::MAX.into()) as i32;
-        let usual = self.counts.iter().filter(move |(_, n)| *n >= least);
+        let often = self.counts[..self.often as usize].iter();
+        let usual = often.filter(move |(_, n)| *n >= least);
         usual.map(|(action, n)| (*action, *n as f32))
     }
 
+    /// From how many times on an action came often: at least half of what [`Outcomes::usual`] asks for, and the same for many
+    /// totals, so that what stands where seldom changes.
+    fn bound(total: i64) -> i32 {
+        let least = (total / Self::LEAST).clamp(1, i32::MAX.into()) as i32;
+        1 << least.ilog2()
+    }
+
+    /// Where an action that came often, or seldom, stands, or would.
+    fn place(&self, action: ActionId, often: bool) -> Result<usize, usize> {
+        let middle = self.often as usize;
+        let (first, part) = match often {
+            true => (0, &self.counts[..middle]),
+            false => (middle, &self.counts[middle..]),
+        };
+        let found = part.binary_search_by_key(&action, |(a, _)| *a);
+        found.map(|at| first + at).map_err(|at| first + at)
+    }
+
+    /// Whether an action came often, and where it stands.
+    fn find(&self, action: ActionId) -> Option<(bool, usize)> {
+        let find = |often| self.place(action, often).ok().map(|at| (often, at));
+        find(true).or_else(|| find(false))
+    }
+
     fn add(&mut self, action: ActionId, diff: i32) {
-        self.total += i64::from(diff);
-        match self.counts.binary_search_by_key(&action, |(a, _)| *a) {
-            Err(free) => self.counts.insert(free, (action, diff)),
-            Ok(at) => {
-                self.counts[at].1 += diff;
-                if self.counts[at].1 == 0 {
+        let bound = Self::bound(self.total);
+        let known = self.find(action);
+        let n = diff + known.map_or(0, |(_, at)| self.counts[at].1);
+        let often = n >= bound;
+        match known {
+            Some((before, at)) if before == often && n != 0 => self.counts[at].1 = n,
+            _ => {
+                if let Some((before, at)) = known {
                     self.counts.remove(at);
+                    self.often -= u32::from(before);
+                }
+                if n != 0 {
+                    let (Ok(at) | Err(at)) = self.place(action, often);
+                    self.counts.insert(at, (action, n));
+                    self.often += u32::from(often);
                 }
             }
         }
+        self.total += i64::from(diff);
+        if Self::bound(self.total) != bound {
+            self.arrange();
+        }
+    }
+
+    /// Puts each where it belongs.
+    fn arrange(&mut self) {
+        let bound = Self::bound(self.total);
+        self.counts
+            .sort_unstable_by_key(|(action, n)| (*n < bound, *action));
+        self.often = self.counts.partition_point(|(_, n)| *n >= bound) as u32;
+    }
+}
+
+/// [`Outcomes`] as they are written: all by action.
+#[derive(Serialize, Deserialize)]
+struct ByAction<'a> {
+    total: i64,
+    counts: Cow<'a, [(ActionId, i32)]>,
+}
+
+impl Serialize for Outcomes {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut counts = Cow::from(&self.counts);
+        if (self.often as usize) < counts.len() {
+            counts.to_mut().sort_unstable_by_key(|(action, _)| *action);
+        }
+        let total = self.total;
+        ByAction { total, counts }.serialize(serializer)
+    }
+}
+
+impl<'de> Deserialize<'de> for Outcomes {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let ByAction { total, counts } = ByAction::deserialize(deserializer)?;
+        let mut outcomes = Outcomes {
+            total,
+            counts: counts.into_owned(),
+            often: 0,
+        };
+        outcomes.arrange();
+        Ok(outcomes)
     }
 }
 
@@ -298,7 +378,40 @@ impl PooledChanges {
 
 #[cfg(test)]
 mod tests {
+    use proptest::prelude::*;
+
     use super::*;
+
+    proptest! {
+        /// Whatever is added and taken back, it is as if what is left had been read from a file that lists it by action.
+        #[test]
+        fn what_came_often_is_told_from_what_did_not(
+            changes in prop::collection::vec((0..40_u16, -90..1500_i32), 0..120),
+        ) {
+            let mut outcomes = Outcomes::default();
+            let mut plain = std::collections::BTreeMap::new();
+            for (action, diff) in changes {
+                // Some come a hundred times as often as others.
+                let diff = if action % 4 == 0 { diff } else { diff.signum() };
+                outcomes.add(ActionId(action), diff);
+                *plain.entry(ActionId(action)).or_insert(0) += diff;
+                plain.retain(|_, n| *n != 0);
+
+                let total: i64 = plain.values().map(|n| i64::from(*n)).sum();
+                let counts = plain.iter().map(|(action, n)| (*action, *n)).collect::<Vec<_>>();
+                let usual = counts.iter().filter(|(_, n)| *n > 0 && i64::from(*n) * 300 >= total);
+                let usual: Vec<_> = usual.map(|(action, n)| (*action, *n as f32)).collect();
+                prop_assert_eq!(outcomes.usual().collect::<Vec<_>>(), usual);
+                for action in (0..40).map(ActionId) {
+                    let n = plain.get(&action).copied().unwrap_or(0);
+                    prop_assert_eq!(outcomes.count(action), n as f32);
+                }
+                let written = bincode::serialize(&outcomes).unwrap();
+                prop_assert_eq!(&written, &bincode::serialize(&(total, counts)).unwrap());
+                prop_assert_eq!(bincode::deserialize::<Outcomes>(&written).unwrap(), outcomes.clone());
+            }
+        }
+    }
 
     #[test]
     fn of_many_actions_a_share_of_pairs_counts() {
