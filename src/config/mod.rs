@@ -21,6 +21,7 @@ mod keys;
 mod llm;
 mod money;
 mod mqtt;
+mod roll;
 mod size;
 mod span;
 mod streams;
@@ -51,6 +52,7 @@ pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
+pub use roll::Roll;
 pub use size::Size;
 pub use span::Span;
 pub use streams::StreamNames;
@@ -264,10 +266,11 @@ pub struct Config {
     #[arg(long, env = "HEARTH_OUTPUT_PACKING", default_value = "auto")]
     pub output_packing: Packing,
 
-    /// How long a file of the output folder grows: a longer one gets its other name at a checkpoint, `scores-<first byte>-<last byte>.jsonl`,
-    /// and is yours to move away once three more checkpoints are taken; none: each stream is one file
-    #[arg(long, env = "HEARTH_OUTPUT_ROLL", value_name = "SIZE")]
-    pub output_roll: Option<Size>,
+    /// How long a file of the output folder grows: up to a size, or to the end of an hour, day or the like (in UTC), whichever is first. At the
+    /// next checkpoint it gets its other name, `scores-<first byte>-<last byte>.jsonl`, and is yours to move away once three more are taken;
+    /// none: each stream is one file
+    #[arg(long, env = "HEARTH_OUTPUT_ROLL", value_name = "SIZE,SPAN")]
+    pub output_roll: Option<Roll>,
 
     /// How much is said on standard error while it runs
     #[arg(long, env = "HEARTH_LOG_LEVEL", default_value = "info")]
@@ -313,7 +316,7 @@ pub(crate) fn zone(name: &str) -> Result<TimeZone, String> {
 /// More threads than any machine of this kind has cores.
 const MOST_WORKERS: usize = 512;
 
-fn workers(text: &str) -> Result<NonZeroUsize, String> {
+pub(crate) fn workers(text: &str) -> Result<NonZeroUsize, String> {
     let number = text.parse::<NonZeroUsize>();
     let number = number.map_err(|_| format!("`{text}` is no number above zero"))?;
     match number.get() <= MOST_WORKERS {

@@ -31,7 +31,7 @@ use hearth_operators::words::Catalogs;
 
 use crate::checkpoint::Found;
 use crate::cluster::{Cluster, Share};
-use crate::config::{Checkpointing, Config, Size};
+use crate::config::{Checkpointing, Config};
 use crate::disk::Disk;
 use crate::engine::{Engine, Epochs, Outcome};
 use crate::erase;
@@ -356,7 +356,7 @@ impl<'a> Replay<'a> {
         // Nothing can refuse the run any more.
         let form = Form {
             packing: config.output_packing,
-            roll: config.output_roll.map(Size::bytes),
+            roll: config.output_roll,
         };
         let outputs = (folder, names, form);
         let Begin {

@@ -36,6 +36,8 @@ pub struct Appended {
     bytes: u64,
     /// Those of them that are in sealed files.
     sealed: u64,
+    /// In which period its file was begun, or opened again.
+    begun: u64,
 }
 
 /// Where a stream stands in its file.
@@ -97,6 +99,7 @@ impl Appended {
                 form,
                 bytes: 0,
                 sealed: 0,
+                begun: form.period(),
             }),
             Err(source) => match form.packing {
                 Packing::Zstd => Err((packed_path, source)),
@@ -140,6 +143,7 @@ impl Appended {
                 form,
                 bytes: place.lines,
                 sealed,
+                begun: form.period(),
             }),
             Err(source) => {
                 let at = if place.packed { packed_path } else { path };
@@ -152,8 +156,12 @@ impl Appended {
     /// sealed here, where a restart can go back to its end.
     pub fn cut(&mut self) -> Result<(Place, Durable), SinkError> {
         let mut files = vec![self.end().map_err(|source| self.failed(source))?];
-        let longest = self.form.roll.unwrap_or(u64::MAX);
-        if self.bytes - self.sealed >= longest {
+        let bytes = self.bytes - self.sealed;
+        if self
+            .form
+            .roll
+            .is_some_and(|roll| roll.is_due(bytes, self.begun))
+        {
             let sealed = self.seal().and_then(|()| self.end());
             files.push(sealed.map_err(|source| self.failed(source))?);
         }
@@ -180,7 +188,7 @@ impl Appended {
         self.disk.sync_folder(&self.dir)?;
         let paths = (&*self.path, &*self.packed_path);
         self.body = empty(&self.disk, paths, self.form.packing)?;
-        self.sealed = self.bytes;
+        (self.sealed, self.begun) = (self.bytes, self.form.period());
         self.disk.sync_folder(&self.dir)
     }
 

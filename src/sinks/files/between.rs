@@ -104,7 +104,7 @@ mod tests {
     use super::super::appended::{Appended, LARGE};
     use super::super::folder::Folder;
     use super::*;
-    use crate::config::Packing;
+    use crate::config::{Packing, Roll};
     use crate::disk::Disk;
 
     /// Lines of about a kilobyte each, with the number of each.
@@ -115,7 +115,8 @@ mod tests {
     #[test]
     fn lines_between_cuts_are_read_in_whatever_form_the_file_is_by_then() {
         let cuts = [0, 3, 3, 500, 1_400, 1_401];
-        let rolls = [None, Some(100_000), Some(600_000)];
+        let rolls = [None, Some("100000B"), Some("600000B")];
+        let rolls = rolls.map(|roll| roll.map(|roll| roll.parse::<Roll>().unwrap()));
         let packings = [Packing::None, Packing::Auto, Packing::Zstd];
         for (packing, roll) in packings.into_iter().flat_map(|p| rolls.map(|r| (p, r))) {
             let dir = tempfile::tempdir().unwrap();

@@ -8,7 +8,7 @@ mod models;
 use hearth_operators::words::Epoch;
 
 use super::{Durable, Positions, Sink, SinkError};
-use crate::config::Packing;
+use crate::config::{Packing, Roll};
 use crate::outputs::{Model, Names, Rows, Stream};
 
 use appended::Appended;
@@ -22,8 +22,15 @@ pub use models::Models;
 pub struct Form {
     /// Whether they are packed.
     pub packing: Packing,
-    /// From how many bytes of lines on a file is sealed at a cut, and another one begun; none: never.
-    pub roll: Option<u64>,
+    /// When a file is sealed at a cut, and another one begun; none: never.
+    pub roll: Option<Roll>,
+}
+
+impl Form {
+    /// The period in which a file is that is begun now.
+    fn period(&self) -> u64 {
+        self.roll.as_ref().map_or(0, Roll::period)
+    }
 }
 
 /// One file a stream.

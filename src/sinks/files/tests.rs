@@ -80,6 +80,7 @@ fn what_is_rolled_goes_back_to_a_cut() {
     let many = (LARGE / 40) as usize;
     let steps = [0, 1, 9, 0, 30, 2, many, 1, 0, 7, 20];
     for packing in [Packing::None, Packing::Auto, Packing::Zstd] {
+        let size: Roll = "1000B".parse().unwrap();
         let form = |roll| Form { packing, roll };
         let dir = tempfile::tempdir().unwrap();
         let folder = claim(dir.path()).unwrap();
@@ -92,7 +93,7 @@ fn what_is_rolled_goes_back_to_a_cut() {
             read::each(dir.path(), Stream::Transitions, line).unwrap();
             lines
         };
-        let mut files = Files::create(&folder, form(Some(1000))).unwrap();
+        let mut files = Files::create(&folder, form(Some(size))).unwrap();
         let (mut cuts, mut written) = (Vec::new(), 0);
         for (epoch, step) in (0..).zip(steps) {
             let rows = vec![row(epoch, 1); step];
@@ -115,7 +116,7 @@ fn what_is_rolled_goes_back_to_a_cut() {
         for ((written, positions), roll) in cuts
             .iter()
             .rev()
-            .zip([Some(1000), None].into_iter().cycle())
+            .zip([Some(size), None].into_iter().cycle())
         {
             for _ in 0..2 {
                 let mut files = Files::back_to(&folder, form(roll), positions).unwrap();
@@ -131,6 +132,29 @@ fn what_is_rolled_goes_back_to_a_cut() {
         assert_eq!(Stream::Transitions.sealed_in(dir.path()).unwrap(), []);
         assert_eq!(lines(), 0);
     }
+}
+
+#[test]
+fn a_file_ends_with_its_time() {
+    let dir = tempfile::tempdir().unwrap();
+    let folder = claim(dir.path()).unwrap();
+    let form = Form {
+        packing: Packing::None,
+        roll: Some("1ms".parse().unwrap()),
+    };
+    let mut files = Files::create(&folder, form).unwrap();
+    for epoch in 0..3 {
+        files.write(epoch, &vec![row(epoch, 1)], &names()).unwrap();
+        std::thread::sleep(Duration::from_millis(2));
+        files.cut().unwrap().1().unwrap();
+        // Of one with nothing in it there is no end.
+        std::thread::sleep(Duration::from_millis(2));
+        files.cut().unwrap().1().unwrap();
+    }
+    files.finish().unwrap();
+    let sealed = Stream::Transitions.sealed_in(dir.path()).unwrap();
+    assert_eq!(sealed.len(), 3);
+    assert_eq!(text(dir.path(), Stream::Transitions), "");
 }
 
 #[test]
