@@ -1,6 +1,6 @@
 //! Who waits for what becomes of lines of the inbox: from the moment they are there until it is known.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -46,8 +46,8 @@ pub struct Fates(Arc<Mutex<BTreeMap<u64, Waits>>>);
 #[derive(Debug)]
 struct Waits {
     last: u64,
-    /// Lines of which nothing is known.
-    left: u64,
+    /// Those of which it is known. What was read and not fed is read again, by whoever goes on with other workers.
+    known: BTreeSet<u64>,
     tell: UnboundedSender<Fated>,
 }
 
@@ -56,8 +56,8 @@ impl Fates {
     pub fn ask(&self, lines: RangeInclusive<u64>, tell: UnboundedSender<Fated>) {
         let (first, last) = lines.into_inner();
         if first <= last {
-            let left = last - first + 1;
-            self.lock().insert(first, Waits { last, left, tell });
+            let known = BTreeSet::new();
+            self.lock().insert(first, Waits { last, known, tell });
         }
     }
 
@@ -82,12 +82,11 @@ impl Fates {
         let Some((&first, waits)) = waiting.range_mut(..=fated.line).next_back() else {
             return;
         };
-        if waits.last < fated.line {
+        if waits.last < fated.line || !waits.known.insert(fated.line) {
             return;
         }
-        waits.left = waits.left.saturating_sub(1);
         let gone = waits.tell.send(fated).is_err();
-        if gone || waits.left == 0 {
+        if gone || waits.known.len() as u64 > waits.last - first {
             waiting.remove(&first);
         }
     }
@@ -121,7 +120,7 @@ mod tests {
         assert_eq!(among(1..=20), [(3, 5), (9, 10)]);
         assert_eq!(among(6..=8), []);
         let fated = |line| Fated::rejected(line, "why");
-        for line in [2, 3, 6, 5] {
+        for line in [2, 3, 3, 6, 5] {
             fates.tell(fated(line));
         }
         assert_eq!(first.try_recv(), Ok(fated(3)));

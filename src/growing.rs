@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use crate::disk::{Disk, File};
 use crate::fates::Fates;
+use crate::queries::Queries;
 
 /// How far a log may be read that somebody appends to: up to there it is whole lines that outlive a power failure. Clones share it.
 ///
@@ -21,6 +22,7 @@ struct State {
     extent: Mutex<Extent>,
     grown: Condvar,
     fates: Fates,
+    queries: Queries,
 }
 
 #[derive(Debug, Default)]
@@ -89,6 +91,11 @@ impl Growing {
     /// Who waits for what becomes of its lines.
     pub fn fates(&self) -> &Fates {
         &self.0.fates
+    }
+
+    /// Who asks for what is known by what was read of it.
+    pub fn queries(&self) -> &Queries {
+        &self.0.queries
     }
 
     /// It may be read that far.

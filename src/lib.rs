@@ -77,10 +77,12 @@ pub mod kept;
 pub mod logging;
 pub mod machine;
 pub mod outputs;
+pub mod portrait;
 pub mod sinks;
 
 pub mod checkpoint;
 pub mod codec;
+pub mod crew;
 pub mod desk;
 pub mod disk;
 pub mod fates;
@@ -88,6 +90,7 @@ pub mod growing;
 pub mod inbox;
 mod kafka;
 mod mqtt;
+pub mod queries;
 mod remote;
 
 pub mod memory;

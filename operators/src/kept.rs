@@ -5,12 +5,13 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
-use crate::alarms::{Budget, Standing, TailChanges, Tails};
+use crate::alarms::{Budget, TailChanges, Tails};
 use crate::dataflow::State;
 use crate::detect::{Around, HomeDetector, Maintained, Quiet, Raised, Said};
 use crate::habits::{Habits, Pooled, Vocabulary};
 use crate::models::{Due, HomeModels, Maintenance, Turn};
 use crate::pooling::CohortChanges;
+use crate::portrait::Portrait;
 use crate::shift::Placed;
 use crate::state::Form;
 use crate::surprise::{Counts, Detector};
@@ -186,9 +187,9 @@ impl HomeModel {
         self.detector.detector()
     }
 
-    /// How its alarms stand.
-    pub fn alarms(&self, cohort: &CohortModel, budget: Budget) -> Standing {
-        self.detector.standing(&cohort.tails, budget)
+    /// What it knows, with how its alarms stand in its cohort.
+    pub fn portrait(&self, cohort: &CohortModel, budget: Budget) -> Portrait {
+        Portrait::of(&self.detector, &self.models, &cohort.tails, budget)
     }
 
     /// The end of its newest segment.

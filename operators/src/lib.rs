@@ -6,7 +6,7 @@
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`pooling`], [`warm_up`], [`shift`] (with [`drift`]) → [`detect`], [`hints`](mod@hints), [`embed`] → [`compress`] →
 //! [`request`] → [`validate`] → [`gather`] → [`models`] (or [`score`], where models are trained), with [`outside`] where work leaves
-//! the workers. What a home's models are is in [`habits`] (what comes next), [`surprise`] (how strange it is) and [`alarms`].
+//! the workers, and [`portrait`] where somebody asks for a home's model. What a home's models are is in [`habits`] (what comes next), [`surprise`] (how strange it is) and [`alarms`].
 //! [`dataflow`] puts the operators together, [`state`] is what they hold; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 
@@ -23,6 +23,7 @@ pub mod kept;
 pub mod models;
 pub mod outside;
 pub mod pooling;
+pub mod portrait;
 pub mod reference;
 pub mod request;
 pub mod score;

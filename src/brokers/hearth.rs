@@ -1,7 +1,7 @@
 //! What of a live run speaks to brokers, without the run.
 
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -12,7 +12,6 @@ use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter, Keeps};
 use crate::outputs::inbox_path;
-use crate::sinks::feed::Feed;
 use crate::stop::Stop;
 use crate::{sinks, sources};
 
@@ -30,13 +29,7 @@ impl Hearth {
     /// Begins, or goes on, in a folder.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
-        let desk = Desk {
-            inbox,
-            feed: Feed::default(),
-            gauges: Arc::default(),
-            out: Arc::from(folder),
-            stop: Stop::default(),
-        };
+        let desk = Desk::new(inbox, folder, NonZeroUsize::MIN, Stop::default());
         let mqtt: MqttOptions = options_of(options);
         let kafka: KafkaOptions = options_of(options);
         let webhook: WebhookOptions = options_of(options);

@@ -328,6 +328,11 @@ impl Checkpoints {
         line.torn = true;
     }
 
+    /// Has the next cut rest on none before it, and hold everything.
+    pub fn begin_anew(&self) {
+        self.line().parts.clear();
+    }
+
     /// Ends a cut that all workers have done with: what changed is written, and from then on it is one. Older ones go. The bytes
     /// that were written.
     ///

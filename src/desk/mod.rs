@@ -4,10 +4,12 @@
 
 mod gauges;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::crew::Crew;
 use crate::inbox::Inbox;
 use crate::sinks::feed::Feed;
 use crate::stop::Stop;
@@ -25,6 +27,8 @@ pub struct Desk {
     pub feed: Feed,
     /// How it goes.
     pub gauges: Arc<Gauges>,
+    /// How many workers it has.
+    pub crew: Crew,
     /// The output folder.
     pub out: Arc<Path>,
     /// Ends the run.
@@ -32,6 +36,18 @@ pub struct Desk {
 }
 
 impl Desk {
+    /// Of a run into an output folder, which begins with so many workers.
+    pub fn new(inbox: Inbox, out: &Path, workers: NonZeroUsize, stop: Stop) -> Self {
+        Desk {
+            inbox,
+            feed: Feed::default(),
+            gauges: Arc::default(),
+            crew: Crew::of(workers),
+            out: Arc::from(out),
+            stop,
+        }
+    }
+
     /// Whether the run is to end: nothing new is to be begun.
     pub fn is_ending(&self) -> bool {
         self.stop.is_interrupted() || self.stop.is_stopped()
@@ -55,13 +71,7 @@ mod tests {
     async fn whoever_waits_for_the_end_is_told() {
         let folder = tempfile::tempdir().unwrap();
         let (inbox, writer) = Inbox::open(&Disk::real(), folder.path(), Keeps::default()).unwrap();
-        let desk = Desk {
-            inbox,
-            feed: Feed::default(),
-            gauges: Arc::default(),
-            out: Arc::from(folder.path()),
-            stop: Stop::default(),
-        };
+        let desk = Desk::new(inbox, folder.path(), NonZeroUsize::MIN, Stop::default());
         assert!(!desk.is_ending());
         let other = desk.clone();
         let waits = tokio::spawn(async move { other.ending().await });

@@ -315,8 +315,8 @@ impl Engine {
 
     /// Feeds nothing more, waits until segments and transitions of what was fed are out, and takes the dataflow down. To
     /// the dataflow the log has not ended: nothing is brought to an end that more of the log could change. What is open beside it
-    /// is part of what the operators hold, and is asked again by the engine that goes on.
-    pub fn suspend(mut self) -> Outcome {
+    /// is part of what the operators hold, and is asked again by the engine that goes on. This one does nothing more.
+    pub fn suspend(&mut self) -> Outcome {
         self.join(Order::Suspend)
     }
 

@@ -97,6 +97,7 @@ impl Outlet for RowSender {
             out.write(alarms);
         }
         out.write(learnt.heard);
+        out.answer(learnt.portraits);
         out.write(ingested.found);
         out.write(learnt.scores);
         out.save(learnt.foundation.flat_map(|f| Model::of_cohort(&f)));

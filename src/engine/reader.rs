@@ -85,7 +85,7 @@ impl<S: Source> Reader<S> {
                 return Ok(flow);
             }
             if let Some(interval) = interval
-                && epoch.read() > 0
+                && (epoch.read() > 0 || epoch.told.asks())
                 // Its first line has come since `now`.
                 && *closes.get_or_insert(now + interval) <= Instant::now()
             {

@@ -14,6 +14,7 @@ use hearth_operators::dataflow::Settings;
 use hearth_operators::kept::{CohortModel, HomeModel, Kept};
 use hearth_operators::split::{Checker, Rules};
 use hearth_operators::words::{ActionId, Catalog, Catalogs, CohortId, HomeId, Shift, Time};
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{MODELS, Part, Reader, Unusable, Writer};
@@ -117,9 +118,16 @@ pub struct Entry {
     /// The shift that began its regime.
     pub shift: Option<Shift>,
     /// Its zone, where that was given.
-    pub zone: Option<String>,
+    zone: Option<String>,
     /// Where its model lies.
     pub part: Part,
+}
+
+impl Entry {
+    /// Its zone, where that was given.
+    pub fn zone(&self) -> Option<TimeZone> {
+        TimeZone::get(self.zone.as_deref()?).ok()
+    }
 }
 
 #[derive(Serialize, Deserialize)]

@@ -14,7 +14,6 @@ use hearth_operators::models::Maintenance;
 use hearth_operators::shift::Placed;
 use hearth_operators::split::Account;
 use hearth_operators::words::{self, Epoch};
-use jiff::tz::TimeZone;
 use timely::dataflow::operators::{Inspect, Probe};
 
 use super::{models, refused, writer};
@@ -165,12 +164,10 @@ fn split(
     names: &HomeNames,
     stop: &Stop,
 ) -> anyhow::Result<Segmented> {
-    let zone = opened.entry.zone.as_deref();
-    let zone = zone.and_then(|name| TimeZone::get(name).ok());
     let options = Options {
         catalogs: opened.catalogs.clone(),
         homes: names.clone(),
-        zones: Zones::new(zone),
+        zones: Zones::new(opened.entry.zone()),
         keys: Keys::default(),
     };
     let log =

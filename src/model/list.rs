@@ -2,13 +2,11 @@
 
 use std::io::Write;
 
-use hearth_operators::words::Time;
-use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use crate::kept::{Entry, Models};
+use crate::kept::Models;
 use crate::outputs::{Stamp, grouped};
-use crate::time::offset_at;
+use crate::portrait::{plain, stamp};
 
 /// A home, for programs.
 #[derive(Serialize)]
@@ -65,7 +63,8 @@ pub fn write(out: &mut impl Write, models: &Models, json: bool) -> anyhow::Resul
 
 fn lines(models: &Models) -> impl Iterator<Item = Line<'_>> {
     models.homes().iter().map(|entry| {
-        let stamp = |time| stamp(entry, time);
+        let zone = entry.zone();
+        let stamp = |time| stamp(time, zone.as_ref());
         let shift = entry.shift.as_ref();
         Line {
             home: &entry.home,
@@ -85,20 +84,7 @@ fn lines(models: &Models) -> impl Iterator<Item = Line<'_>> {
     })
 }
 
-/// A time of a home, by its clock where its zone was given.
-pub(super) fn stamp(entry: &Entry, time: Time) -> Stamp {
-    let zone = entry.zone.as_deref();
-    let zone = zone.and_then(|name| TimeZone::get(name).ok());
-    let offset = zone.map_or(0, |zone| offset_at(time, &zone));
-    Stamp { time, offset }
-}
-
 fn day(stamp: Option<Stamp>) -> String {
     let text = stamp.map(|stamp| crate::time::format(stamp.time, stamp.offset));
     text.map_or_else(|| "-".to_owned(), |text| text.chars().take(10).collect())
-}
-
-/// Text from outside as a terminal may see it.
-pub(super) fn plain(text: &str) -> String {
-    text.replace(char::is_control, "·")
 }

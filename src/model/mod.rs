@@ -4,7 +4,6 @@ mod apply;
 #[cfg(test)]
 mod fuzz;
 mod list;
-mod view;
 
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +12,8 @@ use anyhow::Context;
 use clap::{Args, Subcommand};
 
 use crate::config::UsageError;
-use crate::kept::{KeptError, Models, Opened};
+use crate::kept::{KeptError, Models};
+use crate::portrait::{View, Whose};
 use crate::stop::Stop;
 use apply::ApplyArgs;
 
@@ -94,14 +94,13 @@ pub fn run(arguments: &ModelArgs, stop: &Stop) -> anyhow::Result<()> {
             Ok(out.flush()?)
         }
         What::Show(arguments) => {
-            let (models, opened) = open(arguments)?;
+            let view = view(arguments)?;
             let mut out = BufWriter::new(io::stdout().lock());
-            view::View::of(&opened, models.terms()).tell(&mut out)?;
+            view.tell(&mut out)?;
             Ok(out.flush()?)
         }
         What::Export(ExportArgs { of, out: file }) => {
-            let (models, opened) = open(of)?;
-            let view = view::View::of(&opened, models.terms());
+            let view = view(of)?;
             let mut out = writer(file.as_deref())?;
             serde_json::to_writer_pretty(&mut out, &view)?;
             writeln!(out)?;
@@ -115,10 +114,18 @@ fn models(dir: &Path) -> Result<Models, UsageError> {
     Models::open(dir).map_err(|error| refused(&error))
 }
 
-fn open(of: &OneArgs) -> Result<(Models, Opened), UsageError> {
+fn view(of: &OneArgs) -> Result<View, UsageError> {
     let models = models(&of.dir)?;
     let opened = models.home(&of.home).map_err(|error| refused(&error))?;
-    Ok((models, opened))
+    let portrait = opened.model.portrait(&opened.cohort, models.terms().budget);
+    let zone = opened.entry.zone();
+    let whose = Whose {
+        home: &opened.entry.home,
+        cohort: opened.cohort_name.as_deref(),
+        catalog: opened.catalogs.others(),
+        zone: zone.as_ref(),
+    };
+    Ok(View::of(&portrait, &whose))
 }
 
 fn refused(error: &KeptError) -> UsageError {

@@ -69,6 +69,11 @@ impl Names {
         self.cohorts.get(place as usize).map(String::as_str)
     }
 
+    /// How homes speak.
+    pub fn catalogs(&self) -> &Catalogs {
+        &self.catalogs
+    }
+
     /// The home's name.
     pub fn home(&self, home: HomeId) -> Arc<str> {
         self.homes.name(home)

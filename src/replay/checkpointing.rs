@@ -397,14 +397,14 @@ impl Begin {
         (log, contexts): (EventLog, Contexts),
         again: &Again,
         (folder, names, form): (&Folder, Names, Form),
-        live: Option<&Live>,
+        (live, shown): (Option<&Live>, Shown),
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
             if let Some(live) = live {
                 live.feed.begin(&Default::default());
             }
             let sink = sink(Files::create(folder, form)?, live);
-            let (writer, rows) = Writer::begin(None, sink, names, shown(live))?;
+            let (writer, rows) = Writer::begin(None, sink, names, shown)?;
             let (past, resumed) = Default::default();
             return Ok(Begin {
                 manner: log.manner(),
@@ -445,7 +445,7 @@ impl Begin {
             live.feed.begin(&written.positions);
         }
         let sink = self::sink(sink, live);
-        let (writer, rows) = Writer::begin(Some(written), sink, names, shown(live))?;
+        let (writer, rows) = Writer::begin(Some(written), sink, names, shown)?;
         Ok(Begin {
             manner: log.manner(),
             // The declared shifts were fed with the first epoch.
@@ -469,10 +469,6 @@ fn sink(files: Files, live: Option<&Live>) -> Box<dyn Sink> {
         Some(live) => Box::new(live.feed.before(files, &Stream::ALL)),
         None => Box::new(files),
     }
-}
-
-fn shown(live: Option<&Live>) -> Shown {
-    live.map_or_else(Shown::default, Live::shown)
 }
 
 /// What outputs follow from, but for the log and what is in it. Workers and threads are not in it, nor is how quickly the run goes.

@@ -54,6 +54,10 @@ impl Replay<'_> {
             }
             let lacking = self.fed.lacks_memory(reached.out == reached.epochs);
             self.told_live(&reached);
+            match self.rescale_live(keeping) {
+                Ok(()) => reached = self.engine.reached(),
+                Err(error) => return self.stop.fail(error.to_string()),
+            }
             let ends = self.stop.is_interrupted() || self.live_ends();
             let last_one = ends || lacking.is_some();
             let is_due = match goal {
@@ -105,6 +109,7 @@ impl Replay<'_> {
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
+        self.ask_again_live();
         if !reached.ended && !ends {
             let goal = keeping.goal(reached.epochs);
             self.engine.feed(goal.unwrap_or(Epoch::MAX));

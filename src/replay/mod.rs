@@ -19,6 +19,7 @@ mod together;
 mod watch;
 
 use std::io::{self, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -359,6 +360,8 @@ impl<'a> Replay<'a> {
             roll: config.output_roll,
         };
         let outputs = (folder, names, form);
+        let shown = ground.live.map(|live| live.shown(fleet.zones.clone()));
+        let shown = shown.unwrap_or_default();
         let Begin {
             source,
             manner,
@@ -366,7 +369,13 @@ impl<'a> Replay<'a> {
             resumed,
             writer,
             rows,
-        } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
+        } = Begin::new(
+            found,
+            (log, contexts),
+            &again,
+            outputs,
+            (ground.live, shown),
+        )?;
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
         let fed = Arc::new(fed(config, &workload, stop, since));
@@ -423,7 +432,17 @@ impl<'a> Replay<'a> {
     /// A worker has failed; the log cannot be opened any more; the system gives no more threads.
     fn pause(mut self, pause: Pause) -> anyhow::Result<Self> {
         self.engine.step(pause.epochs.get());
-        let mut outcome = self.past.then(self.engine.suspend());
+        self.hand_over(pause.workers)?;
+        Ok(self)
+    }
+
+    /// Has another engine, with so many workers, go on from what this one holds.
+    ///
+    /// # Errors
+    /// A worker has failed; the log cannot be opened any more; the system gives no more threads.
+    fn hand_over(&mut self, workers: NonZeroUsize) -> anyhow::Result<()> {
+        let past = std::mem::take(&mut self.past);
+        let mut outcome = past.then(self.engine.suspend());
         let Some(resumed) = outcome.resumed.take() else {
             let failure = self.stop.failure().unwrap_or_default();
             anyhow::bail!("the run could not be suspended: {failure}");
@@ -431,19 +450,20 @@ impl<'a> Replay<'a> {
         self.past = Past::of(outcome);
         let log = self.again.at(self.past.position, self.manner.clone())?;
         // The declared shifts were fed with the first epoch.
-        let mut source = Files::new(log, Default::default())?;
+        let mut source = self.again.source(log, Default::default())?;
         if !self.past.ended {
             source = source.with_told(self.told.clone());
         }
-        self.engine = self.start.engine(pause.workers, resumed, source, None)?;
-        Ok(self)
+        self.engine = self.start.engine(workers, resumed, source, None)?;
+        self.share = Share::whole(workers.get());
+        Ok(())
     }
 
     /// Runs to the end of the log, or until stopped; a live run has none, and stays as its last cut has it.
     ///
     /// # Errors
     /// The output folder could not be written.
-    fn finish(self) -> anyhow::Result<Ended> {
+    fn finish(mut self) -> anyhow::Result<Ended> {
         let outcome = match self.live {
             Some(_) => self.engine.suspend(),
             None => self.engine.finish(),
@@ -477,7 +497,7 @@ impl<'a> Replay<'a> {
             read: outcome.reached.lines - outcome.reached.told,
             elapsed: self.began.elapsed(),
             seed: config.seed,
-            workers: config.workers.get(),
+            workers: self.share.workers(),
             interrupted: self.stop.is_interrupted(),
             undone: match self.live {
                 Some(_) => waiting(&outcome, &counts),

@@ -5,20 +5,25 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use hearth_operators::words::Epoch;
+use hearth_operators::portrait::Answered;
+use hearth_operators::words::{Epoch, Query};
 
 use super::Replay;
+use super::checkpointing::Keeping;
 use crate::checkpoint::Checkpoints;
+use crate::crew::Crew;
 use crate::desk::{ByFate, ByKind, ByOperator, Desk, Fate, Gauges, count};
 use crate::engine::Reached;
 use crate::fates::Fated;
 use crate::growing::Growing;
 use crate::inbox::Keeps;
-use crate::outputs::Counts;
+use crate::outputs::{Counts, Names};
+use crate::portrait::{View, Whose};
 use crate::sinks::feed::Feed;
 use crate::sinks::{Positions, Shown};
 use crate::sources::Learnt;
 use crate::stop::Stop;
+use crate::zones::Zones;
 
 /// A run grows its vocabulary no more often than this: whatever came until then is learnt at once.
 const GROWS_AFTER: Duration = Duration::from_secs(1);
@@ -35,6 +40,7 @@ pub(crate) struct Live {
     pub growing: Growing,
     pub feed: Feed,
     pub gauges: Arc<Gauges>,
+    crew: Crew,
     /// So much of the inbox stays, once no cut needs it; none: all.
     stays: Option<u64>,
     /// Ends the run; each of its replays has a stop of its own.
@@ -58,19 +64,32 @@ impl Live {
             stays: keeps.bytes,
             feed: desk.feed.clone(),
             gauges: desk.gauges.clone(),
+            crew: desk.crew.clone(),
             stop: desk.stop.clone(),
             abandoned: AtomicU32::new(0),
         }
     }
 
-    /// Has others see rows soon, measures what is counted, and tells who asked what became of events.
-    pub fn shown(&self) -> Shown {
+    /// Has others see rows soon, measures what is counted, and tells who asked what became of events, or what is known of homes in these
+    /// zones. Who asked a dataflow before, and was not answered, asks this one.
+    pub fn shown(&self, zones: Zones) -> Shown {
         let (gauges, asking) = (self.gauges.clone(), self.growing.fates().clone());
         let tell = move |(line, fate)| asking.tell(Fated::event(line, fate));
+        let queries = self.growing.queries().clone();
+        queries.ask_again();
+        let portray = move |(query, portrait): Answered, names: &Names| {
+            let home = names.home(query.home);
+            let whose = whose(&query, &home, names, &zones);
+            let view = portrait.map(|portrait| View::of(&portrait, &whose));
+            queries.tell(query.number, view);
+        };
         Shown {
             after: SHOWN_AFTER,
             counts: Box::new(move |tally| measure(&gauges, &tally.so_far())),
             fates: Box::new(move |fates| fates.into_iter().for_each(&tell)),
+            portraits: Box::new(move |all, names| {
+                all.into_iter().for_each(|one| portray(one, names));
+            }),
         }
     }
 
@@ -213,6 +232,45 @@ impl Replay<'_> {
         }
     }
 
+    /// Goes on with another number of workers, where somebody wishes for it: what the dataflow holds is dealt to them in memory.
+    ///
+    /// # Errors
+    /// A worker has failed; the inbox cannot be opened any more; the system gives no more threads.
+    pub(super) fn rescale_live(&mut self, keeping: &Keeping) -> anyhow::Result<()> {
+        let crew = self.live.as_ref().map(|tending| tending.live.crew.clone());
+        let wished = crew.and_then(|crew| Some((crew.wished()?, crew)));
+        let Some((workers, crew)) = wished else {
+            return Ok(());
+        };
+        let began = Instant::now();
+        if workers != crew.workers() {
+            let Some(reached) = self.engine.cut(|_, _| {}) else {
+                // Whatever ended the workers is told when the run ends.
+                return Ok(());
+            };
+            if reached.torn {
+                // Between two epochs that were read at once: the second one is fed first.
+                self.engine.go_on();
+                return Ok(());
+            }
+            self.hand_over(workers)?;
+            // Which homes changed since the last cut is not known of those that moved.
+            keeping.checkpoints.begin_anew();
+            self.ask_again_live();
+            let took = began.elapsed();
+            tracing::info!("{workers} workers from now on, after {took:.0?}");
+        }
+        crew.are(workers, began.elapsed());
+        Ok(())
+    }
+
+    /// Who was not answered by the dataflow that a cut took down asks the one that goes on.
+    pub(super) fn ask_again_live(&self) {
+        if let Some(tending) = &self.live {
+            tending.live.growing.queries().ask_again();
+        }
+    }
+
     /// Drops what came in before all cuts were taken, and is more than is to stay.
     pub(super) fn drop_live(&self, checkpoints: &Checkpoints) {
         let Some(live) = self.live.as_ref().map(|tending| tending.live) else {
@@ -265,6 +323,17 @@ impl Replay<'_> {
         all.iter()
             .map(|(_, work)| work.done.load(Ordering::Relaxed))
             .sum()
+    }
+}
+
+/// Whose model somebody asks for.
+fn whose<'a>(query: &Query, home: &'a str, names: &'a Names, zones: &'a Zones) -> Whose<'a> {
+    let catalogs = names.catalogs();
+    Whose {
+        home,
+        cohort: names.cohort(catalogs.cohort_of(query.home)),
+        catalog: catalogs.of(query.home),
+        zone: zones.of(query.home),
     }
 }
 

@@ -7,7 +7,6 @@ mod args;
 mod demo;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::{FutureExt, TryFutureExt};
@@ -15,11 +14,10 @@ use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
 use crate::config::InboxKeep;
-use crate::desk::{Desk, Gauges};
+use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, Keeps};
 use crate::replay::{Ends, Live, live};
-use crate::sinks::feed::Feed;
 use crate::sinks::files::Folder;
 use crate::sources::follow::follow;
 use crate::stop::Stop;
@@ -50,16 +48,11 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     }
     let keeps = keeps(args.inbox.inbox_keep);
     let (inbox, writer) = Inbox::open(&disk, folder.path(), keeps)?;
-    let desk = Desk {
-        inbox,
-        feed: Feed::default(),
-        gauges: Arc::new(Gauges::default()),
-        out: Arc::from(folder.path()),
-        stop: stop.clone(),
-    };
+    let desk = Desk::new(inbox, folder.path(), replay.config.workers, stop.clone());
     let around = Live::of(&desk, keeps);
     let (runtime, tasks) = surround(args, &desk)?;
     let ended = loop {
+        replay.config.workers = desk.crew.workers();
         match live(&replay, &around, &folder) {
             Ok(Ends::Grown) => {}
             Ok(Ends::Over(summary)) => break Ok(summary),

@@ -1,8 +1,9 @@
 //! What a live run shows and takes in over HTTP: a page, an API, its measures; events, contexts, feedback and erasures.
 //!
 //! A body becomes lines of the inbox before it is answered. What is shown is read from the outputs as they are written
-//! (`recent`), so no request waits for the dataflow but one that asks what became of its events, and says how long. Whoever connects is a stranger: `access` says who may, `guard` asks it
-//! before every answer, `limits` bounds what anybody can take.
+//! (`recent`); the dataflow is waited for by requests alone that ask what became of their events, and say how long, and by those that ask
+//! what a home's model knows (`model`), for some seconds. Whoever connects is a stranger: `access` says who may, `guard` asks it before
+//! every answer, `limits` bounds what anybody can take.
 
 mod access;
 mod api;
@@ -12,6 +13,7 @@ mod guard;
 mod intake;
 mod limits;
 mod measures;
+mod model;
 mod page;
 mod peers;
 mod probes;

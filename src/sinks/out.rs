@@ -1,5 +1,6 @@
 //! Where streams leave the dataflow.
 
+use hearth_operators::portrait::Answered;
 use hearth_operators::split::Account;
 use hearth_operators::state::Suspension;
 use hearth_operators::words::Epoch;
@@ -73,6 +74,12 @@ impl Out<'_> {
             rows.events(all, twice);
             rows.fates(fates);
         });
+    }
+
+    /// Answers to whoever asks for homes' models.
+    pub fn answer(&self, portraits: StreamVec<'_, Epoch, Answered>) {
+        let rows = self.rows.clone();
+        self.each_batch(portraits, "Answer", move |all| rows.portraits(all));
     }
 
     /// Models to be saved.

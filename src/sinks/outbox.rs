@@ -278,26 +278,19 @@ pub(super) fn streams(names: &[&str]) -> Vec<Stream> {
 
 #[cfg(test)]
 mod tests {
+    use std::num::NonZeroUsize;
     use std::path::Path;
-    use std::sync::Arc;
 
     use super::*;
     use crate::disk::Disk;
     use crate::inbox::{Inbox, Keeps};
     use crate::sinks::Positions;
-    use crate::sinks::feed::Feed;
     use crate::stop::Stop;
 
     /// A process that begins in a folder, where a cut has so many bytes of alarms.
     fn process(folder: &Path, began: u64) -> (Desk, crate::inbox::InboxWriter) {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
-        let desk = Desk {
-            inbox,
-            feed: Feed::default(),
-            gauges: Arc::default(),
-            out: Arc::from(folder),
-            stop: Stop::default(),
-        };
+        let desk = Desk::new(inbox, folder, NonZeroUsize::MIN, Stop::default());
         desk.feed.begin(&at(began));
         (desk, writer)
     }

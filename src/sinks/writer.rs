@@ -4,6 +4,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use crossbeam_channel::{Receiver, RecvTimeoutError, Sender};
+use hearth_operators::portrait::Answered;
 use hearth_operators::split::Fate;
 use hearth_operators::words::{Epoch, HomeId, Line};
 use serde::{Deserialize, Serialize};
@@ -24,6 +25,8 @@ pub struct Shown {
     pub counts: Box<dyn Fn(&Tally) + Send>,
     /// Is told what became of events that somebody asked for.
     pub fates: Box<dyn Fn(Vec<(Line, Fate)>) + Send>,
+    /// Is told what homes' models know that somebody asked for.
+    pub portraits: Box<dyn Fn(Vec<Answered>, &Names) + Send>,
 }
 
 impl Default for Shown {
@@ -33,6 +36,7 @@ impl Default for Shown {
             after: Duration::from_millis(500),
             counts: Box::new(|_| {}),
             fates: Box::new(drop),
+            portraits: Box::new(|_, _| {}),
         }
     }
 }
@@ -47,6 +51,8 @@ enum Message {
     Events { applied: u64, duplicate: u64 },
     /// What became of events that somebody asked for.
     Fates(Vec<(Line, Fate)>),
+    /// What homes' models know that somebody asked for.
+    Portraits(Vec<Answered>),
     /// A model to be saved.
     Model(Model),
     /// How far everything up to here is written.
@@ -143,6 +149,13 @@ impl RowSender {
     pub fn fates(&self, fates: Vec<(Line, Fate)>) {
         if !fates.is_empty() {
             let _ = self.to.send(Message::Fates(fates));
+        }
+    }
+
+    /// What homes' models know that somebody asked for.
+    pub fn portraits(&self, portraits: Vec<Answered>) {
+        if !portraits.is_empty() {
+            let _ = self.to.send(Message::Portraits(portraits));
         }
     }
 
@@ -297,6 +310,10 @@ impl<S: Sink> WriterThread<S> {
             }
             Message::Fates(fates) => {
                 (self.shown.fates)(fates);
+                Ok(())
+            }
+            Message::Portraits(portraits) => {
+                (self.shown.portraits)(portraits, &self.names);
                 Ok(())
             }
             Message::Model(model) => self.sink.save(&model, &self.names),

@@ -94,7 +94,7 @@ pub struct Batch {
 /// What people say of what is known. An erasure concerns what was read before it, so a source that read one ends its batch there.
 #[derive(Clone, Debug, Default)]
 pub struct Told {
-    /// Feedback and erasures.
+    /// Feedback and erasures; and queries, of which no line tells.
     pub notices: Vec<Notice>,
     /// Lines that were meant so and cannot be used.
     pub refused: Vec<(Saying, Rejected)>,
@@ -112,6 +112,12 @@ impl Told {
     pub fn erases(&self) -> bool {
         let mut notices = self.notices.iter();
         notices.any(|notice| matches!(notice, Notice::Erase(_)))
+    }
+
+    /// Whether somebody asks for a home's model.
+    pub fn asks(&self) -> bool {
+        let mut notices = self.notices.iter();
+        notices.any(|notice| matches!(notice, Notice::Query(_)))
     }
 
     /// Takes a line of the log.

@@ -87,6 +87,26 @@ fn beyond(all: &Folder, some: &Folder, stream: &str) -> BTreeMap<String, i64> {
     lines
 }
 
+/// Every line of a run that has fed so many epochs is one of a replay of its inbox with these options, and what that has beyond is of
+/// epochs that the run has not fed.
+fn is_replay_of_its_inbox(live: &Folder, epochs: usize, options: &str) {
+    let name = live.0.file_name().unwrap().to_str().unwrap();
+    let command = format!("replay {name}/inbox.jsonl --out {name}-again {options}");
+    hearth(dir(), &command).fine();
+    let again = Folder(dir().join(format!("{name}-again")));
+    for stream in super::program::STREAMS {
+        for (line, count) in beyond(&again, live, stream) {
+            assert!(count > 0, "{stream}: the run alone has {line}");
+            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
+            let epoch = line["epoch"].as_u64();
+            assert!(
+                epoch.is_none_or(|epoch| epoch >= epochs as u64),
+                "{stream}: {line}"
+            );
+        }
+    }
+}
+
 /// Epochs by count, so that those of the replay are the same: every line of the run is one of the replay, and what that has beyond is
 /// of epochs that the run has not fed.
 #[test]
@@ -127,23 +147,7 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
     let live = Folder(dir().join("live"));
     let [read, ..] = live.accounting();
     assert_eq!(read as usize, epochs_fed * EPOCH, "{}", ended.stdout);
-    hearth(
-        dir(),
-        &format!("replay live/inbox.jsonl {files} --out again {SHORT} {epochs}"),
-    )
-    .fine();
-    let again = Folder(dir().join("again"));
-    for stream in super::program::STREAMS {
-        for (line, count) in beyond(&again, &live, stream) {
-            assert!(count > 0, "{stream}: the run alone has {line}");
-            let line: serde_json::Value = serde_json::from_str(&line).unwrap();
-            let epoch = line["epoch"].as_u64();
-            assert!(
-                epoch.is_none_or(|epoch| epoch >= epochs_fed as u64),
-                "{stream}: {line}"
-            );
-        }
-    }
+    is_replay_of_its_inbox(&live, epochs_fed, &format!("{files} {SHORT} {epochs}"));
     assert!(!live.lines("adaptations").is_empty() && !live.lines("late").is_empty());
     let other = hearth(dir(), &command.replace("--max-gap 2h", "--max-gap 3h"));
     assert_eq!(other.code, Some(2), "{}", other.stderr);
@@ -152,6 +156,59 @@ fn a_run_that_is_killed_leaves_what_a_replay_of_its_inbox_does() {
         "{}",
         other.stderr
     );
+}
+
+/// It goes on with other workers while it reads, also where it was killed meanwhile.
+#[test]
+fn a_run_that_is_rescaled_leaves_what_a_replay_of_its_inbox_does() {
+    let followed = dir().join("rescaled.jsonl");
+    let _ = (
+        fs::remove_file(&followed),
+        fs::remove_dir_all(dir().join("rescaled")),
+    );
+    let files = "--contexts contexts.jsonl --catalog catalog.json";
+    let epochs = format!("--epoch-events {EPOCH}");
+    let command = |checkpoints: &str, port: u16| {
+        format!(
+            "run rescaled.jsonl {files} --out rescaled {SHORT} {epochs} --epoch-interval off --checkpoint-every {checkpoints} --listen 127.0.0.1:{port}"
+        )
+    };
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let lines: Vec<&str> = log.split_inclusive('\n').collect();
+    let counted = lines.iter().filter(|line| !line.trim().is_empty()).count();
+    let (fed, mut random) = (counted / EPOCH, Random(3));
+    for (n, pieces) in lines.chunks(lines.len().div_ceil(3)).enumerate() {
+        // One of the runs keeps nothing on the way.
+        let port = free_port();
+        let mut child = start(dir(), &command(["20ms", "1h", "1ms"][n], port));
+        for piece in pieces.chunks(pieces.len().div_ceil(6)) {
+            append(&followed, &piece.concat());
+            std::thread::sleep(Duration::from_millis(random.below(100)));
+            let workers = 1 + random.below(4);
+            let body = format!("{{\"workers\":{workers}}}");
+            let now = posted(port, "/workers", &body);
+            assert_eq!(now["workers"], workers, "{now}");
+        }
+        if n < 2 {
+            let _ = child.kill();
+            end(child);
+            continue;
+        }
+        let refused = posted(port, "/workers", "{\"workers\":0}");
+        assert!(refused["error"].is_string(), "{refused}");
+        assert!(signal(&child, "-INT"));
+        end(child).fine();
+    }
+    let last = fed as u64 - 1;
+    interrupted(&command("1ms", 0), "rescaled", |out| {
+        reaches(out, "scores", last)
+    })
+    .fine();
+    let live = Folder(dir().join("rescaled"));
+    let [read, ..] = live.accounting();
+    assert_eq!(read as usize, fed * EPOCH);
+    is_replay_of_its_inbox(&live, fed, &format!("{files} {SHORT} {epochs}"));
+    assert!(!live.lines("adaptations").is_empty());
 }
 
 /// Lines without what says where in its inbox each stood.
@@ -314,6 +371,13 @@ fn a_run_that_is_idle_rests() {
 
 /// What a body is answered with over HTTP, by a run that listens there soon.
 fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
+    let answer = answered(port, "POST", path, body);
+    let (_, json) = answer.split_once("\r\n\r\n").expect(&answer);
+    serde_json::from_str(json).expect(&answer)
+}
+
+/// What a run answers that listens there soon, its head before it.
+fn answered(port: u16, method: &str, path: &str, body: &str) -> String {
     let began = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
@@ -323,14 +387,63 @@ fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
         std::thread::sleep(Duration::from_millis(50));
     };
     let head = format!(
-        "POST {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
+        "{method} {path} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Length: {}\r\n\r\n",
         body.len()
     );
     stream.write_all((head + body).as_bytes()).unwrap();
     let mut answer = String::new();
     stream.read_to_string(&mut answer).unwrap();
-    let (_, json) = answer.split_once("\r\n\r\n").expect(&answer);
-    serde_json::from_str(json).expect(&answer)
+    answer
+}
+
+/// What the dataflow says of a home's model is what the run leaves of it, on its page, too, and after a restart with other workers.
+#[test]
+fn a_homes_model_is_told_while_the_run_goes_on() {
+    let _ = fs::remove_dir_all(dir().join("asked"));
+    let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
+    let first = log.lines().next().unwrap();
+    let first: serde_json::Value = serde_json::from_str(first).unwrap();
+    let home = first["home"].as_str().unwrap();
+    let model = |port| {
+        let path = format!("/api/homes/{home}/model");
+        let answer = answered(port, "GET", &path, "");
+        let (head, json) = answer.split_once("\r\n\r\n").expect(&answer);
+        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
+        serde_json::from_str::<serde_json::Value>(json).expect(&answer)
+    };
+    let run = |workers: usize| {
+        let port = free_port();
+        let command = format!(
+            "run --catalog catalog.json --out asked {SHORT} --epoch-interval 20ms --workers {workers} --listen 127.0.0.1:{port}"
+        );
+        (start(dir(), &command), port)
+    };
+    let end = |child| {
+        assert!(signal(&child, "-INT"));
+        end(child).fine();
+        let export = start(dir(), &format!("model export asked --home {home}"));
+        serde_json::from_str::<serde_json::Value>(&super::program::end(export).fine().stdout)
+            .unwrap()
+    };
+    let (child, port) = run(2);
+    posted(port, "/events?wait=60s", &log);
+    // How far the cohort's scores go is known one epoch later.
+    model(port);
+    let told = model(port);
+    assert!(told["behaviors"].as_i64() > Some(100), "{told}");
+    let page = answered(port, "GET", &format!("/learnt?name={home}"), "");
+    let most = told["actions"][0]["action"].as_str().unwrap();
+    assert!(
+        page.starts_with("HTTP/1.1 200") && page.contains(most),
+        "{page}"
+    );
+    let nobody = answered(port, "GET", "/api/homes/nobody/model", "");
+    assert!(nobody.starts_with("HTTP/1.1 404"), "{nobody}");
+    assert_eq!(told, end(child));
+    let (child, port) = run(3);
+    answered(port, "GET", "/readyz", "");
+    assert_eq!(told, model(port));
+    assert_eq!(told, end(child));
 }
 
 /// Late ones, duplicates, and those that the catalog does not know; each once, also where all come a second time.

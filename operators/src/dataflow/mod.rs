@@ -11,6 +11,7 @@
 //! judged segments, pooled counts, ended regimes, verdicts ──> models ─> scores, what became of what was synthesized
 //! shifts that nobody declared: found by shifts ──> drifts, and, if so wished, ended regimes
 //! what stands of homes after an erasure: from shifts to detect and models, which learn it anew
+//! queries, by what detect and models hold ──> portraits
 //! segments ─> warm_up ═offload(foundation)═> what embed and gather begin with
 //!
 //! where models are trained (the paper's way), instead of pooling and models:
@@ -30,9 +31,9 @@ mod suspend;
 use std::sync::Arc;
 
 use differential_dataflow::VecCollection;
-use timely::dataflow::operators::Input;
 use timely::dataflow::operators::vec::{Broadcast, Map};
-use timely::dataflow::{InputHandleVec, Scope, StreamVec};
+use timely::dataflow::operators::{Input, Probe};
+use timely::dataflow::{InputHandleVec, ProbeHandle, Scope, StreamVec};
 
 pub use state::{Holds, State};
 pub use suspend::{Gate, suspend};
@@ -47,6 +48,7 @@ use crate::hints::Hinting;
 use crate::models::{Lessons, Maintenance, Models};
 use crate::outside::{Answer, Offload, Outside};
 use crate::pooling::Pooling;
+use crate::portrait::{Answered, Portraits};
 use crate::request::Requests;
 use crate::score::{Judgement, Scorer, Scoring, ToScore};
 use crate::shift::{Lookout, Placed, Regimes, Shifts, Standing};
@@ -57,7 +59,7 @@ use crate::validate::{Invalid, Validate};
 use crate::warm_up::{Enough, WarmUp, WarmedUp};
 use crate::words::{
     Adaptation, Adjustment, Behavior, Candidates, Embedding, Epoch, Filtered, Foundation, Heard,
-    Hints, Open, Regime, Reply, Request, Score, Scores, Segment, Shift, ShiftKey,
+    Hints, Open, Query, Regime, Reply, Request, Score, Scores, Segment, Shift, ShiftKey,
 };
 
 /// What the dataflow is built with.
@@ -177,6 +179,8 @@ pub struct Learnt<'s> {
     pub alarms: Option<Alarms<'s>>,
     /// What became of feedback.
     pub heard: StreamVec<'s, Epoch, Heard>,
+    /// Answers to queries: none where models are trained.
+    pub portraits: StreamVec<'s, Epoch, Answered>,
     /// Scores of behaviours.
     pub scores: StreamVec<'s, Epoch, Score>,
     /// What became of versions on trial, or of what synthesis taught.
@@ -320,7 +324,7 @@ fn learn<'s>(
             maintain(ingested, notices, lessons, settings, state)
         }
         Fitting::Trained => {
-            let ways = (&judged, foundation, unheard(notices));
+            let ways = (&judged, foundation, notices);
             train(ingested, ways, settings, services, state)
         }
     };
@@ -335,6 +339,7 @@ fn learn<'s>(
         adaptations: fitted.adaptations,
         alarms: fitted.alarms,
         heard: fitted.heard,
+        portraits: fitted.portraits,
         scores: fitted.scores,
         adjustments: fitted.adjustments,
     }
@@ -390,6 +395,7 @@ struct Fitted<'s> {
     adaptations: Option<StreamVec<'s, Epoch, Adaptation>>,
     alarms: Option<Alarms<'s>>,
     heard: StreamVec<'s, Epoch, Heard>,
+    portraits: StreamVec<'s, Epoch, Answered>,
     scores: StreamVec<'s, Epoch, Score>,
     adjustments: StreamVec<'s, Epoch, Adjustment>,
 }
@@ -412,6 +418,7 @@ fn maintain<'s>(
         memory: settings.model_memory / 2,
     };
     let standing = ingested.standing.clone();
+    let queries = queries(notices.clone());
     let detected = ingested.placed.clone().detect(
         (standing.clone(), ingested.open.clone()),
         notices,
@@ -431,20 +438,40 @@ fn maintain<'s>(
         memory: settings.model_memory / 2,
         portion: settings.portion,
     };
-    let models = detected.judged.models(
+    let (judged, scored) = <(ProbeHandle<_>, ProbeHandle<_>)>::default();
+    let models = detected.judged.probe_with(&judged).models(
         (standing, detected.looked),
         pooled,
         lessons,
         maintenance,
         (state.models.clone(), state.readings.clone()),
     );
+    let scores = models.scores.probe_with(&scored);
+    let closed = match settings.scores {
+        Scores::Eager => scored,
+        // Scores wait for what is synthesized; who asks does not.
+        Scores::Aligned => judged,
+    };
+    let portraits = queries.portraits(
+        closed,
+        catalogs.clone(),
+        settings.budget,
+        (state.detect.clone(), state.models.clone()),
+    );
     Fitted {
         adaptations: None,
         alarms: Some(detected.alarms),
         heard: detected.heard,
-        scores: models.scores,
+        portraits,
+        scores,
         adjustments: models.adjustments,
     }
+}
+
+/// Queries for the homes that live on this worker.
+fn queries<'s>(notices: StreamVec<'s, Epoch, Notice>) -> StreamVec<'s, Epoch, Query> {
+    let (index, peers) = (notices.scope().index(), notices.scope().peers());
+    notices.flat_map(move |notice| notice.query_at(index, peers))
 }
 
 /// Feedback where there are no alarms.
@@ -460,10 +487,10 @@ fn unheard<'s>(notices: StreamVec<'s, Epoch, Notice>) -> StreamVec<'s, Epoch, He
 /// Models that are trained at each shift.
 fn train<'s>(
     ingested: &Ingested<'s>,
-    (judged, foundation, heard): (
+    (judged, foundation, notices): (
         &Judged<'s>,
         StreamVec<'s, Epoch, Arc<Foundation>>,
-        StreamVec<'s, Epoch, Heard>,
+        StreamVec<'s, Epoch, Notice>,
     ),
     settings: &Settings,
     services: &Services,
@@ -492,7 +519,8 @@ fn train<'s>(
     Fitted {
         adaptations: Some(adaptations),
         alarms: None,
-        heard,
+        heard: unheard(notices.clone()),
+        portraits: queries(notices).map(|query| (query, None)),
         scores: scored.scores,
         adjustments: scored.adjustments,
     }

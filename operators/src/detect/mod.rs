@@ -225,6 +225,21 @@ impl DetectState {
         (homes, self.shared.counts, self.shared.tails)
     }
 
+    /// A home's detector, if it has one, and how far its cohort's scores go.
+    pub(crate) fn seen(
+        &mut self,
+        home: HomeId,
+        cohort: CohortId,
+    ) -> Option<(&HomeDetector, Tails)> {
+        let tails = self.shared.tails.get(&cohort).cloned();
+        Some((self.homes.seen(home)?, tails.unwrap_or_default()))
+    }
+
+    /// Nobody looks at any home for now.
+    pub(crate) fn rest(&mut self) {
+        self.homes.rest();
+    }
+
     pub(crate) fn deal(self, to: &mut [&mut Self]) {
         for worker in to.iter_mut() {
             // All workers know the same.

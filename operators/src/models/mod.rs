@@ -225,6 +225,16 @@ impl ModelsState {
         self.homes.of(home)
     }
 
+    /// A home's models, if it has any.
+    pub(crate) fn seen(&mut self, home: HomeId) -> Option<&HomeModels> {
+        self.homes.seen(home)
+    }
+
+    /// Nobody looks at any home for now.
+    pub(crate) fn rest(&mut self) {
+        self.homes.rest();
+    }
+
     /// Predicts what is new of open segments, once all else of the epoch is done; of homes that are `anew` by counts that have
     /// nothing of what was erased.
     fn look(

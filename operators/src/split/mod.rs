@@ -19,7 +19,7 @@ use crate::state::{
     ByHome, EpochBuffer, Held, HomeState, Homes, Past, Spot, Stateful, Visit, give, prefetch,
 };
 use crate::words::{
-    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Line, Mode, Open, Scores,
+    Behavior, Catalogs, Epoch, Erased, Erasure, Feedback, HomeId, Line, Mode, Open, Query, Scores,
     Segment, Shift, Time,
 };
 use asked::Asking;
@@ -112,8 +112,11 @@ pub enum Notice {
     Mode(Mode),
     /// No behaviour comes after this epoch: what is open is complete.
     LogEnd,
-    /// Somebody waits for what becomes of events of this epoch. The last one, for cuts of before know those above by their places.
+    /// Somebody waits for what becomes of events of this epoch. It and those below stand last, for cuts of before know those above by
+    /// their places.
     Ask(Asked),
+    /// Somebody asks for a home's model.
+    Query(Query),
 }
 
 impl Notice {
@@ -129,6 +132,14 @@ impl Notice {
     pub(crate) fn mode_at(&self, index: usize, peers: usize) -> Option<Mode> {
         match self {
             Notice::Mode(mode) if mode.home.worker(peers) == index => Some(*mode),
+            _ => None,
+        }
+    }
+
+    /// The query that it is, where its home lives on this worker.
+    pub(crate) fn query_at(&self, index: usize, peers: usize) -> Option<Query> {
+        match self {
+            Notice::Query(query) if query.home.worker(peers) == index => Some(*query),
             _ => None,
         }
     }

@@ -23,7 +23,7 @@ pub use request::{
     Candidate, Candidates, Filtered, Hints, Reply, Request, RequestKey, Row, Verdict, Word, Written,
 };
 pub use sequence::{HOURS, Hours, Quadruple, Sequence, WEEKDAYS, Weekday};
-pub use told::{Erased, Erasure, Feedback, Heard, Mode, Saying};
+pub use told::{Erased, Erasure, Feedback, Heard, Mode, Query, Saying};
 
 /// Number of the ingested batch: the timely timestamp. Event time is data, never the timely time.
 pub type Epoch = u64;

@@ -84,3 +84,12 @@ pub struct Erased {
     /// Behaviours that waited to be confirmed.
     pub waiting: u64,
 }
+
+/// Somebody asks for a home's model.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Query {
+    /// The home.
+    pub home: HomeId,
+    /// By what whoever asks knows the answer.
+    pub number: u64,
+}

@@ -2,7 +2,9 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use crate::log::{Log, Outputs, WARM_UP, at, consolidated, embedding, epochs, truth};
+use crate::log::{Log, epochs, truth};
+use crate::run::{Outputs, WARM_UP, at, consolidated};
+use crate::services::embedding;
 use hearth_operators::reference;
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::{CohortId, Epoch, Segment, Sequence};

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{HALF_HOUR, Log, Outputs, behavior, catalogs, declared, known, run, shift};
+use crate::log::{HALF_HOUR, Log, behavior, catalogs, shift};
+use crate::run::{Outputs, declared, known, run};
 use hearth_operators::compress::Alpha;
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::drift::{Alertness, Drift, Strictness};

@@ -11,7 +11,8 @@ use proptest::prelude::*;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 
-use crate::log::{Random, cases, catalogs, foundation, shift};
+use crate::log::{Random, cases, catalogs, shift};
+use crate::services::foundation;
 
 /// A shift's answers: for each request, how many candidates.
 type Shifts = Vec<Vec<usize>>;

@@ -9,6 +9,7 @@ mod log;
 mod models;
 mod pieces;
 mod request;
+mod run;
 mod score;
 mod services;
 mod shift;
@@ -19,8 +20,9 @@ mod words;
 
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::words::{Epoch, Erasure, HomeId, Line, Scores, ShiftKey, Time};
-use log::{at, cases, fewer_cases, forgetful, interrupted, logs, run};
+use log::{cases, fewer_cases, forgetful, interrupted, logs};
 use proptest::prelude::*;
+use run::{at, run};
 
 proptest! {
     #![proptest_config(cases())]
@@ -44,6 +46,7 @@ proptest! {
         drift::drifts_are_those_of_the_twin(&log, &outputs)?;
         drift::one_change_is_one_shift(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
+        models::who_asks_is_told_what_stands(&log, &outputs)?;
     }
 
     /// What was erased is as if it had never come; what is fine counts.
@@ -61,6 +64,7 @@ proptest! {
         compress::what_stands_has_representatives(&outputs)?;
         compress::the_warm_up_is_the_first_that_suffices(&log, &outputs)?;
         models::scores_and_alarms_are_those_of_the_twin(&log, &outputs)?;
+        models::who_asks_is_told_what_stands(&log, &outputs)?;
     }
 
     /// A home that is erased whole leaves in the end what a log without it leaves.

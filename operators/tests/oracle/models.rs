@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use crate::drift;
-use crate::log::{BUDGET, Log, Outputs, TRIAL, at, behavior, epochs, run};
+use crate::log::{Log, behavior, epochs, queries};
+use crate::run::{BUDGET, Outputs, TRIAL, at, run};
 use differential_dataflow::consolidation::consolidate;
 use hearth_operators::dataflow::Fitting;
 use hearth_operators::detect::Vigilance;
@@ -12,7 +13,9 @@ use hearth_operators::pooling::CohortChanges;
 use hearth_operators::reference::{HomeLife, detect, models};
 use hearth_operators::shift::Placed;
 use hearth_operators::surprise::Counts;
-use hearth_operators::words::{ActionId, Epoch, HomeId, Moment, Score, Scores, Sequence, Time};
+use hearth_operators::words::{
+    ActionId, Epoch, HomeId, Moment, Score, Scores, Segment, Sequence, Time,
+};
 use proptest::prelude::*;
 
 /// Every score and every alarm.
@@ -152,6 +155,62 @@ pub fn closed_segments_have_the_same_alarms(
             "after epoch {}",
             epoch
         );
+    }
+    Ok(())
+}
+
+/// What is told of a home's model is of the segments that stand when it is asked for, or later; where a home waits for an answer, it
+/// may be of earlier ones.
+pub fn who_asks_is_told_what_stands(log: &Log, outputs: &Outputs) -> Result<(), TestCaseError> {
+    let all = (0..epochs(log)).flat_map(queries);
+    let mut told: Vec<_> = outputs
+        .portraits
+        .iter()
+        .map(|(_, (query, _))| *query)
+        .collect();
+    told.sort_by_key(|query| query.number);
+    prop_assert_eq!(told, all.collect::<Vec<_>>(), "each once");
+    if log.fitting != Fitting::Maintained {
+        let mut portraits = outputs.portraits.iter();
+        prop_assert!(portraits.all(|(_, (_, portrait))| portrait.is_none()));
+        return Ok(());
+    }
+    let stands = |home: HomeId, epoch: Epoch| {
+        let mut segments = at(&outputs.segments, epoch);
+        segments.retain(|(segment, _)| segment.home == home);
+        segments.sort_by_key(|(segment, _)| segment.start());
+        let of = |segment: &Segment| {
+            let kept = |(n, moment): (usize, &Moment)| {
+                let hour = moment.time.0.rem_euclid(Time::DAY) / Time::HOUR;
+                (moment.action, hour as u16, n == 0)
+            };
+            segment
+                .moments
+                .iter()
+                .enumerate()
+                .map(kept)
+                .collect::<Vec<_>>()
+        };
+        segments
+            .iter()
+            .flat_map(|(segment, _)| of(segment))
+            .collect::<Vec<_>>()
+    };
+    let waits = log.answered && log.scores == Scores::Aligned;
+    for (epoch, (query, portrait)) in &outputs.portraits {
+        let known = portrait.as_ref().map(|portrait| portrait.kept.clone());
+        let known = known.unwrap_or_default();
+        let from = if waits { 0 } else { *epoch };
+        let mut epochs = from..epochs(log) as Epoch;
+        prop_assert!(
+            waits && known.is_empty() || epochs.any(|epoch| stands(query.home, epoch) == known),
+            "{:?} in epoch {}: {:?}",
+            query,
+            epoch,
+            known
+        );
+        let learnt = portrait.as_ref().map_or(0, |portrait| portrait.behaviors);
+        prop_assert_eq!(learnt, known.len() as i64);
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::log::{Outputs, at};
+use crate::run::{Outputs, at};
 use hearth_operators::request::MAX_REPRESENTATIVES;
 use hearth_operators::words::{Epoch, Request, RequestKey, Sequence};
 use proptest::prelude::*;

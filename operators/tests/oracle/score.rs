@@ -13,7 +13,8 @@ use proptest::prelude::*;
 use timely::dataflow::operators::vec::Broadcast;
 use timely::dataflow::operators::{Input, Inspect};
 
-use crate::log::{cases, foundation};
+use crate::log::cases;
+use crate::services::foundation;
 use crate::services::{adapt, judge, slowly};
 
 #[derive(Clone, Debug)]

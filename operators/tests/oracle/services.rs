@@ -12,7 +12,7 @@ use hearth_operators::score::{Judged, Judgement, ToScore};
 use hearth_operators::warm_up::WarmedUp;
 use hearth_operators::words::*;
 
-use crate::log::{Random, embedding, foundation, shift};
+use crate::log::{Random, shift};
 
 /// Versions go live or not, by chance but always the same for the same shift.
 pub fn adapt(key: ShiftKey, seed: u64) -> Adaptation {
@@ -158,4 +158,33 @@ pub fn services(catalogs: &Arc<Catalogs>) -> Services {
         trainer: Arc::new(slowly(5, |filtered: Filtered| adapt(filtered.key, 7))),
         models: Arc::new(slowly(6, |ask: ToScore| judge(&ask))),
     }
+}
+
+/// An encoder that needs no training: how often each action and hour bucket occurs, of unit length.
+pub fn embedding(sequence: &Sequence) -> Vec<f32> {
+    let mut vector = vec![0f32; 16];
+    for quadruple in &sequence.0 {
+        vector[usize::from(quadruple.action.0)] += 1.0;
+        vector[8 + usize::from(quadruple.hours)] += 1.0;
+    }
+    let length = vector.iter().map(|x| x * x).sum::<f32>().sqrt();
+    vector.into_iter().map(|x| x / length).collect()
+}
+
+pub fn foundation(cohort: CohortId) -> Arc<Foundation> {
+    let weights = Weights(Arc::new(vec![]));
+    let version = Version {
+        number: 0,
+        weights: weights.clone(),
+        threshold: 0.5,
+    };
+    Arc::new(Foundation {
+        cohort,
+        encoder: weights,
+        models: Some(FirstModels {
+            detector: version.clone(),
+            predictor: version,
+        }),
+        counts: Vec::new(),
+    })
 }

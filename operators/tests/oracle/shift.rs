@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::log::{Log, Outputs, at, consolidated, epochs, known, truth};
+use crate::log::{Log, epochs, truth};
+use crate::run::{Outputs, at, consolidated, known};
 use hearth_operators::reference;
 use hearth_operators::words::{Epoch, Segment, Sequence, ShiftKey, Time};
 use proptest::prelude::*;

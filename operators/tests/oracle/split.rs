@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use crate::log::{Log, Outputs, asked, at, behavior, catalogs, consolidated, epochs, truth};
+use crate::log::{Log, asked, behavior, catalogs, epochs, truth};
+use crate::run::{Outputs, at, consolidated};
 use hearth_operators::reference::admit;
 use hearth_operators::split::{Account, Fate, Rules};
 use hearth_operators::words::{

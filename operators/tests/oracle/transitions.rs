@@ -1,6 +1,7 @@
 //! Transition counts and hints against their twins.
 
-use crate::log::{Log, Outputs, at, consolidated, epochs, truth};
+use crate::log::{Log, epochs, truth};
+use crate::run::{Outputs, at, consolidated};
 use hearth_operators::reference;
 use hearth_operators::transitions::Transition;
 use hearth_operators::words::Epoch;

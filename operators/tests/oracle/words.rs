@@ -5,7 +5,8 @@ use std::sync::Arc;
 use hearth_operators::words::*;
 use proptest::prelude::*;
 
-use crate::log::{Log, Outputs, at, cases, catalog, logs, run};
+use crate::log::{Log, cases, catalog, logs};
+use crate::run::{Outputs, at, run};
 
 /// The shared catalog in the words of a home: other names, and `home` more actions before all others.
 fn own(home: u32) -> Own {

@@ -1,17 +1,24 @@
 //! Answers as JSON. Lines of outputs stand in them as they are.
 
 use std::collections::BTreeSet;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
 use super::super::recent::{Asked, Counts, Entry, Glance, Histogram, Home, Shift};
 use crate::outputs::ScoreLine;
 
-pub(super) fn summary(counts: &Counts, caught_up: bool) -> String {
+pub(super) fn rescaled(workers: NonZeroUsize, stood: Duration) -> String {
+    json!({ "workers": workers, "stood_ms": stood.as_secs_f64() * 1e3 }).to_string()
+}
+
+pub(super) fn summary(counts: &Counts, caught_up: bool, workers: NonZeroUsize) -> String {
     json!({
         "version": env!("CARGO_PKG_VERSION"),
         "caught_up": caught_up,
+        "workers": workers,
         "epoch": counts.epoch,
         "homes": counts.homes,
         "homes_with_lines": counts.warm,

@@ -7,22 +7,31 @@ pub(super) use openapi::differs;
 mod openapi;
 mod stream;
 
+use std::num::NonZeroUsize;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Path, Query, State};
-use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
+use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
+use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
 use axum::routing::{MethodRouter, get};
+use bytes::Bytes;
 use serde::Deserialize;
+use tokio::time::timeout;
 
+use super::model::{self, Unknown};
 use super::recent::{Glance, Home};
 use super::{Server, intake, refusal};
+use crate::config;
 use crate::sources::files::Kind;
 
 /// How many of anything an answer holds, unless it is asked otherwise, and at most.
 const USUAL: usize = 100;
 const MOST: usize = 1_000;
+
+/// How long is waited until there are as many workers as was wished.
+const RESCALE: Duration = Duration::from_secs(8);
 
 /// What can be asked for.
 pub(super) struct Endpoint {
@@ -100,6 +109,14 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Takes in what is to be forgotten, JSON Lines",
             "Erasure",
         ),
+        Endpoint {
+            path: "/workers",
+            route: axum::routing::post(workers),
+            summary: "Has the run go on with so many workers, without an end of what comes in",
+            query: &[],
+            sent: Some("Workers"),
+            answer: "Rescaled",
+        },
         read("/api/summary", get(summary), "How it goes", &[], "Summary"),
         read(
             "/api/homes",
@@ -144,6 +161,13 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
             "Predictions",
         ),
         read(
+            "/api/homes/{home}/model",
+            get(model),
+            "What its model knows, as of now: what it does, when, what comes next, and how its alarms stand",
+            &[],
+            "Model",
+        ),
+        read(
             "/api/homes/{home}/versions",
             get(versions),
             "What shifts and drifts did to its models",
@@ -186,10 +210,39 @@ fn json(text: String) -> Response {
     ([(CONTENT_TYPE, "application/json")], text).into_response()
 }
 
+/// What can be wished for.
+#[derive(Debug, Deserialize)]
+struct Workers {
+    workers: u64,
+}
+
+/// How many workers a body wishes for.
+fn wished(body: &[u8]) -> Result<NonZeroUsize, String> {
+    let wished = serde_json::from_slice::<Workers>(body);
+    let wished = wished.map_err(|error| format!("a body is {{\"workers\": 2}}: {error}"))?;
+    config::workers(&wished.workers.to_string())
+}
+
+async fn workers(State(server): State<Arc<Server>>, body: Bytes) -> Response {
+    let wished = match wished(&body) {
+        Ok(wished) => wished,
+        Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
+    };
+    let told = server.desk.crew.wish(wished);
+    match timeout(RESCALE, told).await {
+        Ok(Ok(stood)) => json(answers::rescaled(wished, stood)),
+        _ => refusal(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "it has not come to it yet; /api/summary says how many there are",
+        ),
+    }
+}
+
 async fn summary(State(server): State<Arc<Server>>) -> Response {
     json(answers::summary(
         &server.recent.counts(),
         server.desk.gauges.is_caught_up(),
+        server.desk.crew.workers(),
     ))
 }
 
@@ -259,6 +312,23 @@ async fn predictions(
 
 async fn versions(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
     of(&server, &name, |_, home| answers::versions(&name, home))
+}
+
+async fn model(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Response {
+    match model::of(&server.desk, &name).await {
+        Ok(view) => axum::Json(view).into_response(),
+        Err(Unknown::Home) => refusal(
+            StatusCode::NOT_FOUND,
+            "nothing is learnt of a home of this name: /api/homes lists those that are known",
+        ),
+        Err(Unknown::Busy) => {
+            let error = "too many ask, or the run is not through with what came before; ask again";
+            let mut refused = refusal(StatusCode::SERVICE_UNAVAILABLE, error);
+            let later = HeaderValue::from_static("5");
+            refused.headers_mut().insert(RETRY_AFTER, later);
+            refused
+        }
+    }
 }
 
 async fn alarms(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {

@@ -38,6 +38,20 @@ fn described(endpoints: &[Endpoint]) -> Value {
     })
 }
 
+/// Why lines are not taken in, or not all of them.
+const REFUSED: [(&str, &str); 4] = [
+    (
+        "400",
+        "The body cannot be read to its end; what is told as accepted is accepted",
+    ),
+    ("408", "The body comes too slowly"),
+    ("413", "The body is too long"),
+    (
+        "503",
+        "The run is ending, or the inbox cannot be written: send it again later",
+    ),
+];
+
 fn operation(endpoint: &Endpoint) -> Value {
     let mut parameters: Vec<Value> = endpoint.query.iter().map(|name| query(name)).collect();
     if endpoint.path.contains("{home}") {
@@ -61,26 +75,29 @@ fn operation(endpoint: &Endpoint) -> Value {
     if endpoint.path.contains("{home}") {
         responses["404"] = error("Nothing is known of this home");
     }
-    if let Some(sent) = endpoint.sent {
-        for (status, what) in [
-            (
-                "400",
-                "The body cannot be read to its end; what is told as accepted is accepted",
-            ),
-            ("408", "The body comes too slowly"),
-            ("413", "The body is too long"),
-            (
-                "503",
-                "The run is ending, or the inbox cannot be written: send it again later",
-            ),
-        ] {
-            responses[status] = json!({
-                "description": what, "content": { "application/json": { "schema": schema("Taken") } }
-            });
+    match endpoint.answer {
+        "Model" => responses["503"] = error("It cannot be had now: ask again later"),
+        "Rescaled" => {
+            responses["400"] = error("It is no number of workers that makes sense");
+            responses["503"] = error("It has not come to it yet");
         }
+        "Taken" => {
+            for (status, what) in REFUSED {
+                responses[status] = json!({
+                    "description": what, "content": { "application/json": { "schema": schema("Taken") } }
+                });
+            }
+        }
+        _ => {}
+    }
+    if let Some(sent) = endpoint.sent {
+        let kind = match endpoint.answer {
+            "Taken" => "application/x-ndjson",
+            _ => "application/json",
+        };
         operation.insert(
             "requestBody".into(),
-            json!({ "required": true, "content": { "application/x-ndjson": { "schema": schema(sent) } } }),
+            json!({ "required": true, "content": { kind: { "schema": schema(sent) } } }),
         );
     }
     operation.insert("parameters".into(), parameters.into());
@@ -130,7 +147,7 @@ fn schema(kind: &str) -> Value {
 }
 
 /// Every schema by its name, with its keys.
-const OBJECTS: [(&str, &[(&str, &str)]); 33] = [
+const OBJECTS: [(&str, &[(&str, &str)]); 40] = [
     ("Error", &[("error", "string")]),
     (
         "Taken",
@@ -192,11 +209,17 @@ const OBJECTS: [(&str, &[(&str, &str)]); 33] = [
         "Erase",
         &[("from?", "time"), ("to?", "time"), ("device?", "string")],
     ),
+    ("Workers", &[("workers", "integer")]),
+    (
+        "Rescaled",
+        &[("workers", "integer"), ("stood_ms", "number")],
+    ),
     (
         "Summary",
         &[
             ("version", "string"),
             ("caught_up", "boolean"),
+            ("workers", "integer"),
             ("epoch", "integer"),
             ("homes", "integer"),
             ("homes_with_lines", "integer"),
@@ -323,6 +346,43 @@ const OBJECTS: [(&str, &[(&str, &str)]); 33] = [
             ("versions", "object"),
         ],
     ),
+    (
+        "Model",
+        &[
+            ("home", "string"),
+            ("cohort:", "string"),
+            ("behaviors", "integer"),
+            ("kept", "integer"),
+            ("since:", "time"),
+            ("until:", "time"),
+            ("context:", "LivesIn"),
+            ("alarms", "Standing"),
+            ("actions", "list Habit"),
+        ],
+    ),
+    (
+        "LivesIn",
+        &[("kind", "string"), ("to", "string"), ("since", "time")],
+    ),
+    (
+        "Standing",
+        &[
+            ("threshold:", "number"),
+            ("raised", "integer"),
+            ("left:", "number"),
+            ("budget", "string"),
+        ],
+    ),
+    (
+        "Habit",
+        &[
+            ("action", "string"),
+            ("times", "integer"),
+            ("hours", "list integer"),
+            ("next", "list Next"),
+        ],
+    ),
+    ("Next", &[("action", "string"), ("times", "integer")]),
     (
         "Prediction",
         &[("action", "string"), ("probability:", "number")],

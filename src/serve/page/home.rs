@@ -47,6 +47,7 @@ pub(super) fn home(
         section aria-labelledby="graph" {
             h2 #graph { "What follows what" }
             (graph(home))
+            p { a href=(link("/learnt", &[("name", name)])) { "What is learnt of this home" } }
         }
         section aria-labelledby="shifts" {
             h2 #shifts { "What shifts changed" }

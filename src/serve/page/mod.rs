@@ -7,6 +7,7 @@ mod frame;
 mod graph;
 mod home;
 mod homes;
+mod learnt;
 mod login;
 mod said;
 mod shifts;
@@ -23,6 +24,7 @@ use axum::routing::{get, post};
 use maud::{Markup, html};
 use serde::Deserialize;
 
+use super::model::{self, Unknown};
 use super::{Server, refusal};
 use crate::time;
 
@@ -47,6 +49,7 @@ pub(super) fn routes() -> Router<Arc<Server>> {
     Router::new()
         .route("/", get(all))
         .route("/home", get(one))
+        .route("/learnt", get(learnt))
         .route("/alarm", get(alarm))
         .route("/alarms", get(alarms))
         .route("/login", get(login::ask).post(login::take))
@@ -80,6 +83,23 @@ async fn one(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> R
         (home::home(&asked.name, &known, day, server.access.form()))
     };
     frame::page(&asked.name, &content)
+}
+
+async fn learnt(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+    match model::of(&server.desk, &asked.name).await {
+        Ok(view) => frame::page(&asked.name, &learnt::learnt(&view)),
+        Err(Unknown::Home) if server.recent.home(&asked.name).is_some() => frame::trouble(
+            StatusCode::OK,
+            "Nothing is learnt of this home yet",
+            "A home is learnt segment by segment: its first one is still open, or was erased.",
+        ),
+        Err(Unknown::Home) => unknown(&asked),
+        Err(Unknown::Busy) => frame::trouble(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "It cannot be told now",
+            "Hearth is not through with what came before, or too many ask at once. Try again in a moment.",
+        ),
+    }
 }
 
 async fn alarm(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {

@@ -1,6 +1,7 @@
 //! What is shown to programs.
 
 use futures_util::StreamExt;
+use hearth_operators::words::HomeId;
 use serde_json::json;
 
 use super::super::api::differs;
@@ -80,7 +81,7 @@ async fn answers_are_as_the_description_says_whatever_a_home_is_called() {
         404
     );
     let document = live.json("/api/openapi.json").await;
-    assert_eq!(document["paths"].as_object().unwrap().len(), 16);
+    assert_eq!(document["paths"].as_object().unwrap().len(), 18);
     live.end().await;
 }
 
@@ -281,5 +282,72 @@ async fn a_run_that_goes_on_from_before_is_followed() {
     assert_eq!(count("/api/homes/h/alarms", "alarms").await, 1);
     assert_eq!(count("/api/homes/h/segments", "segments").await, 0);
     assert_eq!(count("/api/homes/h/graph", "transitions").await, 1);
+    live.end().await;
+}
+
+/// Whoever asks for a home's model asks the dataflow, here one that knows one home.
+#[tokio::test]
+async fn a_model_is_what_the_dataflow_says() {
+    let live = Live::local().await;
+    let queries = live.desk.inbox.durable().queries().clone();
+    let dataflow = tokio::spawn(async move {
+        loop {
+            for query in queries.take(|home| (home == HOSTILE).then_some(HomeId(0))) {
+                queries.tell(query.number, Some(lines::model(HOSTILE)));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let path = format!("{}/model", path_of(HOSTILE));
+    let answer = live.json(&path).await;
+    assert_eq!(answer["home"], HOSTILE);
+    assert_eq!(differs("Model", &answer), None, "{answer}");
+    assert_eq!(answer["actions"][0]["hours"][7], 2);
+    let page = live
+        .text(&format!(
+            "/learnt?name={}",
+            &path_of(HOSTILE)["/api/homes/".len()..]
+        ))
+        .await;
+    assert_eq!(page.matches("<script").count(), 1, "the page's own");
+    assert!(
+        page.contains("Lamp:on") && page.contains("most at 7 h"),
+        "{page}"
+    );
+    for path in ["/api/homes/nobody/model", "/learnt?name=nobody"] {
+        assert_eq!(live.get(path).send().await.unwrap().status(), 404, "{path}");
+    }
+    dataflow.abort();
+    live.end().await;
+}
+
+/// Whoever wishes for workers is told once there are so many.
+#[tokio::test]
+async fn a_wish_for_workers_is_passed_on() {
+    let live = Live::local().await;
+    let crew = live.desk.crew.clone();
+    let run = tokio::spawn(async move {
+        loop {
+            if let Some(workers) = crew.wished() {
+                crew.are(workers, Duration::from_millis(7));
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    });
+    let answer = json(
+        live.post("/workers", "{\"workers\":3}")
+            .send()
+            .await
+            .unwrap(),
+    )
+    .await;
+    assert_eq!(answer, json!({ "workers": 3, "stood_ms": 7.0 }));
+    assert_eq!(differs("Rescaled", &answer), None);
+    assert_eq!(live.json("/api/summary").await["workers"], 3);
+    for senseless in ["{\"workers\":0}", "{\"workers\":4096}", "3", ""] {
+        let refused = live.post("/workers", senseless).send().await.unwrap();
+        assert_eq!(refused.status(), 400, "{senseless}");
+    }
+    run.abort();
     live.end().await;
 }

@@ -1,8 +1,12 @@
 //! Lines as a run writes them.
 
+use hearth_operators::alarms::{Budget, Standing};
+use hearth_operators::portrait::Portrait;
+use hearth_operators::words::{Action, ActionId, Catalog, Device, Time};
 use serde_json::{Value, json};
 
 use crate::outputs::Stream;
+use crate::portrait::{View, Whose};
 
 pub(super) type Line = (Stream, u64, String);
 
@@ -122,4 +126,34 @@ pub(super) fn all(home: &str) -> Vec<Line> {
         adaptation(4, home),
         drift(5, home),
     ]
+}
+
+/// What a home's model knows that switched a lamp on and off on two mornings.
+pub(super) fn model(home: &str) -> View {
+    let device = Device::new("Lamp", ["on", "off"].map(Action::new).to_vec());
+    let portrait = Portrait {
+        behaviors: 4,
+        since: Some(Time(0)),
+        until: Some(Time(Time::DAY)),
+        shift: None,
+        alarms: Standing {
+            threshold: Some(9.5),
+            raised: 1,
+            left: Some(2.0),
+        },
+        budget: Budget {
+            alarms: 3,
+            per: 30 * Time::DAY,
+        },
+        kept: [(0, true), (1, false), (0, true), (1, false)]
+            .map(|(action, begins)| (ActionId(action), 7, begins))
+            .to_vec(),
+    };
+    let whose = Whose {
+        home,
+        cohort: None,
+        catalog: &Catalog::new(vec![device]).unwrap(),
+        zone: None,
+    };
+    View::of(&portrait, &whose)
 }

@@ -7,6 +7,7 @@ mod lines;
 mod page;
 
 use std::net::SocketAddr;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -21,7 +22,7 @@ use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter, Keeps};
 use crate::outputs::{Stream, inbox_path};
-use crate::sinks::feed::{Feed, Told};
+use crate::sinks::feed::Told;
 use crate::stop::Stop;
 
 const TOKEN: &str = "a-long-and-secret-token";
@@ -53,13 +54,7 @@ impl Live {
 
     async fn with(access: Access, limits: Limits, folder: tempfile::TempDir) -> Live {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder.path(), Keeps::default()).unwrap();
-        let desk = Desk {
-            inbox,
-            feed: Feed::default(),
-            gauges: Arc::default(),
-            out: Arc::from(folder.path()),
-            stop: Stop::default(),
-        };
+        let desk = Desk::new(inbox, folder.path(), NonZeroUsize::MIN, Stop::default());
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let address = listener.local_addr().unwrap();
         let serves = tokio::spawn(serve_within(listener, desk.clone(), access, limits));

@@ -152,6 +152,11 @@ impl EventLog {
         read
     }
 
+    /// A home by its name, if any line has named it.
+    pub fn home(&self, name: &str) -> Option<HomeId> {
+        self.options.homes.find(name)
+    }
+
     /// Takes what people say in the lines that were read.
     pub fn told(&mut self) -> Told {
         std::mem::take(&mut self.told)

@@ -128,7 +128,10 @@ fn follow(
         let (before, refused) = (log.position().number, batch.rejected.len());
         here(log, limit, deadline, batch)?;
         ask(growing.fates(), before, refused, batch);
-        if batch.lines() > 0 || batch.told.lines > 0 {
+        let queries = growing.queries().take(|home| log.home(home));
+        let queries = queries.into_iter().map(Notice::Query);
+        batch.told.notices.extend(queries);
+        if batch.lines() > 0 || batch.told.lines > 0 || batch.told.asks() {
             return Ok(Flow::Open);
         }
         // Nothing is read before what was met is learnt.

@@ -7,8 +7,8 @@ mod fuzz;
 mod house;
 mod reader;
 
+use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use hearth_operators::words::Time;
@@ -25,7 +25,6 @@ use crate::desk::Desk;
 use crate::disk::Disk;
 use crate::inbox::{Inbox, InboxWriter, Keeps};
 use crate::outputs::inbox_path;
-use crate::sinks::feed::Feed;
 use crate::stop::Stop;
 use house::{House, TOKEN};
 
@@ -43,13 +42,7 @@ impl Hearth {
     /// Begins, or goes on, in a folder.
     fn start(folder: &Path, house: &House, token: &str) -> Self {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
-        let desk = Desk {
-            inbox,
-            feed: Feed::default(),
-            gauges: Arc::default(),
-            out: Arc::from(folder),
-            stop: Stop::default(),
-        };
+        let desk = Desk::new(inbox, folder, NonZeroUsize::MIN, Stop::default());
         let file = folder.join("token");
         std::fs::write(&file, format!("{token}\n")).unwrap();
         let hub = format!("--home-assistant=ws://{}", house.address);

@@ -1,67 +1,100 @@
-//! A home's model in words and figures.
+//! A home's model in words and figures: one that a run left, or that of a run which goes on.
 
 use std::cmp::Reverse;
 use std::collections::BTreeMap;
 use std::io::{self, Write};
 
-use hearth_operators::words::{ActionId, Time};
+use hearth_operators::portrait::Portrait;
+use hearth_operators::words::{ActionId, Catalog, Time};
+use jiff::tz::TimeZone;
 use serde::Serialize;
 
-use super::list::{plain, stamp};
-use crate::kept::{Opened, Terms};
 use crate::outputs::Stamp;
+use crate::time::offset_at;
 
 /// What a person is shown of each list.
 const SHOWN: usize = 12;
 const SHOWN_NEXT: usize = 3;
 
+/// Whose model it is.
+pub struct Whose<'a> {
+    /// The home.
+    pub home: &'a str,
+    /// Its cohort, where that has a name.
+    pub cohort: Option<&'a str>,
+    /// Its catalog.
+    pub catalog: &'a Catalog,
+    /// Its zone, where one was given.
+    pub zone: Option<&'a TimeZone>,
+}
+
 /// A home's model: what is kept of its history, counted.
-#[derive(Debug, Serialize)]
+#[derive(Clone, Debug, Serialize)]
 pub struct View {
-    home: String,
-    cohort: Option<String>,
-    /// Learnt so far, and of these those that are kept.
-    behaviors: i64,
-    kept: usize,
-    since: Option<Stamp>,
-    until: Option<Stamp>,
-    context: Option<ContextView>,
-    alarms: AlarmsView,
-    /// The most frequent first.
-    actions: Vec<ActionView>,
+    /// The home.
+    pub home: String,
+    /// Its cohort, where that has a name.
+    pub cohort: Option<String>,
+    /// Behaviours that were learnt.
+    pub behaviors: i64,
+    /// Of these, those that are kept.
+    pub kept: usize,
+    /// When the first segment started that counts.
+    pub since: Option<Stamp>,
+    /// When the newest one ended that was learnt.
+    pub until: Option<Stamp>,
+    /// What the home lives in; none: no shift has begun it.
+    pub context: Option<ContextView>,
+    /// How its alarms stand.
+    pub alarms: AlarmsView,
+    /// What it does, the most frequent first.
+    pub actions: Vec<ActionView>,
 }
 
-#[derive(Debug, Serialize)]
-struct ContextView {
-    kind: &'static str,
-    to: String,
-    since: Stamp,
+/// What a home lives in.
+#[derive(Clone, Debug, Serialize)]
+pub struct ContextView {
+    /// The kind of the shift that began it.
+    pub kind: &'static str,
+    /// What it shifted to.
+    pub to: String,
+    /// Since when.
+    pub since: Stamp,
 }
 
-#[derive(Debug, Serialize)]
-struct AlarmsView {
+/// How a home's alarms stand.
+#[derive(Clone, Debug, Serialize)]
+pub struct AlarmsView {
     /// A score above this is an anomaly; none while the home is being learnt.
-    threshold: Option<f32>,
-    raised: u32,
+    pub threshold: Option<f32>,
+    /// Alarms so far.
+    pub raised: u32,
     /// How many more the budget allowed up to now.
-    left: Option<f32>,
-    budget: String,
+    pub left: Option<f32>,
+    /// The budget in words.
+    pub budget: String,
 }
 
-#[derive(Debug, Serialize)]
-struct ActionView {
-    action: String,
-    times: u32,
-    /// By hour of the day.
-    hours: [u32; 24],
+/// What a home does.
+#[derive(Clone, Debug, Serialize)]
+pub struct ActionView {
+    /// `Device:action`.
+    pub action: String,
+    /// How often.
+    pub times: u32,
+    /// How often by hour of the day.
+    pub hours: [u32; 24],
     /// What came next in its segment, the most frequent first.
-    next: Vec<NextView>,
+    pub next: Vec<NextView>,
 }
 
-#[derive(Debug, Serialize)]
-struct NextView {
-    action: String,
-    times: u32,
+/// What comes next.
+#[derive(Clone, Debug, Serialize)]
+pub struct NextView {
+    /// `Device:action`.
+    pub action: String,
+    /// How often.
+    pub times: u32,
 }
 
 /// What is counted of an action.
@@ -74,18 +107,17 @@ struct Counted {
 
 impl View {
     /// Of a model.
-    pub fn of(opened: &Opened, terms: &Terms) -> Self {
-        let (entry, model) = (&opened.entry, &opened.model);
-        let standing = model.alarms(&opened.cohort, terms.budget);
-        let stamp = |time: Option<Time>| time.map(|time| stamp(entry, time));
+    pub fn of(portrait: &Portrait, whose: &Whose<'_>) -> Self {
+        let stamp = |time: Option<Time>| time.map(|time| stamp(time, whose.zone));
+        let Portrait { alarms, budget, .. } = portrait;
         View {
-            home: entry.home.clone(),
-            cohort: opened.cohort_name.clone(),
-            behaviors: entry.behaviors,
-            kept: model.habits().behaviors(),
-            since: stamp(entry.since),
-            until: stamp(entry.until),
-            context: model.shift().map(|shift| ContextView {
+            home: whose.home.to_owned(),
+            cohort: whose.cohort.map(str::to_owned),
+            behaviors: portrait.behaviors,
+            kept: portrait.kept.len(),
+            since: stamp(portrait.since),
+            until: stamp(portrait.until),
+            context: portrait.shift.as_ref().map(|shift| ContextView {
                 kind: shift.kind.name(),
                 to: shift.to.clone(),
                 since: Stamp {
@@ -94,16 +126,16 @@ impl View {
                 },
             }),
             alarms: AlarmsView {
-                threshold: standing.threshold,
-                raised: standing.raised,
-                left: standing.left,
+                threshold: alarms.threshold,
+                raised: alarms.raised,
+                left: alarms.left,
                 budget: format!(
                     "{} in {} days",
-                    terms.budget.alarms,
-                    terms.budget.per as f64 / Time::DAY as f64
+                    budget.alarms,
+                    budget.per as f64 / Time::DAY as f64
                 ),
             },
-            actions: actions(opened),
+            actions: actions(portrait, whose.catalog),
         }
     }
 
@@ -179,11 +211,10 @@ impl ActionView {
     }
 }
 
-fn actions(opened: &Opened) -> Vec<ActionView> {
-    let catalog = opened.catalogs.others();
+fn actions(portrait: &Portrait, catalog: &Catalog) -> Vec<ActionView> {
     let mut counted: BTreeMap<ActionId, Counted> = BTreeMap::new();
     let mut last = None;
-    let kept = opened.model.habits().kept();
+    let kept = portrait.kept.iter().copied();
     // A file may hold what no catalog has, whoever made it.
     for (action, hour, begins) in kept.filter(|(action, ..)| catalog.contains(*action)) {
         let here = counted.entry(action).or_default();
@@ -215,4 +246,15 @@ fn actions(opened: &Opened) -> Vec<ActionView> {
     let mut actions: Vec<ActionView> = counted.into_iter().map(view).collect();
     actions.sort_by_key(|action| Reverse(action.times));
     actions
+}
+
+/// A time of a home, by its clock where its zone was given.
+pub fn stamp(time: Time, zone: Option<&TimeZone>) -> Stamp {
+    let offset = zone.map_or(0, |zone| offset_at(time, zone));
+    Stamp { time, offset }
+}
+
+/// Text from outside as a terminal may see it.
+pub fn plain(text: &str) -> String {
+    text.replace(char::is_control, "·")
 }
