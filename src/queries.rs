@@ -53,15 +53,10 @@ impl Queries {
     /// Those that the dataflow is to be asked, which it then is; who asks for a home that nobody knows is told so.
     pub fn take(&self, known: impl Fn(&str) -> Option<HomeId>) -> Vec<Query> {
         let mut waiting = self.lock();
-        let new = |waits: &&mut Waits| !waits.asked;
-        let mut unknown = Vec::new();
-        let mut queries = Vec::new();
-        for (number, waits) in &mut waiting.by_number {
-            let Some(waits) = Some(waits).filter(new) else {
-                continue;
-            };
+        let (mut queries, mut unknown) = (Vec::new(), Vec::new());
+        let all = waiting.by_number.iter_mut();
+        for (&number, waits) in all.filter(|(_, waits)| !waits.asked) {
             waits.asked = true;
-            let number = *number;
             match known(&waits.home) {
                 Some(home) => queries.push(Query { home, number }),
                 None => unknown.push(number),

@@ -65,6 +65,32 @@ pub trait Portraits<'s> {
     ///
     /// Nothing is kept of queries: who asked while the dataflow is suspended asks again. Cost: what is kept of a home, once a
     /// query.
+    ///
+    /// # Examples
+    /// ```
+    /// use std::sync::Arc;
+    /// use hearth_operators::alarms::Budget;
+    /// use hearth_operators::portrait::*;
+    /// use hearth_operators::state::Held;
+    /// use hearth_operators::words::*;
+    /// use timely::dataflow::ProbeHandle;
+    /// use timely::dataflow::operators::{Input, capture::{Capture, Extract}, vec::Map};
+    ///
+    /// let catalogs = Catalogs::shared(Arc::new(Catalog::new(vec![]).unwrap()));
+    /// let budget = Budget { alarms: 1, per: 30 * Time::DAY };
+    /// let answers = timely::execute_directly(move |worker| {
+    ///     let (mut queries, answers) = worker.dataflow(|scope| {
+    ///         let (input, queries) = scope.new_input::<Vec<_>>();
+    ///         // Of a probe at which nothing comes by all epochs are closed; and these detectors and models have met no home.
+    ///         let of = (Held::default(), Held::default());
+    ///         let answers = queries.portraits(ProbeHandle::new(), catalogs, budget, of);
+    ///         (input, answers.map(|(query, portrait)| (query.number, portrait.is_some())).capture())
+    ///     });
+    ///     queries.send(Query { home: HomeId(0), number: 7 });
+    ///     answers
+    /// });
+    /// assert_eq!(answers.extract(), [(0, vec![(7, false)])]);
+    /// ```
     fn portraits(
         self,
         closed: ProbeHandle<Epoch>,

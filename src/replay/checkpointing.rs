@@ -396,8 +396,8 @@ impl Begin {
         found: Option<Found>,
         (log, contexts): (EventLog, Contexts),
         again: &Again,
-        (folder, names, form): (&Folder, Names, Form),
-        (live, shown): (Option<&Live>, Shown),
+        (folder, names, form, shown): (&Folder, Names, Form, Shown),
+        live: Option<&Live>,
     ) -> anyhow::Result<Self> {
         let Some(Found { moment, states, .. }) = found else {
             if let Some(live) = live {

@@ -359,9 +359,8 @@ impl<'a> Replay<'a> {
             packing: config.output_packing,
             roll: config.output_roll,
         };
-        let outputs = (folder, names, form);
         let shown = ground.live.map(|live| live.shown(fleet.zones.clone()));
-        let shown = shown.unwrap_or_default();
+        let outputs = (folder, names, form, shown.unwrap_or_default());
         let Begin {
             source,
             manner,
@@ -369,13 +368,7 @@ impl<'a> Replay<'a> {
             resumed,
             writer,
             rows,
-        } = Begin::new(
-            found,
-            (log, contexts),
-            &again,
-            outputs,
-            (ground.live, shown),
-        )?;
+        } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
         let fed = Arc::new(fed(config, &workload, stop, since));

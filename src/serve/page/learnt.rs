@@ -3,6 +3,7 @@
 use maud::{Markup, html};
 
 use super::words::{at, count, link, when};
+use crate::outputs::Stamp;
 use crate::portrait::{ActionView, View};
 
 /// Actions that are shown: those that happen most.
@@ -14,8 +15,9 @@ const NEXT: usize = 3;
 const HOUR: f64 = 5.0;
 const HEIGHT: f64 = 24.0;
 
-/// The page of a home's model.
-pub(super) fn learnt(view: &View) -> Markup {
+/// The page of a home's model; its times as a clock of this offset shows them.
+pub(super) fn learnt(view: &View, offset: i16) -> Markup {
+    let when = |stamp: Stamp| when(Stamp { offset, ..stamp });
     let of_home = link("/home", &[("name", &view.home)]);
     html! {
         nav aria-label="Where you are" { a href="/" { "Homes" } " / " a href=(of_home) { (view.home) } " / " span aria-current="page" { "What is learnt" } }
@@ -44,7 +46,9 @@ fn alarms(view: &View) -> Markup {
         @match alarms.threshold.zip(alarms.left) {
             Some((threshold, left)) => p {
                 "A behaviour whose score is above " (format!("{threshold:.1}")) " is strange. "
-                (count(alarms.raised as usize, "alarm", "alarms")) " so far; of a budget of " (alarms.budget) ", " (format!("{left:.1}")) " are left."
+                (count(alarms.raised as usize, "alarm", "alarms")) " so far, "
+                @if left < 0.0 { (format!("{:.1}", -left)) " more than" } @else { (format!("{left:.1}")) " left of" }
+                " the budget of " (alarms.budget) "."
             },
             None => p.empty { "Nothing calls anybody yet: the home is still being learnt." },
         }
@@ -55,7 +59,7 @@ fn table(actions: &[ActionView]) -> Markup {
     let more = actions.len().saturating_sub(SHOWN);
     html! {
         div.scroll tabindex="0" role="region" aria-label="Habits" {
-            table {
+            table.habits {
                 thead { tr { th scope="col" { "Action" } th scope="col" { "so often" } th scope="col" { "by the hour, from 0 to 24" } th scope="col" { "then comes" } } }
                 tbody { @for action in actions.iter().take(SHOWN) { tr {
                     td { (action.action) }

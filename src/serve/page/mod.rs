@@ -87,7 +87,13 @@ async fn one(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> R
 
 async fn learnt(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
     match model::of(&server.desk, &asked.name).await {
-        Ok(view) => frame::page(&asked.name, &learnt::learnt(&view)),
+        Ok(view) => {
+            let known = server.recent.home(&asked.name);
+            // Of a home whose zone was not given: as its last event had it.
+            let newest = known.and_then(|(glance, _)| glance.newest);
+            let offset = newest.map_or(0, |newest| newest.offset);
+            frame::page(&asked.name, &learnt::learnt(&view, offset))
+        }
         Err(Unknown::Home) if server.recent.home(&asked.name).is_some() => frame::trouble(
             StatusCode::OK,
             "Nothing is learnt of this home yet",
