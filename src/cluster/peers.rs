@@ -19,6 +19,9 @@ const BEAT: Duration = Duration::from_millis(500);
 /// lives may let others as little. With what ends a run after that, all others end within ten seconds.
 const SILENCE: u32 = 12;
 
+/// Bytes of a word at most: of each cut that a process has a few numbers.
+const LONGEST: u64 = 1 << 20;
+
 /// How often a process looks what there is to say.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -370,7 +373,11 @@ impl Peers {
         let mut reader = BufReader::new(socket);
         let mut line = Vec::new();
         while !self.left.load(Ordering::SeqCst) {
-            match reader.read_until(b'\n', &mut line) {
+            let room = LONGEST.saturating_sub(line.len() as u64);
+            match reader.by_ref().take(room).read_until(b'\n', &mut line) {
+                Ok(_) if line.last() != Some(&b'\n') && line.len() as u64 >= LONGEST => {
+                    return self.lost(peer, "it says what is no word: there is no end of it");
+                }
                 Ok(_) if line.last() != Some(&b'\n') => {
                     return self.lost(peer, "it ended without a word");
                 }

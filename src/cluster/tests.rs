@@ -1,9 +1,10 @@
 //! Processes in one: each has its place on a thread.
 
+use std::io;
 use std::net::TcpListener;
 use std::sync::Barrier;
 
-use super::{Agreed, Cluster, Decision, Had, Hello, Hosts, MeetError, WholeCut};
+use super::{Agreed, Cluster, Decision, Had, Hello, Hosts, MeetError, Peers, WholeCut};
 use crate::stop::Stop;
 
 fn hosts(processes: usize) -> Hosts {
@@ -165,6 +166,22 @@ fn all_know_who_ends_and_why() {
             "{one}"
         );
     }
+}
+
+#[test]
+fn a_word_without_an_end_is_none() {
+    let stop = Stop::default();
+    let peers = Peers::new(0, &hosts(2), vec![None, None], &stop);
+    let alive = b"\"Alive\"\n".repeat(200_000);
+    peers.hear(1, &alive[..]);
+    assert!(
+        failure(&stop).contains("without a word"),
+        "however many come"
+    );
+    let stop = Stop::default();
+    let peers = Peers::new(0, &hosts(2), vec![None, None], &stop);
+    peers.hear(1, io::repeat(b'x'));
+    assert!(failure(&stop).contains("no end of it"));
 }
 
 #[test]

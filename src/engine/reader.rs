@@ -84,11 +84,15 @@ impl<S: Source> Reader<S> {
             if flow == Flow::Ended || full || !self.goes_on() {
                 return Ok(flow);
             }
-            if let Some(interval) = interval
-                && (epoch.read() > 0 || epoch.told.asks())
-                // Its first line has come since `now`.
-                && *closes.get_or_insert(now + interval) <= Instant::now()
-            {
+            let Some(interval) = interval else { continue };
+            let wait = match (epoch.read(), epoch.told.asks()) {
+                (0, false) => continue,
+                // Who asks waits for no lines.
+                (0, true) => Duration::ZERO,
+                _ => interval,
+            };
+            // Its first line has come since `now`.
+            if *closes.get_or_insert(now + wait) <= Instant::now() {
                 return Ok(flow);
             }
         }

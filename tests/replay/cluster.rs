@@ -328,7 +328,9 @@ fn all_end_with_one_that_is_killed() {
 fn all_end_with_one_that_hangs() {
     let [hangs, survivor] = under_way("stopped-hosts");
     assert!(signal(&hangs, "-STOP"));
+    let since = Instant::now();
     let ended = ends(survivor);
+    eprintln!("the other took {:.1?} to end", since.elapsed());
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
     let lost = ended.stderr.contains("process 0 (127.0.0.1:") && ended.stderr.contains("it hangs");
     assert!(
