@@ -6,7 +6,8 @@
 //! In the order in which behaviours meet them:
 //! [`split`] → [`transitions`], [`pooling`], [`warm_up`], [`shift`] (with [`drift`]) → [`detect`], [`hints`](mod@hints), [`embed`] → [`compress`] →
 //! [`request`] → [`validate`] → [`gather`] → [`models`] (or [`score`], where models are trained), with [`outside`] where work leaves
-//! the workers, and [`portrait`] where somebody asks for a home's model. What a home's models are is in [`habits`] (what comes next), [`surprise`] (how strange it is) and [`alarms`].
+//! the workers, and [`portrait`] where somebody asks for a home's model. What a home's models are is in [`habits`] (what comes next),
+//! [`surprise`] (how strange it is) and [`alarms`].
 //! [`dataflow`] puts the operators together, [`state`] is what they hold; [`reference`](mod@reference) holds the twins.
 #![forbid(missing_docs)]
 

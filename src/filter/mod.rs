@@ -27,9 +27,9 @@ const ENOUGH: usize = 8;
 ///   It is measured in order, in time and in repetition, as evidence in nats; 5, 3 and 3 nats are taken off for doubt. Where its
 ///   behaviours go together but for their order, the evidence is that of other orders of the same behaviours over its own, less
 ///   2 nats, or more where the order of most candidates is anybody's guess. The worst of the four is spread over the candidate's
-///   behaviours. So a short sequence is seldom an outlier, and nothing is one for being new. What lies above 0, where chance would explain it better, is an outlier too wherever the quartiles lie: what
-///   a language model wrote is so various that the quartiles alone let junk pass. Where that would be most candidates, these say
-///   too little of each other, and the quartiles decide alone.
+///   behaviours. So a short sequence is seldom an outlier, and nothing is one for being new. What lies above 0, where chance would
+///   explain it better, is an outlier too wherever the quartiles lie: what a language model wrote is so various that the quartiles
+///   alone let junk pass. Where that would be most candidates, these say too little of each other, and the quartiles decide alone.
 /// - `paper`: an autoencoder learns all candidates; the loss is that of their reconstruction, mean over a candidate's behaviours.
 ///
 /// Stage 2 tries each outlier against the inliers, and retains it if its `trial` is at most the `baseline`:

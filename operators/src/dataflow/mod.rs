@@ -4,7 +4,7 @@
 //! behaviors (by home's worker) ─> split ──> segments(±) ─> transitions(±)
 //!                                 │         └─> shifts ─┬─> embed ─> compress(±) ─────┐
 //! notices ────────────────────────┴──────────────┘      └─> ended regimes ─┬─> hints ─┼─> requests
-//!  (shifts, erasures, feedback)                                            └──────────┘
+//!  (shifts, erasures, feedback, queries)                                   └──────────┘
 //! requests ═offload(synthesizer)═> validate ─> gather ═offload(filter)═> verdicts
 //! segments ─> pooling ══broadcast══> pooled counts
 //! segments in regimes, pooled counts, feedback ──> detect ─> judged segments, alarms(±)
@@ -21,7 +21,7 @@
 //! It is a line from start to end: behind an outside service, an operator that took a feedback edge would have its frontier held back by
 //! every open request, so what becomes of a version is decided where it is used. `detect`, which waits for nothing outside, has the one edge
 //! back: how far a cohort's scores go is known an epoch later. Two operators share what one of them writes down: `shifts` the segments that
-//! stand, for `split` to look back into where something is erased.
+//! stand, for `split` to look back into where something is erased; and `portraits` looks at what `detect` and `models` hold.
 //!
 //! Replay, benchmarks and the oracle tests build it by [`build`]; what leaves it is theirs to take.
 
