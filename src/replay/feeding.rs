@@ -195,7 +195,7 @@ impl Replay<'_> {
                 self.drop_live(&keeping.checkpoints);
             }
         }
-        self.kept_live(moment.epochs, &keeping.checkpoints);
+        self.kept_live(moment.lines, &keeping.checkpoints);
         Ok(())
     }
 }

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use hearth_operators::portrait::Answered;
-use hearth_operators::words::{Epoch, Query};
+use hearth_operators::words::Query;
 
 use super::Replay;
 use super::checkpointing::Keeping;
@@ -143,8 +143,8 @@ pub struct Tending<'a> {
     began: Instant,
     /// Lengths that the inbox had, and since when; those that were not fed yet.
     lengths: VecDeque<(u64, Instant)>,
-    /// Epochs and jobs that were done at the last cut.
-    cut: Option<(Epoch, u64)>,
+    /// Lines that were fed and jobs that were done at the last cut.
+    cut: Option<(u64, u64)>,
     /// Bytes of checkpoints that are measured.
     bytes: u64,
 }
@@ -186,10 +186,10 @@ impl Replay<'_> {
         live.is_some_and(|live| live.ends(self.jobs_open()))
     }
 
-    /// Whether nothing has happened since the last cut.
+    /// Whether nothing has happened since the last cut: that somebody asks something is an epoch, and changes nothing.
     pub(super) fn is_idle(&self, reached: &Reached) -> bool {
         let cut = self.live.as_ref().and_then(|live| live.cut);
-        cut == Some((reached.epochs, self.jobs_done()))
+        cut == Some((self.past.lines + reached.lines, self.jobs_done()))
     }
 
     /// Tells how it goes.
@@ -244,6 +244,10 @@ impl Replay<'_> {
         };
         let began = Instant::now();
         if workers != crew.workers() {
+            if self.engine.reached().epochs == 0 {
+                // Declared shifts come with the first epoch, and are read once.
+                return Ok(());
+            }
             let Some(reached) = self.engine.cut(|_, _| {}) else {
                 // Whatever ended the workers is told when the run ends.
                 return Ok(());
@@ -286,15 +290,15 @@ impl Replay<'_> {
         }
     }
 
-    /// A cut was taken.
-    pub(super) fn kept_live(&mut self, epochs: Epoch, checkpoints: &Checkpoints) {
+    /// A cut was taken behind so many lines.
+    pub(super) fn kept_live(&mut self, lines: u64, checkpoints: &Checkpoints) {
         let jobs = self.jobs_done();
         let still = self.still.last().copied().unwrap_or_default();
         let kept_bytes = self.kept_bytes;
         let Some(tending) = &mut self.live else {
             return;
         };
-        tending.cut = Some((epochs, jobs));
+        tending.cut = Some((lines, jobs));
         let gauges = tending.live.gauges.clone();
         gauges.checkpoints.inc();
         gauges.checkpoint_bytes.inc_by(kept_bytes - tending.bytes);

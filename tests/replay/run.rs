@@ -7,6 +7,7 @@ use std::net::TcpStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use super::crew::newest_cut;
 use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
 use super::network::free_port;
@@ -199,7 +200,15 @@ fn a_run_that_is_rescaled_leaves_what_a_replay_of_its_inbox_does() {
         end(child);
     }
     let erasures = |out: &Folder| out.text("erasures").unwrap_or_default();
-    let enough = |out: &Folder| erasures(out).lines().count() == checkpoints.len() * PIECES;
+    // Scores come once the encoder is trained, in epochs that have segments.
+    let enough = |out: &Folder| {
+        let segments = out.text("segments").unwrap_or_default();
+        let ends = segments.lines().last().map_or("", |line| line);
+        let ends = serde_json::from_str::<serde_json::Value>(ends).unwrap_or_default();
+        let nearly = ends["epoch"].as_u64().unwrap_or(u64::MAX).saturating_sub(3);
+        let all = checkpoints.len() * PIECES;
+        erasures(out).lines().count() == all && reaches(out, "scores", nearly)
+    };
     interrupted(&command("1ms", 0), "rescaled", enough).fine();
     let live = Folder(dir().join("rescaled"));
     let last = erasures(&live);
@@ -348,10 +357,11 @@ fn a_run_that_is_idle_rests() {
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     fs::write(&followed, &log[..log.len() / 50]).unwrap();
     let _ = fs::remove_dir_all(dir().join("idle"));
-    let child = start(
-        dir(),
-        "run idle.jsonl --catalog catalog.json --out idle --checkpoint-every 1ms --listen 127.0.0.1:0",
+    let port = free_port();
+    let command = format!(
+        "run idle.jsonl --catalog catalog.json --out idle --checkpoint-every 1ms --listen 127.0.0.1:{port}"
     );
+    let child = start(dir(), &command);
     let out = Folder(dir().join("idle"));
     let began = Instant::now();
     while !out.0.join("scores.jsonl").exists() || !out.0.join("state").exists() {
@@ -365,9 +375,23 @@ fn a_run_that_is_idle_rests() {
     let before = used(&child);
     std::thread::sleep(Duration::from_secs(1));
     let used = used(&child) - before;
+    // Who asks changes nothing that would have to be kept.
+    let cut = newest_cut(&out.0.join("state"));
+    for home in ["h-1", "h-2", "h-3"] {
+        // That nothing is learnt of it yet is an answer.
+        let model = answered(port, "GET", &format!("/api/homes/{home}/model"), "");
+        let answers = ["HTTP/1.1 200", "HTTP/1.1 404"];
+        assert!(
+            answers.iter().any(|head| model.starts_with(head)),
+            "{model}"
+        );
+        std::thread::sleep(Duration::from_millis(100));
+    }
+    let kept = newest_cut(&out.0.join("state"));
     assert!(signal(&child, "-INT"));
     end(child).fine();
     assert!(used < 50, "{used} hundredths of a second in one");
+    assert_eq!(kept, cut);
 }
 
 /// What a body is answered with over HTTP, by a run that listens there soon.
