@@ -3,9 +3,10 @@
 
     cargo build --release && python3 benches/peers/run.py --events 1M
 
-Installs Bytewax, Pathway, DuckDB and (with a JDK) Apache Flink from PyPI, each into a virtual environment of its own; what cannot
-be installed is said and left out. `hearth bench throughput` makes the log and measures Hearth and its plain loop; each peer
-then reads the same log in a process of its own, of which start-up is a part. DuckDB reads Parquet, all others here CSV.
+Installs Bytewax, Pathway, DuckDB and (with a JDK) Apache Flink from PyPI, each into a virtual environment of its own, and
+builds DBSP, the engine of Feldera, with cargo (many minutes the first time); what cannot be had is said and left out.
+`hearth bench throughput` makes the log and measures Hearth and its plain loop; each peer then reads the same log in a process
+of its own, of which start-up is a part. DuckDB reads Parquet, all others here CSV.
 
 What the peers leave out of what Hearth does: events out of order and what they revise, duplicates, clocks that jump, bad
 lines, shifts. DuckDB knows the gap rule alone. Flink's homes are in a map of its function, not in restartable state.
@@ -24,7 +25,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 PACKAGES = ["bytewax", "pathway", "duckdb", "apache-flink"]
 # Programs whose outputs must be those of Hearth.
-EQUAL = ["python loop", "bytewax", "pathway", "flink"]
+EQUAL = ["python loop", "bytewax", "pathway", "flink", "dbsp"]
 
 
 def install(folder):
@@ -56,6 +57,22 @@ def flink(python, build):
         return None
     opens = [f"--add-opens=java.base/java.{part}=ALL-UNNAMED" for part in ("util", "lang")]
     return ["java", *opens, "-cp", f"{build}:{jars}", "FlinkPeer"]
+
+
+def dbsp(target):
+    """The command of the DBSP program, built into `target`; `None` where it cannot be built."""
+    command = ["cargo", "build", "--release", "--locked", "--manifest-path", HERE / "dbsp" / "Cargo.toml"]
+    environment = dict(os.environ, CARGO_TARGET_DIR=str(target))
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, env=environment)
+    except OSError as error:
+        print(f"SKIPPED dbsp: it needs cargo: {error}", file=sys.stderr)
+        return None
+    if done.returncode != 0:
+        lines = [line for line in done.stderr.splitlines() if line.startswith("error")] or ["error: no reason given"]
+        print(f"SKIPPED dbsp: it cannot be built: {lines[0]}", file=sys.stderr)
+        return None
+    return [target / "release" / "hearth-peer-dbsp"]
 
 
 def measure(command):
@@ -103,6 +120,8 @@ def main():
                 peers[name] = [there[name], HERE / f"{name}_peer.py", log]
         if "apache-flink" in there and (job := flink(there["apache-flink"], folder)):
             peers["flink"] = [*job, csv]
+        if program := dbsp(arguments.environment / "dbsp"):
+            peers["dbsp"] = [*program, csv]
         failed = False
         for name, command in peers.items():
             try:
