@@ -54,7 +54,7 @@ impl Replay<'_> {
             }
             let lacking = self.fed.lacks_memory(reached.out == reached.epochs);
             self.told_live(&reached);
-            match self.rescale_live(keeping) {
+            match self.rescale(keeping) {
                 Ok(()) => reached = self.engine.reached(),
                 Err(error) => return self.stop.fail(error.to_string()),
             }
@@ -93,6 +93,40 @@ impl Replay<'_> {
             last = Instant::now();
             goal = keeping.goal(reached.epochs);
         }
+    }
+
+    /// Goes on with another number of workers, where somebody wishes for it: what the dataflow holds is dealt to them in memory.
+    ///
+    /// # Errors
+    /// A worker has failed; the inbox cannot be opened any more; the system gives no more threads.
+    fn rescale(&mut self, keeping: &Keeping) -> anyhow::Result<()> {
+        let Some((workers, crew)) = self.wished_live() else {
+            return Ok(());
+        };
+        let began = Instant::now();
+        if workers != crew.workers() {
+            if self.engine.reached().epochs == 0 {
+                // Declared shifts come with the first epoch, and are read once.
+                return Ok(());
+            }
+            let Some(reached) = self.engine.cut(|_, _| {}) else {
+                // Whatever ended the workers is told when the run ends.
+                return Ok(());
+            };
+            if reached.torn {
+                // Between two epochs that were read at once: the second one is fed first.
+                self.engine.go_on();
+                return Ok(());
+            }
+            self.hand_over(workers)?;
+            // Which homes changed since the last cut is not known of those that moved.
+            keeping.checkpoints.begin_anew();
+            self.ask_again_live();
+            let took = began.elapsed();
+            tracing::info!("{workers} workers from now on, after {took:.0?}");
+        }
+        crew.are(workers, began.elapsed());
+        Ok(())
     }
 
     /// Takes a checkpoint. The dataflow stands still until it is known what belongs to it, and goes on while that is written, home by

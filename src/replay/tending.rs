@@ -1,6 +1,7 @@
 //! What surrounds a live run, and how each of its replays is tended: when it is to end, and what is measured of it.
 
 use std::collections::VecDeque;
+use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
@@ -9,7 +10,6 @@ use hearth_operators::portrait::Answered;
 use hearth_operators::words::Query;
 
 use super::Replay;
-use super::checkpointing::Keeping;
 use crate::checkpoint::Checkpoints;
 use crate::crew::Crew;
 use crate::desk::{ByFate, ByKind, ByOperator, Desk, Fate, Gauges, count};
@@ -232,40 +232,10 @@ impl Replay<'_> {
         }
     }
 
-    /// Goes on with another number of workers, where somebody wishes for it: what the dataflow holds is dealt to them in memory.
-    ///
-    /// # Errors
-    /// A worker has failed; the inbox cannot be opened any more; the system gives no more threads.
-    pub(super) fn rescale_live(&mut self, keeping: &Keeping) -> anyhow::Result<()> {
-        let crew = self.live.as_ref().map(|tending| tending.live.crew.clone());
-        let wished = crew.and_then(|crew| Some((crew.wished()?, crew)));
-        let Some((workers, crew)) = wished else {
-            return Ok(());
-        };
-        let began = Instant::now();
-        if workers != crew.workers() {
-            if self.engine.reached().epochs == 0 {
-                // Declared shifts come with the first epoch, and are read once.
-                return Ok(());
-            }
-            let Some(reached) = self.engine.cut(|_, _| {}) else {
-                // Whatever ended the workers is told when the run ends.
-                return Ok(());
-            };
-            if reached.torn {
-                // Between two epochs that were read at once: the second one is fed first.
-                self.engine.go_on();
-                return Ok(());
-            }
-            self.hand_over(workers)?;
-            // Which homes changed since the last cut is not known of those that moved.
-            keeping.checkpoints.begin_anew();
-            self.ask_again_live();
-            let took = began.elapsed();
-            tracing::info!("{workers} workers from now on, after {took:.0?}");
-        }
-        crew.are(workers, began.elapsed());
-        Ok(())
+    /// How many workers somebody wishes for, and whom to tell of it.
+    pub(super) fn wished_live(&self) -> Option<(NonZeroUsize, Crew)> {
+        let crew = &self.live.as_ref()?.live.crew;
+        Some((crew.wished()?, crew.clone()))
     }
 
     /// Who was not answered by the dataflow that a cut took down asks the one that goes on.
