@@ -12,8 +12,8 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 
 use crate::bench::{self, BenchArgs};
 use crate::config::{
-    Config, File, HomeAssistantOptions, InboxOptions, KafkaOptions, MqttOptions, UsageError,
-    WebhookOptions, check_environment, describe, unknown_variables,
+    Config, File, HomeAssistantOptions, InboxOptions, KafkaOptions, MqttOptions, ParquetOptions,
+    UsageError, WebhookOptions, check_environment, describe, unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
@@ -121,6 +121,10 @@ pub struct ConfigArgs {
     /// Webhook.
     #[command(flatten, next_help_heading = "Webhook")]
     pub webhook: WebhookOptions,
+
+    /// Parquet.
+    #[command(flatten, next_help_heading = "Parquet")]
+    pub parquet: ParquetOptions,
 
     /// The inbox.
     #[command(flatten, next_help_heading = "Inbox")]

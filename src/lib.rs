@@ -92,6 +92,7 @@ mod kafka;
 mod mqtt;
 pub mod queries;
 mod remote;
+mod table;
 
 pub mod memory;
 pub mod notes;

@@ -21,6 +21,7 @@ mod keys;
 mod llm;
 mod money;
 mod mqtt;
+mod parquet;
 mod roll;
 mod size;
 mod span;
@@ -52,6 +53,7 @@ pub use keys::{Key, Keys};
 pub use llm::LlmConfig;
 pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
+pub use parquet::ParquetOptions;
 pub use roll::Roll;
 pub use size::Size;
 pub use span::Span;
@@ -346,7 +348,7 @@ fn all_options() -> clap::Command {
     let hub = HomeAssistantOptions::augment_args(replay);
     let mqtt = MqttOptions::augment_args(hub);
     let webhook = WebhookOptions::augment_args(KafkaOptions::augment_args(mqtt));
-    InboxOptions::augment_args(webhook)
+    InboxOptions::augment_args(ParquetOptions::augment_args(webhook))
 }
 
 /// The options alone, as a command that looks at no environment.

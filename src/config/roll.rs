@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::{Size, Span};
 
@@ -17,17 +17,34 @@ impl Roll {
     /// Whether a file that has something is to be followed by another one: with so many bytes of lines, begun in this
     /// [period](Roll::period).
     pub fn is_due(&self, bytes: u64, begun: u64) -> bool {
-        let long = self.size.is_some_and(|size| bytes >= size.bytes());
-        bytes > 0 && (long || self.period() > begun)
+        bytes > 0 && (self.is_long(bytes) || self.period() > begun)
+    }
+
+    /// Whether so many bytes of lines end a file, whatever the time.
+    pub fn is_long(&self, bytes: u64) -> bool {
+        self.size.is_some_and(|size| bytes >= size.bytes())
     }
 
     /// The number of the hour, day or whatever there is a file for, in UTC; 0 where no time ends a file.
     pub fn period(&self) -> u64 {
         let Some(every) = self.every else { return 0 };
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        let number = now.unwrap_or_default().as_micros() / every.duration().as_micros();
+        let number = since_1970().as_micros() / every.duration().as_micros();
         u64::try_from(number).unwrap_or(u64::MAX)
     }
+
+    /// So long it is until the next one, if a time ends a file.
+    pub fn left(&self) -> Option<Duration> {
+        let every = self.every?.duration().as_micros();
+        let left = every - since_1970().as_micros() % every;
+        Some(Duration::from_micros(
+            u64::try_from(left).unwrap_or(u64::MAX),
+        ))
+    }
+}
+
+fn since_1970() -> Duration {
+    let now = SystemTime::now().duration_since(UNIX_EPOCH);
+    now.unwrap_or_default()
 }
 
 impl FromStr for Roll {
@@ -93,5 +110,7 @@ mod tests {
         assert!(both.is_due(1, today - 1), "it is of yesterday");
         assert!(!both.is_due(0, today - 1), "nothing is in it");
         assert!(!roll("1KiB").is_due(1023, 0));
+        assert!(both.left().unwrap() <= Duration::from_secs(86_400));
+        assert_eq!(roll("1KiB").left(), None);
     }
 }

@@ -1,8 +1,8 @@
 //! What leaves the dataflow: which streams there are, what a line of each is, what it adds to the counts, and how
 //! lines are read back. Below everything that writes or shows.
 //!
-//! A new stream is a name in the list below, a file here with its line and its [`Record`], and a line in the dataflow's
-//! outputs.
+//! A new stream is a name in the list below, a file here with its line and its [`Record`], its columns, and a line in the
+//! dataflow's outputs.
 //!
 //! Every stream is written as JSON Lines, packed by zstd where it is large. What holds for all of them:
 //! - `epoch` is the number of the ingested batch at which the line became true, from 0;
@@ -13,6 +13,7 @@
 
 mod adaptations;
 mod alarms;
+mod columns;
 mod counts;
 mod drifts;
 mod grouped;
@@ -40,6 +41,7 @@ use hearth_operators::words::Epoch;
 
 pub use adaptations::AdaptationLine;
 pub use alarms::{AlarmLine, ReasonLine};
+pub use columns::Content;
 pub use counts::{Counts, Sayings, Tally};
 pub use drifts::{DeviceLine, DriftLine, HoursLine, RatesLine};
 pub use grouped::grouped;

@@ -145,11 +145,31 @@ fn lines<R: Record>(records: Vec<R>) -> (Vec<Value>, Counts) {
         let mut line = Vec::new();
         rows.line(index, 3, &names, &mut line).unwrap();
         assert!(!line.contains(&b'\n'));
-        serde_json::from_slice(&line).unwrap()
+        let line = serde_json::from_slice(&line).unwrap();
+        has_columns(R::STREAM, &line);
+        line
     };
     let mut tally = Tally::default();
     rows.count(&mut tally);
     ((0..rows.len()).map(line).collect(), tally.counts())
+}
+
+/// Each key of a line is a column, in this order, and what is there is what the column says.
+fn has_columns(stream: Stream, line: &Value) {
+    let mut columns = stream.columns().iter();
+    for (key, value) in line.as_object().unwrap() {
+        let column = columns.find(|column| column.0 == key);
+        let (_, content) = column.unwrap_or_else(|| panic!("{key} of {line}"));
+        let fits = match content {
+            Content::Text => value.is_string(),
+            Content::Time => serde_json::from_value::<Stamp>(value.clone()).is_ok(),
+            Content::Whole => value.is_i64() || value.is_u64(),
+            Content::Number => value.is_number(),
+            Content::Truth => value.is_boolean(),
+            Content::Nested => value.is_array() || value.is_object(),
+        };
+        assert!(fits || value.is_null(), "{key} of {line}");
+    }
 }
 
 fn counted(stream: Stream, lines: u64) -> Counts {

@@ -6,7 +6,7 @@ use clap::{Args, Command};
 
 use crate::config::{
     Checkpointing, Config, HomeAssistantOptions, InboxOptions, KafkaOptions, MqttOptions,
-    UsageError, WebhookOptions,
+    ParquetOptions, UsageError, WebhookOptions,
 };
 use crate::outputs::inbox_path;
 use crate::replay::ReplayArgs;
@@ -31,6 +31,7 @@ use crate::serve::ServeArgs;
   hearth run --out live --home-assistant ws://homeassistant.local:8123 --home-assistant-token-file token
   hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
   hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
+  hearth run --out live --parquet tables --parquet-roll 10m
   hearth replay live/inbox*.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -102,6 +103,10 @@ pub struct RunArgs {
     /// Whom a message is posted to.
     #[command(flatten, next_help_heading = "Webhook")]
     pub webhook: WebhookOptions,
+
+    /// Tables for other programs.
+    #[command(flatten, next_help_heading = "Parquet")]
+    pub parquet: ParquetOptions,
 }
 
 impl RunArgs {

@@ -128,6 +128,8 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     tasks.push(begin(sinks::kafka::run(kafka, desk.clone()).boxed()));
     let webhook = args.webhook.clone();
     tasks.push(begin(sinks::webhook::run(webhook, desk.clone()).boxed()));
+    let parquet = args.parquet.clone();
+    tasks.push(begin(sinks::parquet::run(parquet, desk.clone()).boxed()));
     Ok((runtime, tasks))
 }
 

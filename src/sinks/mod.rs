@@ -13,6 +13,7 @@ pub mod mqtt;
 mod open_rows;
 mod out;
 mod outbox;
+pub mod parquet;
 pub mod webhook;
 mod writer;
 

@@ -34,5 +34,6 @@ mod state;
 mod strange;
 mod support;
 mod synthesizer;
+mod tables;
 mod told;
 mod usage;

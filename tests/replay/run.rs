@@ -402,7 +402,7 @@ fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
 }
 
 /// What a run answers that listens there soon, its head before it.
-fn answered(port: u16, method: &str, path: &str, body: &str) -> String {
+pub fn answered(port: u16, method: &str, path: &str, body: &str) -> String {
     let began = Instant::now();
     let mut stream = loop {
         match TcpStream::connect(("127.0.0.1", port)) {
