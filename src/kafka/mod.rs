@@ -51,6 +51,23 @@ impl Access {
         })
     }
 
+    /// What is wrong, in a few words, and what it may come of.
+    pub fn explained(&self, error: &Error) -> String {
+        let error = error.to_string();
+        // What the client tried says nothing of why it failed.
+        let told = error.rsplit("Retry exceeded deadline. Source: ").next();
+        let told = told.unwrap_or_default();
+        let broke = told.contains("early eof") || told.contains("reset by peer");
+        let hint = match (self.trusting.is_some(), self.sasl.is_some()) {
+            (true, _) if told.contains("Timeout") => "; is TLS spoken there (kafkas://)?",
+            (false, false) if broke => {
+                "; is TLS spoken there (kafkas://), or a user wanted (--kafka-user)?"
+            }
+            _ => "",
+        };
+        format!("{told}{hint}")
+    }
+
     /// Connects.
     ///
     /// # Errors
@@ -141,6 +158,26 @@ mod tests {
         let options = options_of(arguments);
         let made = Access::new(&url.cluster, &options);
         made.err().map(|error| format!("{error:#}"))
+    }
+
+    #[test]
+    fn faults_are_told_without_what_the_client_tried() {
+        let explained = |url: &str, arguments: &[&str], text: &str| {
+            let url: TopicUrl = url.parse().unwrap();
+            let access = Access::new(&url.cluster, &options_of(arguments)).unwrap();
+            access.explained(&Error::InvalidResponse(text.to_owned()))
+        };
+        let tried = "all retries failed: Retry exceeded deadline. Source: ";
+        let twice = format!("{tried}Connection error: {tried}early eof");
+        let told = explained("kafka://b/t", &[], &twice);
+        assert!(told.starts_with("early eof; is TLS spoken"), "{told}");
+        assert!(told.contains("--kafka-user"), "{told}");
+        assert_eq!(
+            explained("kafkas://b/t", &[], "early eof").find("; is"),
+            None
+        );
+        let told = explained("kafkas://b/t", &[], "Timeout");
+        assert!(told.ends_with("(kafkas://)?"), "{told}");
     }
 
     #[test]

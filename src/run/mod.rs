@@ -68,7 +68,7 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     let summary = ended?;
     if let Some(failure) = stop.failure() {
         anyhow::bail!(
-            "{failure}; the same command goes on with {}",
+            "{failure}; what was done until then is in {}",
             args.out.display()
         );
     }

@@ -223,7 +223,8 @@ fn hours(person: &Person, weekday: u16, rng: &mut ChaCha8Rng) -> Hours {
     } else {
         0.0
     };
-    let bed = stray(person.bed + late, 1.0).clamp(evening + 1.0, 26.5);
+    // Not even by then, where the evening is longer.
+    let bed = stray(person.bed + late, 1.0).min(26.5).max(evening + 1.0);
     let leave = stray(person.leave, 0.5).max(wake + 0.9);
     let back = stray(person.back, 1.2);
     let away = if works {
@@ -301,6 +302,25 @@ fn put_away(home: &Home, world: &World, state: &mut State<'_>) {
     for (device, _) in against(home.season(shift.day)) {
         if let Some(device) = world.named(device) {
             state.forget(device);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::chance::stream;
+    use super::*;
+
+    /// One in some million evenings ends later than anybody goes to bed.
+    #[test]
+    fn nobody_goes_to_bed_before_the_evening_is_over() {
+        let world = World::new().unwrap();
+        let rng = &mut stream(3, 0, "home");
+        let mut person = Person::new(&world, &|_| true, 1.2, rng);
+        (person.evening, person.stray) = (24.9, 0.5);
+        for day in 0..1_000 {
+            let hours = hours(&person, day % 7, rng);
+            assert!(hours.wake < hours.bed && hours.bed < 28.0);
         }
     }
 }

@@ -208,7 +208,12 @@ fn furnish(kind: Option<ShiftKind>, world: &World, rng: &mut ChaCha8Rng) -> Vec<
 }
 
 impl Person {
-    fn new(world: &World, has: &dyn Fn(usize) -> bool, later: f32, rng: &mut ChaCha8Rng) -> Self {
+    pub fn new(
+        world: &World,
+        has: &dyn Fn(usize) -> bool,
+        later: f32,
+        rng: &mut ChaCha8Rng,
+    ) -> Self {
         let wake = 6.6 + later + 0.7 * bell(rng);
         let leave = wake + rng.random_range(1.1..1.7);
         let back = leave + rng.random_range(8.6..10.4);

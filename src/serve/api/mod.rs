@@ -184,8 +184,8 @@ pub(super) fn endpoints() -> Vec<Endpoint> {
         read(
             "/api/alarms/stream",
             get(stream::alarms),
-            "Alarms as they are raised and withdrawn, as server-sent events; goes on behind Last-Event-ID",
-            &[],
+            "Alarms as they are raised and withdrawn, as server-sent events; goes on behind Last-Event-ID, or `after`",
+            &["after"],
             "AlarmEvent",
         ),
         read(

@@ -112,7 +112,10 @@ fn query(name: &str) -> Value {
             "string",
             "How long to wait for what becomes of the events, such as 5s, up to 60s",
         ),
-        "after" => ("string", "The name behind which the list begins"),
+        "after" => (
+            "string",
+            "What it goes on behind: the last name of a list, or the id of an event",
+        ),
         _ => ("string", "What names hold"),
     };
     json!({ "name": name, "in": "query", "description": what, "schema": { "type": kind } })

@@ -5,11 +5,12 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::State;
+use axum::extract::{Query, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
 use futures_util::stream;
+use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::measures::Measures;
@@ -42,20 +43,35 @@ impl Drop for Counted {
     }
 }
 
-/// `GET /api/alarms/stream`. Each event has an id; who comes back with the last one (`Last-Event-ID`) misses nothing that is
-/// still known, and after a restart of the run is told all of that event's epoch again. `gap` says that something in between is
-/// not known any more.
-pub(super) async fn alarms(State(server): State<Arc<Server>>, headers: HeaderMap) -> Response {
+/// What may stand behind the `?`.
+#[derive(Debug, Deserialize)]
+pub(super) struct Asked {
+    /// The id of an event; empty: none was had.
+    #[serde(default)]
+    after: String,
+}
+
+/// `GET /api/alarms/stream`. Each event has an id, also `begin`, which comes first and tells nothing else; who comes back with the last one
+/// (`Last-Event-ID`, or `after`) misses nothing that is still known, and after a restart of the run is told all of that event's epoch
+/// again. `gap` says that something in between is not known any more.
+pub(super) async fn alarms(
+    State(server): State<Arc<Server>>,
+    Query(asked): Query<Asked>,
+    headers: HeaderMap,
+) -> Response {
     let Ok(permit) = server.streams.clone().try_acquire_owned() else {
         return refusal(StatusCode::SERVICE_UNAVAILABLE, "too many listen already");
     };
     server.measures.streams.inc();
     let counted = Counted(server.measures.clone(), permit);
-    let last = headers.get("last-event-id").and_then(|id| id.to_str().ok());
-    let now = server.recent.newest();
+    let header = headers.get("last-event-id").and_then(|id| id.to_str().ok());
+    // A browser that lost the connection asks with the path that it had, and the header.
+    let last = header.unwrap_or(&asked.after).parse();
+    let behind = last.unwrap_or_else(|_| server.recent.newest());
+    let begin = Event::default().event("begin").data("alarms");
     let listener = Listener {
-        behind: last.and_then(|id| id.parse().ok()).unwrap_or(now),
-        pending: VecDeque::from([Event::default().comment("alarms").retry(RETRY)]),
+        pending: VecDeque::from([begin.id(behind.to_string()).retry(RETRY)]),
+        behind,
         server,
         _counted: counted,
     };

@@ -142,7 +142,8 @@ async fn events(request: RequestBuilder, count: usize) -> Vec<(String, String, V
             .unwrap();
         text.push_str(std::str::from_utf8(&piece.unwrap().unwrap()).unwrap());
         events.clear();
-        for block in text.split("\n\n").filter(|block| block.contains("data:")) {
+        let told = text.split("\n\n").filter(|block| block.contains("data:"));
+        for block in told.filter(|block| !block.contains("event: begin")) {
             let field = |name: &str| {
                 let found = block.lines().find_map(|line| line.strip_prefix(name));
                 found.unwrap_or_default().trim().to_owned()

@@ -1,6 +1,7 @@
 //! The server over real connections, with an inbox on a disk and a feed that the tests fill.
 
 mod api;
+mod browser;
 mod hostile;
 mod intake;
 mod lines;

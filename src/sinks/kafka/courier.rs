@@ -44,6 +44,11 @@ impl Courier {
         }
     }
 
+    /// What is wrong, in a few words.
+    pub fn explained(&self, error: &Error) -> String {
+        self.access.explained(error)
+    }
+
     /// Takes lines, in place of those that wait.
     pub fn take(&mut self, letters: &[Letter]) {
         self.refused = 0;

@@ -113,6 +113,11 @@ impl Teller {
         // Before anything is read: what is cut meanwhile is noticed.
         let mut cuts = self.desk.feed.cuts();
         let mut over = false;
+        self.behind(&outbox);
+        // What is wrong with brokers is said before there is something to tell.
+        if !self.send(&[]).await {
+            return Ok(());
+        }
         loop {
             let letters = outbox.read()?;
             self.behind(&outbox);
@@ -154,6 +159,7 @@ impl Teller {
                     return true;
                 }
                 Err(error) => {
+                    let error = self.courier.explained(&error);
                     let until = Instant::now() + self.trouble.pause(&error);
                     tokio::select! {
                         () = sleep_until(until) => {}

@@ -60,7 +60,7 @@ impl Topic {
             let fault = match self.read().await {
                 Ok(()) => return Ok(()),
                 Err(Fault::Inbox(error)) => return Err(error.into()),
-                Err(Fault::Brokers(error)) => error,
+                Err(Fault::Brokers(error)) => self.access.explained(&error),
             };
             self.is_up(false);
             self.shared
