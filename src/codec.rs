@@ -41,6 +41,12 @@ pub static CUT: Form = Form {
     name: "checkpoint",
 };
 
+/// Catalogs as they became, stage by stage.
+pub static CATALOGS: Form = Form {
+    magic: *b"HEARTHKC",
+    name: "file of catalogs",
+};
+
 /// Of the form and of what lies in it: it is raised when either changes, and what an older one wrote is read for ever.
 pub const VERSION: u32 = 1;
 

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use foldhash::fast::RandomState;
-use hearth_operators::words::{Catalog, CatalogError, Device, HomeId};
+use hearth_operators::words::{Catalog, CatalogError, Catalogs, Device, HomeId};
 use serde::{Deserialize, Serialize};
 
 use super::measured::{MOST_NUMBERS, is_number};
@@ -71,7 +71,7 @@ pub struct Inferred {
 }
 
 /// A device whose actions are many different numbers.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Measured {
     /// Its home.
     pub home: HomeId,
@@ -92,6 +92,26 @@ pub struct FirstPass {
     /// Of what this pass itself read.
     #[serde(skip)]
     repeats: Repeats,
+    /// What the catalogs became of the first of the stages: kept in a file of its own, for it is larger.
+    #[serde(skip)]
+    pub grown: Option<Grown>,
+}
+
+/// What the catalogs of a run's homes became, stage by stage.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Grown {
+    /// So many stages are in it.
+    pub stages: usize,
+    /// The catalogs behind the last of them.
+    pub catalogs: Arc<Catalogs>,
+    /// Of how many homes these know, where they grow further.
+    pub known: Option<usize>,
+    /// A sum of the catalogs behind each stage.
+    pub sums: Vec<u32>,
+    /// A sum of what they grew from, and one of the names of their homes.
+    pub of: (u32, u32),
+    /// Devices that measure.
+    pub measured: Vec<Measured>,
 }
 
 /// Homes in the order in which the log names them, each with its devices and their actions, by name. Of numbers, as many as show
@@ -174,18 +194,50 @@ impl FirstPass {
         (names, met)
     }
 
-    /// What was known after each stage. Homes get their ids as they come. The numbers of a device count together over all stages:
-    /// once it measures, it does in all that follow.
-    pub fn inferred(&self, homes: &HomeNames) -> Vec<Inferred> {
+    /// How many stages there are.
+    pub fn stages(&self) -> usize {
+        self.stages.len()
+    }
+
+    /// A sum of what the first so many stages found.
+    pub fn sum(&self, stages: usize) -> u32 {
+        let mut sum = crc32fast::Hasher::new();
+        let mut add = |text: &str| {
+            sum.update(&(text.len() as u64).to_le_bytes());
+            sum.update(text.as_bytes());
+        };
+        add(&self.of);
+        for (home, actions) in self.stages.iter().take(stages).flatten() {
+            add(home);
+            for (device, action) in actions {
+                add(&self.names[*device as usize]);
+                add(&self.names[*action as usize]);
+            }
+        }
+        sum.finalize()
+    }
+
+    /// The homes that were met. They get their ids as they came.
+    pub fn homes(&self, homes: &HomeNames) -> Vec<HomeId> {
+        let met = self.stages.iter().flatten();
+        let mut met: Vec<HomeId> = met.map(|(name, _)| homes.intern(name)).collect();
+        met.sort_unstable();
+        met.dedup();
+        met
+    }
+
+    /// What was known after each stage behind the first so many. Homes get their ids as they come. The numbers of a device count together
+    /// over all stages: once it measures, it does in all that follow.
+    pub fn inferred(&self, first: usize, homes: &HomeNames) -> impl Iterator<Item = Inferred> {
         let (names, mut met) = (&self.names, Met::default());
-        let stages = self.stages.iter().map(|stage| {
+        let stages = self.stages.iter().enumerate().map(move |(number, stage)| {
             met.add_stage(stage, names);
             stage.iter().for_each(|(name, _)| {
                 homes.intern(name);
             });
-            met.inferred(names, homes)
+            (number >= first).then(|| met.inferred(names, homes))
         });
-        stages.collect()
+        stages.flatten()
     }
 }
 
@@ -425,12 +477,18 @@ mod tests {
             2
         );
         let (at_once, homes) = (over(None).0, HomeNames::default());
-        let [whole] = &at_once.inferred(&homes)[..] else {
+        let [whole] = &at_once.inferred(0, &homes).collect::<Vec<_>>()[..] else {
             panic!("one stage");
         };
-        let (stages, others) = (grown.inferred(&HomeNames::default()), HomeNames::default());
+        let (own, others) = (HomeNames::default(), HomeNames::default());
+        let stages: Vec<_> = grown.inferred(0, &own).collect();
         assert_eq!(format!("{:?}", stages[1]), format!("{whole:?}"));
-        assert_eq!(stages[0].homes, pass.inferred(&others)[0].homes);
+        let last = grown.inferred(1, &HomeNames::default()).next();
+        assert_eq!(format!("{:?}", last.unwrap()), format!("{whole:?}"));
+        let first = pass.inferred(0, &others).next().unwrap();
+        assert_eq!(stages[0].homes, first.homes);
+        assert_ne!(grown.sum(1), grown.sum(2));
+        assert_eq!(grown.sum(1), pass.sum(1));
         // Of another log, or where something else differs, it is made anew.
         fs::write(&log, event("x", "Light:on")).unwrap();
         let (anew, read) = over(Some(grown));
@@ -477,7 +535,7 @@ mod tests {
             kept = Some(serde_json::from_slice(&bytes).unwrap());
         }
         let (homes, others) = (HomeNames::default(), HomeNames::default());
-        let stages = kept.unwrap().inferred(&homes);
+        let stages: Vec<_> = kept.unwrap().inferred(0, &homes).collect();
         let of = |device: &str| -> Vec<usize> {
             let known = stages.iter().map(|stage| actions(stage, device).len());
             known.collect()
@@ -497,7 +555,7 @@ mod tests {
         );
         // In one pass over all of it the end is the same.
         let (pass, _) = FirstPass::over(&[log], "of", (&zones, &keys), None, None).unwrap();
-        let whole = pass.inferred(&others);
-        assert_eq!(format!("{:?}", whole[0]), format!("{:?}", stages[2]));
+        let whole = pass.inferred(0, &others).next().unwrap();
+        assert_eq!(format!("{whole:?}"), format!("{:?}", stages[2]));
     }
 }

@@ -12,7 +12,7 @@ mod vocabulary;
 
 pub use closings::closings;
 pub use file::{CatalogFileError, load, save};
-pub use infer::{FirstPass, InferenceError, Inferred, Measured, infer};
+pub use infer::{FirstPass, Grown, InferenceError, Inferred, Measured, infer};
 pub use kinds::{Group, describe};
 pub use measured::is_number;
 #[cfg(test)]

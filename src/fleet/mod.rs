@@ -11,7 +11,7 @@ use std::sync::Arc;
 use hearth_operators::words::{Catalog, Catalogs, CohortId, Device, HomeId, Own};
 use jiff::tz::TimeZone;
 
-use crate::catalog::{self, FirstPass, Group, Inferred, Measured, describe};
+use crate::catalog::{self, FirstPass, Group, Grown, Inferred, Measured, describe};
 use crate::config::{Keys, UsageError};
 use crate::growing::Growing;
 use crate::home_names::HomeNames;
@@ -35,8 +35,10 @@ pub struct Fleet {
     pub repeats: Option<(usize, usize)>,
     /// Sums of the catalogs as they are, and of what they grew from.
     pub sums: Vec<u32>,
-    /// The pass over the log in which catalogs were inferred, where one was made.
+    /// The pass over the log in which catalogs were inferred.
     pub first_pass: Option<FirstPass>,
+    /// Whether it read something now: then it is to be kept.
+    pub has_read: bool,
     /// Where catalogs were inferred: of which homes.
     pub learnt: Option<Learnt>,
 }
@@ -83,7 +85,7 @@ impl Fleet {
         let default = default.map_err(|error| refused(&error))?.map(Arc::new);
         let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let (mut sums, mut first_pass, mut learnt) = (Vec::new(), None, None);
-        let (mut measured, mut repeats) = (Vec::new(), None);
+        let (mut measured, mut repeats, mut has_read) = (Vec::new(), None, false);
         let catalogs = match default {
             Some(default) if listed.homes.iter().all(alike) => Catalogs::shared(default),
             Some(default) => apart(&listed, &homes, &Inferred::default(), Some(&default))?,
@@ -93,14 +95,15 @@ impl Fleet {
                 let of = format!("{:?} {homes_file} {:?}", given.timezone, given.keys);
                 let shape = (&zones, given.keys);
                 let pass = FirstPass::over(given.logs, &of, shape, given.growing, given.first_pass);
-                let (pass, new) = pass.map_err(|error| refused(&error))?;
-                repeats = pass.repeats();
-                let stages = pass.inferred(&homes);
-                learnt = Some(of_whom(&stages, &listed));
-                let grown = grown(stages, &listed, &homes, &mut sums)?;
-                first_pass = new.then_some(pass);
-                measured = grown.1;
-                grown.0
+                let (mut pass, new) = pass.map_err(|error| refused(&error))?;
+                (repeats, has_read) = (pass.repeats(), new);
+                let grown = grown(&mut pass, &listed, &homes)?;
+                learnt = Some(of_whom(pass.homes(&homes), &listed));
+                (sums, measured) = (grown.sums.clone(), grown.measured.clone());
+                let catalogs = grown.catalogs.clone();
+                pass.grown = Some(grown);
+                first_pass = Some(pass);
+                catalogs
             }
         };
         if sums.is_empty() {
@@ -115,42 +118,44 @@ impl Fleet {
             repeats,
             sums,
             first_pass,
+            has_read,
             learnt,
         })
     }
 }
 
 /// Of whom a first pass has learnt, and for whom a catalog was given.
-fn of_whom(stages: &[Inferred], listed: &HomesFile) -> Learnt {
-    let met = stages.last().into_iter().flat_map(|stage| &stage.homes);
+fn of_whom(met: Vec<HomeId>, listed: &HomesFile) -> Learnt {
     let given = listed.homes.iter().filter(|home| home.catalog.is_some());
     Learnt::new(
-        met.map(|(home, _)| *home).collect(),
+        met.into_iter().collect(),
         given.map(|home| home.home).collect(),
     )
 }
 
-/// The catalogs that a first pass found, grown stage by stage, and the devices that measure at its end; and a sum of each stage.
-fn grown(
-    stages: Vec<Inferred>,
-    listed: &HomesFile,
-    homes: &HomeNames,
-    sums: &mut Vec<u32>,
-) -> Result<(Arc<Catalogs>, Vec<Measured>), UsageError> {
-    let mut measured = Vec::new();
-    let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
-    let mut was: Option<(Arc<Catalogs>, Option<usize>)> = None;
-    for mut inferred in stages {
+/// The catalogs that a first pass found, grown stage by stage, from those that it is known to have come to before.
+fn grown(pass: &mut FirstPass, listed: &HomesFile, homes: &HomeNames) -> Result<Grown, UsageError> {
+    // They get their ids as they came, whatever is known.
+    pass.homes(homes);
+    let before = pass.grown.take();
+    let mut grown = before
+        .filter(|grown| {
+            grown.stages <= pass.stages() && grown.of == origin(pass, grown.stages, homes, grown)
+        })
+        .unwrap_or_else(|| Grown {
+            stages: 0,
+            catalogs: Catalogs::shared(Arc::default()),
+            known: None,
+            sums: Vec::new(),
+            of: (0, 0),
+            measured: Vec::new(),
+        });
+    for mut inferred in pass.inferred(grown.stages, homes) {
         // What was learnt of nobody is nothing that grows.
         let nothing = inferred.homes.is_empty() && listed.homes.is_empty();
-        let known = listed.homes.len().max(
-            inferred
-                .homes
-                .iter()
-                .map(|(home, _)| home.0 as usize + 1)
-                .max()
-                .unwrap_or(0),
-        );
+        let last = inferred.homes.iter().map(|(home, _)| home.0 as usize + 1);
+        let known = listed.homes.len().max(last.max().unwrap_or(0));
+        let alike = |home: &Listed| home.catalog.is_none() && home.cohort == CohortId::default();
         let met = if inferred.devices.len() == 1 && listed.homes.iter().all(alike) {
             let only = Catalog::new(inferred.devices.remove(0));
             let only = only.map_err(|error| UsageError(error.to_string()))?;
@@ -158,20 +163,31 @@ fn grown(
         } else {
             apart(listed, homes, &inferred, None)?
         };
-        let now = match &was {
-            None | Some((_, None)) => met,
-            Some((was, Some(known))) => {
-                let grown = was.grown(&met, *known);
-                Arc::new(grown.map_err(|error| UsageError(error.to_string()))?)
+        grown.catalogs = match grown.known {
+            None => met,
+            Some(known) => {
+                let now = grown.catalogs.grown(&met, known);
+                Arc::new(now.map_err(|error| UsageError(error.to_string()))?)
             }
         };
-        sums.push(sum(&now));
-        was = Some((now, (!nothing).then_some(known)));
-        measured = inferred.measured;
+        grown.sums.push(sum(&grown.catalogs));
+        grown.known = (!nothing).then_some(known);
+        grown.measured = inferred.measured;
+        grown.stages += 1;
     }
-    let catalogs = was.map(|(catalogs, _)| catalogs);
-    let catalogs = catalogs.unwrap_or_else(|| Catalogs::shared(Arc::default()));
-    Ok((catalogs, measured))
+    grown.of = origin(pass, grown.stages, homes, &grown);
+    Ok(grown)
+}
+
+/// What catalogs rest on: what was found in the first so many stages, and which homes have which ids.
+fn origin(pass: &FirstPass, stages: usize, homes: &HomeNames, grown: &Grown) -> (u32, u32) {
+    let mut names = crc32fast::Hasher::new();
+    let known = grown.catalogs.homes().count().max(grown.known.unwrap_or(0));
+    for name in homes.behind(0).iter().take(known) {
+        names.update(&(name.len() as u64).to_le_bytes());
+        names.update(name.as_bytes());
+    }
+    (pass.sum(stages), names.finalize())
 }
 
 /// A sum of catalogs.

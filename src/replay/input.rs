@@ -110,7 +110,9 @@ impl Input {
         }
         let first_pass = match args.fresh {
             true => None,
-            false => first_pass::read(disk, &args.out),
+            false => live
+                .and_then(Live::first_pass)
+                .or_else(|| first_pass::read(disk, &args.out)),
         };
         let growing = live.map(|live| live.growing.clone());
         let fleet = Fleet::open(Given {

@@ -42,9 +42,10 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
             None
         }
     };
-    let first_pass = input.fleet.first_pass.take();
+    let (first_pass, has_read) = (input.fleet.first_pass.take(), input.fleet.has_read);
     let mut replay = Replay::begin(args, input, (folder, &ground), (&stop, None), found)?;
-    keeping.begin(first_pass.as_ref(), None)?;
+    keeping.begin(first_pass.as_ref().filter(|_| has_read), None)?;
+    live.leave(first_pass);
     replay.feed(&keeping);
     let grown = !live.is_ending() && replay.live.as_ref().is_some_and(Tending::is_lacking);
     live.abandons(replay.jobs_open());

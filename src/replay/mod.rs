@@ -227,6 +227,7 @@ fn alone(
         Before::Nothing => None,
     };
     let first_pass = input.fleet.first_pass.take();
+    let first_pass = first_pass.filter(|_| input.fleet.has_read);
     let part = keeping.member().map(|member| together::part(args, member));
     let part = part.transpose()?;
     let mut replay = Replay::begin(args, input, (&folder, ground), (stop, cluster), found)?;

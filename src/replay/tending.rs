@@ -2,14 +2,15 @@
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use hearth_operators::portrait::Answered;
 use hearth_operators::words::Query;
 
 use super::Replay;
+use crate::catalog::FirstPass;
 use crate::checkpoint::Checkpoints;
 use crate::crew::Crew;
 use crate::desk::{ByFate, ByKind, ByOperator, Desk, Fate, Gauges, count};
@@ -51,6 +52,8 @@ pub(crate) struct Live {
     waited: u64,
     /// How often in a row jobs were abandoned because the vocabulary grew.
     abandoned: AtomicU32,
+    /// The first pass over the inbox, as the replay before left it.
+    first_pass: Mutex<Option<FirstPass>>,
 }
 
 impl Live {
@@ -67,7 +70,26 @@ impl Live {
             crew: desk.crew.clone(),
             stop: desk.stop.clone(),
             abandoned: AtomicU32::new(0),
+            first_pass: Mutex::default(),
         }
+    }
+
+    /// The first pass that was [left](Live::leave), if one was.
+    pub fn first_pass(&self) -> Option<FirstPass> {
+        let mut left = self
+            .first_pass
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        left.take()
+    }
+
+    /// Leaves the first pass to the replay that goes on.
+    pub fn leave(&self, pass: Option<FirstPass>) {
+        let mut left = self
+            .first_pass
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        *left = pass;
     }
 
     /// Has others see rows soon, measures what is counted, and tells who asked what became of events, or what is known of homes in these

@@ -218,6 +218,11 @@ impl Catalog {
         Catalog::ordered(devices, ids)
     }
 
+    /// Whether another one has the same devices and actions, by the same ids.
+    pub(crate) fn is(&self, other: &Catalog) -> bool {
+        self.devices == other.devices && self.ids().eq(other.ids())
+    }
+
     /// What this catalog becomes where `devices` were met as well: what it has keeps its ids, what is new comes behind in the
     /// order given. A known action closes what it closed, and what it closes there.
     ///

@@ -5,6 +5,7 @@
 //! a home), their actions meanings. So it is as large as a large home, however many homes there are.
 
 mod grown;
+mod kept;
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::hash::{BuildHasher, RandomState};
@@ -73,7 +74,8 @@ impl std::error::Error for CohortError {}
 /// let cohort = catalogs.cohort(CohortId(0));
 /// assert_eq!(cohort.full_name(catalogs.to_cohort(HomeId(1), on)), "Light:on");
 /// ```
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(try_from = "kept::Form", into = "kept::Form")]
 pub struct Catalogs {
     /// The different ones.
     standings: Vec<Standing>,
@@ -168,11 +170,7 @@ impl Catalogs {
         let Some((catalog, to)) = own else {
             return Some(Catalogs::shared(cohort));
         };
-        let distinct: BTreeSet<ActionId> = to.iter().copied().collect();
-        let fits = to.len() == catalog.actions()
-            && distinct.len() == to.len()
-            && to.iter().all(|action| cohort.contains(*action));
-        fits.then(|| {
+        kept::stands(&catalog, &to, &cohort).then(|| {
             Arc::new(Catalogs {
                 cohorts: vec![cohort],
                 standings: vec![Standing {
