@@ -1,6 +1,7 @@
 //! From the homes' days to one log: all homes interleaved in time order, with the disorder that was asked for.
 
 use std::io;
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use hearth_operators::words::{ActionId, Catalog, CatalogError, Moment, ShiftKind, Time};
@@ -19,6 +20,8 @@ use super::spool::{Record, Spool};
 const START: i64 = 20_094 * DAY;
 /// Where the axis of records begins (UTC): early enough for every offset.
 const AXIS: i64 = START - DAY;
+/// Homes that a thread may be ahead.
+const AHEAD: usize = 4;
 /// Duplicates come at most so many seconds of event time after the first.
 const COPY_WITHIN: u32 = 600;
 
@@ -129,8 +132,8 @@ pub fn catalog() -> Result<Catalog, CatalogError> {
     Ok(World::new()?.catalog)
 }
 
-/// Simulates the homes and hands the log to `sink`. Memory does not grow with the homes: events beyond a few hundred
-/// thousand are sorted in the file `spool`, which exists only meanwhile.
+/// Simulates the homes and hands the log to `sink`. Memory does not grow with the homes: events beyond a
+/// million are sorted in the file `spool`, which exists only meanwhile.
 ///
 /// # Errors
 /// The spool or the sink cannot be written.
@@ -146,18 +149,17 @@ pub fn simulate(
         error,
     };
     let mut records = Spool::new(spool);
-    for number in 1..=settings.homes.get() {
-        let home = Home::new(settings, number, &world);
-        if let Some(shift) = shift(number, &home) {
+    each_life(settings, &world, |number, home, log| {
+        if let Some(shift) = shift(number, home) {
             counts.shifts += 1;
             sink.shift(&shift)?;
         }
-        let log = lives(settings, number, &home, &world);
-        deliver(settings, number, home.offset, &log, &mut counts, |record| {
+        deliver(settings, number, home.offset, log, &mut counts, |record| {
             records.push(record).map_err(failed)
         })?;
         sink.progress(Progress::Simulated(number));
-    }
+        Ok(())
+    })?;
     let (lines, mut written) = (records.len(), 0);
     records.drain(|record| {
         sink.event(&event(record))?;
@@ -171,8 +173,43 @@ pub fn simulate(
     Ok(counts)
 }
 
+/// Simulates the homes side by side, and hands on each with its log, in the order of their numbers.
+fn each_life(
+    settings: &Settings,
+    world: &World,
+    mut each: impl FnMut(u32, &Home, &[Occurrence]) -> Result<(), SimulateError>,
+) -> Result<(), SimulateError> {
+    let threads = std::thread::available_parallelism().map_or(1, NonZeroUsize::get) as u32;
+    let homes = 1..=settings.homes.get();
+    std::thread::scope(|scope| {
+        // One thread has the homes 1, 1 + threads and so on, the next one 2, 2 + threads …, each a few ahead.
+        let lives = homes.clone().take(threads as usize).map(|first| {
+            let (give, lives) = crossbeam_channel::bounded(AHEAD);
+            let mine = (first..=*homes.end()).step_by(threads as usize);
+            scope.spawn(move || {
+                for number in mine {
+                    let home = Home::new(settings, number, world);
+                    let log = lives_of(settings, number, &home, world);
+                    // Nobody takes it any more where writing has failed.
+                    if give.send((home, log)).is_err() {
+                        return;
+                    }
+                }
+            });
+            lives
+        });
+        let lives: Vec<_> = lives.collect();
+        for (number, lives) in homes.clone().zip(lives.iter().cycle()) {
+            // Its thread has panicked, which the scope tells.
+            let Ok((home, log)) = lives.recv() else { break };
+            each(number, &home, &log)?;
+        }
+        Ok(())
+    })
+}
+
 /// A home's log in order of time, no two events in the same second, so that each has an identity without an id.
-fn lives(settings: &Settings, number: u32, home: &Home, world: &World) -> Vec<Occurrence> {
+fn lives_of(settings: &Settings, number: u32, home: &Home, world: &World) -> Vec<Occurrence> {
     let rng = &mut stream(settings.seed, number, "life");
     let mut log = days(home, settings.days.get(), world, rng);
     let rng = &mut stream(settings.seed, number, "anomalies");
