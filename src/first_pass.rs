@@ -25,7 +25,8 @@ fn catalogs(out: &Path) -> PathBuf {
 /// That of an earlier run; one that cannot be read is made again.
 pub fn read(disk: &Disk, out: &Path) -> Option<FirstPass> {
     let bytes = disk.read(&path(out)).ok()?;
-    let mut pass: FirstPass = serde_json::from_slice(&bytes).ok()?;
+    let pass: FirstPass = serde_json::from_slice(&bytes).ok()?;
+    let mut pass = Some(pass).filter(FirstPass::is_sound)?;
     pass.grown = grown(disk, out);
     Some(pass)
 }

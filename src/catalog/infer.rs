@@ -194,6 +194,17 @@ impl FirstPass {
         (names, met)
     }
 
+    /// Whether it makes sense: what was kept is bytes from outside.
+    pub fn is_sound(&self) -> bool {
+        let known = |id: &u32| (*id as usize) < self.names.len();
+        let mut all = self
+            .stages
+            .iter()
+            .flatten()
+            .flat_map(|(_, actions)| actions);
+        all.all(|(device, action)| known(device) && known(action))
+    }
+
     /// How many stages there are.
     pub fn stages(&self) -> usize {
         self.stages.len()
@@ -389,14 +400,21 @@ impl Met {
             own[home as usize].extend(actions);
         }
         let mut known: HashMap<Vec<(u32, u32)>, usize> = HashMap::new();
+        // Other homes have the same devices.
+        let mut made: HashMap<Vec<(u32, u32)>, Device> = HashMap::new();
         for (home, mut actions) in self.homes.names.iter().zip(own) {
             let name = |id: u32| &names[id as usize];
             actions.sort_unstable_by_key(|(device, action)| (name(*device), name(*action)));
             let next = inferred.devices.len();
             let place = *known.entry(actions).or_insert_with_key(|actions| {
                 let devices = actions.chunk_by(|a, b| a.0 == b.0).map(|actions| {
+                    if let Some(made) = made.get(actions) {
+                        return made.clone();
+                    }
                     let own = actions.iter().map(|(_, action)| name(*action).to_string());
-                    device(name(actions[0].0).to_string(), own.collect())
+                    let new = device(name(actions[0].0).to_string(), own.collect());
+                    made.insert(actions.to_vec(), new.clone());
+                    new
                 });
                 inferred.devices.push(devices.collect());
                 next

@@ -110,23 +110,51 @@ pub struct Group {
 /// so many names only, few can be shared by a tenth: together the homes have at most ten times as many kinds as one.
 pub fn describe(groups: &mut [Group]) {
     let shared = Shared::of(groups);
-    // Each text once, however many homes there are.
-    let mut meanings: HashMap<String, Arc<str>> = HashMap::new();
+    let (mut kinds, mut meanings) = (
+        Told::new(kind),
+        Told::new(|name| Some(meaning(name)?.into())),
+    );
     for Group { home, devices, .. } in groups {
         for device in devices {
             if device.kind.is_none() {
                 let name = within(home, &device.name);
                 let known = shared.devices.get(name).cloned();
-                device.kind = known.or_else(|| kind(name));
+                device.kind = known.or_else(|| kinds.of(name));
             }
             for action in device.actions.iter_mut().filter(|a| a.meaning.is_none()) {
                 let known = shared.actions.get(&*action.name).cloned();
-                action.meaning = known.or_else(|| {
-                    let said = meaning(&action.name)?;
-                    Some(meanings.entry(said.clone()).or_insert(said.into()).clone())
-                });
+                action.meaning = known.or_else(|| meanings.of(&action.name));
             }
         }
+    }
+}
+
+/// What names tell: each is asked once, and each text there once, however many homes there are.
+struct Told<F> {
+    tell: F,
+    names: HashMap<String, Option<Arc<str>>>,
+    texts: HashSet<Arc<str>>,
+}
+
+impl<F: Fn(&str) -> Option<Arc<str>>> Told<F> {
+    fn new(tell: F) -> Self {
+        let (names, texts) = Default::default();
+        Told { tell, names, texts }
+    }
+
+    fn of(&mut self, name: &str) -> Option<Arc<str>> {
+        if let Some(known) = self.names.get(name) {
+            return known.clone();
+        }
+        let text = (self.tell)(name).map(|text| {
+            let known = self.texts.get(&text).cloned();
+            known.unwrap_or_else(|| {
+                self.texts.insert(text.clone());
+                text
+            })
+        });
+        self.names.insert(name.to_owned(), text.clone());
+        text
     }
 }
 
