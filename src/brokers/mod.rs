@@ -179,11 +179,11 @@ async fn what_came_while_hearth_was_away_outlives_the_broker_s_death() {
     assert_eq!(all.len(), 100);
 }
 
-fn alarm(home: &str, diff: i64, minutes_ago: i64) -> Told {
-    let now = Time(Timestamp::now().as_second() / 60 * 60 * Time::SECOND);
+/// An alarm of so many minutes before.
+fn alarm(now: Time, minutes_ago: i64) -> Told {
     let at = time::format(Time(now.0 - minutes_ago * 60 * Time::SECOND), 0);
     let line = json!({
-        "epoch": 1, "diff": diff, "alarm": at, "home": home, "start": at, "end": at, "behaviors": [],
+        "epoch": 1, "diff": 1, "alarm": at, "home": "h1", "start": at, "end": at, "behaviors": [],
         "score": 9.0, "threshold": 8.0, "once_in_days": 40.0, "severity": 2,
         "reasons": [{"behavior": "Door:open", "time": at, "why": "never so late", "expected": null, "seen": 0, "times": 9}],
     });
@@ -201,13 +201,15 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     };
     let folder = tempfile::tempdir().unwrap();
     let network = Network::to(broker.port);
+    // One for all of it: an alarm is named by its time.
+    let now = Time(Timestamp::now().as_second() * Time::SECOND);
     let hearth = Hearth::with_mqtt(folder.path(), network.port, &[]);
     let ears = Listener::start(broker.port).await;
     let is = |topic: &'static str, payload: &'static str, ears: &Listener| {
         ears.heard(topic).last().is_some_and(|last| last == payload)
     };
     until("it is there", || is("hearth/status", "online", &ears)).await;
-    hearth.desk.feed.tell(alarm("h1", 1, 60));
+    hearth.desk.feed.tell(alarm(now, 60));
     until("it is told", || {
         ears.heard("hearth/h1/alarm/event").len() == 1
     })
@@ -217,7 +219,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     assert_eq!(configs.len(), 6, "{configs:?}");
     // While the network is away, and while the broker is.
     network.cut();
-    hearth.desk.feed.tell(alarm("h1", 1, 50));
+    hearth.desk.feed.tell(alarm(now, 50));
     until("the second is told", || {
         ears.heard("hearth/h1/alarm/event").len() >= 2
     })
@@ -239,7 +241,7 @@ async fn a_person_is_told_each_alarm_once_whoever_dies() {
     until("it is there again", || is("hearth/status", "online", &ears)).await;
     // The run gives again what it gave since its last cut, and something new.
     for minutes in [60, 50, 40] {
-        hearth.desk.feed.tell(alarm("h1", 1, minutes));
+        hearth.desk.feed.tell(alarm(now, minutes));
     }
     until("the third is told", || {
         !ears.heard("hearth/h1/alarm/event").is_empty()

@@ -3,3 +3,6 @@
 mod connection;
 
 pub(crate) use connection::{connection, trouble};
+
+/// Who makes the devices that Home Assistant is told of: by that they are known there.
+pub(crate) const MAKER: &str = "Hearth";

@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 
 use super::topics::Topics;
+use crate::mqtt::MAKER;
 
 /// An entity of each home.
 struct Entity {
@@ -106,7 +107,7 @@ pub(super) fn configs(topics: &Topics, home: &str) -> Vec<(String, String)> {
         config["device"] = json!({
             "identifiers": [id],
             "name": format!("Hearth {home}"),
-            "manufacturer": "Hearth",
+            "manufacturer": MAKER,
             "model": "Behavior of a home",
             "sw_version": env!("CARGO_PKG_VERSION"),
         });

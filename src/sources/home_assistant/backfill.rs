@@ -90,11 +90,13 @@ async fn settings(
     if let Ok(zone) = TimeZone::get(zone) {
         intake.reader.live_in(zone);
     }
-    let list = json!({"type": "config/entity_registry/list"});
-    // Without it nothing stands aside.
-    if let Ok(registry) = session.answer(list, events).await? {
-        aside(&registry).for_each(|entity| intake.reader.set_aside(entity));
+    // Without these nothing stands aside.
+    let [mut entities, mut devices] = [Value::Null, Value::Null];
+    for (list, of) in [(&mut entities, "entity"), (&mut devices, "device")] {
+        let asked = json!({"type": format!("config/{of}_registry/list")});
+        *list = session.answer(asked, events).await?.unwrap_or_default();
     }
+    aside(&entities, &devices).for_each(|entity| intake.reader.set_aside(entity));
     Ok(config["state"] == "RUNNING")
 }
 

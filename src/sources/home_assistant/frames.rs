@@ -1,10 +1,13 @@
 //! What Home Assistant says on its websocket, frame by frame.
 
+use std::collections::BTreeSet;
+
 use hearth_operators::words::Time;
 use jiff::tz::TimeZone;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
+use crate::mqtt::MAKER;
 use crate::sources::{LONGEST_NAME, instant};
 
 /// A frame.
@@ -155,13 +158,29 @@ pub(super) fn history(answer: &Value) -> Result<Vec<Report>, String> {
     Ok(reports)
 }
 
-/// The entities that the registry says are not for people to look at: settings, diagnoses, and what somebody has hidden.
-pub(super) fn aside(registry: &Value) -> impl Iterator<Item = &str> {
-    let entries = registry.as_array().map_or(&[][..], Vec::as_slice);
+/// The entities that the registry says are not for people to look at, settings, diagnoses, and what somebody has hidden; and those of
+/// devices that Hearth tells of: what it finds is nothing that happens in the house.
+pub(super) fn aside<'a>(registry: &'a Value, devices: &'a Value) -> impl Iterator<Item = &'a str> {
+    let ours = entries(devices).filter(|device| {
+        let maker = device.get("manufacturer").and_then(Value::as_str);
+        maker == Some(MAKER)
+    });
+    let ours: BTreeSet<&str> = ours
+        .filter_map(|device| device.get("id")?.as_str())
+        .collect();
     let said = |entry: &Map<String, Value>, key: &str| entry.get(key).is_some_and(|v| !v.is_null());
-    let aside = entries.iter().filter_map(Value::as_object);
-    let aside = aside.filter(move |e| said(e, "entity_category") || said(e, "hidden_by"));
+    let aside = entries(registry).filter(move |entry| {
+        let device = entry.get("device_id").and_then(Value::as_str);
+        said(entry, "entity_category")
+            || said(entry, "hidden_by")
+            || device.is_some_and(|device| ours.contains(device))
+    });
     aside.filter_map(|entry| entry.get("entity_id")?.as_str())
+}
+
+fn entries(registry: &Value) -> impl Iterator<Item = &Map<String, Value>> {
+    let entries = registry.as_array().map_or(&[][..], Vec::as_slice);
+    entries.iter().filter_map(Value::as_object)
 }
 
 /// An entity's name: domain and object.
@@ -250,10 +269,18 @@ mod tests {
         let registry = json!([
             {"entity_id": "light.a", "entity_category": null, "hidden_by": null},
             {"entity_id": "switch.led", "entity_category": "config"},
-            {"entity_id": "light.b", "hidden_by": "integration"},
+            {"entity_id": "light.b", "hidden_by": "integration", "device_id": "1"},
+            {"entity_id": "binary_sensor.hearth_home_unusual_behavior", "device_id": "2"},
+            {"entity_id": "light.c", "device_id": "1"},
             7,
         ]);
-        let aside: Vec<&str> = aside(&registry).collect();
-        assert_eq!(aside, ["switch.led", "light.b"]);
+        let devices =
+            json!([{"id": "1", "manufacturer": "Acme"}, {"id": "2", "manufacturer": "Hearth"}, 7]);
+        let own = "binary_sensor.hearth_home_unusual_behavior";
+        let all: Vec<&str> = aside(&registry, &devices).collect();
+        assert_eq!(all, ["switch.led", "light.b", own]);
+        // Where it is not said which devices there are.
+        let all: Vec<&str> = aside(&registry, &Value::Null).collect();
+        assert_eq!(all, ["switch.led", "light.b"]);
     }
 }

@@ -46,7 +46,7 @@ fn what_the_real_one_said_is_understood() {
     for line in RECORDED.lines() {
         let frame = frame(line).unwrap();
         if let Frame::Answer(3, Ok(registry)) = &frame {
-            assert_eq!(aside(registry).count(), 0);
+            assert_eq!(aside(registry, registry).count(), 0);
         }
         let reports = reports(&frame).into_iter().map(Result::unwrap);
         match frame {

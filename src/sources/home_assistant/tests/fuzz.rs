@@ -28,7 +28,7 @@ fn home_assistant_frames() {
             Err(why) => return reasons([why.as_str()]),
         };
         if let Frame::Answer(_, Ok(registry)) = &frame {
-            let _ = aside(registry).count();
+            let _ = aside(registry, registry).count();
         }
         let mut said = Vec::new();
         for report in reports(&frame) {
