@@ -14,6 +14,9 @@ use super::run::answered;
 const SIMULATE: &str =
     "simulate --homes 6 --days 30 --seed 8 --anomalies 0.02 --shifts schedule --out sim";
 
+/// How long all of it may take.
+const PATIENCE: Duration = Duration::from_secs(180);
+
 /// Streams whose lines name their home.
 const STREAMS: [&str; 11] = [
     "segments",
@@ -63,26 +66,24 @@ fn every_line_of_a_run_is_a_row() {
     end(child);
     let live = Folder(dir.join("live"));
     let tables = dir.join("tables");
-    let is_whole = |stream: &str| {
+    let is_whole = |stream: &&str| {
         rows(&tables, stream) == live.text(stream).unwrap_or_default().lines().count() as i64
     };
     let began = Instant::now();
-    // A busy disk may take longer over the last files than a run's end may: the next run writes them.
-    while live.text("erasures").unwrap_or_default().is_empty()
-        || !STREAMS.iter().all(|s| is_whole(s))
-    {
-        assert!(
-            began.elapsed() < Duration::from_secs(120),
-            "it comes to nothing"
-        );
-        let child = start(dir, &command);
-        while !answered(port, "GET", "/readyz", "").starts_with("HTTP/1.1 200") {
+    let patiently = |waits: &dyn Fn() -> bool| {
+        while waits() {
+            assert!(began.elapsed() < PATIENCE, "it comes to nothing");
             std::thread::sleep(Duration::from_millis(100));
         }
-        assert!(
-            rows(&tables, "scores") > 0,
-            "files come while there is more to come"
-        );
+    };
+    let is_erased = || !live.text("erasures").unwrap_or_default().is_empty();
+    // A busy disk may take longer over the last files than a run's end may: the next run writes them.
+    while !is_erased() || !STREAMS.iter().all(is_whole) {
+        let child = start(dir, &command);
+        let is_ready = || answered(port, "GET", "/readyz", "").starts_with("HTTP/1.1 200");
+        patiently(&|| !is_ready());
+        // Files come while there is more to come.
+        patiently(&|| rows(&tables, "scores") == 0);
         assert!(signal(&child, "-INT"));
         end(child).fine();
     }
