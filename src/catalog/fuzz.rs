@@ -38,7 +38,7 @@ fn catalog() {
     });
 }
 
-/// What is kept of a first pass, and of what catalogs became by it.
+/// What is kept of a first pass.
 #[test]
 fn first_pass() {
     let folder = tempfile::tempdir().unwrap();
@@ -78,6 +78,7 @@ fn first_pass() {
     });
 }
 
+/// What is kept of what catalogs became by it.
 #[test]
 fn kept_catalogs() {
     let lamp = catalog_of(&[("Lamp", &["on", "off"])]);

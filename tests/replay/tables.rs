@@ -4,6 +4,7 @@ use std::fs::{self, File};
 use std::path::Path;
 use std::time::{Duration, Instant};
 
+use hearth::outputs::Stream;
 use parquet::file::reader::{FileReader, SerializedFileReader};
 
 use super::killed::signal;
@@ -18,19 +19,11 @@ const SIMULATE: &str =
 const PATIENCE: Duration = Duration::from_secs(180);
 
 /// Streams whose lines name their home.
-const STREAMS: [&str; 11] = [
-    "segments",
-    "transitions",
-    "representatives",
-    "requests",
-    "verdicts",
-    "adaptations",
-    "scores",
-    "alarms",
-    "feedback",
-    "erasures",
-    "drifts",
-];
+fn streams() -> Vec<&'static str> {
+    let all = Stream::ALL.into_iter();
+    let all = all.filter(|stream| !matches!(stream, Stream::Late | Stream::Rejected));
+    all.map(Stream::name).collect()
+}
 
 /// The rows of a stream's files.
 fn rows(tables: &Path, stream: &str) -> i64 {
@@ -54,11 +47,12 @@ fn every_line_of_a_run_is_a_row() {
     let fine = r#"{"home":"h-1","alarm":"2001-01-01T00:00:00Z","fine":true}"#;
     let erased = r#"{"home":"h-2","erase":{"to":"2025-01-10T00:00:00Z"}}"#;
     write(dir, "log.jsonl", format!("{log}{fine}\n{erased}\n"));
-    let (port, streams) = (free_port(), STREAMS.join(","));
+    let (port, all) = (free_port(), streams());
+    let named = all.join(",");
     // What changed is found, and adapted to: nobody declares it.
     let command = format!(
         "run log.jsonl --catalog sim/catalog.json --out live --on-drift adapt --alarm-budget 1/7d --epoch-interval 20ms \
-         --checkpoint-every 50ms --parquet tables --parquet-streams {streams} --parquet-roll 64KiB --listen 127.0.0.1:{port}"
+         --checkpoint-every 50ms --parquet tables --parquet-streams {named} --parquet-roll 64KiB --listen 127.0.0.1:{port}"
     );
     let mut child = start(dir, &command);
     std::thread::sleep(Duration::from_millis(1_500));
@@ -81,12 +75,12 @@ fn every_line_of_a_run_is_a_row() {
         assert!(began.elapsed() < PATIENCE, "files stay away");
         let child = start(dir, &command);
         patiently(&|| !is_ready());
-        patiently(&|| STREAMS.iter().any(|stream| lines(stream) == 0));
+        patiently(&|| all.iter().any(|stream| lines(stream) == 0));
         // Files come while there is more to come.
         patiently(&|| rows(&tables, "scores") == 0);
         assert!(signal(&child, "-INT"));
         end(child).fine();
-        if STREAMS.iter().all(is_whole) {
+        if all.iter().all(is_whole) {
             break;
         }
     }
