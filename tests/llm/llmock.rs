@@ -46,9 +46,9 @@ impl Server {
         );
     }
 
-    /// The verdict on all since the last one: without an error and without a warning. Then all is forgotten. Gives the
-    /// number of faults that there were.
-    async fn acquits(&self, mode: &str) -> u64 {
+    /// The verdict on all since the last one: what llmock finds fault with, and the number of faults that there were. Then all
+    /// is forgotten.
+    async fn verdict(&self, mode: &str) -> (Vec<Value>, u64) {
         let verdict = self.get("verdict").await;
         let count = |name: &str| verdict[name].as_u64().unwrap();
         eprintln!(
@@ -60,9 +60,16 @@ impl Server {
             count("errors"),
             count("warnings")
         );
-        assert_eq!(verdict["findings"], json!([]), "{mode}");
         self.post("reset", json!({})).await;
-        count("faults_injected")
+        let findings = verdict["findings"].as_array().unwrap().clone();
+        (findings, count("faults_injected"))
+    }
+
+    /// The verdict is without an error and without a warning. Gives the number of faults that there were.
+    async fn acquits(&self, mode: &str) -> u64 {
+        let (findings, faults) = self.verdict(mode).await;
+        assert_eq!(findings, Vec::<Value>::new(), "{mode}");
+        faults
     }
 }
 
@@ -193,9 +200,17 @@ async fn random_cuts_are_met_as_they_should_be() {
             given_up += 1;
         }
     }
-    // By chance the same fault hits the same event twice, which three calls in a thousand do not survive.
+    // By chance the same fault hits the same event twice, which five calls in a thousand do not survive. What is given up
+    // after it looks to llmock, which judges by the last attempt, as if half an answer had been taken.
     assert!(given_up <= 4, "{given_up} of 40");
-    assert!(server.acquits("cuts at random").await > 0);
+    let (findings, faults) = server.verdict("cuts at random").await;
+    let taken = ["malformed_chunk_ignored", "truncated_stream_accepted"].map(Value::from);
+    let of_given_up = |finding: &Value| taken.contains(&finding["code"]);
+    assert!(
+        findings.len() <= given_up && findings.iter().all(of_given_up),
+        "{given_up} given up: {findings:?}"
+    );
+    assert!(faults > 0);
 }
 
 /// Calls that run into a limit which the client was not told are all answered.
