@@ -10,6 +10,10 @@ use hearth_operators::words::HomeId;
 #[derive(Clone, Debug, Default)]
 pub struct HomeNames(Arc<RwLock<Table>>);
 
+/// What a thread that asks for many names has found: ids stay what they are.
+#[derive(Debug, Default)]
+pub struct Cache(HashMap<Arc<str>, HomeId, RandomState>);
+
 #[derive(Debug, Default)]
 struct Table {
     names: Vec<Arc<str>>,
@@ -36,6 +40,24 @@ impl HomeNames {
     /// The id of a name met before.
     pub fn find(&self, name: &str) -> Option<HomeId> {
         self.read().ids.get(name).copied()
+    }
+
+    /// The same, by way of what this thread has found: threads that take turns at the table cost each other more than looking does.
+    pub fn find_cached(&self, name: &str, cache: &mut Cache) -> Option<HomeId> {
+        /// Of more homes, what each thread holds would show in the memory.
+        const MOST: usize = 1 << 17;
+        if let Some(&id) = cache.0.get(name) {
+            return Some(id);
+        }
+        let (name, id) = {
+            let table = self.read();
+            let (name, id) = table.ids.get_key_value(name)?;
+            (name.clone(), *id)
+        };
+        if cache.0.len() < MOST {
+            cache.0.insert(name, id);
+        }
+        Some(id)
     }
 
     /// The name of a home.

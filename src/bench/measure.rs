@@ -184,7 +184,7 @@ pub fn run(args: &MeasureArgs) -> anyhow::Result<()> {
                 epoch_events: args.epoch_events,
                 watch: Arc::new(()),
             };
-            let source = Files::new(log, Default::default())?;
+            let source = Files::new(log.ahead(args.workers), Default::default())?;
             match &args.write {
                 None => {
                     let counter = Counter::new(args.digest);

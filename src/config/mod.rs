@@ -63,7 +63,7 @@ pub use webhook::{WebhookOptions, WebhookUrl};
 /// Every option of a replay that has a default.
 #[derive(Args, Clone, Debug)]
 pub struct Config {
-    /// Worker threads of the dataflow; outputs do not depend on their number
+    /// Worker threads of the dataflow, and where there are several, as many that read logs of text; outputs do not depend on their number
     #[arg(
         long,
         env = "HEARTH_WORKERS",

@@ -46,6 +46,8 @@ pub struct Again {
     learnt: Option<Learnt>,
     /// Of a log that several processes read: which homes are this one's.
     share: Option<Share>,
+    /// By how many threads files of text are read.
+    ahead: usize,
     /// Keeps spooled standard input until the end.
     _spooled: Vec<tempfile::TempPath>,
 }
@@ -66,7 +68,7 @@ impl Again {
         let options = self.options.clone();
         let log = match (&self.growing, &self.logs[..]) {
             (Some(growing), [log]) => EventLog::grows(log, growing, options, self.learnt.clone()),
-            _ => EventLog::open(&self.logs, options),
+            _ => EventLog::open(&self.logs, options).map(|log| log.ahead(self.ahead)),
         }?;
         Ok(match self.share {
             Some(share) => log.shared(share),
@@ -144,6 +146,7 @@ impl Input {
             learnt: growing.as_ref().and(fleet.learnt.clone()),
             growing,
             share: None,
+            ahead: config.workers.get(),
             _spooled: spooled,
         };
         let log = again.open().map_err(|error| refused(&error))?;

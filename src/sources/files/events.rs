@@ -7,12 +7,16 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use hearth_operators::words::Line;
 
+use super::ahead::Ahead;
 use super::event::Event;
-use super::lines::{self, Behind, Text};
+use super::lines::{self, Behind, Lines, Text};
 use super::of_path::OfPath;
 use super::opened::{Format, Open};
+use super::options::Options;
+use super::plain::Plain;
 use super::records::{self, CsvRecord, Record};
 use super::{SourceError, display_name};
+use crate::cluster::Share;
 use crate::config::Keys;
 use crate::growing::Growing;
 use crate::nfc;
@@ -342,6 +346,37 @@ impl Events {
             }
         }
         Ok(true)
+    }
+
+    /// The lines of the file being read, read ahead where that is a file of text on a disk that is worth it: its index, and they.
+    pub(super) fn ahead(
+        &mut self,
+        ahead: Ahead,
+        options: &Options,
+        share: Option<Share>,
+    ) -> Option<(u32, &mut Lines)> {
+        let (index, file) = (self.current as u32, self.files.get(self.current)?);
+        let Some(Open::Text { lines, format }) = &mut self.open else {
+            return None;
+        };
+        if !lines.is_ahead() {
+            if file
+                .length
+                .is_none_or(|length| length <= ahead.block as u64)
+            {
+                return None;
+            }
+            let plain = Plain {
+                options: options.clone(),
+                share,
+                format: *format,
+                tells: file.tells.clone(),
+                file: index,
+            };
+            lines.read_ahead(ahead, plain);
+        }
+        self.text = index;
+        Some((index, lines))
     }
 
     pub(super) fn finish_file(&mut self) {

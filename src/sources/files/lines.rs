@@ -9,6 +9,8 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use flate2::bufread::MultiGzDecoder;
 
+use super::ahead::{Ahead, Blocks};
+use super::plain::{Found, Plain};
 use crate::growing::{self, Growing, Reach};
 
 /// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
@@ -42,10 +44,36 @@ impl Text {
         self.bytes.starts_with(br#"{"mark":"#)
     }
 
+    /// Takes off how it ends.
+    pub fn end(&mut self) -> Ended {
+        if self.bytes.last() != Some(&b'\n') {
+            return match self.bytes.len() > LONGEST_LINE {
+                true => Ended::TooLong,
+                false => Ended::Unended,
+            };
+        }
+        self.bytes.pop();
+        if self.bytes.last() == Some(&b'\r') {
+            self.bytes.pop();
+        }
+        Ended::Break
+    }
+
     /// Whether the line holds nothing but white space.
     pub fn is_blank(&self) -> bool {
         self.bytes.iter().all(u8::is_ascii_whitespace)
     }
+}
+
+/// How a line ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Ended {
+    /// With a line break.
+    Break,
+    /// With the input.
+    Unended,
+    /// It is longer than is read of it.
+    TooLong,
 }
 
 /// How far an input is read, behind a line.
@@ -59,9 +87,40 @@ pub(crate) struct Behind {
     pub unended: bool,
 }
 
+/// The bytes of an input, decompressed.
+enum Reader {
+    Bytes(Box<dyn BufRead + Send>),
+    Ahead(Box<Blocks>),
+}
+
+impl Read for Reader {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Reader::Bytes(bytes) => bytes.read(buffer),
+            Reader::Ahead(blocks) => blocks.read(buffer),
+        }
+    }
+}
+
+impl BufRead for Reader {
+    fn fill_buf(&mut self) -> io::Result<&[u8]> {
+        match self {
+            Reader::Bytes(bytes) => bytes.fill_buf(),
+            Reader::Ahead(blocks) => blocks.fill_buf(),
+        }
+    }
+
+    fn consume(&mut self, bytes: usize) {
+        match self {
+            Reader::Bytes(reader) => reader.consume(bytes),
+            Reader::Ahead(blocks) => blocks.consume(bytes),
+        }
+    }
+}
+
 /// Reads one input line by line: plain, gzip or zstd (several members too), as its first bytes say.
 pub(crate) struct Lines {
-    reader: Box<dyn BufRead + Send>,
+    reader: Reader,
     /// Number of the last line read from `reader`.
     number: u64,
     /// Where the next one begins.
@@ -99,7 +158,7 @@ impl Lines {
             offset = 3;
         }
         Ok(Lines {
-            reader,
+            reader: Reader::Bytes(reader),
             number: 0,
             offset,
             behind: Behind {
@@ -130,7 +189,8 @@ impl Lines {
         let plain = !is_compressed(&mut input)?;
         if plain {
             input.seek(SeekFrom::Start(behind.offset))?;
-            self.reader = Box::new(BufReader::with_capacity(BUFFER, input));
+            let input = BufReader::with_capacity(BUFFER, input);
+            self.reader = Reader::Bytes(Box::new(input));
         } else {
             let left = behind.offset.saturating_sub(self.offset);
             let skipped = io::copy(&mut self.reader.by_ref().take(left), &mut io::sink())?;
@@ -202,25 +262,54 @@ impl Lines {
             return Ok(false);
         }
         self.offset += read as u64;
-        let mut unended = false;
-        if line.bytes.last() == Some(&b'\n') {
-            line.bytes.pop();
-            if line.bytes.last() == Some(&b'\r') {
-                line.bytes.pop();
-            }
-        } else if line.bytes.len() > LONGEST_LINE {
+        let ended = line.end();
+        if ended == Ended::TooLong {
             line.too_long = true;
             line.bytes.truncate(LONGEST_LINE);
             self.offset += self.reader.skip_until(b'\n')? as u64;
-        } else {
-            unended = true;
         }
         self.behind = Behind {
             offset: self.offset,
             number: self.number,
-            unended,
+            unended: ended == Ended::Unended,
         };
         Ok(true)
+    }
+
+    /// From here on the lines are read ahead.
+    pub(super) fn read_ahead(&mut self, ahead: Ahead, plain: Plain) {
+        let bytes = std::mem::replace(&mut self.reader, Reader::Bytes(Box::new(io::empty())));
+        self.reader = match bytes {
+            Reader::Ahead(blocks) => Reader::Ahead(blocks),
+            Reader::Bytes(bytes) => match Blocks::start(bytes, ahead, plain) {
+                Ok(blocks) => Reader::Ahead(Box::new(blocks)),
+                Err(bytes) => Reader::Bytes(bytes),
+            },
+        };
+    }
+
+    /// Whether lines are read ahead.
+    pub(super) fn is_ahead(&self) -> bool {
+        matches!(self.reader, Reader::Ahead(_))
+    }
+
+    /// What the next line says, where it was read ahead and is plain; then it counts as read.
+    pub(super) fn found(&mut self) -> Option<Found> {
+        let Reader::Ahead(blocks) = &mut self.reader else {
+            return None;
+        };
+        if !self.returned.is_empty() || self.postponed.is_some() {
+            return None;
+        }
+        let (length, found) = blocks.found()?;
+        self.number += 1;
+        self.offset += length;
+        self.behind = Behind {
+            offset: self.offset,
+            number: self.number,
+            unended: false,
+        };
+        Some(found)
     }
 
     /// Hands lines back; they are read again, in this order, before any other.

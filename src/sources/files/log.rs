@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 
 use hearth_operators::words::{Behavior, HomeId, Line};
 
+use super::ahead::Ahead;
 use super::event::Event;
 use super::events::{Events, Skips};
 use super::learnt::{Learnt, Standing};
-use super::manner::Manner;
+use super::manner::{Manner, Met};
 use super::opened::Open;
 use super::options::Options;
+use super::plain::{Found, Read};
 use super::twice::Twice;
 use super::{Rejected, SourceError, told};
 use crate::cluster::Share;
@@ -59,6 +61,8 @@ pub struct EventLog {
     learnt: Option<Learnt>,
     /// Of a log that several processes read: which homes are this one's.
     share: Option<Share>,
+    /// By how many threads files of text are read ahead, if by any.
+    ahead: Option<Ahead>,
 }
 
 impl EventLog {
@@ -77,6 +81,7 @@ impl EventLog {
             last: Line { file: 0, line: 0 },
             learnt: None,
             share: None,
+            ahead: None,
         })
     }
 
@@ -105,6 +110,23 @@ impl EventLog {
     pub fn shared(self, share: Share) -> Self {
         EventLog {
             share: Some(share),
+            ..self
+        }
+    }
+
+    /// Has files of text be read by so many threads beside this one, if that is more than one. What is read does not depend on it.
+    #[must_use]
+    pub fn ahead(self, threads: usize) -> Self {
+        match threads > 1 {
+            true => self.by(Ahead::by(threads)),
+            false => self,
+        }
+    }
+
+    /// Has files of text be read ahead like this.
+    pub(super) fn by(self, ahead: Ahead) -> Self {
+        EventLog {
+            ahead: Some(ahead),
             ..self
         }
     }
@@ -250,6 +272,10 @@ impl EventLog {
                     if self.is_lacking() {
                         return Ok(0);
                     }
+                    let read = self.read_plain(n, behaviors);
+                    if read > 0 {
+                        return Ok(read);
+                    }
                     match self.read_line(first, behaviors, rejected)? {
                         Some(read) => usize::from(read),
                         None => return Ok(0),
@@ -262,6 +288,39 @@ impl EventLog {
             self.events.finish_file();
         }
         Ok(0)
+    }
+
+    /// Takes the lines that come next, at most `n`, as far as they were read ahead and are plain.
+    fn read_plain(&mut self, n: usize, behaviors: &mut Vec<Behavior>) -> usize {
+        let Some(ahead) = self.ahead else { return 0 };
+        let lines = self.events.ahead(ahead, &self.options, self.share);
+        let Some((file, lines)) = lines else { return 0 };
+        let mut read = 0;
+        while read < n
+            && let Some(found) = lines.found()
+        {
+            let line = lines.number();
+            self.last = Line { file, line };
+            if let Found::Event(Read {
+                mut behavior,
+                met,
+                by_clock,
+            }) = found
+            {
+                if by_clock {
+                    self.twice.passes(behavior.home);
+                }
+                self.manner.event(met);
+                behavior.line = self.last;
+                behaviors.push(behavior);
+            }
+            read += 1;
+        }
+        let behind = lines.behind();
+        if read > 0 {
+            self.events.behind = behind;
+        }
+        read
     }
 
     /// Reads a line of a file of text; whether there is one, and nothing where it names what was not learnt. `first`: lines that do
@@ -410,7 +469,7 @@ impl Known<'_> {
             let (read, zone) = ((event.time, event.offset), zones.civil(&event.home));
             (event.time, event.offset) = self.twice.settle(home, read, zone);
         }
-        self.manner.event(&event);
+        self.manner.event(Met::of(&event));
         Ok(event.behavior(home, action, line))
     }
 }

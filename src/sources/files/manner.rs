@@ -24,6 +24,27 @@ impl<'de> Deserialize<'de> for Manner {
     }
 }
 
+/// What an event shows of how its log is written.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Met(u8);
+
+impl Met {
+    /// By how it was read.
+    pub fn of(event: &Event) -> Self {
+        let mut met = match event.offset {
+            0 => Manner::UTC,
+            _ => Manner::OFFSETS,
+        };
+        if event.how.basis == Basis::Number {
+            met |= Manner::NUMBERS;
+        }
+        if event.how.decomposed {
+            met |= Manner::FORMS;
+        }
+        Met(met)
+    }
+}
+
 impl Manner {
     const UTC: u8 = 1;
     const OFFSETS: u8 = 2;
@@ -54,20 +75,9 @@ impl Manner {
         self.see(if utc { Self::UTC } else { Self::OFFSETS });
     }
 
-    /// An event of the log.
-    pub(super) fn event(&self, event: &Event) {
-        let mut met = if event.offset == 0 {
-            Self::UTC
-        } else {
-            Self::OFFSETS
-        };
-        if event.how.basis == Basis::Number {
-            met |= Self::NUMBERS;
-        }
-        if event.how.decomposed {
-            met |= Self::FORMS;
-        }
-        self.see(met);
+    /// Of an event of the log.
+    pub(super) fn event(&self, met: Met) {
+        self.see(met.0);
     }
 
     /// What another process met in the same log.

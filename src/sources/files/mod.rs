@@ -5,6 +5,7 @@
 //!
 //! Limits: a line of at most 64 KiB, names and ids of at most 256 bytes, times from 1900 to 2200.
 
+mod ahead;
 mod apart;
 mod contexts;
 mod copied;
@@ -21,6 +22,7 @@ mod opened;
 mod options;
 mod packed;
 mod parquet;
+mod plain;
 mod records;
 #[cfg(test)]
 mod shared;

@@ -179,12 +179,20 @@ fn quick(line: &Text) -> Option<Record<'_>> {
     if text.bytes().fold(false, odd) {
         return None;
     }
+    let bytes = text.as_bytes();
+    let behind = |at: usize| at + bytes[at..].iter().take_while(|byte| **byte == b' ').count();
+    let is = |at: usize, byte: u8| (bytes.get(at) == Some(&byte)).then_some(at + 1);
     let mut record = Record::default();
-    let mut rest = text.trim_start_matches(' ').strip_prefix('{')?;
+    let mut quotes = Quotes::of(bytes);
+    // A text in quotes that comes next, and where it ends.
+    let mut quoted = |at: usize| {
+        let (open, close) = (quotes.next()?, quotes.next()?);
+        (behind(at) == open).then(|| (&text[open + 1..close], close + 1))
+    };
+    let mut at = is(behind(0), b'{')?;
     loop {
-        let (key, after) = quoted(rest)?;
-        let after = after.trim_start_matches(' ').strip_prefix(':')?;
-        let (value, after) = quoted(after)?;
+        let (key, end) = quoted(at)?;
+        let (value, end) = quoted(is(behind(end), b':')?)?;
         let field = match key {
             "home" => &mut record.home,
             "time" => &mut record.time,
@@ -197,22 +205,61 @@ fn quick(line: &Text) -> Option<Record<'_>> {
         if field.0.replace(Cow::Borrowed(value)).is_some() {
             return None;
         }
-        let after = after.trim_start_matches(' ');
-        match after.strip_prefix(',') {
-            Some(next) => rest = next,
+        let end = behind(end);
+        at = match is(end, b',') {
+            Some(next) => next,
             None => {
-                let end = after.strip_prefix('}')?;
-                return end.trim_start_matches(' ').is_empty().then_some(record);
+                let end = behind(is(end, b'}')?);
+                return (end == bytes.len()).then_some(record);
             }
+        };
+    }
+}
+
+/// Where the quotes of a text stand, eight bytes at a time.
+struct Quotes<'a> {
+    bytes: &'a [u8],
+    /// Where those begin that are looked at next.
+    next: usize,
+    /// Of the eight before: the highest bit of each that is one and was not given.
+    left: u64,
+}
+
+impl<'a> Quotes<'a> {
+    fn of(bytes: &'a [u8]) -> Self {
+        Quotes {
+            bytes,
+            next: 0,
+            left: 0,
         }
     }
 }
 
-/// A text in quotes, and what follows it.
-fn quoted(text: &str) -> Option<(&str, &str)> {
-    text.trim_start_matches(' ')
-        .strip_prefix('"')?
-        .split_once('"')
+impl Iterator for Quotes<'_> {
+    type Item = usize;
+    #[inline]
+    fn next(&mut self) -> Option<usize> {
+        const EACH: u64 = u64::MAX / 0xff;
+        const LOW: u64 = 0x7f * EACH;
+        while self.left == 0 {
+            let rest = self
+                .bytes
+                .get(self.next..)
+                .filter(|rest| !rest.is_empty())?;
+            let mut eight = [0; 8];
+            match rest.first_chunk() {
+                Some(whole) => eight = *whole,
+                None => eight[..rest.len()].copy_from_slice(rest),
+            }
+            // A byte is none now where it was a quote; adding carries into its highest bit wherever it is some.
+            let word = u64::from_le_bytes(eight) ^ (u64::from(b'"') * EACH);
+            self.left = !(((word & LOW) + LOW) | word | LOW);
+            self.next += 8;
+        }
+        let place = self.left.trailing_zeros() as usize / 8;
+        self.left &= self.left - 1;
+        Some(self.next - 8 + place)
+    }
 }
 
 /// Reads the JSON object that a line holds.
@@ -318,6 +365,33 @@ impl Columns {
         })
     }
 
+    /// The fields of a record whose quotes are in order.
+    fn fields<'a>(&self, text: &'a str) -> Result<Record<'a>, String> {
+        let mut record = Record::default();
+        let mut count = 0;
+        if text.contains('"') {
+            let Some(fields) = split(text, self.separator) else {
+                return Err("malformed CSV: a quoted field is not closed".into());
+            };
+            for field in fields {
+                self.put(count, field, &mut record);
+                count += 1;
+            }
+        } else {
+            for field in text.split(char::from(self.separator)) {
+                self.put(count, Cow::Borrowed(field), &mut record);
+                count += 1;
+            }
+        }
+        if count != self.count {
+            return Err(format!(
+                "malformed CSV: {count} fields where the header has {}",
+                self.count
+            ));
+        }
+        Ok(record)
+    }
+
     /// Puts a field where its column belongs.
     fn put<'a>(&self, column: usize, field: Cow<'a, str>, record: &mut Record<'a>) {
         let place = match Some(column) {
@@ -331,6 +405,16 @@ impl Columns {
         };
         *place = Field((!field.is_empty()).then_some(field));
     }
+}
+
+/// The fields of a line that is a CSV record by itself, whatever stands around it; `None`: it takes a [closer](CsvRecord) look.
+pub(crate) fn unquoted<'a>(line: &'a Text, columns: &Columns) -> Option<Record<'a>> {
+    let text = utf8(line).ok()?;
+    let odd = |byte: u8| byte == b'"' || byte == b'\0';
+    if text.bytes().fold(false, |any, byte| any | odd(byte)) {
+        return None;
+    }
+    columns.fields(text).ok()
 }
 
 /// A CSV record: its text (several lines where a quoted field holds line breaks) or why it is none.
@@ -401,29 +485,7 @@ impl CsvRecord {
         if let Some(reason) = self.quoting {
             return Err(format!("malformed CSV: {reason}"));
         }
-        let mut record = Record::default();
-        let mut count = 0;
-        if text.contains('"') {
-            let Some(fields) = split(text, columns.separator) else {
-                return Err("malformed CSV: a quoted field is not closed".into());
-            };
-            for field in fields {
-                columns.put(count, field, &mut record);
-                count += 1;
-            }
-        } else {
-            for field in text.split(char::from(columns.separator)) {
-                columns.put(count, Cow::Borrowed(field), &mut record);
-                count += 1;
-            }
-        }
-        if count != columns.count {
-            return Err(format!(
-                "malformed CSV: {count} fields where the header has {}",
-                columns.count
-            ));
-        }
-        Ok(record)
+        columns.fields(text)
     }
 }
 

@@ -25,9 +25,7 @@ impl Twice {
         zone: &TimeZone,
     ) -> (Time, i16) {
         let Some(later) = time::again(time, zone) else {
-            if self.remembers() {
-                self.last.remove(&home);
-            }
+            self.passes(home);
             return (time, offset);
         };
         let last = self.last.get(&home).copied();
@@ -36,9 +34,14 @@ impl Twice {
         self.last.insert(home, settled.0);
         settled
     }
-}
 
-impl Twice {
+    /// A home's clock is in no such hour.
+    pub fn passes(&mut self, home: HomeId) {
+        if self.remembers() {
+            self.last.remove(&home);
+        }
+    }
+
     /// Whether some home's clock is within such an hour.
     pub fn remembers(&self) -> bool {
         !self.last.is_empty()
