@@ -71,7 +71,7 @@ impl Blocks {
     ///
     /// # Errors
     /// The system gives no threads; then the bytes are given back.
-    pub fn start<R: Read + Send + 'static>(
+    pub fn start<R: BufRead + Send + 'static>(
         bytes: R,
         ahead: Ahead,
         plain: Plain,
@@ -164,7 +164,7 @@ impl BufRead for Blocks {
 }
 
 /// Takes blocks and reads their lines, until there are no more or nobody asks for them.
-fn work<R: Read>(input: &Mutex<Input<R>>, size: usize, plain: &Plain) {
+fn work<R: BufRead>(input: &Mutex<Input<R>>, size: usize, plain: &Plain) {
     let (mut text, mut cache) = Default::default();
     loop {
         let (give, taken) = bounded(1);
@@ -190,7 +190,7 @@ fn work<R: Read>(input: &Mutex<Input<R>>, size: usize, plain: &Plain) {
     }
 }
 
-impl<R: Read> Input<R> {
+impl<R: BufRead> Input<R> {
     /// Whether everything was taken.
     fn is_over(&self) -> bool {
         self.over && self.rest.is_empty() && self.broken.is_none()
@@ -201,16 +201,28 @@ impl<R: Read> Input<R> {
     /// # Errors
     /// They break off. What came before that was given already.
     fn take(&mut self, size: usize) -> io::Result<(Vec<u8>, usize)> {
-        if let Some(error) = self.broken.take() {
+        if self.rest.is_empty()
+            && let Some(error) = self.broken.take()
+        {
             return Err(error);
         }
+        let size = size.max(1);
         let mut bytes = std::mem::take(&mut self.rest);
-        let room = size.saturating_sub(bytes.len()).max(1);
-        bytes.reserve(room);
-        let taken = self.bytes.by_ref().take(room as u64);
-        match { taken }.read_to_end(&mut bytes) {
-            Ok(read) => self.over |= read == 0,
-            Err(error) => self.broken = Some(error),
+        while self.broken.is_none() && bytes.len() < size {
+            // By its own buffer: how much a decompressor gives before it fails depends on how much it is asked for.
+            match self.bytes.fill_buf() {
+                Ok([]) => self.over = true,
+                Ok(some) => {
+                    let some = &some[..some.len().min(size - bytes.len())];
+                    bytes.extend_from_slice(some);
+                    let taken = some.len();
+                    self.bytes.consume(taken);
+                    continue;
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(error) => self.broken = Some(error),
+            }
+            break;
         }
         let is_break = |byte: &u8| *byte == b'\n';
         let (end, looks) = match self.within {

@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use hearth_operators::words::{Behavior, Catalogs};
 
+use super::ahead::Ahead;
 use super::packed::{MAGIC, seal};
 use super::*;
 use crate::catalog;
@@ -74,9 +75,14 @@ fn options(catalog: &str) -> Options {
 
 /// Reads a log, `n` lines at a time.
 fn given(file: &Path, n: usize, options: Options) -> Given {
+    read(file, n, options, |log| log)
+}
+
+/// The same, read as `how` says.
+fn read(file: &Path, n: usize, options: Options, how: impl Fn(EventLog) -> EventLog) -> Given {
     let mut given = Given::default();
     let mut log = match EventLog::open(&[file.to_owned()], options) {
-        Ok(log) => log,
+        Ok(log) => how(log),
         Err(error) => {
             given.errors.push(error.to_string());
             return given;
@@ -100,8 +106,11 @@ fn given(file: &Path, n: usize, options: Options) -> Given {
 
 /// What holds of any log. How it is read must not matter; nothing is unknown where its vocabulary is its own.
 fn log_holds(file: &Path) -> Given {
+    let (threads, block) = (2, 64);
+    let ahead = |log: EventLog| log.by(Ahead { threads, block });
+    let read_ahead = read(file, 3, options(CATALOG), ahead);
     let read = given(file, 1000, options(CATALOG));
-    assert_eq!(given(file, 3, options(CATALOG)), read);
+    assert_eq!(read_ahead, read);
     let (zones, keys) = (Zones::new(None), Keys::default());
     let files = [file.to_owned()];
     if let Ok(catalog) = catalog::infer(&files, &zones, &keys) {
