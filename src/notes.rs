@@ -23,6 +23,9 @@ const LONG: i64 = 200;
 /// Late events of a home that are more than what comes a little too late now and then.
 const MANY_LATE: u64 = 50;
 
+/// Fewer lines than this are hardly a log.
+const A_LOG: u64 = 20;
+
 /// The notes of a run. Clones share them.
 #[derive(Clone, Debug, Default)]
 pub struct Notes {
@@ -123,6 +126,37 @@ impl Notes {
             "segments hold {} behaviours on average: with --max-gap {max_gap} what a home does in a day is hardly ever cut; where sensors \
              report many times an hour, --max-gap 10m makes segments of what people do in one go",
             transitions / segments + 1,
+        ));
+    }
+
+    /// There were no lines.
+    pub fn nothing(&self) {
+        self.say("the log holds no event at all: nothing was read".to_owned());
+    }
+
+    /// How many lines are no events, of how many.
+    pub fn refused(&self, refused: u64, all: u64) {
+        if all < A_LOG || refused * 10 <= all {
+            return;
+        }
+        self.say(format!(
+            "{} of {} lines are no events (rejected.jsonl says why of each); text is read as UTF-8, columns of other names are told with --columns, \
+             and devices that a --catalog does not have are none",
+            grouped(refused),
+            grouped(all),
+        ));
+    }
+
+    /// How many events were there already, of how many.
+    pub fn duplicates(&self, duplicates: u64, all: u64) {
+        if all < A_LOG || duplicates * 2 <= all {
+            return;
+        }
+        self.say(format!(
+            "{} of {} events are duplicates: of events with the same id one counts, so where the column of that name is not an event's own, \
+             --columns id=none passes over it",
+            grouped(duplicates),
+            grouped(all),
         ));
     }
 

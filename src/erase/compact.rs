@@ -10,6 +10,8 @@ use foldhash::fast::FixedState;
 use serde_json::Value;
 
 use super::{What, erase, remove_models, rewrite};
+use crate::disk::Disk;
+use crate::first_pass;
 use crate::kept;
 use crate::outputs::{ErasureLine, Stream, read};
 
@@ -22,11 +24,11 @@ const COLLECTIONS: [Stream; 4] = [
 ];
 
 /// Takes out of a folder's files what was erased in its run, and of collections what came and went: each line that is left stands, with
-/// its count as `diff`.
+/// its count as `diff`. Gives the homes that were erased whole.
 ///
 /// # Errors
 /// A file cannot be read or rewritten.
-pub fn compact(dir: &Path) -> anyhow::Result<()> {
+pub fn compact(dir: &Path) -> anyhow::Result<Vec<String>> {
     let mut erasures = Vec::new();
     read::each(dir, Stream::Erasures, |text| {
         let line: ErasureLine<'_> = read::line(text)?;
@@ -50,7 +52,10 @@ pub fn compact(dir: &Path) -> anyhow::Result<()> {
         let files = stream.files(dir);
         consolidate(&files.with_context(|| format!("cannot read {}", dir.display()))?)?;
     }
-    Ok(())
+    // Nothing goes on from here, and it names what was erased.
+    first_pass::remove(&Disk::real(), dir)?;
+    let whole = erasures.into_iter().filter(What::is_whole);
+    Ok(whole.map(|what| what.home).collect())
 }
 
 /// What of a line is a datum: all but its epoch and diff.

@@ -21,6 +21,8 @@ pub struct Lines<'a> {
     requests: BTreeSet<String>,
     /// When the shift of each regime of the home was, as far as its requests told.
     shifts: BTreeMap<u64, i64>,
+    /// Of which device each action of the home is: a device's own name may hold colons.
+    devices: BTreeMap<String, String>,
 }
 
 fn instant(value: &Value) -> Option<i64> {
@@ -38,6 +40,7 @@ impl<'a> Lines<'a> {
             transitions: BTreeMap::new(),
             requests: BTreeSet::new(),
             shifts: BTreeMap::new(),
+            devices: BTreeMap::new(),
         }
     }
 
@@ -87,6 +90,7 @@ impl<'a> Lines<'a> {
         }
         match stream {
             Stream::Segments => {
+                self.meet(line);
                 let goes = !is_later && self.holds(line);
                 if goes {
                     self.segment(line, epoch);
@@ -97,7 +101,7 @@ impl<'a> Lines<'a> {
             Stream::Scores => !is_later && self.hits(&line["time"], line["action"].as_str()),
             Stream::Alarms => !is_later && (self.holds(line) || self.in_segment(line)),
             // What it counts is not told apart by event.
-            Stream::Drifts => !is_later,
+            Stream::Drifts => !is_later && !self.segments.is_empty(),
             Stream::Feedback => {
                 let start = instant(&line["alarm"]);
                 self.segments.iter().any(|(from, _)| Some(*from) == start)
@@ -121,7 +125,11 @@ impl<'a> Lines<'a> {
             from, to, device, ..
         } = self.what;
         let of_device = |device: &String| {
-            let rest = action.and_then(|action| action.strip_prefix(device.as_str()));
+            let Some(action) = action else { return false };
+            if let Some(known) = self.devices.get(action) {
+                return known == device;
+            }
+            let rest = action.strip_prefix(device.as_str());
             rest.is_some_and(|rest| rest.starts_with(':'))
         };
         instant(at).is_some_and(|at| {
@@ -129,6 +137,18 @@ impl<'a> Lines<'a> {
                 && to.is_none_or(|to| at < to)
                 && device.as_ref().is_none_or(of_device)
         })
+    }
+
+    /// Remembers of which devices the actions of a segment are.
+    fn meet(&mut self, line: &Value) {
+        for behavior in line["behaviors"].as_array().into_iter().flatten() {
+            if let (Some(action), Some(device)) =
+                (behavior["action"].as_str(), behavior["device"].as_str())
+                && !self.devices.contains_key(action)
+            {
+                self.devices.insert(action.to_owned(), device.to_owned());
+            }
+        }
     }
 
     /// Whether one of a line's behaviours is erased.
@@ -218,12 +238,15 @@ impl<'a> Lines<'a> {
     /// Whether an input line that was refused is an erased event, or names an erased home.
     fn refused(&self, line: &Value) -> bool {
         let text = line["line"].as_str().unwrap_or_default();
-        let Ok(event) = serde_json::from_str::<Value>(text) else {
-            // What is no JSON is a line of a CSV log, or no line at all.
-            let mut words = text.split([',', ';', '\t', '"', ' ']);
-            return self.what.is_whole() && words.any(|word| word == self.what.home);
-        };
-        if event["home"] != *self.what.home {
+        let event = serde_json::from_str::<Value>(text).unwrap_or_default();
+        if self.what.is_whole() {
+            // Whatever its columns are called; what is no JSON is a line of a CSV log, or no line at all.
+            return match event.as_object() {
+                Some(fields) => fields.values().any(|value| is_text(value, &self.what.home)),
+                None => names(text, &self.what.home),
+            };
+        }
+        if !is_text(&event["home"], &self.what.home) {
             return false;
         }
         let action = event["action"].as_str().unwrap_or_default();
@@ -231,6 +254,26 @@ impl<'a> Lines<'a> {
             Some(device) => format!("{device}:{action}"),
             None => action.to_owned(),
         };
-        self.what.is_whole() || self.hits(&event["time"], Some(&action))
+        self.hits(&event["time"], Some(&action))
     }
+}
+
+/// Whether a field says this; a number counts as the text that it is written as.
+fn is_text(value: &Value, text: &str) -> bool {
+    match value {
+        Value::String(string) => string == text,
+        Value::Number(number) => number.to_string() == text,
+        _ => false,
+    }
+}
+
+/// Whether a text has a name in it, as a whole.
+fn names(text: &str, name: &str) -> bool {
+    let mut found = text.match_indices(name);
+    found.any(|(at, _)| {
+        let before = text[..at].chars().next_back();
+        let behind = text[at + name.len()..].chars().next();
+        let goes_on = |next: Option<char>| next.is_some_and(char::is_alphanumeric);
+        !goes_on(before) && !goes_on(behind)
+    })
 }

@@ -94,8 +94,20 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     if what.from.zip(what.to).is_some_and(|(from, to)| from >= to) {
         return Err(UsageError("--from is not before --to".to_owned()).into());
     }
+    if outputs::inbox_path(&args.dir).exists() {
+        return Err(UsageError(format!(
+            "{} is of a live run, which would learn {} again from its inbox; erase while it runs, on the home's page or by POST /erasures",
+            args.dir.display(),
+            args.home
+        ))
+        .into());
+    }
     let folder = Folder::claim(&Disk::real(), &args.dir, std::iter::empty())
         .map_err(|error| in_use(&error))?;
+    // Of a home that is erased whole models may be there where no line is.
+    if !what.is_whole() && !holds(folder.path(), &what)? {
+        return Err(nothing(args));
+    }
     // It is not known what a run could go on from that never had it.
     forget(folder.disk(), &args.dir)?;
     let gone = erase(folder.path(), &what)?;
@@ -104,13 +116,10 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     let kept = kept::remove(&args.dir, &args.home)?;
     let models = what.is_whole() && remove_models(&args.dir, &args.home)? || kept;
     if lines == 0 && !models {
-        anyhow::bail!(
-            "{} holds nothing of {} that is to be erased",
-            args.dir.display(),
-            args.home
-        );
+        return Err(nothing(args));
     }
-    count_lines(&args.dir)?;
+    let home = what.is_whole().then_some(args.home.as_str());
+    correct_summary(&args.dir, home)?;
     for (stream, lines) in &gone {
         writeln!(
             std::io::stdout(),
@@ -131,12 +140,35 @@ pub fn run(args: &EraseArgs) -> anyhow::Result<()> {
     Ok(())
 }
 
+fn nothing(args: &EraseArgs) -> anyhow::Error {
+    let (dir, home) = (args.dir.display(), &args.home);
+    anyhow::anyhow!("{dir} holds nothing of {home} that is to be erased")
+}
+
 /// Removes what a run into the folder could go on from, wherever that lies.
 fn forget(disk: &Disk, dir: &Path) -> anyhow::Result<()> {
     for place in [Place::left_in(disk, dir)?, Place::of_run(dir, None)] {
         Checkpoints::at_place(disk, &place)?.clear()?;
     }
     Ok(first_pass::remove(disk, dir)?)
+}
+
+/// Whether files of a folder hold anything that is to go.
+fn holds(dir: &Path, what: &What) -> anyhow::Result<bool> {
+    let mut lines = Lines::new(what);
+    let mut goes = false;
+    for stream in Stream::ALL {
+        if !stream.found(dir).is_file() {
+            continue;
+        }
+        outputs::read::each(dir, stream, |text| {
+            let mut stays = false;
+            lines.take(stream, Some(text), &mut |kept| stays |= kept == text)?;
+            goes |= !stays;
+            Ok(())
+        })?;
+    }
+    Ok(goes)
 }
 
 /// Takes lines out of the files of a folder; how many of each stream.
@@ -169,8 +201,8 @@ fn remove_models(dir: &Path, home: &str) -> anyhow::Result<bool> {
     removed.with_context(|| format!("cannot remove the models of {home} in {}", dir.display()))
 }
 
-/// Counts the lines of the files anew in the summary, where there is one.
-fn count_lines(dir: &Path) -> anyhow::Result<()> {
+/// Counts the lines of the files anew in the summary, where there is one, and takes out what it notes of a home that is gone.
+fn correct_summary(dir: &Path, gone: Option<&str>) -> anyhow::Result<()> {
     let path = summary_path(dir);
     if !path.is_file() {
         return Ok(());
@@ -182,10 +214,22 @@ fn count_lines(dir: &Path) -> anyhow::Result<()> {
     if let Some(lines) = summary.get_mut("lines") {
         *lines = serde_json::to_value(lines_of(dir)?)?;
     }
+    if let Some(notes) = summary
+        .get_mut("notes")
+        .and_then(serde_json::Value::as_array_mut)
+    {
+        let gone: Vec<String> = gone.into_iter().map(str::to_owned).collect();
+        notes.retain(|note| !names_any(note.as_str().unwrap_or_default(), &gone));
+    }
     let text = serde_json::to_string_pretty(&summary)? + "\n";
     Disk::real()
         .replace(&path, text.as_bytes())
         .with_context(|| format!("cannot write {}", path.display()))
+}
+
+/// Whether a note of a run names one of these homes.
+pub(crate) fn names_any(note: &str, homes: &[String]) -> bool {
+    homes.iter().any(|home| note.contains(&format!("`{home}`")))
 }
 
 /// How many lines each stream's file has.

@@ -101,3 +101,69 @@ fn only_what_stands_is_left() {
     assert_eq!(lines(dir.path(), Stream::Transitions), [left]);
     assert_eq!(lines(dir.path(), Stream::Segments).len(), 3);
 }
+
+/// A device's own name may be another's with more behind a colon.
+#[test]
+fn a_device_is_told_from_one_whose_name_goes_on() {
+    let dir = folder();
+    let segment = |device: &str| {
+        let action = format!("{device}:on");
+        format!(
+            r#"{{"epoch":0,"diff":1,"home":"a","start":"2024-01-01T08:00:00Z","end":"2024-01-01T08:00:00Z","behaviors":[{{"time":"2024-01-01T08:00:00Z","device":"{device}","action":"{action}"}}]}}"#
+        )
+    };
+    let score = |action: &str| {
+        format!(r#"{{"epoch":0,"home":"a","time":"2024-01-01T08:00:00Z","action":"{action}"}}"#)
+    };
+    let write = |stream: Stream, lines: [String; 2]| {
+        std::fs::write(stream.path(dir.path()), lines.join("\n")).unwrap();
+    };
+    write(Stream::Segments, [segment("TV"), segment("TV:bedroom")]);
+    write(Stream::Scores, [score("TV:on"), score("TV:bedroom:on")]);
+    let what = What {
+        device: Some("TV".to_owned()),
+        ..all_of("a")
+    };
+    erase(dir.path(), &what).unwrap();
+    for stream in [Stream::Segments, Stream::Scores] {
+        let left = lines(dir.path(), stream);
+        assert!(
+            left.len() == 1 && left[0].contains("TV:bedroom"),
+            "{left:?}"
+        );
+    }
+}
+
+/// However a log writes them.
+#[test]
+fn refused_lines_of_a_home_go_with_it() {
+    let dir = folder();
+    let refused = |line: &str| {
+        serde_json::json!({"line": line, "source": "log:1", "reason": "no"}).to_string()
+    };
+    let lines_of = [
+        "Flat 3,never,Light,on",
+        r#"{"home_id":"Flat 3","ts":1}"#,
+        r#"{"home":17,"time":"never"}"#,
+        "\"Flat 3\";x",
+        "Flat 33,never,Light,on",
+    ];
+    let text = lines_of.map(refused).join("\n");
+    std::fs::write(Stream::Rejected.path(dir.path()), text).unwrap();
+    for home in ["Flat 3", "17"] {
+        erase(dir.path(), &all_of(home)).unwrap();
+    }
+    let left = lines(dir.path(), Stream::Rejected);
+    assert!(left.len() == 1 && left[0].contains("Flat 33"), "{left:?}");
+}
+
+#[test]
+fn what_nobody_has_is_not_held() {
+    let dir = folder();
+    let of = |device: &str| What {
+        device: Some(device.to_owned()),
+        ..all_of("a")
+    };
+    assert!(holds(dir.path(), &of("Cam")).unwrap());
+    assert!(!holds(dir.path(), &of("Camera")).unwrap());
+}

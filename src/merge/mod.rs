@@ -72,7 +72,10 @@ pub fn told(whole: &Value, out: &Path) -> String {
 /// # Errors
 /// A file cannot be read or rewritten.
 pub fn compact(whole: &mut Value, out: &Path) -> anyhow::Result<()> {
-    erase::compact(out)?;
+    let gone = erase::compact(out)?;
+    if let Some(notes) = whole.get_mut("notes").and_then(Value::as_array_mut) {
+        notes.retain(|note| !erase::names_any(note.as_str().unwrap_or_default(), &gone));
+    }
     whole["lines"] = serde_json::to_value(erase::lines_of(out)?)?;
     Ok(())
 }

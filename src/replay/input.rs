@@ -8,7 +8,7 @@ use super::synthesis::{self, Chosen};
 use super::tending::Live;
 use crate::checkpoint::{Checkpoints, Place};
 use crate::cluster::Share;
-use crate::config::UsageError;
+use crate::config::{Keys, UsageError};
 use crate::disk::Disk;
 use crate::first_pass;
 use crate::fleet::{Fleet, Given};
@@ -117,6 +117,11 @@ impl Input {
                 .or_else(|| first_pass::read(disk, &args.out)),
         };
         let growing = live.map(|live| live.growing.clone());
+        // Whatever columns were called from where it came, an inbox has the usual names.
+        let keys = match live {
+            Some(_) => Keys::default(),
+            None => config.columns.clone(),
+        };
         let fleet = Fleet::open(Given {
             first_pass,
             growing: growing.as_ref(),
@@ -127,7 +132,7 @@ impl Input {
             logs: &logs,
             catalog: args.catalog.as_deref(),
             homes: args.homes.as_deref(),
-            keys: &config.columns,
+            keys: &keys,
             timezone: config.timezone.clone(),
         })?;
         let (homes, catalogs) = (&fleet.homes, &fleet.catalogs);
@@ -138,7 +143,7 @@ impl Input {
             catalogs: catalogs.clone(),
             homes: homes.clone(),
             zones: fleet.zones.clone(),
-            keys: config.columns.clone(),
+            keys,
         };
         let again = Again {
             logs,

@@ -238,16 +238,20 @@ fn alone(
     replay.feed(&keeping);
     let mut ended = replay.finish()?;
     ended.summary.part = part;
-    if args.compact {
-        erase::compact(&args.out)?;
-        ended.summary.lines = erase::lines_of(&args.out)?;
-    }
     if stop.is_stopped() {
         ended.kept = keeping.any();
     }
     ended.trouble = ended.judge(args, stop).err();
     match &ended.trouble {
         None => {
+            if args.compact {
+                // Of files that are being rewritten nothing goes on; whoever is killed meanwhile begins anew.
+                keeping.clear()?;
+                let gone = erase::compact(&args.out)?;
+                let notes = &mut ended.summary.notes;
+                notes.retain(|note| !erase::names_any(note, &gone));
+                ended.summary.lines = erase::lines_of(&args.out)?;
+            }
             let run = keeping.finish(args.compact)?;
             // What is asked of a dry run is told each time.
             ended.summary.run = run.filter(|_| ended.quoted.is_none());
@@ -508,6 +512,11 @@ impl<'a> Replay<'a> {
         };
         self.notes.manner(&self.manner, self.placed);
         self.notes.unmet(&self.declared.unmet(&counts), &counts.met);
+        if run.read == 0 && self.live.is_none() && self.share.is_whole() {
+            self.notes.nothing();
+        }
+        self.notes.refused(counts.rejected, run.read);
+        self.notes.duplicates(counts.duplicate, run.read);
         self.notes.late(counts.late, run.read);
         self.notes.late_homes(&counts.late_homes);
         let max_gap = config.max_gap.to_string();

@@ -103,7 +103,9 @@ fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHan
     let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
     let mut tasks = Vec::new();
     for log in &args.logs {
-        tasks.push(begin(follow(log.clone(), desk.clone()).boxed()));
+        tasks.push(begin(
+            follow(log.clone(), args.config.columns.clone(), desk.clone()).boxed(),
+        ));
     }
     if args.demo {
         tasks.push(begin(demo::demo(desk.clone()).boxed()));

@@ -164,7 +164,39 @@ fn a_log_without_any_event_is_fine() {
     hearth(dir.path(), "replay empty.jsonl --out out").fine();
     let output = Folder(dir.path().join("out"));
     assert_eq!(output.accounting(), [0; 5]);
-    assert_eq!(output.summary()["homes"], 0);
+    let summary = output.summary();
+    assert_eq!(summary["homes"], 0);
+    assert!(summary["notes"][0].as_str().unwrap().contains("no event"));
+}
+
+/// An id that is not the event's own, and an encoding that is not UTF-8: nothing breaks, and it is said.
+#[test]
+fn a_log_of_which_little_counts_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "catalog.json", CATALOG);
+    let same = |hour| event("h-1", hour, "on").replace('}', r#","id":"sensor-1"}"#);
+    let lines: Vec<String> = (0..30).map(same).collect();
+    write(dir.path(), "ids.jsonl", lines.join("\n"));
+    let mut bytes = Vec::new();
+    for hour in 0..30 {
+        let home = if hour % 3 == 0 {
+            &b"Caf\xe9"[..]
+        } else {
+            b"h-1"
+        };
+        let line = event("HOME", hour, "on");
+        let (before, behind) = line.split_once("HOME").unwrap();
+        bytes.extend([before.as_bytes(), home, behind.as_bytes(), b"\n"].concat());
+    }
+    std::fs::write(dir.path().join("latin.jsonl"), bytes).unwrap();
+    for (log, note) in [
+        ("ids.jsonl", "29 of 30 events are duplicates"),
+        ("latin.jsonl", "10 of 30 lines are no events"),
+    ] {
+        replay(dir.path(), log, "--fresh").fine();
+        let notes = Folder(dir.path().join("out")).summary()["notes"].clone();
+        assert!(notes.to_string().contains(note), "{log}: {notes}");
+    }
 }
 
 #[test]

@@ -91,6 +91,33 @@ fn a_run_that_trains_is_stopped() {
     hearth(dir, "show out").fine();
 }
 
+/// What is left of a run that was to compact its outputs is whole, to be gone on with.
+#[test]
+fn a_run_that_compacts_goes_on_after_its_interruption() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, "simulate --homes 5 --days 20 --seed 3 --out sim").fine();
+    write(dir, "rubbish.jsonl", rubbish());
+    let files = "rubbish.jsonl sim/events.jsonl --contexts sim/contexts.jsonl";
+    let replay = format!(
+        "replay {files} --catalog sim/catalog.json --warm-up 100 --warm-up-span 1d --compact --out"
+    );
+    let child = start(dir, &format!("{replay} out"));
+    interrupt(&child, &dir.join("out"));
+    stopped(&ends(child), &Folder(dir.join("out")));
+    hearth(dir, &format!("{replay} out")).fine();
+    hearth(dir, &format!("{replay} undisturbed")).fine();
+    let [out, undisturbed] = ["out", "undisturbed"].map(|name| Folder(dir.join(name)));
+    for stream in ["segments", "transitions", "scores", "alarms"] {
+        let sorted = |folder: &Folder| {
+            let mut lines = folder.lines(stream);
+            lines.sort();
+            lines
+        };
+        assert_eq!(sorted(&out), sorted(&undisturbed), "{stream}");
+    }
+}
+
 #[test]
 fn a_run_that_waits_for_its_input_is_stopped() {
     let dir = tempfile::tempdir().unwrap();

@@ -152,9 +152,17 @@ fn an_erased_home_was_never_there() {
         &format!("{REPLAY} events.jsonl --out compact --compact"),
     )
     .fine();
-    let [out, without, compact] = ["out", "without", "compact"].map(|n| Folder(dir.join(n)));
+    hearth(dir, "pack events.jsonl --out events.hlog").fine();
+    hearth(dir, &format!("{REPLAY} events.hlog --out packed")).fine();
+    let [out, without, compact, packed] =
+        ["out", "without", "compact", "packed"].map(|n| Folder(dir.join(n)));
     for stream in ["segments", "transitions"] {
         assert_eq!(stands(&out, stream), stands(&without, stream), "{stream}");
+        assert_eq!(
+            stands(&packed, stream),
+            stands(&without, stream),
+            "{stream}"
+        );
         let lines = compact.values(stream);
         assert_eq!(lines.len(), stands(&without, stream).len(), "{stream}");
     }
@@ -163,6 +171,8 @@ fn an_erased_home_was_never_there() {
     let summary = out.summary();
     let expected = json!({"applied": 2, "nothing": 1, "rejected": 1});
     assert_eq!(summary["erasures"], expected);
+    assert_eq!(packed.summary()["erasures"], expected);
+    assert_eq!(packed.accounting(), out.accounting());
     let own = lines
         .iter()
         .filter(is_event)
@@ -210,6 +220,12 @@ fn a_folder_forgets_a_home_afterwards() {
         "{}",
         nothing.stderr
     );
+    // What is mistyped takes nothing with it.
+    for nothing in ["--device Gramophone", "--from 2301-01-01"] {
+        let ended = hearth(dir, &format!("erase out --home h-1 {nothing}"));
+        assert_eq!(ended.code, Some(1), "{nothing}: {}", ended.stderr);
+        hearth(dir, "model show out --home h-1").fine();
+    }
     let of_device = format!("erase out --home h-1 --device {device}");
     if !device.contains(' ') && hearth(dir, &of_device).code == Some(0) {
         let scores = out.values("scores");
@@ -219,6 +235,13 @@ fn a_folder_forgets_a_home_afterwards() {
         };
         assert!(!scores.iter().any(gone));
     }
+    write(dir, "out/inbox.jsonl", "");
+    let live = hearth(dir, "erase out --home h-1");
+    assert!(
+        live.code == Some(2) && live.stderr.contains("/erasures"),
+        "{}",
+        live.stderr
+    );
     let wrong = hearth(dir, "erase out --home h-1 --from yesterday");
     assert_eq!(wrong.code, Some(2), "{}", wrong.stderr);
 }

@@ -1,9 +1,10 @@
 //! What is kept of one home.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
-use hearth_operators::words::Time;
+use hearth_operators::words::{Epoch, Time};
 
 use super::line;
 use super::shifts::Shifts;
@@ -121,7 +122,7 @@ impl Home {
                 .shifts
                 .verdict(&serde_json::from_str::<VerdictLine<'_>>(text)?),
             Stream::Erasures => {
-                self.erase(&serde_json::from_str(text)?);
+                self.erase(&Erased::read(text)?);
                 let ends = self.segments.iter().map(|entry| entry.end);
                 glance.newest = ends.max().max(self.open);
             }
@@ -217,9 +218,8 @@ impl Home {
     }
 
     /// Forgets what no line takes back.
-    fn erase(&mut self, erasure: &ErasureLine<'_>) {
-        let (from, to) = (erasure.from, erasure.to);
-        if from.is_none() && to.is_none() && erasure.device.is_none() {
+    fn erase(&mut self, erased: &Erased) {
+        if erased.is_whole() {
             *self = Home {
                 segments: std::mem::take(&mut self.segments),
                 alarms: std::mem::take(&mut self.alarms),
@@ -232,23 +232,68 @@ impl Home {
         }
         let bytes = &mut self.bytes;
         self.scores.retain(|text| {
-            let Ok(score) = serde_json::from_str::<ScoreLine<'_>>(text) else {
-                return false;
-            };
-            let time = score.time.time;
-            let within =
-                from.is_none_or(|from| from.time <= time) && to.is_none_or(|to| time < to.time);
-            let device = erasure.device.as_deref();
-            let of = device.is_none_or(|device| is_of(&score.action, device));
-            if within && of {
+            let goes = erased.holds_score(text);
+            if goes {
                 *bytes = bytes.saturating_sub(text.len() + BESIDE);
             }
-            !(within && of)
+            !goes
         });
         let opens = self.scores.iter().filter_map(|text| line::open(text));
         self.open = opens.max();
         // What was imagined of the home rests on what was erased.
         self.shifts = Shifts::default();
+    }
+}
+
+/// What was erased of a home: of what came in before an epoch.
+#[derive(Clone, Debug)]
+pub(super) struct Erased {
+    before: Epoch,
+    from: Option<Time>,
+    to: Option<Time>,
+    device: Option<String>,
+}
+
+impl Erased {
+    /// By its line.
+    pub fn read(text: &str) -> Result<Self, Odd> {
+        let line: ErasureLine<'_> = serde_json::from_str(text)?;
+        Ok(Erased {
+            before: line.epoch,
+            from: line.from.map(|from| from.time),
+            to: line.to.map(|to| to.time),
+            device: line.device.map(Cow::into_owned),
+        })
+    }
+
+    fn is_whole(&self) -> bool {
+        self.from.is_none() && self.to.is_none() && self.device.is_none()
+    }
+
+    /// Whether a line of the home, of an epoch, is of what is gone. Streams come apart, so it may come behind the erasure. Where
+    /// lines are taken back, they are.
+    pub fn holds(&self, stream: Stream, epoch: Epoch, text: &str) -> bool {
+        let taken_back = matches!(
+            stream,
+            Stream::Segments | Stream::Transitions | Stream::Alarms
+        );
+        let score = stream == Stream::Scores;
+        epoch < self.before
+            && !taken_back
+            && stream != Stream::Erasures
+            && (self.is_whole() || score && self.holds_score(text))
+    }
+
+    /// The same of a score; one that cannot be read is none that is kept.
+    fn holds_score(&self, text: &str) -> bool {
+        let Ok(score) = serde_json::from_str::<ScoreLine<'_>>(text) else {
+            return true;
+        };
+        let time = score.time.time;
+        let device = self.device.as_deref();
+        self.from.is_none_or(|from| from <= time)
+            && self.to.is_none_or(|to| time < to)
+            && device.is_none_or(|device| is_of(&score.action, device))
     }
 }
 

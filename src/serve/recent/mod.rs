@@ -10,7 +10,7 @@ mod line;
 mod load;
 mod shifts;
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::ops::Bound;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -21,12 +21,16 @@ use crate::outputs::Stream;
 use crate::sinks::feed::Told;
 use bell::Bell;
 pub use bell::{Asked, Place, Rung};
+use home::Erased;
 pub use home::{Entry, Glance, Home};
 use load::{Loaded, Placed};
 pub use shifts::{Histogram, Shift};
 
 /// Memory of homes' lines above which those of homes that were neither heard of nor looked at for longest are let go, in bytes.
 const MEMORY: usize = 256 << 20;
+
+/// Erasures behind which what comes late is not shown.
+const ERASURES: usize = 100;
 
 /// Homes that are known at all.
 const HOMES: usize = 200_000;
@@ -40,6 +44,8 @@ struct Kept {
     glances: BTreeMap<Arc<str>, Glance>,
     homes: HashMap<Arc<str>, Warm>,
     bell: Bell,
+    /// The last erasures, by home: what comes behind them may be of before.
+    erased: VecDeque<(Arc<str>, Erased)>,
     counts: Counts,
     /// Grows with everything that is touched.
     clock: u64,
@@ -53,6 +59,7 @@ impl Default for Kept {
             glances: BTreeMap::new(),
             homes: HashMap::new(),
             bell: Bell::default(),
+            erased: VecDeque::new(),
             counts: Counts::default(),
             clock: 0,
             bytes: 0,
@@ -219,6 +226,7 @@ impl Kept {
         self.glances.clear();
         self.homes.clear();
         self.bell.clear();
+        self.erased.clear();
         self.bytes = 0;
     }
 
@@ -227,6 +235,20 @@ impl Kept {
         let Some(name) = line::home(&told.line) else {
             return false;
         };
+        let of_home = self.erased.iter().filter(|(home, _)| **home == *name);
+        let mut erased = of_home.map(|(_, erased)| erased);
+        if erased.any(|erased| erased.holds(told.stream, told.epoch, &told.line)) {
+            return true;
+        }
+        if told.stream == Stream::Erasures {
+            let Ok(erased) = Erased::read(&told.line) else {
+                return false;
+            };
+            self.erased.push_back((Arc::from(&*name), erased));
+            if self.erased.len() > ERASURES {
+                self.erased.pop_front();
+            }
+        }
         self.bell.hear(told, &name);
         // What is taken back of a home that nothing is known of was let go before.
         let takes = told.stream == Stream::Erasures
@@ -267,5 +289,54 @@ impl Kept {
         };
         self.homes.retain(|_, warm| warm.touched > until);
         self.bytes = self.homes.values().map(|warm| warm.home.bytes).sum();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn told(stream: Stream, epoch: u64, line: &str) -> Told {
+        Told {
+            stream,
+            epoch,
+            line: line.into(),
+        }
+    }
+
+    fn score(epoch: u64, device: &str) -> Told {
+        let line = format!(
+            r#"{{"epoch":{epoch},"home":"h","time":"2025-01-01T10:00:00Z","action":"{device}:on","score":1.0,"threshold":2.0,"anomaly":false,"predictions":[],"versions":[0,0]}}"#
+        );
+        told(Stream::Scores, epoch, &line)
+    }
+
+    fn erasure(epoch: u64, device: Option<&str>) -> Told {
+        let device = serde_json::to_string(&device).unwrap();
+        let line = format!(
+            r#"{{"epoch":{epoch},"home":"h","from":null,"to":null,"device":{device},"events":1,"source":"inbox:1"}}"#
+        );
+        told(Stream::Erasures, epoch, &line)
+    }
+
+    fn shown(recent: &Recent) -> usize {
+        recent.peek("h").map_or(0, |home| home.scores.len())
+    }
+
+    /// A stream may be behind that of the erasures.
+    #[test]
+    fn what_was_erased_does_not_come_back_behind_the_erasure() {
+        for device in [None, Some("TV")] {
+            let recent = Recent::default();
+            recent.take(&score(1, "TV"));
+            recent.take(&erasure(5, device));
+            assert_eq!((shown(&recent), recent.counts().missed), (0, 0));
+            recent.take(&score(4, "TV"));
+            assert_eq!(shown(&recent), 0);
+            recent.take(&score(4, "Lamp"));
+            assert_eq!(shown(&recent), usize::from(device.is_some()));
+            recent.take(&score(6, "TV"));
+            assert_eq!(shown(&recent), 1 + usize::from(device.is_some()));
+        }
     }
 }

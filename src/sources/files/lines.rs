@@ -39,6 +39,14 @@ pub(crate) struct Text {
 }
 
 impl Text {
+    /// A line by itself.
+    pub fn of(line: &str) -> Self {
+        Text {
+            bytes: line.into(),
+            ..Text::default()
+        }
+    }
+
     /// Whether the line is no part of the log: it says how far a source of an inbox was read.
     pub fn is_mark(&self) -> bool {
         self.bytes.starts_with(br#"{"mark":"#)
@@ -157,7 +165,16 @@ impl Lines {
             reader.consume(3);
             offset = 3;
         }
-        Ok(Lines {
+        Ok(Self::of(reader, offset))
+    }
+
+    /// Lines in memory, as they stand.
+    pub(super) fn in_memory(bytes: Vec<u8>) -> Self {
+        Self::of(Box::new(io::Cursor::new(bytes)), 0)
+    }
+
+    fn of(reader: Box<dyn BufRead + Send>, offset: u64) -> Self {
+        Lines {
             reader: Reader::Bytes(reader),
             number: 0,
             offset,
@@ -167,7 +184,7 @@ impl Lines {
             },
             returned: VecDeque::new(),
             postponed: None,
-        })
+        }
     }
 
     /// The same lines, of which so much of the input came before that it does not hold.

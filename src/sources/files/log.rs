@@ -9,6 +9,7 @@ use super::ahead::Ahead;
 use super::event::Event;
 use super::events::{Events, Skips};
 use super::learnt::{Learnt, Standing};
+use super::lines::Text;
 use super::manner::{Manner, Met};
 use super::opened::Open;
 use super::options::Options;
@@ -237,6 +238,23 @@ impl EventLog {
                         catalogs, homes, ..
                     } = &self.options;
                     let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
+                    let place = Line {
+                        file,
+                        line: log.line(),
+                    };
+                    // What people say is packed as what it is not, an event.
+                    if let Some(last) = rejected.get(before..).and_then(<[Rejected]>::last)
+                        && let Some(said) = told::say(&Text::of(&last.line), place, &self.options)
+                    {
+                        let line = rejected.pop();
+                        match (said, line) {
+                            (Ok(notice), _) => self.told.hear(notice),
+                            (Err((of, reason)), Some(line)) => {
+                                self.told.refuse(of, Rejected { reason, ..line });
+                            }
+                            (Err(_), None) => {}
+                        }
+                    }
                     if !first {
                         rejected.truncate(before);
                     }

@@ -13,6 +13,7 @@ mod event;
 mod events;
 #[cfg(test)]
 mod fuzz;
+mod incoming;
 mod learnt;
 mod lines;
 mod log;
@@ -46,6 +47,7 @@ pub(crate) use copied::copy;
 pub use event::LONGEST_NAME;
 pub(crate) use event::{Event, How, instant};
 pub(crate) use events::Events;
+pub(crate) use incoming::Incoming;
 pub use learnt::Learnt;
 pub use log::EventLog;
 pub use manner::Manner;

@@ -164,7 +164,7 @@ pub fn format_name(file: &Path) -> &'static str {
 }
 
 /// Whether a name says CSV (true) or JSON Lines (false); `None` if neither.
-fn is_csv(path: &Path) -> Option<bool> {
+pub(super) fn is_csv(path: &Path) -> Option<bool> {
     let name = path.file_name()?.to_str()?.to_ascii_lowercase();
     let bare = name
         .strip_suffix(".gz")

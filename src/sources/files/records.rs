@@ -365,6 +365,11 @@ impl Columns {
         })
     }
 
+    /// Goes on over more of a record.
+    pub fn scan(&self, scan: &mut Scan, bytes: &[u8]) {
+        scan.over(bytes, self.separator);
+    }
+
     /// The fields of a record whose quotes are in order.
     fn fields<'a>(&self, text: &'a str) -> Result<Record<'a>, String> {
         let mut record = Record::default();
@@ -491,7 +496,7 @@ impl CsvRecord {
 
 /// Where in a CSV record a scan stands.
 #[derive(Clone, Copy, Debug, PartialEq)]
-enum Scan {
+pub(super) enum Scan {
     FieldStart,
     Unquoted,
     Quoted,

@@ -3,7 +3,6 @@
 //! Delivery is exactly once, by the file's identity and the offset, which lie in the inbox beside the lines. A file that is
 //! truncated loses what was written to it and not read yet: rename where a line must not be lost.
 
-mod csv;
 mod tail;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -12,6 +11,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use crate::config::Keys;
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark};
 use tail::{At, Identity, Tail};
@@ -25,12 +25,13 @@ const LIST: Duration = Duration::from_millis(500);
 /// How often the same trouble is told.
 const AGAIN: Duration = Duration::from_secs(60);
 
-/// Puts what is appended to a file, or to the files of a folder, into the inbox, until the run is to end.
+/// Puts what is appended to a file, or to the files of a folder, into the inbox, until the run is to end. Their columns are called like
+/// `keys`.
 ///
 /// # Errors
 /// The inbox takes nothing any more.
-pub async fn follow(path: PathBuf, desk: Desk) -> anyhow::Result<()> {
-    let mut files = Followed::new(path, &desk);
+pub async fn follow(path: PathBuf, keys: Keys, desk: Desk) -> anyhow::Result<()> {
+    let mut files = Followed::new(path, keys, &desk);
     while !desk.is_ending() {
         let put = files.put(&desk).await;
         match put {
@@ -47,6 +48,7 @@ pub async fn follow(path: PathBuf, desk: Desk) -> anyhow::Result<()> {
 /// A file, or the files of a folder.
 struct Followed {
     path: PathBuf,
+    keys: Keys,
     /// By what its mark is called.
     tails: BTreeMap<String, Tail>,
     /// When files of a folder were listed.
@@ -56,18 +58,19 @@ struct Followed {
 }
 
 impl Followed {
-    fn new(path: PathBuf, desk: &Desk) -> Self {
+    fn new(path: PathBuf, keys: Keys, desk: &Desk) -> Self {
         let mut tails = BTreeMap::new();
         if !path.exists() {
             tracing::info!("{} is not there yet; it is waited for", path.display());
         }
         if !path.is_dir() {
             let source = format!("follow {}", path.display());
-            let tail = Tail::new(&path, at(&source, desk));
+            let tail = Tail::new(&path, &keys, at(&source, desk));
             tails.insert(source, tail);
         }
         Followed {
             path,
+            keys,
             tails,
             listed: None,
             told: None,
@@ -118,7 +121,7 @@ impl Followed {
             let id = serde_json::to_string(&identity).unwrap_or_default();
             let source = format!("follow {} {id}", self.path.display());
             if !self.tails.contains_key(&source) {
-                let tail = Tail::of(identity, &path, at(&source, desk));
+                let tail = Tail::of(identity, &path, &self.keys, at(&source, desk));
                 self.tails.insert(source.clone(), tail);
             }
             there.insert(source);
@@ -149,7 +152,7 @@ fn at(source: &str, desk: &Desk) -> Option<At> {
 /// Whether a file of a folder is a log of text by its name.
 fn is_log(path: &Path) -> bool {
     let ending = path.extension().unwrap_or_default().to_ascii_lowercase();
-    ["jsonl", "ndjson", "json", "csv"]
+    ["jsonl", "ndjson", "json", "csv", "tsv"]
         .iter()
         .any(|known| ending == *known)
 }

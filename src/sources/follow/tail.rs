@@ -1,14 +1,15 @@
 //! The end of a file that somebody appends to, rotates or truncates.
 
 use std::fs::{self, File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use serde::{Deserialize, Serialize};
 
-use super::csv::Header;
+use crate::config::Keys;
 use crate::inbox::LONGEST_LINE;
+use crate::sources::files::Incoming;
 
 /// Bytes that are read at a time.
 const CHUNK: u64 = 1 << 20;
@@ -51,9 +52,8 @@ impl Identity {
 pub struct Tail {
     path: PathBuf,
     at: At,
-    open: Option<File>,
-    /// How its columns are called, where it is CSV.
-    header: Option<Header>,
+    keys: Keys,
+    open: Option<(File, Incoming)>,
     /// Since when another file bears its name.
     replaced: Option<Instant>,
     /// Whether it is of this one file, whatever bears the name.
@@ -64,27 +64,27 @@ pub struct Tail {
 pub type Lines = Vec<Vec<u8>>;
 
 impl Tail {
-    /// The file of this name, or the one that was read when it bore the name, from where it was read.
-    pub fn new(path: &Path, at: Option<At>) -> Self {
+    /// The file of this name, or the one that was read when it bore the name, from where it was read. Its columns are called like these.
+    pub fn new(path: &Path, keys: &Keys, at: Option<At>) -> Self {
         Tail {
             path: path.to_owned(),
             at: at.unwrap_or_default(),
+            keys: keys.clone(),
             open: None,
-            header: None,
             replaced: None,
             stays: false,
         }
     }
 
     /// This file, which had the name when it was seen, from where it was read.
-    pub fn of(file: Identity, path: &Path, at: Option<At>) -> Self {
+    pub fn of(file: Identity, path: &Path, keys: &Keys, at: Option<At>) -> Self {
         let start = At {
             file,
             ..At::default()
         };
         Tail {
             stays: true,
-            ..Tail::new(path, Some(at.unwrap_or(start)))
+            ..Tail::new(path, keys, Some(at.unwrap_or(start)))
         }
     }
 
@@ -134,12 +134,10 @@ impl Tail {
             return Ok(Lines::new());
         }
         let rest = self.bytes()?;
+        let lines = self.lines(rest);
         (self.open, self.replaced) = (None, None);
         self.at = At::default();
-        Ok(match rest.is_empty() {
-            true => Lines::new(),
-            false => self.line(&rest).into_iter().collect(),
-        })
+        Ok(lines)
     }
 
     /// Opens the file: the one that was read before, if it is there under any name beside, else the one of the name.
@@ -189,16 +187,21 @@ impl Tail {
         files.next().map(|entry| entry.path())
     }
 
-    /// Opens a file; not one of CSV whose header is not written yet.
+    /// Opens a file; not one whose first line, which may be its header, is not written yet.
     fn begin(&mut self, path: &Path) -> io::Result<bool> {
         let mut file = File::open(path)?;
-        let (csv, mut header) = (Header::is_of(&self.path), None);
-        if csv {
-            header = Header::of(&mut file)?;
+        let mut line = Vec::new();
+        let mut first = BufReader::new(file.by_ref().take(LONGEST_LINE as u64));
+        let read = first.read_until(b'\n', &mut line)?;
+        if line.last() != Some(&b'\n') && read < LONGEST_LINE {
+            return Ok(false);
         }
-        let whole = header.is_some() == csv;
-        (self.header, self.open) = (header, whole.then_some(file));
-        Ok(whole)
+        // What it is called is what it was when it was given.
+        let incoming = Incoming::of(&self.path, &line, &self.keys);
+        let incoming =
+            incoming.map_err(|reason| io::Error::new(io::ErrorKind::InvalidData, reason))?;
+        self.open = Some((file, incoming));
+        Ok(true)
     }
 
     /// Reads it from its beginning.
@@ -214,7 +217,7 @@ impl Tail {
     fn length(&self) -> io::Result<u64> {
         self.open
             .as_ref()
-            .map_or(Ok(0), |file| Ok(file.metadata()?.len()))
+            .map_or(Ok(0), |(file, _)| Ok(file.metadata()?.len()))
     }
 
     /// Whether it begins with what was read.
@@ -224,7 +227,7 @@ impl Tail {
 
     /// A sum of what it begins with, of so many bytes read.
     fn sum(&mut self, read: u64) -> io::Result<u32> {
-        let Some(file) = &mut self.open else {
+        let Some((file, _)) = &mut self.open else {
             return Ok(0);
         };
         let mut first = Vec::new();
@@ -236,14 +239,14 @@ impl Tail {
     /// What stands behind the place, as much as is read at a time.
     fn bytes(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        if let Some(file) = &mut self.open {
+        if let Some((file, _)) = &mut self.open {
             file.seek(SeekFrom::Start(self.at.offset))?;
             file.take(CHUNK).read_to_end(&mut bytes)?;
         }
         Ok(bytes)
     }
 
-    /// Reads whole lines behind the place.
+    /// Reads whole records behind the place.
     fn append(&mut self) -> io::Result<Lines> {
         let mut bytes = self.bytes()?;
         match bytes.iter().rposition(|&byte| byte == b'\n') {
@@ -252,25 +255,29 @@ impl Tail {
             None if bytes.len() as u64 == CHUNK => {}
             None => return Ok(Lines::new()),
         }
-        let first = self.at.offset == 0 && self.header.is_some();
-        let lines = bytes.split(|&byte| byte == b'\n').skip(usize::from(first));
-        let lines = lines.filter_map(|line| self.line(line)).collect();
-        let offset = self.at.offset + bytes.len() as u64;
+        let Some((_, incoming)) = &self.open else {
+            return Ok(Lines::new());
+        };
+        let header = match self.at.offset == 0 && incoming.has_header() {
+            true => bytes
+                .iter()
+                .position(|&byte| byte == b'\n')
+                .map_or(0, |end| end + 1),
+            false => 0,
+        };
+        let mut records = bytes.split_off(header);
+        records.truncate(incoming.whole(&records));
+        let offset = self.at.offset + (header + records.len()) as u64;
+        let lines = self.lines(records);
         self.at.sum = self.sum(offset)?;
         self.at.offset = offset;
         Ok(lines)
     }
 
-    /// A line of the file as one of an inbox; none, where it says nothing.
-    fn line(&self, line: &[u8]) -> Option<Vec<u8>> {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        let line = &line[..line.len().min(LONGEST_LINE)];
-        let marks = line.starts_with(br#"{"mark":"#);
-        if marks || line.iter().all(u8::is_ascii_whitespace) {
-            return None;
-        }
-        let record = self.header.as_ref().and_then(|header| header.record(line));
-        Some(record.unwrap_or_else(|| line.to_vec()))
+    /// Records of the file as lines of an inbox.
+    fn lines(&self, records: Vec<u8>) -> Lines {
+        let open = self.open.as_ref();
+        open.map_or(Lines::new(), |(_, incoming)| incoming.lines(records))
     }
 }
 
@@ -308,7 +315,7 @@ mod tests {
     fn each_line_is_read_once() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("events.jsonl");
-        let mut tail = Tail::new(&path, None);
+        let mut tail = Tail::new(&path, &Keys::default(), None);
         assert!(read(&mut tail).is_empty(), "it is not there yet");
         append(&path, "{1}\n\n{\"mark\":{}}\n{2}\r\n{3");
         assert_eq!(read(&mut tail), ["{1}", "{2}"]);
@@ -319,7 +326,11 @@ mod tests {
         append(&path, "{4}\n");
         fs::rename(&path, folder.path().join("events.jsonl.1")).unwrap();
         append(&path, "{5}\n");
-        let mut tail = Tail::new(&path, Some(serde_json::from_str(&at).unwrap()));
+        let mut tail = Tail::new(
+            &path,
+            &Keys::default(),
+            Some(serde_json::from_str(&at).unwrap()),
+        );
         assert_eq!(read(&mut tail), ["{4}"]);
         std::thread::sleep(GRACE);
         assert_eq!(read(&mut tail), ["{5}"]);
@@ -336,12 +347,12 @@ mod tests {
             &path,
             "time,home,action,note\n2022-08-04T18:30:00Z,h,\"Light:on, dim\",x\nbroken\n",
         );
-        let mut tail = Tail::new(&path, None);
-        let expected = r#"{"time":"2022-08-04T18:30:00Z","home":"h","action":"Light:on, dim"}"#;
+        let mut tail = Tail::new(&path, &Keys::default(), None);
+        let expected = r#"{"home":"h","time":"2022-08-04T18:30:00Z","action":"Light:on, dim"}"#;
         assert_eq!(read(&mut tail), [expected, "broken"]);
         let at = tail.at().clone();
         append(&path, "2022-08-04T18:31:00Z,h,Light:off,\n");
-        let mut tail = Tail::new(&path, Some(at));
+        let mut tail = Tail::new(&path, &Keys::default(), Some(at));
         assert_eq!(read(&mut tail).len(), 1);
     }
 }

@@ -119,7 +119,8 @@ impl PackReader {
         self.until = line;
     }
 
-    /// Reads up to `n` lines, looking names up among the homes and in their catalogs. Returns how many; 0 at the end.
+    /// Reads up to `n` lines, looking names up among the homes and in their catalogs. Returns how many; 0 at the end. One that was no event
+    /// where it was packed is the last that is read.
     ///
     /// # Errors
     /// A block is damaged: what stands in it is lost, the next call goes on behind it.
@@ -139,8 +140,7 @@ impl PackReader {
             let line = self.block.line();
             if let Some((text, reason)) = self.block.next_rejected() {
                 rejected.push(refused(text, (name, line), reason));
-                read += 1;
-                continue;
+                return Ok(read + 1);
             }
             let events = self.block.next_events(n - read);
             read += events.len();
