@@ -13,7 +13,7 @@ use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand}
 use crate::bench::{self, BenchArgs};
 use crate::config::{
     Config, File, HomeAssistantOptions, InboxOptions, KafkaOptions, MqttOptions, ParquetOptions,
-    UsageError, WebhookOptions, check_environment, describe, unknown_variables,
+    UsageError, WebhookOptions, check_environment, describe, discreet, unknown_variables,
 };
 use crate::erase::{self, EraseArgs};
 use crate::experiment::{self, ExperimentArgs};
@@ -233,7 +233,7 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
                 // Clap would name the flag, which the user never wrote.
                 check_environment()?;
             }
-            return Err(error.into());
+            return Err(discreet(error).into());
         }
     };
     let mut file = File::default();
@@ -252,7 +252,7 @@ fn parse(arguments: &[OsString]) -> anyhow::Result<(Cli, ArgMatches, File)> {
             );
         }
         command = changed(command, names, |command| file.apply(command));
-        matches = command.try_get_matches_from(arguments)?;
+        matches = command.try_get_matches_from(arguments).map_err(discreet)?;
     }
     Ok((Cli::from_arg_matches(&matches)?, matches, file))
 }

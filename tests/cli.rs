@@ -175,6 +175,45 @@ fn a_bad_variable_is_named_as_such() {
     assert!(said.contains(expected), "{said}");
 }
 
+/// Where an address with a password is refused, also for it, and where it is listed.
+#[test]
+fn passwords_in_addresses_are_not_shown() {
+    let dir = tempfile::tempdir().unwrap();
+    for (option, variable, address) in [
+        ("--mqtt", "HEARTH_MQTT", "mqtt://me:s3cret@host"),
+        ("--webhook", "HEARTH_WEBHOOK", "https://me:s3cret@host/x"),
+        ("--kafka-in", "HEARTH_KAFKA_IN", "kafka://me:s3cret@host/x"),
+        (
+            "--home-assistant",
+            "HEARTH_HOME_ASSISTANT",
+            "ws://me:s3cret@host",
+        ),
+    ] {
+        let flag = format!("{option}={address}");
+        for output in [
+            hearth(dir.path(), &["run", "--out", "out", &flag], &[]),
+            hearth(dir.path(), &["run", "--out", "out"], &[(variable, address)]),
+        ] {
+            let said = err(&output);
+            assert_eq!(output.status.code(), Some(2), "{said}");
+            assert!(said.contains("***@host"), "{option}: {said}");
+            assert!(!said.contains("s3cret"), "{option}: {said}");
+        }
+        let file = format!("{} = \"{address}\"", option[2..].replace('-', "_"));
+        std::fs::write(dir.path().join("bad.toml"), file).unwrap();
+        let said = err(&hearth(dir.path(), &["config", "--config=bad.toml"], &[]));
+        assert!(
+            said.contains("***@host") && !said.contains("s3cret"),
+            "{said}"
+        );
+    }
+    let url = "--llm-url=http://me:s3cret@host/v1";
+    let listed = out(&hearth(dir.path(), &["config", url], &[]));
+    let expected = "llm_url = \"http://***@host/v1\"";
+    assert!(settings(&listed).contains(&expected), "{listed}");
+    assert!(!listed.contains("s3cret"), "{listed}");
+}
+
 #[test]
 fn a_variable_that_nothing_reads_is_named() {
     let dir = tempfile::tempdir().unwrap();

@@ -6,6 +6,7 @@ use clap::parser::ValueSource;
 use clap::{Arg, ArgMatches};
 
 use super::file::{File, variable};
+use super::shown::shown_if_sound;
 use super::{all_options, options};
 
 /// The configuration that `matches` hold, as TOML that reads back to the same: each key with its meaning, its default
@@ -30,7 +31,7 @@ pub fn describe(matches: &ArgMatches, file: &File) -> String {
         match value {
             Some(value) => {
                 let _ = writeln!(text, "# Default: {}. This value: {source}.", default(key));
-                let _ = writeln!(text, "{key} = {}", literal(&value));
+                let _ = writeln!(text, "{key} = {}", literal(&shown_if_sound(&value)));
             }
             None => {
                 let _ = writeln!(text, "# Default: none. Not set.");

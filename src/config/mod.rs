@@ -23,6 +23,7 @@ mod money;
 mod mqtt;
 mod parquet;
 mod roll;
+mod shown;
 mod size;
 mod span;
 mod streams;
@@ -34,6 +35,8 @@ use std::path::PathBuf;
 use clap::builder::Resettable;
 use clap::{Args, FromArgMatches};
 use jiff::tz::TimeZone;
+
+use shown::shown;
 
 pub use crate::models::Preset;
 pub use budget::AlarmBudget;
@@ -55,6 +58,7 @@ pub use money::{Money, Price};
 pub use mqtt::{Broker, Level, MqttOptions, Place, Route, Routes, Shape};
 pub use parquet::ParquetOptions;
 pub use roll::Roll;
+pub(crate) use shown::discreet;
 pub use size::Size;
 pub use span::Span;
 pub use streams::StreamNames;
@@ -375,14 +379,14 @@ fn check(key: &str, value: &str) -> Result<(), String> {
         return Err(if reason.contains('`') {
             reason
         } else {
-            format!("`{value}`: {reason}")
+            format!("`{}`: {reason}", shown(value))
         });
     }
     Err(match error.get(ContextKind::ValidValue) {
         Some(ContextValue::Strings(words)) if !words.is_empty() => {
-            format!("`{value}` is none of {}", words.join(", "))
+            format!("`{}` is none of {}", shown(value), words.join(", "))
         }
-        _ => format!("`{value}` is no value of it"),
+        _ => format!("`{}` is no value of it", shown(value)),
     })
 }
 
