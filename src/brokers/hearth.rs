@@ -34,11 +34,11 @@ impl Hearth {
         let kafka: KafkaOptions = options_of(options);
         let webhook: WebhookOptions = options_of(options);
         let tasks = vec![
-            tokio::spawn(sources::mqtt::run(mqtt.clone(), desk.clone())),
-            tokio::spawn(sinks::mqtt::run(mqtt, desk.clone())),
-            tokio::spawn(sources::kafka::run(&kafka, &desk)),
-            tokio::spawn(sinks::kafka::run(kafka, desk.clone())),
-            tokio::spawn(sinks::webhook::run(webhook, desk.clone())),
+            tokio::spawn(sources::mqtt::run(mqtt.clone(), desk.clone()).unwrap()),
+            tokio::spawn(sinks::mqtt::run(mqtt, desk.clone()).unwrap()),
+            tokio::spawn(sources::kafka::run(&kafka, &desk).unwrap()),
+            tokio::spawn(sinks::kafka::run(&kafka, &desk).unwrap()),
+            tokio::spawn(sinks::webhook::run(webhook, desk.clone()).unwrap()),
         ];
         Hearth {
             desk,

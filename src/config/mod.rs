@@ -47,6 +47,7 @@ pub use choices::{
 };
 pub use describe::describe;
 pub use error::UsageError;
+pub(crate) use error::refuse_alone;
 pub use file::{File, check_environment, unknown_variables};
 pub use home_assistant::{ContextEntities, ContextKind, HomeAssistantOptions, Hub};
 pub use inbox::{InboxKeep, InboxOptions};

@@ -4,14 +4,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
 use rskafka::BackoffConfig;
 use rskafka::client::error::{Error, ProtocolError};
 use rskafka::client::{Client, ClientBuilder, Credentials, SaslConfig};
 use rumqttc::tokio_rustls::rustls::ClientConfig;
 use tokio::time::timeout;
 
-use crate::config::{Cluster, KafkaOptions, Sasl};
+use crate::config::{Cluster, KafkaOptions, Sasl, UsageError};
 use crate::remote::{secret, trusting};
 
 /// The largest answer that is taken, in bytes.
@@ -36,12 +35,14 @@ impl Access {
     ///
     /// # Errors
     /// A file that is named cannot be read, or the options contradict each other.
-    pub fn new(cluster: &Cluster, options: &KafkaOptions) -> Result<Self> {
+    pub fn new(cluster: &Cluster, options: &KafkaOptions) -> Result<Self, UsageError> {
         let trusting = match (cluster.tls, &options.kafka_ca) {
             (true, ca) => Some(trusting(ca.as_deref(), "--kafka-ca")?),
-            (false, Some(_)) => bail!(
-                "--kafka-ca is given, but {cluster} is not spoken to over TLS: write kafkas://"
-            ),
+            (false, Some(_)) => {
+                return Err(UsageError(format!(
+                    "--kafka-ca is given, but {cluster} is not spoken to over TLS: write kafkas://"
+                )));
+            }
             (false, None) => None,
         };
         Ok(Access {
@@ -130,18 +131,25 @@ fn at_once() -> BackoffConfig {
     }
 }
 
-fn sasl(cluster: &Cluster, options: &KafkaOptions) -> Result<Option<SaslConfig>> {
+fn sasl(cluster: &Cluster, options: &KafkaOptions) -> Result<Option<SaslConfig>, UsageError> {
     let (user, file) = match (&options.kafka_user, &options.kafka_password_file) {
         (None, None) => return Ok(None),
         (Some(user), Some(file)) => (user.clone(), file),
-        _ => bail!("--kafka-user and --kafka-password-file belong together: give both, or neither"),
+        _ => {
+            return Err(UsageError(
+                "--kafka-user and --kafka-password-file belong together: give both, or neither"
+                    .to_owned(),
+            ));
+        }
     };
     let credentials = Credentials::new(user, secret(file, "password")?);
     Ok(Some(match options.kafka_sasl {
-        Sasl::Plain if !cluster.tls => bail!(
-            "--kafka-sasl plain would show the password to whoever listens on the way to {cluster}: write kafkas://, or \
-             --kafka-sasl scram-sha-512"
-        ),
+        Sasl::Plain if !cluster.tls => {
+            return Err(UsageError(format!(
+                "--kafka-sasl plain would show the password to whoever listens on the way to {cluster}: write kafkas://, or \
+                 --kafka-sasl scram-sha-512"
+            )));
+        }
         Sasl::Plain => SaslConfig::Plain(credentials),
         Sasl::ScramSha256 => SaslConfig::ScramSha256(credentials),
         Sasl::ScramSha512 => SaslConfig::ScramSha512(credentials),

@@ -3,12 +3,11 @@
 use std::path::Path;
 use std::time::Duration;
 
-use anyhow::{Result, bail};
 use rumqttc::v5::mqttbytes::v5::{ConnectProperties, ConnectReturnCode};
 use rumqttc::v5::{ConnectionError, MqttOptions as Connection};
 use rumqttc::{TlsConfiguration, Transport};
 
-use crate::config::{Broker, MqttOptions};
+use crate::config::{Broker, MqttOptions, UsageError, refuse_alone};
 use crate::remote::{secret, trusting};
 
 /// The largest message that a broker gives, in bytes; it keeps larger ones to itself.
@@ -23,16 +22,25 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a connection may take to be made, in seconds.
 const PATIENCE: u64 = 10;
 
-/// What a client connects with, as this `end` (`in` or `out`) of a run whose outputs are in `out`.
+/// What a client connects with, as this `end` (`in` or `out`) of a run whose outputs are in `out`; `None`: no broker is named.
 ///
 /// # Errors
-/// A file that is named cannot be read, or holds no password or certificate.
+/// A file that is named cannot be read, or holds no password or certificate; the options contradict each other.
 pub(crate) fn connection(
-    broker: &Broker,
     options: &MqttOptions,
     end: &str,
     out: &Path,
-) -> Result<Connection> {
+) -> Result<Option<(Broker, Connection)>, UsageError> {
+    let Some(broker) = &options.mqtt else {
+        let alone = [
+            ("--mqtt-in", options.mqtt_in.is_some()),
+            ("--mqtt-user", options.mqtt_user.is_some()),
+            ("--mqtt-password-file", options.mqtt_password_file.is_some()),
+            ("--mqtt-ca", options.mqtt_ca.is_some()),
+            ("--mqtt-client-id", options.mqtt_client_id.is_some()),
+        ];
+        return refuse_alone(&alone, "--mqtt").map(|()| None);
+    };
     let name = match &options.mqtt_client_id {
         Some(name) => name.clone(),
         None => usual_name(out),
@@ -52,15 +60,19 @@ pub(crate) fn connection(
         };
         connection.set_credentials(user, password);
     } else if options.mqtt_password_file.is_some() {
-        bail!("--mqtt-password-file is given, but no --mqtt-user whose password it is");
+        return Err(UsageError(
+            "--mqtt-password-file is given, but no --mqtt-user whose password it is".to_owned(),
+        ));
     }
     if broker.tls {
         let trusting = trusting(options.mqtt_ca.as_deref(), "--mqtt-ca")?;
         connection.set_transport(Transport::Tls(TlsConfiguration::Rustls(trusting)));
     } else if options.mqtt_ca.is_some() {
-        bail!("--mqtt-ca is given, but {broker} is not spoken to over TLS: write mqtts://");
+        return Err(UsageError(format!(
+            "--mqtt-ca is given, but {broker} is not spoken to over TLS: write mqtts://"
+        )));
     }
-    Ok(connection)
+    Ok(Some((broker.clone(), connection)))
 }
 
 /// Why there is no connection, with what helps.
@@ -101,27 +113,32 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let file = folder.path().join("password");
         std::fs::write(&file, "s3cret\n").unwrap();
-        let broker: Broker = "mqtt://b".parse().unwrap();
         let path = file.to_str().unwrap();
-        let options: MqttOptions = options_of(&["--mqtt-user", "me", "--mqtt-password-file", path]);
-        let made = connection(&broker, &options, "in", folder.path()).unwrap();
-        assert_eq!(made.credentials().unwrap().password, "s3cret");
-        let again = connection(&broker, &options, "in", folder.path()).unwrap();
-        assert_eq!(made.client_id(), again.client_id());
-        let other = connection(&broker, &options, "out", folder.path()).unwrap();
-        assert_ne!(made.client_id(), other.client_id());
+        let made = |arguments: &[&str], end| {
+            let made = connection(&options_of(arguments), end, folder.path());
+            made.map(|made| made.map(|(_, connection)| connection))
+        };
+        let plain = "--mqtt=mqtt://b";
+        let known = [plain, "--mqtt-user=me", "--mqtt-password-file", path];
+        let first = made(&known, "in").unwrap().unwrap();
+        assert_eq!(first.credentials().unwrap().password, "s3cret");
+        let again = made(&known, "in").unwrap().unwrap();
+        assert_eq!(first.client_id(), again.client_id());
+        let other = made(&known, "out").unwrap().unwrap();
+        assert_ne!(first.client_id(), other.client_id());
+        assert!(made(&[], "in").unwrap().is_none());
         for (arguments, word) in [
-            (vec!["--mqtt-password-file", path], "--mqtt-user"),
-            (vec!["--mqtt-ca", path], "mqtts://"),
+            (vec![plain, "--mqtt-password-file", path], "--mqtt-user"),
+            (vec![plain, "--mqtt-ca", path], "mqtts://"),
+            (
+                vec!["--mqtt=mqtts://b", "--mqtt-ca", path],
+                "no certificate",
+            ),
+            (vec!["--mqtt-in=events:x"], "no --mqtt "),
+            (vec!["--mqtt-user=me"], "no --mqtt "),
         ] {
-            let options: MqttOptions = options_of(&arguments);
-            let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
-            let error = format!("{error:#}");
+            let UsageError(error) = made(&arguments, "in").unwrap_err();
             assert!(error.contains(word) && !error.contains("s3cret"), "{error}");
         }
-        let broker: Broker = "mqtts://b".parse().unwrap();
-        let options: MqttOptions = options_of(&["--mqtt-ca", path]);
-        let error = connection(&broker, &options, "in", folder.path()).unwrap_err();
-        assert!(format!("{error:#}").contains("no certificate"), "{error:#}");
     }
 }

@@ -3,38 +3,43 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use anyhow::{Context, Result, bail};
 use rumqttc::tokio_rustls::rustls::crypto::aws_lc_rs;
 use rumqttc::tokio_rustls::rustls::pki_types::CertificateDer;
 use rumqttc::tokio_rustls::rustls::pki_types::pem::PemObject;
 use rumqttc::tokio_rustls::rustls::{ClientConfig, RootCertStore};
+
+use crate::config::UsageError;
 
 /// What a connection over TLS is made with: trusting the certificates in a file, or, where none is named, those of the system.
 /// `flag` is the option that names one.
 ///
 /// # Errors
 /// The file cannot be read, or there are no certificates.
-pub(crate) fn trusting(ca: Option<&Path>, flag: &str) -> Result<Arc<ClientConfig>> {
+pub(crate) fn trusting(ca: Option<&Path>, flag: &str) -> Result<Arc<ClientConfig>, UsageError> {
     let mut roots = RootCertStore::empty();
     match ca {
         Some(file) => {
-            let text = std::fs::read(file)
-                .with_context(|| format!("cannot read the certificates {}", file.display()))?;
+            let path = file.display();
+            let text = std::fs::read(file).map_err(|error| {
+                UsageError(format!("cannot read the certificates {path}: {error}"))
+            })?;
             let found: Vec<_> = CertificateDer::pem_slice_iter(&text)
                 .filter_map(Result::ok)
                 .collect();
             roots.add_parsable_certificates(found);
             if roots.is_empty() {
-                bail!("{} holds no certificate in PEM form", file.display());
+                return Err(UsageError(format!(
+                    "{path} holds no certificate in PEM form"
+                )));
             }
         }
         None => {
             let found = rustls_native_certs::load_native_certs();
             roots.add_parsable_certificates(found.certs);
             if roots.is_empty() {
-                bail!(
+                return Err(UsageError(format!(
                     "this system has no certificates that a server could be trusted by: name some with {flag}"
-                );
+                )));
             }
         }
     }
@@ -42,7 +47,7 @@ pub(crate) fn trusting(ca: Option<&Path>, flag: &str) -> Result<Arc<ClientConfig
     let provider = Arc::new(aws_lc_rs::default_provider());
     let config = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
-        .context("TLS cannot be spoken")?
+        .map_err(|error| UsageError(format!("TLS cannot be spoken: {error}")))?
         .with_root_certificates(roots)
         .with_no_client_auth();
     Ok(Arc::new(config))

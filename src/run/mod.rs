@@ -94,44 +94,38 @@ fn keeps(keep: InboxKeep) -> Keeps {
     }
 }
 
-/// Starts what surrounds the dataflow: sources, sinks and the server. What fails ends the run.
+/// Starts what surrounds the dataflow: sources, sinks and the server, once all of them can be. What fails then ends the run.
 fn surround(args: &RunArgs, desk: &Desk) -> anyhow::Result<(Runtime, Vec<JoinHandle<()>>)> {
     let mut builder = Builder::new_multi_thread();
     let builder = builder.worker_threads(THREADS).thread_name("around");
     let runtime = builder.enable_all().build()?;
     let opened = runtime.block_on(args.serve.open())?;
-    let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
     let mut tasks = Vec::new();
+    let hub = args.home_assistant.clone();
+    tasks.push(sources::home_assistant::run(hub, desk.clone())?.boxed());
+    let mqtt = args.mqtt.clone();
+    tasks.push(sources::mqtt::run(mqtt.clone(), desk.clone())?.boxed());
+    tasks.push(sinks::mqtt::run(mqtt, desk.clone())?.boxed());
+    tasks.push(sources::kafka::run(&args.kafka, desk)?.boxed());
+    tasks.push(sinks::kafka::run(&args.kafka, desk)?.boxed());
+    let webhook = args.webhook.clone();
+    tasks.push(sinks::webhook::run(webhook, desk.clone())?.boxed());
+    let parquet = args.parquet.clone();
+    tasks.push(sinks::parquet::run(parquet, desk.clone())?.boxed());
     for log in &args.logs {
-        tasks.push(begin(
-            follow(log.clone(), args.config.columns.clone(), desk.clone()).boxed(),
-        ));
+        tasks.push(follow(log.clone(), args.config.columns.clone(), desk.clone()).boxed());
     }
     if args.demo {
-        tasks.push(begin(demo::demo(desk.clone()).boxed()));
+        tasks.push(demo::demo(desk.clone()).boxed());
     }
     if let Some((listener, access)) = opened {
         let page = listener.local_addr()?;
         tracing::info!("the page is at http://{page}; Ctrl-C ends the run");
         let served = serve::serve(listener, desk.clone(), access);
-        tasks.push(begin(served.map_err(anyhow::Error::from).boxed()));
+        tasks.push(served.map_err(anyhow::Error::from).boxed());
     }
-    let hub = args.home_assistant.clone();
-    tasks.push(begin(
-        sources::home_assistant::run(hub, desk.clone()).boxed(),
-    ));
-    let mqtt = args.mqtt.clone();
-    tasks.push(begin(
-        sources::mqtt::run(mqtt.clone(), desk.clone()).boxed(),
-    ));
-    tasks.push(begin(sinks::mqtt::run(mqtt, desk.clone()).boxed()));
-    let kafka = args.kafka.clone();
-    tasks.push(begin(sources::kafka::run(&kafka, desk).boxed()));
-    tasks.push(begin(sinks::kafka::run(kafka, desk.clone()).boxed()));
-    let webhook = args.webhook.clone();
-    tasks.push(begin(sinks::webhook::run(webhook, desk.clone()).boxed()));
-    let parquet = args.parquet.clone();
-    tasks.push(begin(sinks::parquet::run(parquet, desk.clone()).boxed()));
+    let begin = |task| runtime.spawn(heeded(task, desk.stop.clone()));
+    let tasks = tasks.into_iter().map(begin).collect();
     Ok((runtime, tasks))
 }
 

@@ -59,6 +59,45 @@ fn what_cannot_work_is_refused_before_any_work() {
     }
 }
 
+/// Else a service that is started again for whatever else went wrong would be so for ever.
+#[test]
+fn what_a_live_run_cannot_connect_with_is_refused_before_it_runs() {
+    let dir = tempfile::tempdir().unwrap();
+    write(dir.path(), "file", "x");
+    for (arguments, said) in [
+        ("--webhook http://127.0.0.1:9/x", "--webhook-secret-file"),
+        ("--webhook-secret-file file", "no --webhook "),
+        ("--home-assistant ws://h", "--home-assistant-token-file"),
+        (
+            "--home-assistant ws://h --home-assistant-token-file none",
+            "cannot read the token file none",
+        ),
+        ("--home-assistant-token-file file", "no --home-assistant "),
+        (
+            "--mqtt mqtt://127.0.0.1:9 --mqtt-password-file file",
+            "--mqtt-user",
+        ),
+        ("--mqtt-in events:x", "--mqtt-in is given, but no --mqtt "),
+        ("--mqtt-user me", "--mqtt-user is given, but no --mqtt "),
+        ("--kafka-user me", "no --kafka-in or --kafka-out "),
+        (
+            "--kafka-out kafka://127.0.0.1:9/x.{stream} --kafka-user me",
+            "belong together",
+        ),
+        ("--kafka-out kafka://127.0.0.1:9/x", "would mix the streams"),
+        ("--parquet file", "cannot write into file"),
+    ] {
+        let ended = hearth(
+            dir.path(),
+            &format!("run --out out --listen 127.0.0.1:0 {arguments}"),
+        );
+        let told = &ended.stderr;
+        assert_eq!(ended.code, Some(2), "{arguments}: {told}");
+        assert!(told.contains(said), "{arguments}: {told}");
+        assert!(!told.contains("the page is at"), "{arguments}: {told}");
+    }
+}
+
 fn names(dir: &std::path::Path) -> Vec<std::ffi::OsString> {
     let entries = std::fs::read_dir(dir).unwrap();
     let mut names: Vec<_> = entries.map(|entry| entry.unwrap().file_name()).collect();

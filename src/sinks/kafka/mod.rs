@@ -9,7 +9,7 @@ mod partitioner;
 
 use std::time::Duration;
 
-use anyhow::{Result, bail};
+use anyhow::Result;
 use futures_util::future::try_join_all;
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
@@ -18,7 +18,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::time::{Instant, sleep_until};
 
 use super::outbox::{Beginning, Letter, Outbox, more, streams};
-use crate::config::KafkaOptions;
+use crate::config::{KafkaOptions, TopicUrl, UsageError};
 use crate::desk::{Desk, Gauges};
 use crate::kafka::Access;
 use crate::outputs::Stream;
@@ -66,36 +66,46 @@ impl Measures {
 /// Tells the topic that the options name, if they name one, until the run is over.
 ///
 /// # Errors
-/// The options cannot be carried out, or the inbox cannot be written.
-pub async fn run(options: KafkaOptions, desk: Desk) -> Result<()> {
-    let Some(url) = options.kafka_out.clone() else {
-        return Ok(());
+/// The options cannot be carried out: that is said before anything is awaited. Then, that the inbox cannot be written.
+pub fn run(
+    options: &KafkaOptions,
+    desk: &Desk,
+) -> Result<impl Future<Output = Result<()>> + use<>, UsageError> {
+    let tellers = match &options.kafka_out {
+        Some(url) => tellers(url, options, desk)?,
+        None => Vec::new(),
     };
+    Ok(async {
+        let tellers = tellers.into_iter().map(Teller::serve);
+        try_join_all(tellers).await.map(drop)
+    })
+}
+
+fn tellers(url: &TopicUrl, options: &KafkaOptions, desk: &Desk) -> Result<Vec<Teller>, UsageError> {
     let streams = streams(&options.kafka_streams.0);
     if streams.len() > 1 && !url.tells_streams_apart() {
-        bail!(
+        return Err(UsageError(format!(
             "--kafka-out {url} would mix the streams {}: write {{stream}} into the topic's name, or choose one by \
              --kafka-streams",
             options.kafka_streams
-        );
+        )));
     }
     let measures = Measures::of(&desk.gauges);
     let mut tellers = Vec::new();
     for stream in streams {
-        let access = Access::new(&url.cluster, &options)?;
+        let access = Access::new(&url.cluster, options)?;
         let topic = url.of(stream.name());
         let trouble = Trouble::new(&format!("{}/{topic}", url.cluster), "Kafka out");
         let courier = Courier::new(access, topic);
-        let teller = Teller {
+        tellers.push(Teller {
             stream,
             courier,
             trouble,
             measures: measures.clone(),
             desk: desk.clone(),
-        };
-        tellers.push(teller.serve());
+        });
     }
-    try_join_all(tellers).await.map(drop)
+    Ok(tellers)
 }
 
 /// A stream on its way to its topic.

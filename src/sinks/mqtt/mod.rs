@@ -17,13 +17,13 @@ use jiff::Timestamp;
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, LastWill, Publish};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions as Connection};
 use tokio::sync::broadcast;
 use tokio::sync::broadcast::error::{RecvError, TryRecvError};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
 use super::feed::Told;
-use crate::config::MqttOptions;
+use crate::config::{Broker, MqttOptions, UsageError};
 use crate::desk::Desk;
 use crate::inbox::{InboxError, Mark};
 use crate::mqtt::{connection, trouble};
@@ -68,14 +68,30 @@ const FAREWELL: Duration = Duration::from_secs(2);
 /// Tells the broker that the options name, if they name one, until the run ends.
 ///
 /// # Errors
-/// The options cannot be carried out, or the inbox cannot be written.
-pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
-    let Some(broker) = options.mqtt.clone().filter(|_| options.mqtt_out) else {
-        return Ok(());
+/// The options cannot be carried out: that is said before anything is awaited. Then, that the inbox cannot be written.
+pub fn run(
+    options: MqttOptions,
+    desk: Desk,
+) -> Result<impl Future<Output = Result<()>>, UsageError> {
+    let connection = match options.mqtt_out {
+        true => connection(&options, "out", &desk.out)?,
+        false => None,
     };
+    Ok(async move {
+        match connection {
+            Some(server) => tell(server, &options, desk).await,
+            None => Ok(()),
+        }
+    })
+}
+
+async fn tell(
+    (broker, mut connection): (Broker, Connection),
+    options: &MqttOptions,
+    desk: Desk,
+) -> Result<()> {
     let feed = desk.feed.listen();
     let topics = Topics::new(&options.mqtt_prefix, options.discovery());
-    let mut connection = connection(&broker, &options, "out", &desk.out)?;
     // What is not known to have arrived is sent again by the courier, not by the session.
     connection.set_clean_start(true);
     connection.set_session_expiry_interval(None);

@@ -12,7 +12,7 @@ use std::io::BufWriter;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result};
 use prometheus_client::encoding::EncodeLabelSet;
 use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::family::Family;
@@ -20,7 +20,7 @@ use prometheus_client::metrics::gauge::Gauge;
 use tokio::task::JoinSet;
 
 use super::outbox::{Beginning, Outbox, more, streams};
-use crate::config::{ParquetOptions, Roll};
+use crate::config::{ParquetOptions, Roll, UsageError};
 use crate::desk::{Desk, Gauges};
 use crate::disk::{Disk, File, Open};
 use crate::outputs::Stream;
@@ -61,20 +61,45 @@ impl Measures {
 /// Writes the tables that the options name, if they name a folder, until the run is over.
 ///
 /// # Errors
-/// The folder cannot be written, or another run writes into it; an output cannot be read; the inbox cannot be written.
-pub async fn run(options: ParquetOptions, desk: Desk) -> Result<()> {
-    let Some(folder) = options.parquet else {
-        return Ok(());
-    };
+/// The folder cannot be written, or another run writes into it: that is said before anything is awaited. Then, that a file or an
+/// output cannot be written or read, or the inbox cannot be written.
+pub fn run(
+    options: ParquetOptions,
+    desk: Desk,
+) -> Result<impl Future<Output = Result<()>>, UsageError> {
     let disk = Disk::real();
-    let cannot = || format!("cannot write into {}", folder.display());
-    disk.create_folder(&folder).with_context(cannot)?;
+    let folder = options.parquet.clone();
+    let lock = folder.as_deref().map(|folder| lock(&disk, folder));
+    let locked = folder.zip(lock.transpose()?);
+    Ok(async move {
+        match locked {
+            Some((folder, lock)) => tell(&disk, (folder, lock), &options, desk).await,
+            None => Ok(()),
+        }
+    })
+}
+
+/// Makes the folder, and holds it for this run.
+fn lock(disk: &Disk, folder: &Path) -> Result<File, UsageError> {
+    let path = folder.display();
+    let cannot = |error| UsageError(format!("cannot write into {path}: {error}"));
+    disk.create_folder(folder).map_err(cannot)?;
     let lock = disk.open(&folder.join(LOCK), Open::Append);
-    let lock = lock.with_context(cannot)?;
-    if lock.try_lock().is_err() {
-        let folder = folder.display();
-        bail!("another run writes into {folder}; name another folder with --parquet");
+    let lock = lock.map_err(cannot)?;
+    match lock.try_lock() {
+        Ok(()) => Ok(lock),
+        Err(_) => Err(UsageError(format!(
+            "another run writes into {path}; name another folder with --parquet"
+        ))),
     }
+}
+
+async fn tell(
+    disk: &Disk,
+    (folder, lock): (PathBuf, File),
+    options: &ParquetOptions,
+    desk: Desk,
+) -> Result<()> {
     let measures = Measures::of(&desk.gauges);
     // Side by side: each waits for the disk.
     let mut shelves = JoinSet::new();

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use anyhow::{Result, bail};
 use backon::{BackoffBuilder, ExponentialBuilder};
 use bytes::Bytes;
 use jiff::fmt::rfc2822;
@@ -14,7 +13,7 @@ use reqwest::{Client, StatusCode};
 use tokio::sync::{Semaphore, mpsc};
 
 use super::signature::signature;
-use crate::config::WebhookOptions;
+use crate::config::{UsageError, WebhookOptions, refuse_alone};
 use crate::remote::secret;
 use crate::sinks::outbox::Letter;
 
@@ -72,27 +71,32 @@ impl Receiver {
     pub fn new(
         options: &WebhookOptions,
         failures: mpsc::UnboundedSender<String>,
-    ) -> Result<Option<Self>> {
+    ) -> Result<Option<Self>, UsageError> {
         let Some(url) = &options.webhook else {
-            return Ok(None);
+            let alone = [(
+                "--webhook-secret-file",
+                options.webhook_secret_file.is_some(),
+            )];
+            return refuse_alone(&alone, "--webhook").map(|()| None);
         };
         let Some(file) = &options.webhook_secret_file else {
-            bail!(
+            return Err(UsageError(format!(
                 "--webhook needs --webhook-secret-file: a file with a secret of your own, by which {url} knows that a \
                  message is Hearth's"
-            );
+            )));
         };
         if url.is_exposed() && !options.webhook_plain {
-            bail!(
+            return Err(UsageError(format!(
                 "--webhook {url} would send what people do at home unencrypted to another machine: write https://, or \
                  give --webhook-plain true"
-            );
+            )));
         }
         let client = Client::builder()
             .redirect(Policy::none())
             .timeout(PATIENCE)
             .user_agent(concat!("hearth/", env!("CARGO_PKG_VERSION")))
-            .build()?;
+            .build()
+            .map_err(|error| UsageError(format!("--webhook {url}: {error}")))?;
         Ok(Some(Receiver {
             client,
             url: url.whole().to_owned(),

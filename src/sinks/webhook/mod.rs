@@ -21,7 +21,7 @@ use tokio::time::{Instant, timeout_at};
 
 use super::feed::Cuts;
 use super::outbox::{Beginning, Letter, Outbox, more, streams};
-use crate::config::WebhookOptions;
+use crate::config::{UsageError, WebhookOptions};
 use crate::desk::{Desk, Gauges};
 use crate::remote::Complaints;
 use delivery::{Fate, Receiver};
@@ -41,12 +41,28 @@ struct ByFate {
 /// Tells the receiver that the options name, if they name one, until the run is over.
 ///
 /// # Errors
-/// The options cannot be carried out, an output cannot be read, or the inbox cannot be written.
-pub async fn run(options: WebhookOptions, desk: Desk) -> Result<()> {
+/// The options cannot be carried out: that is said before anything is awaited. Then, that an output cannot be read, or the inbox
+/// cannot be written.
+pub fn run(
+    options: WebhookOptions,
+    desk: Desk,
+) -> Result<impl Future<Output = Result<()>>, UsageError> {
     let (failures, failed) = mpsc::unbounded_channel();
-    let Some(receiver) = Receiver::new(&options, failures)? else {
-        return Ok(());
-    };
+    let receiver = Receiver::new(&options, failures)?;
+    Ok(async move {
+        match receiver {
+            Some(receiver) => tell(receiver, failed, &options, desk).await,
+            None => Ok(()),
+        }
+    })
+}
+
+async fn tell(
+    receiver: Receiver,
+    failed: mpsc::UnboundedReceiver<String>,
+    options: &WebhookOptions,
+    desk: Desk,
+) -> Result<()> {
     let mut outboxes = Vec::new();
     for stream in streams(&options.webhook_streams.0) {
         // What was found before somebody wanted to be told is no news.

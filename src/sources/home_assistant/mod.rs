@@ -11,6 +11,7 @@ mod session;
 #[cfg(test)]
 mod tests;
 
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -18,7 +19,7 @@ use hearth_operators::words::Time;
 use tokio::time::{interval, sleep};
 use tokio_tungstenite::Connector;
 
-use crate::config::HomeAssistantOptions;
+use crate::config::{HomeAssistantOptions, UsageError, refuse_alone};
 use crate::desk::Desk;
 use crate::remote::{Trouble, secret, trusting};
 use frames::Frame;
@@ -39,22 +40,51 @@ const TOGETHER: usize = 500;
 /// Reads the Home Assistant that the options name, if they name one, until the run ends.
 ///
 /// # Errors
-/// The options cannot be carried out, Home Assistant does not know the token, or the inbox cannot be written.
-pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
-    let Some(hub) = options.home_assistant else {
-        return Ok(());
+/// The options cannot be carried out: that is said before anything is awaited. Then, that Home Assistant does not know the token, or
+/// the inbox cannot be written.
+pub fn run(
+    options: HomeAssistantOptions,
+    desk: Desk,
+) -> Result<impl Future<Output = Result<()>>, UsageError> {
+    let access = access(&options)?;
+    Ok(async move {
+        match access {
+            Some((access, file)) => hear(access, &file, options, desk).await,
+            None => Ok(()),
+        }
+    })
+}
+
+/// How the Home Assistant that the options name is spoken to, if they name one, and in which file the token is.
+fn access(options: &HomeAssistantOptions) -> Result<Option<(Access, PathBuf)>, UsageError> {
+    let Some(hub) = options.home_assistant.clone() else {
+        let alone = [
+            (
+                "--home-assistant-token-file",
+                options.home_assistant_token_file.is_some(),
+            ),
+            ("--home-assistant-ca", options.home_assistant_ca.is_some()),
+            (
+                "--home-assistant-contexts",
+                options.home_assistant_contexts.is_some(),
+            ),
+        ];
+        return refuse_alone(&alone, "--home-assistant").map(|()| None);
     };
-    let Some(file) = options.home_assistant_token_file else {
-        bail!(
+    let Some(file) = options.home_assistant_token_file.clone() else {
+        return Err(UsageError(
             "--home-assistant is given, but no --home-assistant-token-file: in Home Assistant make a long-lived access token, at \
              the end of a user's profile, and put it into a file"
-        );
+                .to_owned(),
+        ));
     };
     let tls = match (hub.tls, &options.home_assistant_ca) {
         (true, ca) => Some(trusting(ca.as_deref(), "--home-assistant-ca")?),
         (false, None) => None,
         (false, Some(_)) => {
-            bail!("--home-assistant-ca is given, but {hub} is not spoken to over TLS: write wss://")
+            return Err(UsageError(format!(
+                "--home-assistant-ca is given, but {hub} is not spoken to over TLS: write wss://"
+            )));
         }
     };
     let access = Access {
@@ -62,6 +92,15 @@ pub async fn run(options: HomeAssistantOptions, desk: Desk) -> Result<()> {
         tls: tls.map_or(Connector::Plain, Connector::Rustls),
         hub,
     };
+    Ok(Some((access, file)))
+}
+
+async fn hear(
+    access: Access,
+    file: &Path,
+    options: HomeAssistantOptions,
+    desk: Desk,
+) -> Result<()> {
     let contexts = options.home_assistant_contexts.unwrap_or_default();
     let mut reader = Reader::new(options.home_assistant_home, contexts);
     let inbox = desk.inbox.clone();

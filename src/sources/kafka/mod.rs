@@ -12,7 +12,7 @@ mod topic;
 use anyhow::Result;
 use futures_util::future::try_join_all;
 
-use crate::config::{KafkaOptions, TopicUrl};
+use crate::config::{KafkaOptions, TopicUrl, UsageError, refuse_alone};
 use crate::desk::Desk;
 use crate::kafka::Access;
 use measures::Measures;
@@ -22,17 +22,31 @@ use topic::Topic;
 /// they are read.
 ///
 /// # Errors
-/// The options cannot be carried out, or the inbox cannot be written.
-pub fn run(options: &KafkaOptions, desk: &Desk) -> impl Future<Output = Result<()>> + use<> {
-    let topics = topics(options, desk);
-    async {
-        let topics = topics?.into_iter().map(Topic::serve);
+/// The options cannot be carried out: that is said before anything is awaited. Then, that the inbox cannot be written.
+pub fn run(
+    options: &KafkaOptions,
+    desk: &Desk,
+) -> Result<impl Future<Output = Result<()>> + use<>, UsageError> {
+    let topics = topics(options, desk)?;
+    Ok(async {
+        let topics = topics.into_iter().map(Topic::serve);
         try_join_all(topics).await.map(drop)
-    }
+    })
 }
 
-fn topics(options: &KafkaOptions, desk: &Desk) -> Result<Vec<Topic>> {
+fn topics(options: &KafkaOptions, desk: &Desk) -> Result<Vec<Topic>, UsageError> {
     let Some(topics) = &options.kafka_in else {
+        if options.kafka_out.is_none() {
+            let alone = [
+                ("--kafka-user", options.kafka_user.is_some()),
+                (
+                    "--kafka-password-file",
+                    options.kafka_password_file.is_some(),
+                ),
+                ("--kafka-ca", options.kafka_ca.is_some()),
+            ];
+            refuse_alone(&alone, "--kafka-in or --kafka-out")?;
+        }
         return Ok(Vec::new());
     };
     let measures = Measures::of(&desk.gauges);

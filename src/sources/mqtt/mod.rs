@@ -18,10 +18,10 @@ use anyhow::{Context, Result};
 use rumqttc::Outgoing;
 use rumqttc::v5::mqttbytes::QoS;
 use rumqttc::v5::mqttbytes::v5::{Filter, RetainForwardRule, SubscribeReasonCode};
-use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming};
+use rumqttc::v5::{AsyncClient, Event, EventLoop, Incoming, MqttOptions as Connection};
 use tokio::time::{Instant, interval, sleep_until, timeout};
 
-use crate::config::{MqttOptions, Route, Shape};
+use crate::config::{Broker, MqttOptions, Route, Routes, Shape, UsageError};
 use crate::desk::Desk;
 use crate::inbox::InboxError;
 use crate::mqtt::{connection, trouble};
@@ -42,12 +42,30 @@ const FAREWELL: Duration = Duration::from_secs(1);
 /// Reads what the options name, where they name something, until the run ends.
 ///
 /// # Errors
-/// The options cannot be carried out, or the inbox cannot be written.
-pub async fn run(options: MqttOptions, desk: Desk) -> Result<()> {
-    let (Some(broker), Some(routes)) = (options.mqtt.clone(), options.mqtt_in.clone()) else {
-        return Ok(());
+/// The options cannot be carried out: that is said before anything is awaited. Then, that the inbox cannot be written.
+pub fn run(
+    options: MqttOptions,
+    desk: Desk,
+) -> Result<impl Future<Output = Result<()>>, UsageError> {
+    let connection = match (&options.mqtt, &options.mqtt_in) {
+        // It is told alone, and there is a password to be read once.
+        (Some(_), None) => None,
+        _ => connection(&options, "in", &desk.out)?,
     };
-    let mut connection = connection(&broker, &options, "in", &desk.out)?;
+    Ok(async move {
+        match connection.zip(options.mqtt_in.clone()) {
+            Some((server, routes)) => hear(server, routes, &options, desk).await,
+            None => Ok(()),
+        }
+    })
+}
+
+async fn hear(
+    (broker, mut connection): (Broker, Connection),
+    routes: Routes,
+    options: &MqttOptions,
+    desk: Desk,
+) -> Result<()> {
     connection.set_clean_start(false).set_manual_acks(true);
     connection.set_receive_maximum(Some(UNDER_WAY));
     let streams = routes.0.iter().any(|r| r.shape == Shape::StateStream);

@@ -48,7 +48,7 @@ impl Hearth {
         let hub = format!("--home-assistant=ws://{}", house.address);
         let token = format!("--home-assistant-token-file={}", file.display());
         let options: HomeAssistantOptions = options_of(&[&hub, &token]);
-        let task = tokio::spawn(super::run(options, desk.clone()));
+        let task = tokio::spawn(super::run(options, desk.clone()).unwrap());
         Hearth { desk, writer, task }
     }
 
