@@ -19,7 +19,7 @@ use crate::disk::Disk;
 use crate::inbox::{Inbox, Keeps};
 use crate::replay::{Ends, Live, live};
 use crate::sinks::files::Folder;
-use crate::sources::follow::follow;
+use crate::sources::follow::{self, follow};
 use crate::stop::Stop;
 use crate::{serve, sinks, sources};
 pub use args::RunArgs;
@@ -37,6 +37,7 @@ const THREADS: usize = 2;
 /// rejected under `--strict`; a model or the disk fails; the accounting does not agree.
 pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     let mut replay = args.replay()?;
+    args.logs.iter().try_for_each(|log| follow::check(log))?;
     // An interruption ends the run once its last cut is taken.
     let (_heeded, _keeps) = (stop.heed(), stop.keep());
     let disk = Disk::real();

@@ -24,7 +24,7 @@ pub use files::{
     Contexts, EventLog, Files, LONGEST_NAME, Learnt, LogFormat, Manner, Options, PackWriter,
     Packing, format_name, read_contexts, read_told, spool,
 };
-pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant};
+pub(crate) use files::{Event, Events, How, LogWriter, context_words, copy, instant, unpacked};
 pub use folders::expand;
 pub(crate) use household::{
     HOUSEHOLD, OF_THE_DEVICE, PRESSED, is_household, is_measured, says_of_itself,

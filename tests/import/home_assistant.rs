@@ -1,5 +1,7 @@
 //! Home Assistant's database and its histories.
 
+use std::io::Write;
+
 use super::{Imported, data, import, try_import, write};
 
 #[test]
@@ -198,6 +200,13 @@ fn histories_are_imported_in_the_order_of_time() {
         let imported = import(&["home-assistant", &file, "--timezone", "Europe/Berlin"]);
         assert_eq!(imported.lines(), expected, "{name}");
     }
+    let mut packed = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::fast());
+    packed.write_all(csv.as_bytes()).unwrap();
+    let file = folder.path().join("history.csv.gz");
+    std::fs::write(&file, packed.finish().unwrap()).unwrap();
+    let file = file.to_str().unwrap();
+    let imported = import(&["home-assistant", file, "--timezone", "Europe/Berlin"]);
+    assert_eq!(imported.lines(), expected);
     let other = write(folder.path(), "other.csv", "a,b\n1,2\n");
     let error = try_import(&["home-assistant", &other], folder.path()).unwrap_err();
     assert!(

@@ -64,6 +64,7 @@ fn what_cannot_work_is_refused_before_any_work() {
 fn what_a_live_run_cannot_connect_with_is_refused_before_it_runs() {
     let dir = tempfile::tempdir().unwrap();
     write(dir.path(), "file", "x");
+    write(dir.path(), "log.jsonl.gz", "");
     for (arguments, said) in [
         ("--webhook http://127.0.0.1:9/x", "--webhook-secret-file"),
         ("--webhook-secret-file file", "no --webhook "),
@@ -86,6 +87,8 @@ fn what_a_live_run_cannot_connect_with_is_refused_before_it_runs() {
         ),
         ("--kafka-out kafka://127.0.0.1:9/x", "would mix the streams"),
         ("--parquet file", "cannot write into file"),
+        ("log.jsonl.gz", "log.jsonl.gz is packed"),
+        ("-", "hearth replay -"),
     ] {
         let ended = hearth(
             dir.path(),

@@ -1,7 +1,8 @@
 //! What Home Assistant hands out of its history: the CSV of its History page, an export of the table of states by another
 //! database's means, and answers of its REST and WebSocket interfaces.
 
-use std::fs;
+use std::fs::File;
+use std::io::Read;
 use std::path::Path;
 
 use anyhow::{Context, Result, bail, ensure};
@@ -10,15 +11,19 @@ use jiff::tz::TimeZone;
 use serde_json::Value;
 
 use super::Row;
-use crate::sources::instant;
+use crate::sources::{instant, unpacked};
 
-/// Reads a file whose content is one of these; rows in the order of time, and how many have none.
+/// Reads a file whose content is one of these, plain or packed by gzip or zstd; rows in the order of time, and how many have none.
 ///
 /// # Errors
 /// It is none of these.
 pub(super) fn read(file: &Path) -> Result<(Vec<Row>, u64)> {
     let unreadable = || format!("cannot read `{}`", file.display());
-    let bytes = fs::read(file).with_context(unreadable)?;
+    let mut bytes = Vec::new();
+    File::open(file)
+        .and_then(unpacked)
+        .and_then(|mut input| input.read_to_end(&mut bytes))
+        .with_context(unreadable)?;
     let text = String::from_utf8_lossy(&bytes);
     let text = text.trim_start_matches('\u{feff}');
     let read = match text.trim_start().starts_with(['[', '{']) {

@@ -11,6 +11,7 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::ahead::{Ahead, Blocks};
 use super::plain::{Found, Plain};
+use super::{packed, parquet};
 use crate::growing::{self, Growing, Reach};
 
 /// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
@@ -149,16 +150,7 @@ impl Lines {
 
     /// Reads from any source of bytes.
     pub fn new(input: impl Read + Send + 'static) -> io::Result<Self> {
-        let mut raw = BufReader::with_capacity(BUFFER, input);
-        let magic = peek(&mut raw, 4)?;
-        let mut reader: Box<dyn BufRead + Send> = if magic.starts_with(GZIP) {
-            Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
-        } else if magic == ZSTD {
-            let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
-            Box::new(BufReader::with_capacity(BUFFER, decoder))
-        } else {
-            Box::new(raw)
-        };
+        let mut reader = unpacked(input)?;
         // A byte order mark says nothing in UTF-8, and would spoil the first line.
         let mut offset = 0;
         if peek(&mut reader, 3).is_ok_and(|start| start == [0xef, 0xbb, 0xbf]) {
@@ -402,6 +394,28 @@ impl Seek for Input {
             Bytes::Growing(log) => log.seek(to),
         }
     }
+}
+
+/// What an input holds: of gzip or zstd, as its first bytes say, what is packed in it.
+pub(crate) fn unpacked(input: impl Read + Send + 'static) -> io::Result<Box<dyn BufRead + Send>> {
+    let mut raw = BufReader::with_capacity(BUFFER, input);
+    let magic = peek(&mut raw, 4)?;
+    Ok(if magic.starts_with(GZIP) {
+        Box::new(BufReader::with_capacity(BUFFER, MultiGzDecoder::new(raw)))
+    } else if magic == ZSTD {
+        let decoder = zstd::stream::read::Decoder::with_buffer(raw)?;
+        Box::new(BufReader::with_capacity(BUFFER, decoder))
+    } else {
+        Box::new(raw)
+    })
+}
+
+/// Whether a file is packed by its first bytes: no text that could grow.
+pub(in crate::sources) fn is_packed(file: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    File::open(file)?.take(8).read_to_end(&mut start)?;
+    let packed = [GZIP, ZSTD, &packed::MAGIC, parquet::MAGIC];
+    Ok(packed.iter().any(|magic| start.starts_with(magic)))
 }
 
 /// Whether an input is gzip or zstd; it is read from its beginning again afterwards.

@@ -49,6 +49,8 @@ pub(crate) use event::{Event, How, instant};
 pub(crate) use events::Events;
 pub(crate) use incoming::Incoming;
 pub use learnt::Learnt;
+pub(super) use lines::is_packed;
+pub(crate) use lines::unpacked;
 pub use log::EventLog;
 pub use manner::Manner;
 pub use opened::format_name;
