@@ -123,6 +123,9 @@ const CUTS: &str = "cut-";
 /// What the names of parts begin with; the number of the cut follows that they were written with.
 const PARTS_OF: &str = "part-";
 
+/// What is put there to see whether that goes: should it stay, it goes like a part that nothing rests on.
+const TRIED: &str = "part-tried";
+
 fn cut_name(number: u64) -> String {
     format!("{CUTS}{number:012}")
 }
@@ -189,6 +192,21 @@ impl Checkpoints {
     /// How a person is told where they lie.
     pub fn place(&self) -> String {
         self.store.path("")
+    }
+
+    /// Puts something there and takes it away: a place that takes nothing is noticed before there is something to lose. One that may come
+    /// back is not tried.
+    ///
+    /// # Errors
+    /// Nothing can be put there.
+    pub fn try_place(&self) -> Result<(), CheckpointError> {
+        if self.are_remote() {
+            return Ok(());
+        }
+        self.store
+            .put(TRIED, &mut |_| Ok(()))
+            .and_then(|()| self.store.remove(TRIED))
+            .map_err(self.at(""))
     }
 
     /// Whether there are any, whole or not.
@@ -496,10 +514,11 @@ impl Checkpoints {
         name: &str,
         fill: impl Fn(&mut dyn io::Write) -> Result<Seal, Unusable>,
     ) -> Result<Seal, CheckpointError> {
-        let mut filled = Err(Unusable::Damaged("nothing was written"));
+        // What cannot be put need not come to be filled.
+        let mut filled = None;
         let put = self.store.put(name, &mut |out| {
-            filled = fill(out);
-            match &mut filled {
+            let filled = filled.insert(fill(out));
+            match filled {
                 Ok(_) => Ok(()),
                 // That of the disk is told as it is.
                 Err(Unusable::Read(error)) => {
@@ -509,9 +528,14 @@ impl Checkpoints {
             }
         });
         match (put, filled) {
-            (Ok(()), filled) => filled.map_err(self.not_sound(name)),
-            (Err(source), Ok(_) | Err(Unusable::Read(_))) => Err(self.at(name)(source)),
-            (Err(_), Err(why)) => Err(self.not_sound(name)(why)),
+            (Ok(()), Some(filled)) => filled.map_err(self.not_sound(name)),
+            (Ok(()), None) => Err(self.not_sound(name)(Unusable::Damaged(
+                "nothing was written",
+            ))),
+            (Err(source), None | Some(Ok(_) | Err(Unusable::Read(_)))) => {
+                Err(self.at(name)(source))
+            }
+            (Err(_), Some(Err(why))) => Err(self.not_sound(name)(why)),
         }
     }
 
@@ -532,6 +556,26 @@ impl Checkpoints {
         move |why| CheckpointError::Unusable {
             path: path.clone(),
             why,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn of_a_place_that_cannot_be_written_the_reason_is_told() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("file");
+        std::fs::write(&file, "").unwrap();
+        let place = Place::Folder(file.join("state"));
+        let checkpoints = Checkpoints::at_place(&Disk::real(), &place).unwrap();
+        let put = checkpoints.put("part-1", |_| unreachable!());
+        for error in [put.unwrap_err(), checkpoints.try_place().unwrap_err()] {
+            let error = error.to_string();
+            assert!(error.contains("os error"), "{error}");
+            assert!(!error.contains("damaged"), "{error}");
         }
     }
 }

@@ -198,6 +198,24 @@ impl Keeping {
         Ok(Before::Nothing)
     }
 
+    /// Refuses a place that somebody named and that takes nothing: else it would be noticed when a checkpoint is due.
+    ///
+    /// # Errors
+    /// It cannot be written.
+    pub fn try_place(&self) -> anyhow::Result<()> {
+        let is_named = self.place != Place::of_run(&self.out, None);
+        if !is_named || self.every == Checkpointing::Off {
+            return Ok(());
+        }
+        let tried = self.checkpoints.try_place();
+        tried.map_err(|error| {
+            UsageError(format!(
+                "{error}; --state must name a place that can be written"
+            ))
+            .into()
+        })
+    }
+
     /// In what a cut is of another run.
     pub(super) fn differences(&self, moment: &Moment) -> Vec<String> {
         let mut differences = match &self.among {

@@ -42,6 +42,9 @@ pub(crate) fn live(args: &ReplayArgs, live: &Live, folder: &Folder) -> anyhow::R
             None
         }
     };
+    if !live.has_begun() {
+        keeping.try_place()?;
+    }
     let (first_pass, has_read) = (input.fleet.first_pass.take(), input.fleet.has_read);
     let mut replay = Replay::begin(args, input, (folder, &ground), (&stop, None), found)?;
     keeping.begin(first_pass.as_ref().filter(|_| has_read), None)?;

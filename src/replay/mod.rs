@@ -226,6 +226,7 @@ fn alone(
         Before::Found(found) => Some((*found, began)),
         Before::Nothing => None,
     };
+    keeping.try_place()?;
     let first_pass = input.fleet.first_pass.take();
     let first_pass = first_pass.filter(|_| input.fleet.has_read);
     let part = keeping.member().map(|member| together::part(args, member));

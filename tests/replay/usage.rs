@@ -89,6 +89,11 @@ fn what_a_live_run_cannot_connect_with_is_refused_before_it_runs() {
         ("--parquet file", "cannot write into file"),
         ("log.jsonl.gz", "log.jsonl.gz is packed"),
         ("-", "hearth replay -"),
+        ("--state file/state", "file/state"),
+        (
+            "--state /proc/hearth",
+            "--state must name a place that can be written",
+        ),
     ] {
         let ended = hearth(
             dir.path(),
@@ -97,8 +102,26 @@ fn what_a_live_run_cannot_connect_with_is_refused_before_it_runs() {
         let told = &ended.stderr;
         assert_eq!(ended.code, Some(2), "{arguments}: {told}");
         assert!(told.contains(said), "{arguments}: {told}");
-        assert!(!told.contains("the page is at"), "{arguments}: {told}");
+        if !arguments.starts_with("--state") {
+            assert!(!told.contains("the page is at"), "{arguments}: {told}");
+        }
     }
+}
+
+/// What cannot be written is found out before anything else is.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_state_that_cannot_be_written_is_refused_with_the_reason() {
+    let dir = tempfile::tempdir().unwrap();
+    let event = r#"{"home":"h","time":"2025-06-02T08:00:00Z","device":"Light","action":"on"}"#;
+    write(dir.path(), "log.jsonl", event);
+    let ended = hearth(
+        dir.path(),
+        "replay log.jsonl --out out --state /proc/hearth",
+    );
+    assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+    assert!(ended.stderr.contains("os error"), "{}", ended.stderr);
+    assert!(!ended.stderr.contains("damaged"), "{}", ended.stderr);
 }
 
 fn names(dir: &std::path::Path) -> Vec<std::ffi::OsString> {
