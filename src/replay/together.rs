@@ -62,6 +62,11 @@ pub fn meet(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
 /// Refuses what processes cannot share.
 fn refuse(args: &ReplayArgs) -> Result<(), UsageError> {
     let config = &args.config;
+    for log in args.logs.iter().filter(|log| log.as_os_str() != "-") {
+        std::fs::metadata(log).map_err(|error| {
+            UsageError(format!("cannot read the log {}: {error}", log.display()))
+        })?;
+    }
     let stays = |log: &PathBuf| log.as_os_str() != "-" && (log.is_file() || log.is_dir());
     let problem = if !args.logs.iter().all(stays) {
         "each process reads the whole log, so it must be files that each of them has: no standard input and no pipe"

@@ -16,11 +16,16 @@ fn what_cannot_work_is_refused_before_any_work() {
         "lateness = \"2h\"\nepoch_event = 5\n",
     );
     write(dir.path(), "file", "");
+    write(dir.path(), "hosts", "127.0.0.1:9\n127.0.0.1:10\n");
     for (arguments, said) in [
         ("none.jsonl --out out", "cannot read the log none.jsonl"),
         (
             "log.jsonl none.jsonl --out out",
             "cannot read the log none.jsonl",
+        ),
+        (
+            "none.jsonl --out out --hosts hosts --process 0",
+            "cannot read the log none.jsonl: No such file",
         ),
         ("log.avro --out out", "cannot tell the format of `log.avro`"),
         ("header.csv --out out", "header.csv:1"),
