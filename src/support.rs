@@ -1,6 +1,7 @@
 //! `hearth support`: what one gives to somebody who is to find out what is wrong. Figures, and no word of any home.
 
 use std::collections::BTreeMap;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
@@ -127,8 +128,8 @@ pub fn run(arguments: &SupportArgs) -> anyhow::Result<()> {
         checkpoints_unusable,
         measures: arguments.address.map(measures).transpose()?,
     };
-    println!("{}", serde_json::to_string_pretty(&support)?);
-    Ok(())
+    let text = serde_json::to_string_pretty(&support)?;
+    Ok(writeln!(io::stdout(), "{text}")?)
 }
 
 fn summary(path: &Path) -> Option<Map<String, Value>> {

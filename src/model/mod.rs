@@ -102,8 +102,8 @@ pub fn run(arguments: &ModelArgs, stop: &Stop) -> anyhow::Result<()> {
         What::Export(ExportArgs { of, out: file }) => {
             let view = view(of)?;
             let mut out = writer(file.as_deref())?;
-            serde_json::to_writer_pretty(&mut out, &view)?;
-            writeln!(out)?;
+            // Not by serde's own writer, whose errors hide that of a closed pipe.
+            writeln!(out, "{}", serde_json::to_string_pretty(&view)?)?;
             Ok(out.flush()?)
         }
         What::Apply(arguments) => apply::run(arguments, stop),

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use clap::Args;
 use hearth_operators::words::Time;
 
+use super::home::known;
 use super::terminal::plain;
 use crate::config::UsageError;
 use crate::outputs::read::{self, each, line};
@@ -52,7 +53,7 @@ pub struct AlarmsArgs {
 /// Lists the alarms that stand, by home and time, on the standard output.
 ///
 /// # Errors
-/// The folder is no output folder ([`UsageError`]), a line of it is damaged, or the output cannot be written.
+/// The folder is no output folder, or holds no such home ([`UsageError`]); a line of it is damaged, or the output cannot be written.
 pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
     let dir = &arguments.dir;
     read::check(dir).map_err(|refused| UsageError(refused.to_string()))?;
@@ -76,6 +77,9 @@ pub fn run(arguments: &AlarmsArgs) -> anyhow::Result<()> {
         Ok(())
     })?;
     let stand: Vec<String> = stand.into_values().flat_map(standing).collect();
+    if let Some(home) = arguments.home.as_deref().filter(|_| stand.is_empty()) {
+        known(dir, home)?;
+    }
     let mut out = BufWriter::new(io::stdout().lock());
     if arguments.csv {
         csv(&mut out, &stand)?;

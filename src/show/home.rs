@@ -252,7 +252,7 @@ impl Home {
 }
 
 /// Refuses a home of which no file but `late` and `rejected` says anything, naming a similar one.
-fn known(dir: &Path, home: &str) -> anyhow::Result<()> {
+pub(super) fn known(dir: &Path, home: &str) -> anyhow::Result<()> {
     let mut nearest: Option<(usize, String)> = None;
     let mut met = false;
     each(dir, Stream::Segments, |text| {

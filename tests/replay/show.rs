@@ -48,6 +48,39 @@ fn the_planted_truth_is_compared_with_what_was_found() {
     assert!(shown.contains("shift"), "{shown}");
 }
 
+#[test]
+fn alarms_of_a_home_that_is_not_there_are_a_mistake() {
+    first();
+    for arguments in ["", " --json", " --csv"] {
+        let ended = hearth(dir(), &format!("alarms first --home h-1x{arguments}"));
+        assert_eq!(ended.code, Some(2), "{}", ended.stderr);
+        assert!(
+            ended.stderr.contains("did you mean `h-1`?"),
+            "{}",
+            ended.stderr
+        );
+        assert_eq!(ended.stdout, "");
+    }
+    hearth(dir(), "alarms first --home h-1 --since 2100-01-01").fine();
+}
+
+/// What is listed for a program goes to one that does not read on.
+#[cfg(unix)]
+#[test]
+fn whoever_reads_may_stop_reading() {
+    first();
+    for arguments in [
+        "support first",
+        "model export first --home h-1",
+        "alarms first",
+    ] {
+        let mut child = super::program::start(dir(), arguments);
+        drop(child.stdout.take());
+        let ended = super::program::end(child);
+        assert_eq!((ended.code, &*ended.stderr), (Some(0), ""), "{arguments}");
+    }
+}
+
 /// The alarms of a log in which a lot was planted: what stands in the file is listed, for people and programs.
 #[test]
 fn alarms_are_listed_with_their_reasons() {

@@ -30,6 +30,15 @@ fn support_has_figures_and_no_word_of_a_home() {
     for word in private {
         assert!(!ended.stdout.contains(word), "{word} in {}", ended.stdout);
     }
+    let full = std::fs::File::options().write(true).open("/dev/full");
+    if let Ok(full) = full {
+        let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_hearth"));
+        let told = command.current_dir(dir()).args(["support", "first"]);
+        let told = told.stdout(full).output().unwrap();
+        let said = String::from_utf8(told.stderr).unwrap();
+        assert_eq!(told.status.code(), Some(1), "{said}");
+        assert!(said.starts_with("hearth: No space"), "{said}");
+    }
     let other = hearth(dir(), "support nowhere");
     assert_eq!(other.code, Some(2), "{}", other.stderr);
 }
