@@ -49,6 +49,16 @@ pub struct ApplyArgs {
     #[arg(long, value_name = "NAME")]
     pub home: String,
 
+    /// What the fields of an event are called in the logs, as for replay: home=home_id,time=ts
+    #[arg(
+        long,
+        env = "HEARTH_COLUMNS",
+        hide_env_values = true,
+        value_name = "FIELD=COLUMN,...",
+        default_value = ""
+    )]
+    pub columns: Keys,
+
     /// Learn nothing: each segment is judged by the model as it is in the file
     #[arg(long)]
     pub frozen: bool,
@@ -66,6 +76,13 @@ pub struct ApplyArgs {
 pub(super) fn run(arguments: &ApplyArgs, stop: &Stop) -> anyhow::Result<()> {
     let (told, accounts) = score(arguments, stop)?;
     told.tell(&arguments.home, &accounts);
+    if accounts.events() == 0 {
+        anyhow::bail!(
+            "there is no event of `{}` that could be judged: --home must name the home as the log does, --columns what the log calls \
+             the fields",
+            arguments.home
+        );
+    }
     Ok(())
 }
 
@@ -156,6 +173,13 @@ pub(super) struct Accounts {
     first: Option<Rejected>,
 }
 
+impl Accounts {
+    /// How many events of the home there were.
+    fn events(&self) -> u64 {
+        self.applied + self.duplicate + self.late + self.rejected
+    }
+}
+
 /// Splits the home's events of a log.
 fn split(
     arguments: &ApplyArgs,
@@ -168,7 +192,7 @@ fn split(
         catalogs: opened.catalogs.clone(),
         homes: names.clone(),
         zones: Zones::new(opened.entry.zone()),
-        keys: Keys::default(),
+        keys: arguments.columns.clone(),
     };
     let log =
         EventLog::open(&arguments.logs, options).map_err(|error| UsageError(error.to_string()))?;

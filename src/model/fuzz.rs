@@ -60,6 +60,7 @@ fn used(dir: &Path) -> String {
             dir: dir.to_owned(),
             logs: vec![dir.join("log.jsonl")],
             home,
+            columns: Default::default(),
             frozen: false,
             csv: false,
             out: None,

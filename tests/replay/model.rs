@@ -84,6 +84,14 @@ fn what_comes_later_is_judged_as_a_replay_of_all_judges_it() {
         applied.stderr
     );
 
+    // What replay calls columns is called so here.
+    let named = std::fs::read_to_string(dir.path().join("after.jsonl")).unwrap();
+    let named = named.replace("\"home\":", "\"house\":");
+    write(dir.path(), "named.jsonl", named);
+    let again = "model apply out --home h-1 named.jsonl --columns home=house";
+    let columns = hearth(dir.path(), again).fine();
+    assert_eq!(columns.stdout, applied.stdout);
+
     // Nothing is learnt: the scores are others, and the file stays as it was.
     let before = kept(&Folder(dir.path().join("out")));
     let frozen = hearth(
@@ -104,20 +112,21 @@ fn what_comes_later_is_judged_as_a_replay_of_all_judges_it() {
     assert_eq!(csv.lines().count(), 1 + expected.len());
     assert!(csv.starts_with("home,time,action,score,threshold,anomaly,"));
 
-    // A log of another home, and one with lines that are nothing.
+    // A log of another home, with a line that is nothing.
     let events = std::fs::read_to_string(dir.path().join("after.jsonl")).unwrap();
     write(
         dir.path(),
         "other.jsonl",
         events.replace("\"h-1\"", "\"h-2\"") + "\nnothing\n",
     );
-    let other = hearth(dir.path(), "model apply out --home h-1 other.jsonl").fine();
-    assert_eq!(other.stdout, "");
-    assert!(
-        other.stderr.contains("1 lines that are no events"),
-        "{}",
-        other.stderr
-    );
+    let other = hearth(dir.path(), "model apply out --home h-1 other.jsonl");
+    assert_eq!((other.code, &*other.stdout), (Some(1), ""));
+    for said in [
+        "1 lines that are no events",
+        "there is no event of `h-1` that could be judged",
+    ] {
+        assert!(other.stderr.contains(said), "{}", other.stderr);
+    }
 }
 
 #[test]
