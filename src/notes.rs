@@ -96,9 +96,29 @@ impl Notes {
 
     /// Homes of declared shifts that have no segment; those that have are `met`.
     pub fn unmet(&self, unmet: &[HomeId], met: &[HomeId]) {
-        if unmet.is_empty() {
-            return;
+        if !unmet.is_empty() {
+            self.say(format!(
+                "shifts are declared of {} homes that have no segment ({}); --contexts must name homes as the log does, or \"*\" for all",
+                grouped(unmet.len() as u64),
+                self.meant(unmet, met),
+            ));
         }
+    }
+
+    /// Homes of the homes file that have no segment; those that have are `met`.
+    pub fn unlisted(&self, unmet: &[HomeId], met: &[HomeId]) {
+        if !unmet.is_empty() {
+            self.say(format!(
+                "the homes file names {} homes that have no segment ({}), so that what it says of them is of no use; --homes must name \
+                 homes as the log does",
+                grouped(unmet.len() as u64),
+                self.meant(unmet, met),
+            ));
+        }
+    }
+
+    /// The names of homes, each with that of one that was met and may be meant.
+    fn meant(&self, unmet: &[HomeId], met: &[HomeId]) -> String {
         let of = |home: &HomeId| {
             let name = self.homes.name(*home);
             let near = |other: &Arc<str>| strsim::damerau_levenshtein(&name, other);
@@ -110,11 +130,7 @@ impl Notes {
             let meant = nearest.map(|other| format!(", `{other}`?"));
             format!("`{name}`{}", meant.unwrap_or_default())
         };
-        self.say(format!(
-            "shifts are declared of {} homes that have no segment ({}); --contexts must name homes as the log does, or \"*\" for all",
-            grouped(unmet.len() as u64),
-            named(unmet.iter().map(of)),
-        ));
+        named(unmet.iter().map(of))
     }
 
     /// How long segments are.
@@ -257,6 +273,22 @@ mod tests {
         let said = notes.all().concat();
         assert!(said.starts_with("50 events of 1 homes are late"), "{said}");
         assert!(said.contains("`b`: 50"), "{said}");
+    }
+
+    #[test]
+    fn homes_that_were_not_met_are_named_with_what_may_be_meant() {
+        let homes = HomeNames::default();
+        let [typo, other, met] = ["h-1x", "nobody", "h-1"].map(|name| homes.intern(name));
+        let notes = Notes::new(homes);
+        notes.unlisted(&[], &[met]);
+        assert!(notes.all().is_empty());
+        notes.unlisted(&[typo, other], &[met]);
+        let said = notes.all().concat();
+        assert!(
+            said.contains("names 2 homes that have no segment"),
+            "{said}"
+        );
+        assert!(said.contains("(`h-1x`, `h-1`?, `nobody`)"), "{said}");
     }
 
     #[test]

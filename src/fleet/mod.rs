@@ -39,6 +39,8 @@ pub struct Fleet {
     pub first_pass: Option<FirstPass>,
     /// Whether it read something now: then it is to be kept.
     pub has_read: bool,
+    /// Homes of the homes file.
+    pub listed: Vec<HomeId>,
     /// Where catalogs were inferred: of which homes.
     pub learnt: Option<Learnt>,
 }
@@ -119,6 +121,7 @@ impl Fleet {
             sums,
             first_pass,
             has_read,
+            listed: listed.homes.iter().map(|home| home.home).collect(),
             learnt,
         })
     }

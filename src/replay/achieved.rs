@@ -30,8 +30,7 @@ impl Declared {
 
     /// The homes that have no segment.
     pub fn unmet(&self, counts: &Counts) -> Vec<HomeId> {
-        let missing = |home: &HomeId| counts.met.binary_search(home).is_err();
-        let mut unmet: Vec<HomeId> = self.homes.iter().copied().filter(missing).collect();
+        let mut unmet = unmet(&self.homes, counts);
         unmet.sort_unstable();
         unmet.dedup();
         unmet
@@ -42,6 +41,12 @@ impl Declared {
         let met = |home: &HomeId| counts.met.binary_search(home).is_ok();
         self.shifts > 0 && self.shifts == self.homes.len() && !self.homes.iter().any(met)
     }
+}
+
+/// Those of some homes that have no segment.
+pub fn unmet(homes: &[HomeId], counts: &Counts) -> Vec<HomeId> {
+    let missing = |home: &HomeId| counts.met.binary_search(home).is_err();
+    homes.iter().copied().filter(missing).collect()
 }
 
 /// Fewer lines than this are hardly a log: most of them late may be chance.

@@ -28,7 +28,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context;
 use hearth_operators::dataflow::Services;
 use hearth_operators::kept::Kept;
-use hearth_operators::words::Catalogs;
+use hearth_operators::words::{Catalogs, HomeId};
 
 use crate::checkpoint::Found;
 use crate::cluster::{Cluster, Share};
@@ -294,6 +294,8 @@ struct Replay<'a> {
     /// Whether anybody said where the homes are.
     placed: bool,
     declared: Declared,
+    /// Homes of the homes file, as far as they are of this process.
+    listed: Vec<HomeId>,
     /// Whether anybody answers requests.
     answered: bool,
     homes: kept::Homes,
@@ -349,6 +351,8 @@ impl<'a> Replay<'a> {
         };
         let links = cluster.and_then(Cluster::links);
         let declared = Declared::of(&contexts.shifts, share);
+        let mut listed = fleet.listed.clone();
+        listed.retain(|home| share.place(*home).is_some());
         let began = Instant::now();
         let workload = Workload::default();
         let pool = Pool::new(config.threads.get(), stop.clone())?;
@@ -417,6 +421,7 @@ impl<'a> Replay<'a> {
             manner,
             placed,
             declared,
+            listed,
             answered,
             homes: kept::Homes::of(fleet),
             llm,
@@ -518,6 +523,11 @@ impl<'a> Replay<'a> {
         }
         self.notes.refused(counts.rejected, run.read);
         self.notes.duplicates(counts.duplicate, run.read);
+        // To a live run homes may come later.
+        if self.live.is_none() {
+            let unmet = achieved::unmet(&self.listed, &counts);
+            self.notes.unlisted(&unmet, &counts.met);
+        }
         self.notes.late(counts.late, run.read);
         self.notes.late_homes(&counts.late_homes);
         let max_gap = config.max_gap.to_string();

@@ -191,3 +191,17 @@ fn more_actions_than_a_home_can_have_are_an_error() {
     assert!(ended.stderr.contains(expected), "{}", ended.stderr);
     assert!(!dir.join("out").exists());
 }
+
+#[test]
+fn a_home_of_the_homes_file_that_the_log_has_not_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, "simulate --homes 2 --days 3 --seed 7 --out sim").fine();
+    let homes = r#"{"home":"h-1"}
+{"home":"h-2x","timezone":"Europe/Berlin"}"#;
+    write(dir, "homes.jsonl", homes);
+    let out = replay(dir, "sim/events.jsonl", "out", "--homes homes.jsonl");
+    let notes = out.summary()["notes"].to_string();
+    let said = "names 1 homes that have no segment (`h-2x`, `h-2`?)";
+    assert!(notes.contains(said), "{notes}");
+}
