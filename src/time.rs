@@ -8,6 +8,9 @@ use jiff::{Timestamp, civil, fmt::temporal};
 
 use written::Written;
 
+/// The largest offset that RFC 3339 can write, in seconds.
+const LARGEST_OFFSET: i32 = (23 * 60 + 59) * 60;
+
 /// A time, and what told it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Reading {
@@ -134,6 +137,10 @@ fn thorough(text: &str, zone: &TimeZone) -> Result<Reading, String> {
     };
     let civil = civil::DateTime::from_parts(pieces.date(), time);
     match pieces.to_numeric_offset() {
+        Some(offset) if offset.seconds().abs() > LARGEST_OFFSET => Err(format!(
+            "`{}` has an offset beyond ±23:59, the largest of RFC 3339",
+            shorten(text)
+        )),
         Some(offset) => {
             let at = offset
                 .to_timestamp(civil)
@@ -338,5 +345,10 @@ mod tests {
         ] {
             assert!(parse(text, &TimeZone::UTC).is_err(), "{text}");
         }
+        for text in ["2025-01-01T10:00:00+25:00", "2025-01-01T10:00:00.5-24:00"] {
+            let refused = parse(text, &TimeZone::UTC).unwrap_err();
+            assert!(refused.contains("beyond ±23:59"), "{refused}");
+        }
+        assert!(parse("2025-01-01T10:00:00-23:59", &TimeZone::UTC).is_ok());
     }
 }
