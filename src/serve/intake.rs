@@ -11,7 +11,7 @@ use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::body::Body;
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::header::{CONTENT_ENCODING, RETRY_AFTER};
 use axum::http::{HeaderMap, HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -22,6 +22,7 @@ use futures_util::StreamExt;
 use serde::{Deserialize, Serialize};
 
 use super::measures::ByKind;
+use super::question::Question;
 use super::{Server, refusal};
 use crate::inbox::LONGEST_LINE;
 use crate::sources::files::{Kind, taken};
@@ -50,7 +51,7 @@ struct Asked {
 pub(super) fn route(kind: Kind) -> MethodRouter<Arc<Server>> {
     post(
         move |State(server): State<Arc<Server>>,
-              Query(asked): Query<Asked>,
+              Question(asked): Question<Asked>,
               headers: HeaderMap,
               body: Body| async move {
             let wait = asked.wait.as_deref().map(|wait| waits::wait(kind, wait));

@@ -17,6 +17,7 @@ mod model;
 mod page;
 mod peers;
 mod probes;
+mod question;
 mod recent;
 #[cfg(test)]
 mod tests;

@@ -11,7 +11,7 @@ use std::num::NonZeroUsize;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Path, Query, State};
+use axum::extract::{Path, State};
 use axum::http::header::{CONTENT_TYPE, RETRY_AFTER};
 use axum::http::{HeaderValue, StatusCode};
 use axum::response::{IntoResponse, Response};
@@ -21,6 +21,7 @@ use serde::Deserialize;
 use tokio::time::timeout;
 
 use super::model::{self, Unknown};
+use super::question::Question;
 use super::recent::{Glance, Home};
 use super::{Server, intake, refusal};
 use crate::config;
@@ -246,7 +247,7 @@ async fn summary(State(server): State<Arc<Server>>) -> Response {
     ))
 }
 
-async fn homes(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+async fn homes(State(server): State<Arc<Server>>, Question(asked): Question<Asked>) -> Response {
     let limit = asked.limit().max(1);
     let holding = asked.q.as_deref().unwrap_or_default();
     let homes = server.recent.homes(asked.after.as_deref(), holding, limit);
@@ -273,7 +274,7 @@ async fn home(State(server): State<Arc<Server>>, Path(name): Path<String>) -> Re
 async fn segments(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Question(asked): Question<Asked>,
 ) -> Response {
     of(&server, &name, |_, home| {
         answers::segments(&name, home, asked.limit())
@@ -283,7 +284,7 @@ async fn segments(
 async fn graph(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Question(asked): Question<Asked>,
 ) -> Response {
     of(&server, &name, |_, home| {
         answers::graph(&name, home, asked.limit())
@@ -293,7 +294,7 @@ async fn graph(
 async fn home_alarms(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Question(asked): Question<Asked>,
 ) -> Response {
     of(&server, &name, |_, home| {
         answers::home_alarms(&name, home, asked.limit())
@@ -303,7 +304,7 @@ async fn home_alarms(
 async fn predictions(
     State(server): State<Arc<Server>>,
     Path(name): Path<String>,
-    Query(asked): Query<Asked>,
+    Question(asked): Question<Asked>,
 ) -> Response {
     of(&server, &name, |_, home| {
         answers::predictions(&name, home, asked.limit())
@@ -331,10 +332,10 @@ async fn model(State(server): State<Arc<Server>>, Path(name): Path<String>) -> R
     }
 }
 
-async fn alarms(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+async fn alarms(State(server): State<Arc<Server>>, Question(asked): Question<Asked>) -> Response {
     json(answers::alarms(&server.recent.alarms(asked.limit())))
 }
 
-async fn requests(State(server): State<Arc<Server>>, Query(asked): Query<Asked>) -> Response {
+async fn requests(State(server): State<Arc<Server>>, Question(asked): Question<Asked>) -> Response {
     json(answers::requests(&server.recent.requests(asked.limit())))
 }

@@ -5,7 +5,7 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Query, State};
+use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::sse::{Event, KeepAlive, Sse};
 use axum::response::{IntoResponse, Response};
@@ -14,6 +14,7 @@ use serde::Deserialize;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::super::measures::Measures;
+use super::super::question::Question;
 use super::super::recent::{Place, Rung};
 use super::super::{Server, refusal};
 
@@ -56,7 +57,7 @@ pub(super) struct Asked {
 /// again. `gap` says that something in between is not known any more.
 pub(super) async fn alarms(
     State(server): State<Arc<Server>>,
-    Query(asked): Query<Asked>,
+    Question(asked): Question<Asked>,
     headers: HeaderMap,
 ) -> Response {
     let Ok(permit) = server.streams.clone().try_acquire_owned() else {

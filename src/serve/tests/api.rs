@@ -130,6 +130,21 @@ async fn homes_are_listed_in_pages() {
     live.end().await;
 }
 
+#[tokio::test]
+async fn what_is_asked_wrongly_is_refused_as_json() {
+    let live = Live::local().await;
+    for path in ["/api/homes?limit=x", "/api/homes/h/graph?limit=-1"] {
+        let answer = live.get(path).send().await.unwrap();
+        assert_eq!(answer.status(), 400);
+        assert_eq!(answer.headers()["content-type"], "application/json");
+        let answer = answer.bytes().await.unwrap();
+        let answer: Value = serde_json::from_slice(&answer).unwrap();
+        let error = answer["error"].as_str().unwrap();
+        assert!(error.contains("limit"), "{error}");
+    }
+    live.end().await;
+}
+
 /// Events of a stream until so many have an id.
 async fn events(request: RequestBuilder, count: usize) -> Vec<(String, String, Value)> {
     let response = request.send().await.unwrap();
