@@ -232,7 +232,7 @@ mod tests {
         }
         let (inbox, writer) = Inbox::open(&Disk::real(), out.path(), Keeps::default()).unwrap();
         let desk = Desk::new(inbox, out.path(), NonZeroUsize::MIN, Stop::default());
-        let mut files = Followed::new(folder.path().to_owned(), &desk);
+        let mut files = Followed::new(folder.path().to_owned(), Keys::default(), &desk);
         files.list(&desk).unwrap();
         assert_eq!(files.tails.len(), 1);
         assert!(files.told_packed);
