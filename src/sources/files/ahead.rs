@@ -208,6 +208,7 @@ impl<R: BufRead> Input<R> {
         }
         let size = size.max(1);
         let mut bytes = std::mem::take(&mut self.rest);
+        bytes.reserve(size.saturating_sub(bytes.len()));
         while self.broken.is_none() && bytes.len() < size {
             // By its own buffer: how much a decompressor gives before it fails depends on how much it is asked for.
             match self.bytes.fill_buf() {

@@ -196,6 +196,49 @@ fn parquet_seed() -> Vec<u8> {
     fs::read(out.path()).unwrap()
 }
 
+/// What is followed: any bytes have an end, and without quotes, which may be open when some of a file is there, it does not matter how
+/// it grew.
+#[test]
+fn followed() {
+    let seeds = [LINES, TABLE, GERMAN].map(str::as_bytes);
+    fuzz(
+        &seeds,
+        &["\"", "\n", ";", "\t", "home,time,action\n"],
+        |bytes| {
+            let ends_line = |byte: &u8| *byte == b'\n';
+            let first = bytes.split_inclusive(ends_line).next();
+            let first = first.unwrap_or_default();
+            let incoming = match Incoming::of(Path::new("log"), first, &Keys::default()) {
+                Ok(incoming) => incoming,
+                Err(reason) => return reasons([reason.as_str()]),
+            };
+            let behind = if incoming.has_header() {
+                first.len()
+            } else {
+                0
+            };
+            let all = incoming.lines(bytes[behind..].to_vec());
+            let (mut grown, mut at, mut there) = (Vec::new(), 0, 0);
+            let rest = &bytes[behind..];
+            // Each line that comes has a record that is open looked at anew: that is not for long inputs.
+            if rest.len() > 4096 {
+                return format!("long {}", all.len());
+            }
+            for line in rest.split_inclusive(ends_line) {
+                there += line.len();
+                let whole = incoming.whole(&rest[at..there]);
+                grown.extend(incoming.lines(rest[at..at + whole].to_vec()));
+                at += whole;
+            }
+            grown.extend(incoming.lines(rest[at..].to_vec()));
+            if !bytes.contains(&b'"') {
+                assert_eq!(grown, all);
+            }
+            format!("{} {}", incoming.has_header(), all.len())
+        },
+    );
+}
+
 #[test]
 fn json_lines() {
     let scratch = Scratch::new("log.jsonl");
