@@ -1,6 +1,6 @@
 //! A file of text, read ahead by several threads: the bytes in order, and of most lines what they say already.
 //!
-//! A thread takes the bytes that come next, up to the end of a line, and reads the [plain] ones of their lines while others
+//! A thread takes the bytes that come next, up to the end of a line, and reads the [plain](super::plain) ones of their lines while others
 //! take what follows. Who reads the file gets all bytes in their order, and with each line that was plain what it says; the rest
 //! it reads as if nobody had looked at it, so that whatever depends on order is done in order.
 
