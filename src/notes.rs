@@ -53,15 +53,15 @@ impl Notes {
         }
         if manner.numbers() {
             self.say(
-                "times are numbers: those of 10 digits were read as seconds since 1970, of 13 as milliseconds, of 16 as microseconds, of 19 \
-                 as nanoseconds"
+                "times are numbers: those of 10 digits were read as seconds since 1970, of 13 as milliseconds, of 16 \
+                 as microseconds, of 19 as nanoseconds"
                     .to_owned(),
             );
         }
         if manner.forms() {
             self.say(
-                "some names are written in different Unicode forms (é as one character or two); the forms of a name are one name here, and \
-                 outputs have the composed one (NFC)"
+                "some names are written in different Unicode forms (é as one character or two); the forms of a name \
+                 are one name here, and outputs have the composed one (NFC)"
                     .to_owned(),
             );
         }
@@ -76,9 +76,9 @@ impl Notes {
             return;
         }
         self.say(format!(
-            "the numbers of {} devices are taken for measured values, of which there are too many to be actions, and are in rejected \
-             ({}); leave these devices out of the log, write ranges of their values (warm, cold), or say with --catalog which \
-             actions count",
+            "the numbers of {} devices are taken for measured values, of which there are too many to be actions, and \
+             are in rejected ({}); leave these devices out of the log, write ranges of their values (warm, cold), or \
+             say with --catalog which actions count",
             grouped(measured.len() as u64),
             named(measured.iter().map(of)),
         ));
@@ -87,8 +87,9 @@ impl Notes {
     /// Events that say what their device said last, of how many.
     pub fn repeats(&self, (repeated, all): (usize, usize)) {
         self.say(format!(
-            "{} of the first {} events of devices that do several things say what their device said last: where a log reports states, only what \
-             changes one was done; hearth pack LOG --changes --out changes.hlog leaves the others out",
+            "{} of the first {} events of devices that do several things say what their device said last: where a log \
+             reports states, only what changes one was done; hearth pack LOG --changes --out changes.hlog leaves the \
+             others out",
             grouped(repeated as u64),
             grouped(all as u64),
         ));
@@ -98,7 +99,8 @@ impl Notes {
     pub fn unmet(&self, unmet: &[HomeId], met: &[HomeId]) {
         if !unmet.is_empty() {
             self.say(format!(
-                "shifts are declared of {} homes that have no segment ({}); --contexts must name homes as the log does, or \"*\" for all",
+                "shifts are declared of {} homes that have no segment ({}); --contexts must name homes as the log \
+                 does, or \"*\" for all",
                 grouped(unmet.len() as u64),
                 self.meant(unmet, met),
             ));
@@ -109,8 +111,8 @@ impl Notes {
     pub fn unlisted(&self, unmet: &[HomeId], met: &[HomeId]) {
         if !unmet.is_empty() {
             self.say(format!(
-                "the homes file names {} homes that have no segment ({}), so that what it says of them is of no use; --homes must name \
-                 homes as the log does",
+                "the homes file names {} homes that have no segment ({}), so that what it says of them is of no use; \
+                 --homes must name homes as the log does",
                 grouped(unmet.len() as u64),
                 self.meant(unmet, met),
             ));
@@ -139,8 +141,8 @@ impl Notes {
             return;
         }
         self.say(format!(
-            "segments hold {} behaviours on average: with --max-gap {max_gap} what a home does in a day is hardly ever cut; where sensors \
-             report many times an hour, --max-gap 10m makes segments of what people do in one go",
+            "segments hold {} behaviours on average: with --max-gap {max_gap} what a home does in a day is hardly ever \
+             cut; where sensors report many times an hour, --max-gap 10m makes segments of what people do in one go",
             transitions / segments + 1,
         ));
     }
@@ -156,8 +158,8 @@ impl Notes {
             return;
         }
         self.say(format!(
-            "{} of {} lines are no events (rejected.jsonl says why of each); text is read as UTF-8, columns of other names are told with --columns, \
-             and devices that a --catalog does not have are none",
+            "{} of {} lines are no events (rejected.jsonl says why of each); text is read as UTF-8, columns of other \
+             names are told with --columns, and devices that a --catalog does not have are none",
             grouped(refused),
             grouped(all),
         ));
@@ -169,8 +171,8 @@ impl Notes {
             return;
         }
         self.say(format!(
-            "{} of {} events are duplicates: of events with the same id one counts, so where the column of that name is not an event's own, \
-             --columns id=none passes over it",
+            "{} of {} events are duplicates: of events with the same id one counts, so where the column of that name \
+             is not an event's own, --columns id=none passes over it",
             grouped(duplicates),
             grouped(all),
         ));
@@ -182,8 +184,9 @@ impl Notes {
             return;
         }
         self.say(format!(
-            "{} of {} events are late (late.jsonl): they lie more than --lateness before what was read of their homes already; hearth \
-             pack LOG --sort --out sorted.hlog brings a log into the order of time, a longer --lateness waits for them",
+            "{} of {} events are late (late.jsonl): they lie more than --lateness before what was read of their homes \
+             already; hearth pack LOG --sort --out sorted.hlog brings a log into the order of time, a longer --lateness \
+             waits for them",
             grouped(late),
             grouped(all),
         ));
@@ -198,8 +201,8 @@ impl Notes {
         let all: u64 = many.iter().map(|(_, n)| n).sum();
         let of = |(home, n): &&(HomeId, u64)| format!("`{}`: {n}", self.homes.name(*home));
         self.say(format!(
-            "{} events of {} homes are late (late.jsonl; {}): what came before them was of a time more than --lateness later; if a clock \
-             was ahead for a while, take what it said then out of the log, and replay it",
+            "{} events of {} homes are late (late.jsonl; {}): what came before them was of a time more than --lateness \
+             later; if a clock was ahead for a while, take what it said then out of the log, and replay it",
             grouped(all),
             grouped(many.len() as u64),
             named(many.iter().map(of)),
@@ -208,8 +211,8 @@ impl Notes {
 
     fn utc(&self) {
         self.say(
-            "all times are of UTC and no time zone is given: weekdays and hours are those of Greenwich; if the homes are elsewhere, give \
-             --timezone (such as Europe/Berlin), or a zone a home with --homes"
+            "all times are of UTC and no time zone is given: weekdays and hours are those of Greenwich; if the homes \
+             are elsewhere, give --timezone (such as Europe/Berlin), or a zone a home with --homes"
                 .to_owned(),
         );
     }
@@ -233,9 +236,9 @@ impl Notes {
         }
         let names = strange.iter().map(|h| self.homes.name(*h).to_string());
         self.say(format!(
-            "the first models know less than half of what {} of {all} homes do ({}): these homes' devices, or their kinds, are not \
-             in the warm-up, so their behaviours are called anomalies until a shift adapts them; give a longer --warm-up, kinds of \
-             devices in a catalog, or these homes a cohort of their own (--homes)",
+            "the first models know less than half of what {} of {all} homes do ({}): these homes' devices, or their \
+             kinds, are not in the warm-up, so their behaviours are called anomalies until a shift adapts them; give a \
+             longer --warm-up, kinds of devices in a catalog, or these homes a cohort of their own (--homes)",
             strange.len(),
             named(names),
         ));

@@ -1,6 +1,6 @@
 //! A file of text, read ahead by several threads: the bytes in order, and of most lines what they say already.
 //!
-//! A thread takes the bytes that come next, up to the end of a line, and reads the [plain](super::plain) ones of their lines while others
+//! A thread takes the bytes that come next, up to the end of a line, and reads the plain ones of their lines while others
 //! take what follows. Who reads the file gets all bytes in their order, and with each line that was plain what it says; the rest
 //! it reads as if nobody had looked at it, so that whatever depends on order is done in order.
 
@@ -10,8 +10,8 @@ use std::thread;
 
 use crossbeam_channel::{Receiver, Sender, bounded};
 
-use super::lines::{Ended, LONGEST_LINE, Text};
 use super::plain::{Found, Plain};
+use super::text::{Ended, LONGEST_LINE, Text};
 use crate::home_names::Cache;
 
 /// By how many threads a file is read ahead.

@@ -12,8 +12,9 @@ use jiff::tz::TimeZone;
 use serde::Deserialize;
 
 use super::event::{possible, required};
-use super::lines::{Lines, Text};
+use super::lines::Lines;
 use super::records::{self, Field};
+use super::text::Text;
 use super::{Rejected, SourceError, display_name};
 use crate::home_names::HomeNames;
 use crate::time;

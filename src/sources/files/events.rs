@@ -8,13 +8,15 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use hearth_operators::words::Line;
 
 use super::ahead::Ahead;
+use super::csv_record::CsvRecord;
 use super::event::Event;
-use super::lines::{self, Behind, Lines, Text};
+use super::lines::{self, Behind, Lines};
 use super::of_path::OfPath;
-use super::opened::{Format, Open};
+use super::opened::Open;
 use super::options::Options;
 use super::plain::Plain;
-use super::records::{self, CsvRecord, Record};
+use super::records::{self, Format, Record};
+use super::text::Text;
 use super::{SourceError, display_name};
 use crate::cluster::Share;
 use crate::config::Keys;

@@ -356,7 +356,7 @@ fn taken_lines() {
     fuzz(&seeds, &["\"mark\":", "\\n", "\"erase\":"], |bytes| {
         let said = kinds.map(|kind| match taken(kind, bytes) {
             Ok(line) => {
-                assert!(!line.contains('\n') && line.len() <= lines::LONGEST_LINE);
+                assert!(!line.contains('\n') && line.len() <= text::LONGEST_LINE);
                 assert_eq!(taken(kind, line.as_bytes()).as_ref(), Ok(&line));
                 let value: serde_json::Value = serde_json::from_str(&line).unwrap();
                 assert!(

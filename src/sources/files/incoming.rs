@@ -2,10 +2,12 @@
 
 use std::path::Path;
 
-use super::lines::{LONGEST_LINE, Lines, Text};
+use super::csv_record::CsvRecord;
+use super::lines::Lines;
 use super::of_path::OfPath;
-use super::opened::{Format, is_csv};
-use super::records::{self, Columns, CsvRecord, Record, Scan, Shown};
+use super::opened::is_csv;
+use super::records::{self, Columns, Format, Record, Scan, Shown};
+use super::text::{LONGEST_LINE, Text};
 use crate::config::Keys;
 
 /// How such a file is written.

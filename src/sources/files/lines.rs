@@ -11,79 +11,17 @@ use flate2::bufread::MultiGzDecoder;
 
 use super::ahead::{Ahead, Blocks};
 use super::plain::{Found, Plain};
-use super::{packed, parquet};
+use super::text::{Ended, LONGEST_LINE, Text};
 use crate::growing::{self, Growing, Reach};
-
-/// The longest line (or CSV record) that is read, in bytes; of a longer one the rest is skipped.
-pub(crate) const LONGEST_LINE: usize = 64 * 1024;
 
 /// Size of the buffers between a file, its decompressor and the lines.
 const BUFFER: usize = 128 * 1024;
 
 /// How gzip begins.
-const GZIP: &[u8] = &[0x1f, 0x8b];
+pub(super) const GZIP: &[u8] = &[0x1f, 0x8b];
 
 /// How zstd begins.
-const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
-
-/// One line as it stands in the input, without its line break.
-#[derive(Clone, Debug, Default)]
-pub(crate) struct Text {
-    /// Its number, from 1.
-    pub number: u64,
-    /// Where it begins.
-    pub start: u64,
-    /// Its bytes: all of them, or the first [`LONGEST_LINE`] if it is `too_long`.
-    pub bytes: Vec<u8>,
-    /// Whether the line is longer than [`LONGEST_LINE`].
-    pub too_long: bool,
-}
-
-impl Text {
-    /// A line by itself.
-    pub fn of(line: &str) -> Self {
-        Text {
-            bytes: line.into(),
-            ..Text::default()
-        }
-    }
-
-    /// Whether the line is no part of the log: it says how far a source of an inbox was read.
-    pub fn is_mark(&self) -> bool {
-        self.bytes.starts_with(br#"{"mark":"#)
-    }
-
-    /// Takes off how it ends.
-    pub fn end(&mut self) -> Ended {
-        if self.bytes.last() != Some(&b'\n') {
-            return match self.bytes.len() > LONGEST_LINE {
-                true => Ended::TooLong,
-                false => Ended::Unended,
-            };
-        }
-        self.bytes.pop();
-        if self.bytes.last() == Some(&b'\r') {
-            self.bytes.pop();
-        }
-        Ended::Break
-    }
-
-    /// Whether the line holds nothing but white space.
-    pub fn is_blank(&self) -> bool {
-        self.bytes.iter().all(u8::is_ascii_whitespace)
-    }
-}
-
-/// How a line ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Ended {
-    /// With a line break.
-    Break,
-    /// With the input.
-    Unended,
-    /// It is longer than is read of it.
-    TooLong,
-}
+pub(super) const ZSTD: &[u8] = &[0x28, 0xb5, 0x2f, 0xfd];
 
 /// How far an input is read, behind a line.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -408,14 +346,6 @@ pub(crate) fn unpacked(input: impl Read + Send + 'static) -> io::Result<Box<dyn 
     } else {
         Box::new(raw)
     })
-}
-
-/// Whether a file is packed by its first bytes: no text that could grow.
-pub(in crate::sources) fn is_packed(file: &Path) -> io::Result<bool> {
-    let mut start = Vec::new();
-    File::open(file)?.take(8).read_to_end(&mut start)?;
-    let packed = [GZIP, ZSTD, &packed::MAGIC, parquet::MAGIC];
-    Ok(packed.iter().any(|magic| start.starts_with(magic)))
 }
 
 /// Whether an input is gzip or zstd; it is read from its beginning again afterwards.

@@ -9,11 +9,11 @@ use super::ahead::Ahead;
 use super::event::Event;
 use super::events::{Events, Skips};
 use super::learnt::{Learnt, Standing};
-use super::lines::Text;
 use super::manner::{Manner, Met};
 use super::opened::Open;
 use super::options::Options;
 use super::plain::{Found, Read};
+use super::text::Text;
 use super::twice::Twice;
 use super::{Rejected, SourceError, told};
 use crate::cluster::Share;
@@ -238,31 +238,15 @@ impl EventLog {
                         catalogs, homes, ..
                     } = &self.options;
                     let read = log.read(n, (catalogs, homes), (file, name), behaviors, rejected)?;
-                    let place = Line {
-                        file,
-                        line: log.line(),
-                    };
-                    // What people say is packed as what it is not, an event.
-                    if let Some(last) = rejected.get(before..).and_then(<[Rejected]>::last)
-                        && let Some(said) = told::say(&Text::of(&last.line), place, &self.options)
-                    {
-                        let line = rejected.pop();
-                        match (said, line) {
-                            (Ok(notice), _) => self.told.hear(notice),
-                            (Err((of, reason)), Some(line)) => {
-                                self.told.refuse(of, Rejected { reason, ..line });
-                            }
-                            (Err(_), None) => {}
-                        }
-                    }
-                    if !first {
-                        rejected.truncate(before);
-                    }
+                    let line = log.line();
+                    self.last = Line { file, line };
                     if read > 0 {
                         self.manner.times(log.is_utc());
                     }
-                    let line = log.line();
-                    self.last = Line { file, line };
+                    self.hear_packed(before, rejected);
+                    if !first {
+                        rejected.truncate(before);
+                    }
                     read
                 }
                 Open::Parquet(log) => {
@@ -306,6 +290,22 @@ impl EventLog {
             self.events.finish_file();
         }
         Ok(0)
+    }
+
+    /// What people say is packed as what it is not, an event; takes it out of the lines refused behind the first so many, of which it is
+    /// the last that was read.
+    fn hear_packed(&mut self, before: usize, rejected: &mut Vec<Rejected>) {
+        let Some(last) = rejected.get(before..).and_then(<[Rejected]>::last) else {
+            return;
+        };
+        let Some(said) = told::say(&Text::of(&last.line), self.last, &self.options) else {
+            return;
+        };
+        match (said, rejected.pop()) {
+            (Ok(notice), _) => self.told.hear(notice),
+            (Err((of, reason)), Some(line)) => self.told.refuse(of, Rejected { reason, ..line }),
+            (Err(_), None) => {}
+        }
     }
 
     /// Takes the lines that come next, at most `n`, as far as they were read ahead and are plain.

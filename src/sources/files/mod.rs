@@ -9,6 +9,7 @@ mod ahead;
 mod apart;
 mod contexts;
 mod copied;
+mod csv_record;
 mod event;
 mod events;
 #[cfg(test)]
@@ -31,6 +32,7 @@ mod source;
 mod taken;
 #[cfg(test)]
 mod tests;
+mod text;
 mod told;
 mod twice;
 mod writer;
@@ -49,12 +51,11 @@ pub(crate) use event::{Event, How, instant};
 pub(crate) use events::Events;
 pub(crate) use incoming::Incoming;
 pub use learnt::Learnt;
-pub(super) use lines::is_packed;
 pub(crate) use lines::unpacked;
 pub use log::EventLog;
 pub use manner::Manner;
 pub use opened::format_name;
-pub(super) use opened::is_log;
+pub(super) use opened::{is_log, is_packed};
 pub use options::Options;
 pub use packed::{PackWriter, Packing};
 pub use source::Files;
@@ -64,7 +65,7 @@ pub use writer::LogFormat;
 pub(crate) use writer::LogWriter;
 
 impl Rejected {
-    fn new(line: &lines::Text, file: &str, reason: String) -> Self {
+    fn new(line: &text::Text, file: &str, reason: String) -> Self {
         Self::cut(&line.bytes, format!("{file}:{}", line.number), reason)
     }
 }

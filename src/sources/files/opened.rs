@@ -7,11 +7,12 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
 use super::SourceError;
-use super::lines::{self, Behind, Lines, Text};
+use super::lines::{self, Behind, GZIP, Lines, ZSTD};
 use super::of_path::OfPath;
 use super::packed::{MAGIC, PackReader};
 use super::parquet::{self, ParquetReader};
-use super::records::Columns;
+use super::records::{Columns, Format};
+use super::text::Text;
 use crate::config::Keys;
 use crate::growing::Growing;
 
@@ -20,14 +21,6 @@ pub(super) enum Open {
     Text { lines: Lines, format: Format },
     Packed(Box<PackReader>),
     Parquet(Box<ParquetReader>),
-}
-
-/// How lines of text are written.
-#[derive(Clone, Copy)]
-pub(super) enum Format {
-    JsonLines,
-    /// `None`: a CSV file without a header, so without any line.
-    Csv(Option<Columns>),
 }
 
 impl Open {
@@ -151,6 +144,14 @@ pub(in crate::sources) fn is_log(file: &Path) -> bool {
             .is_some_and(|e| e.eq_ignore_ascii_case(with))
     };
     is_csv(file).is_some() || ends("parquet") || ends("hlog")
+}
+
+/// Whether a file is packed by its first bytes: no text that could grow.
+pub(in crate::sources) fn is_packed(file: &Path) -> io::Result<bool> {
+    let mut start = Vec::new();
+    fs::File::open(file)?.take(8).read_to_end(&mut start)?;
+    let packed = [GZIP, ZSTD, &MAGIC, parquet::MAGIC];
+    Ok(packed.iter().any(|magic| start.starts_with(magic)))
 }
 
 /// The format of a log as its name tells it: `csv`, `jsonl`, `parquet` or `binary`.

@@ -3,12 +3,11 @@
 use hearth_operators::words::{Behavior, Line};
 
 use super::event::Event;
-use super::lines::Text;
 use super::manner::Met;
 use super::of_path::OfPath;
-use super::opened::Format;
 use super::options::Options;
-use super::records::{self, Record};
+use super::records::{self, Format, Record};
+use super::text::Text;
 use crate::cluster::Share;
 use crate::home_names::Cache;
 use crate::nfc;

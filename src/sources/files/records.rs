@@ -1,13 +1,12 @@
 //! Records of an event log before any name is looked up: the fields of a JSON Lines object or a CSV record.
 
 use std::borrow::Cow;
-use std::collections::VecDeque;
 
 use serde::de::{DeserializeSeed, Error, IgnoredAny, MapAccess};
 use serde::{Deserialize, Deserializer, Serialize};
 
-use super::lines::{LONGEST_LINE, Lines, Text};
 use super::of_path::OfPath;
+use super::text::{LONGEST_LINE, Text};
 use crate::config::{Key, Keys};
 
 /// The fields of an event as a line gives them. Fields that Hearth does not know are ignored.
@@ -289,12 +288,20 @@ fn object<'a, T>(
 }
 
 /// The line's text, if it is whole and valid.
-fn utf8(line: &Text) -> Result<&str, String> {
+pub(super) fn utf8(line: &Text) -> Result<&str, String> {
     if line.too_long {
         return Err(format!("the line is longer than {LONGEST_LINE} bytes"));
     }
     std::str::from_utf8(&line.bytes)
         .map_err(|error| format!("invalid UTF-8 at byte {}", error.valid_up_to() + 1))
+}
+
+/// How lines of text are written.
+#[derive(Clone, Copy)]
+pub(super) enum Format {
+    JsonLines,
+    /// `None`: a CSV file without a header, so without any line.
+    Csv(Option<Columns>),
 }
 
 /// Where a CSV file keeps each field, as its header says.
@@ -371,7 +378,7 @@ impl Columns {
     }
 
     /// The fields of a record whose quotes are in order.
-    fn fields<'a>(&self, text: &'a str) -> Result<Record<'a>, String> {
+    pub(super) fn fields<'a>(&self, text: &'a str) -> Result<Record<'a>, String> {
         let mut record = Record::default();
         let mut count = 0;
         if text.contains('"') {
@@ -412,7 +419,7 @@ impl Columns {
     }
 }
 
-/// The fields of a line that is a CSV record by itself, whatever stands around it; `None`: it takes a [closer](CsvRecord) look.
+/// The fields of a line that is a CSV record by itself, whatever stands around it; `None`: it takes a closer look.
 pub(crate) fn unquoted<'a>(line: &'a Text, columns: &Columns) -> Option<Record<'a>> {
     let text = utf8(line).ok()?;
     let odd = |byte: u8| byte == b'"' || byte == b'\0';
@@ -420,78 +427,6 @@ pub(crate) fn unquoted<'a>(line: &'a Text, columns: &Columns) -> Option<Record<'
         return None;
     }
     columns.fields(text).ok()
-}
-
-/// A CSV record: its text (several lines where a quoted field holds line breaks) or why it is none.
-pub(crate) struct CsvRecord {
-    /// The line where it starts, with the text of the whole record.
-    pub text: Text,
-    quoting: Option<&'static str>,
-}
-
-impl CsvRecord {
-    /// Completes the record that `first` starts.
-    ///
-    /// A quoted field may hold line breaks, so a stray quote could swallow what follows. Where the quotes of a record do
-    /// not close properly, only its first line is refused, and the lines after it are read again on their own.
-    pub fn complete(first: Text, lines: &mut Lines, columns: &Columns) -> Self {
-        let separator = columns.separator;
-        let mut record = CsvRecord {
-            text: first,
-            quoting: None,
-        };
-        if record.text.too_long || !record.text.bytes.contains(&b'"') {
-            return record;
-        }
-        let mut scan = Scan::FieldStart;
-        scan.over(&record.text.bytes, separator);
-        if scan == Scan::Broken {
-            record.quoting = Some("a quote stands inside an unquoted field or after a quoted one");
-            return record;
-        }
-        let first_length = record.text.bytes.len();
-        let mut taken = VecDeque::new();
-        while scan == Scan::Quoted {
-            let mut next = Text::default();
-            let room = LONGEST_LINE.saturating_sub(record.text.bytes.len() + 1);
-            let read = lines.read(&mut next).unwrap_or_else(|error| {
-                lines.postpone(error);
-                false
-            });
-            let fits = read && !next.too_long && next.bytes.len() <= room;
-            if fits {
-                record.text.bytes.push(b'\n');
-                record.text.bytes.extend_from_slice(&next.bytes);
-                scan.over(b"\n", separator);
-                scan.over(&next.bytes, separator);
-            }
-            if read {
-                taken.push_back(next);
-            }
-            if !fits || scan == Scan::Broken {
-                lines.give_back(taken);
-                record.text.bytes.truncate(first_length);
-                record.quoting = Some("a quoted field is not closed");
-                return record;
-            }
-        }
-        record
-    }
-
-    /// The fields that `columns` name.
-    ///
-    /// # Errors
-    /// What is wrong with the record.
-    pub fn fields(&self, columns: &Columns) -> Result<Record<'_>, String> {
-        let text = utf8(&self.text)?;
-        if text.contains('\0') {
-            return Err("the record holds a NUL byte".into());
-        }
-        if let Some(reason) = self.quoting {
-            return Err(format!("malformed CSV: {reason}"));
-        }
-        columns.fields(text)
-    }
 }
 
 /// Where in a CSV record a scan stands.

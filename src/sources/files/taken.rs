@@ -7,9 +7,9 @@ use serde_json::{Map, Value};
 
 use super::contexts::{self, Context};
 use super::event::{Event, optional, required};
-use super::lines::{LONGEST_LINE, Text};
 use super::of_path::OfPath;
 use super::records::{self, Field, Shown};
+use super::text::{LONGEST_LINE, Text};
 use super::told;
 use crate::config::Keys;
 use crate::home_names::HomeNames;

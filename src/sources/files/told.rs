@@ -13,9 +13,10 @@ use serde::de::IgnoredAny;
 
 use super::contexts;
 use super::event::{instant, optional, required};
-use super::lines::{Lines, Text};
+use super::lines::Lines;
 use super::options::Options;
 use super::records::{self, Field};
+use super::text::Text;
 use super::{Rejected, SourceError, display_name};
 use crate::config::Keys;
 use crate::home_names::HomeNames;
