@@ -7,7 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::Maintenance;
 use crate::detect::{Detected, Maintained};
-use crate::habits::{Habits, Judged, Pooled, ReadOn, Vocabulary};
+use crate::habits::{Context, Habits, Judged, Pooled, ReadOn, Vocabulary};
 use crate::shift::{Placed, Standing};
 use crate::state::Shelved;
 use crate::words::{
@@ -78,7 +78,7 @@ pub struct Turn {
 #[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub struct HomeModels {
     habits: Habits,
-    /// The newest regime of any segment.
+    /// The newest regime of any segment or answer.
     regime: u32,
     /// The shift that began it.
     began: Option<Arc<Shift>>,
@@ -129,7 +129,7 @@ impl HomeModels {
         &self.habits
     }
 
-    /// The newest regime of any segment.
+    /// The newest regime of any segment or answer.
     pub fn regime(&self) -> u32 {
         self.regime
     }
@@ -313,6 +313,10 @@ impl HomeModels {
             self.habits.learn(words, segment, &judged);
             self.newest = self.newest.max(Some(segment.end()));
         }
+        // Nothing may stand of the regime that the answer in force is for.
+        if let Some(shift) = old.began.filter(|_| old.regime == old.version) {
+            self.begin(old.regime, &shift);
+        }
         if self.habits.imagine_as(&old.habits) {
             self.trial = old.trial;
         }
@@ -320,12 +324,17 @@ impl HomeModels {
 
     /// A segment lies in a regime: a new one begins with the first.
     fn began(&mut self, placed: &Placed) {
-        if placed.key.regime > self.regime
-            && let Some(shift) = &placed.began
-        {
-            self.regime = placed.key.regime;
+        if let Some(shift) = &placed.began {
+            self.begin(placed.key.regime, shift);
+        }
+    }
+
+    /// Begins a regime, unless it has begun.
+    fn begin(&mut self, regime: u32, shift: &Arc<Shift>) {
+        if regime > self.regime {
+            self.regime = regime;
             self.began = Some(shift.clone());
-            self.habits.shift(shift.time, placed.context());
+            self.habits.shift(shift.time, Context::of(shift));
         }
     }
 
@@ -389,6 +398,8 @@ impl HomeModels {
             candidates,
         } = lesson;
         self.version = key.regime + 1;
+        // It may come before the regime's first segment is complete, which must not take it for another one's then.
+        self.begin(self.version, &Arc::new(shift.clone()));
         self.habits.imagine(&retained);
         let outcome = if retained.is_empty() {
             Outcome::Kept
@@ -447,4 +458,98 @@ pub fn open_scores(
         },
     });
     scores.collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::models::tests::lamp;
+    use crate::words::{ActionId, HomeId, Moment, ShiftKind};
+
+    const HOME: HomeId = HomeId(0);
+
+    fn shift() -> Shift {
+        Shift {
+            home: None,
+            time: Time(2 * Time::DAY),
+            offset: 0,
+            kind: ShiftKind::Season,
+            from: "winter".into(),
+            to: "spring".into(),
+        }
+    }
+
+    /// The lamp is switched on, then off, at noon of a day.
+    fn noon(day: i64) -> Segment {
+        let moment = |action: u16| Moment {
+            time: Time(day * Time::DAY + Time::HOUR * 12 + i64::from(action)),
+            action: ActionId(action),
+            offset: 0,
+        };
+        Segment {
+            home: HOME,
+            moments: vec![moment(0), moment(1)],
+        }
+    }
+
+    fn came(day: i64) -> Due {
+        let regime = u32::from(day >= 2);
+        let placed = Placed {
+            key: ShiftKey { home: HOME, regime },
+            began: (regime > 0).then(|| Arc::new(shift())),
+            segment: Arc::new(noon(day)),
+            diff: 1,
+        };
+        Due::Batch(vec![Maintained {
+            placed,
+            detected: None,
+        }])
+    }
+
+    /// What was on trial, of a home that heard an answer before so many epochs, each of which brings a day.
+    fn tried(heard: Epoch) -> Adjustment {
+        let catalogs = lamp();
+        let words = Vocabulary::new(&catalogs, HOME);
+        let maintenance = Maintenance {
+            catalogs: catalogs.clone(),
+            lateness: Time::DAY,
+            trial: 3,
+            scores: Scores::Aligned,
+            memory: 0,
+            portion: 1,
+        };
+        let pooled = Pooled::default();
+        let mut home = HomeModels::default();
+        let key = ShiftKey {
+            home: HOME,
+            regime: 0,
+        };
+        let lesson = Lesson {
+            key,
+            shift: shift(),
+            retained: vec![noon(0).sequence(); 3],
+            candidates: 3,
+        };
+        let turn = |epoch, regime| Turn { epoch, regime };
+        for epoch in 0..8 {
+            home.put(turn(epoch, None), came(epoch as i64));
+        }
+        home.put(turn(heard, Some(0)), Due::Lesson(Box::new(lesson)));
+        let mut adjustments = Vec::new();
+        while home.next().is_some() {
+            let said = home.go_on(&words, |_| &pooled, &maintenance);
+            adjustments.extend(said.adjustments);
+        }
+        assert_eq!(adjustments.len(), 2, "what came, and what became of it");
+        adjustments.remove(1)
+    }
+
+    #[test]
+    fn what_is_imagined_counts_also_before_the_regime_has_a_segment() {
+        // Of day 1 the answer is in time for the first segment of the regime, of day 3 it is in time for its third.
+        for heard in [1, 3] {
+            let Adjustment { before, after, .. } = tried(heard);
+            assert_ne!(before, after, "heard behind day {heard}");
+        }
+    }
 }

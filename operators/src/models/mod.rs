@@ -459,7 +459,7 @@ impl<'s> Models<'s> for StreamVec<'s, Epoch, Maintained> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use std::cell::RefCell;
     use std::rc::Rc;
 

@@ -4,19 +4,30 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use crate::shift::Placed;
-use crate::words::{Epoch, Open, Segment, Sequence, ShiftKey};
+use crate::words::{Epoch, Open, Segment, Sequence, Shift, ShiftKey};
 
 /// What happens in a home, and what is imagined for it.
 #[derive(Clone, Debug, Default)]
 pub struct HomeLife {
     /// Segments that come and go, in their regimes, by epoch.
     pub updates: BTreeMap<Epoch, Vec<Placed>>,
-    /// What of the answers to requests of an epoch was retained, in order of the regimes that ended.
-    pub answers: BTreeMap<Epoch, Vec<(ShiftKey, Vec<Sequence>)>>,
+    /// The answers to requests of an epoch, in order of the regimes that ended.
+    pub answers: BTreeMap<Epoch, Vec<Imagined>>,
     /// Epochs in which an erasure changed segments.
     pub erased: BTreeSet<Epoch>,
     /// The open segment, in epochs in which it changed or `erased`, where what happens is scored at once.
     pub open: BTreeMap<Epoch, Open>,
+}
+
+/// What of the answers to a shift's requests was retained.
+#[derive(Clone, Debug)]
+pub struct Imagined {
+    /// The home, and the regime that ended.
+    pub key: ShiftKey,
+    /// What ended it.
+    pub shift: Shift,
+    /// What the next one is imagined to be like.
+    pub sequences: Vec<Sequence>,
 }
 
 impl HomeLife {

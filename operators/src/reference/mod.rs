@@ -16,7 +16,7 @@ pub use compress::{compress, cosine};
 pub use detect::{Detections, detect};
 pub use drift::{Drifted, drifts};
 pub use hints::hints;
-pub use life::HomeLife;
+pub use life::{HomeLife, Imagined};
 pub use models::models;
 pub use score::{HomeHistory, score};
 pub use shift::regime;

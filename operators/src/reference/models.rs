@@ -4,11 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use super::detect::Detections;
-use super::life::{HomeLife, in_turn};
+use super::life::{HomeLife, Imagined, in_turn};
 use crate::detect::Detected;
 use crate::habits::{Context, Contribution, Habits, Judged, Pooled, Vocabulary};
 use crate::shift::Placed;
-use crate::words::{Epoch, Open, Score, Segment, Sequence, ShiftKey, Time};
+use crate::words::{Epoch, Open, Score, Segment, Shift, Time};
 
 /// The scores of a home, as [`Models`](crate::models::Models) promises; `pooled`: the cohort's counts of all epochs before
 /// one; `said`: what the detector said in an epoch; `trial`: after how many segments
@@ -38,8 +38,8 @@ pub fn models(
             .range(heard..*epoch)
             .flat_map(|(_, answers)| answers);
         heard = *epoch;
-        if let Some((key, imagined)) = answered.last() {
-            home.hear(key, imagined);
+        if let Some(imagined) = answered.last() {
+            home.hear(imagined);
         }
         let mut counts = pooled(*epoch);
         if life.erased.contains(epoch) {
@@ -62,6 +62,8 @@ struct Home {
     habits: Habits,
     newest: Option<Time>,
     regime: u32,
+    /// What began it.
+    began: Option<Shift>,
     version: u32,
     /// The regime that ended, segments, and their surprisal with and without what was imagined.
     tried: Option<(u32, u32, f64, f64)>,
@@ -78,11 +80,17 @@ struct Around<'a> {
 }
 
 impl Home {
-    fn hear(&mut self, key: &ShiftKey, imagined: &[Sequence]) {
+    fn hear(&mut self, imagined: &Imagined) {
+        let Imagined {
+            key,
+            shift,
+            sequences,
+        } = imagined;
         if key.regime + 1 > self.version {
             self.version = key.regime + 1;
-            self.habits.imagine(imagined);
-            self.tried = (!imagined.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
+            self.begin(self.version, shift);
+            self.habits.imagine(sequences);
+            self.tried = (!sequences.is_empty()).then_some((key.regime, 0, 0.0, 0.0));
         }
     }
 
@@ -93,9 +101,15 @@ impl Home {
     }
 
     fn began(&mut self, placed: &Placed) {
-        if placed.key.regime > self.regime {
-            self.regime = placed.key.regime;
-            let shift = placed.began.as_ref().expect("a later regime has a shift");
+        if let Some(shift) = &placed.began {
+            self.begin(placed.key.regime, shift);
+        }
+    }
+
+    fn begin(&mut self, regime: u32, shift: &Shift) {
+        if regime > self.regime {
+            self.regime = regime;
+            self.began = Some(shift.clone());
             self.habits.shift(shift.time, Context::of(shift));
         }
     }
@@ -124,6 +138,9 @@ impl Home {
                 scores.extend(told.map(|score| (around.epoch, score)));
             }
             self.learn(around, segment, &judged);
+        }
+        if let Some(shift) = old.began.filter(|_| old.regime == old.version) {
+            self.begin(old.regime, &shift);
         }
         if self.habits.imagine_as(&old.habits) {
             self.tried = old.tried;

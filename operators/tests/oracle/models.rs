@@ -10,12 +10,10 @@ use hearth_operators::dataflow::Fitting;
 use hearth_operators::detect::Vigilance;
 use hearth_operators::habits::{Pooled, Vocabulary};
 use hearth_operators::pooling::CohortChanges;
-use hearth_operators::reference::{HomeLife, detect, models};
+use hearth_operators::reference::{HomeLife, Imagined, detect, models};
 use hearth_operators::shift::Placed;
 use hearth_operators::surprise::Counts;
-use hearth_operators::words::{
-    ActionId, Epoch, HomeId, Moment, Score, Scores, Segment, Sequence, Time,
-};
+use hearth_operators::words::{ActionId, Epoch, HomeId, Moment, Score, Scores, Segment, Time};
 use proptest::prelude::*;
 
 /// Every score and every alarm.
@@ -83,22 +81,26 @@ pub fn scores_and_alarms_are_those_of_the_twin(
         .iter()
         .map(|(epoch, mode)| (*epoch as Epoch, *mode));
     let modes: Vec<_> = modes.collect();
-    let mut retained: BTreeMap<_, Vec<Sequence>> = BTreeMap::new();
+    let mut answers: BTreeMap<_, Imagined> = BTreeMap::new();
     for (epoch, request) in outputs.requests.iter().filter(|_| log.answered) {
-        retained.entry((*epoch, request.key.shift)).or_default();
+        let key = request.key.shift;
+        let imagined = || Imagined {
+            key,
+            shift: request.regime.shift.clone(),
+            sequences: Vec::new(),
+        };
+        answers.entry((*epoch, key)).or_insert_with(imagined);
     }
     for (epoch, verdict) in outputs.verdicts.iter().filter(|(_, v)| v.retain) {
-        let of = retained
-            .entry((*epoch, verdict.candidate.request.shift))
-            .or_default();
-        of.push(verdict.candidate.sequence.clone());
+        let key = verdict.candidate.request.shift;
+        let asked = answers
+            .get_mut(&(*epoch, key))
+            .expect("what is judged was asked for");
+        asked.sequences.push(verdict.candidate.sequence.clone());
     }
-    for ((epoch, key), sequences) in retained {
+    for ((epoch, key), imagined) in answers {
         let life = lives.entry(key.home).or_default();
-        life.answers
-            .entry(epoch)
-            .or_default()
-            .push((key, sequences));
+        life.answers.entry(epoch).or_default().push(imagined);
     }
     let watch = Vigilance {
         catalogs: catalogs.clone(),
