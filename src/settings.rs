@@ -30,6 +30,11 @@ pub fn settings(config: &Config, catalogs: &Arc<Catalogs>) -> Settings {
         max_jump,
         max_lead: Rules::lead(max_gap, lateness, max_jump),
         keep: config.keep.map(Span::micros),
+        // Where shifts are found, which of two comes first is known of what is final alone.
+        ask_after: config
+            .ask_after
+            .micros()
+            .filter(|_| config.on_drift != OnDrift::Adapt),
         checker: match config.checker {
             Checker::Paired => split::Checker::Paired,
             Checker::Closing => split::Checker::Closing,

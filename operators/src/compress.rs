@@ -20,7 +20,7 @@ use crate::words::{Embedding, Epoch, Segment, ShiftKey, Weekday};
 pub struct CompressStreams<'s> {
     /// The segments that are kept.
     pub representatives: VecCollection<'s, Epoch, (ShiftKey, Arc<Segment>), i64>,
-    /// Of each regime that is over and kept any, those that it kept in the end, in event-time order.
+    /// Of each regime that is over and kept any, those that it kept by then, in event-time order.
     pub sources: StreamVec<'s, Epoch, (ShiftKey, Vec<Arc<Segment>>)>,
 }
 
@@ -29,8 +29,8 @@ pub trait Compress<'s> {
     /// Maintains the representatives: inside each `(home, regime, weekday)`, in event-time order, a segment is kept
     /// unless an earlier kept one has an equal embedding or a cosine similarity above α (greedy leader clustering).
     ///
-    /// Embeddings are unit vectors. `over` names the regimes to which nothing can come any more: their representatives are handed
-    /// over and their state is dropped. State per home: its segments by bucket with their embeddings, shared among equal
+    /// Embeddings are unit vectors. `over` names the regimes about which something is asked now: their representatives are handed
+    /// over and stay as they are, but for segments that go, and their state is dropped. State per home: its segments by bucket with their embeddings, shared among equal
     /// sequences. Cost per segment: a dot product with each kept one of its bucket; a revision repeats that for the bucket's
     /// later ones. With a budget, α falls as the bucket fills, each fall costing a pass over the bucket; a revision looks for α
     /// anew, in at most as many passes as [`LADDER`] has rungs, each of them given up at the first representative too many.

@@ -1,6 +1,6 @@
 //! Shifts: which regime each segment belongs to, and the regimes that have ended.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use differential_dataflow::consolidation::consolidate;
@@ -25,8 +25,9 @@ use crate::words::{
 pub struct ShiftStreams<'s> {
     /// Each segment with its home's regime (how many of the home's shifts lie at or before its start) and the shift that began it.
     pub placed: StreamVec<'s, Epoch, Placed>,
-    /// Regimes that have ended and are final, once each, with the shift that ended them. An empty one is left out:
-    /// it has nothing to adapt from.
+    /// Regimes that have ended, once each, with the shift that ended them: as they are known when that is asked about, which is once they
+    /// are final, or earlier if so configured ([`Rules::ask_after`](crate::split::Rules)). An empty one is left out: it has nothing to
+    /// adapt from.
     pub ended: StreamVec<'s, Epoch, (ShiftKey, Arc<Regime>)>,
     /// Shifts declared too late: a later shift of that home was answered already, or the same one was found.
     pub refused: StreamVec<'s, Epoch, Shift>,
@@ -67,7 +68,7 @@ impl Placed {
 
 /// Places segments in regimes.
 pub trait Shifts<'s> {
-    /// Labels each segment with its regime and hands over a regime's data when it is final.
+    /// Labels each segment with its regime and hands over a regime's data when its shift is asked about.
     ///
     /// Segments, `settled` and `notices` are expected where the home lives ([`Split`](crate::split::Split) leaves
     /// them there; notices reach every worker). A shift that is declared after its time relabels the segments that it
@@ -101,7 +102,8 @@ pub trait Shifts<'s> {
     ///     let shift = Shift { home: None, time: Time(24 * Time::HOUR), offset: 0,
     ///         kind: ShiftKind::Season, from: "winter".into(), to: "spring".into() };
     ///     let notices = vec![Notice::Shift(shift)].to_stream(scope);
-    ///     let settled = vec![Settled { home, until: Time(26 * Time::HOUR) }].to_stream(scope);
+    ///     let at = Time(26 * Time::HOUR);
+    ///     let settled = vec![Settled { home, until: at, asking: at }].to_stream(scope);
     ///     let revised = Vec::<HomeId>::new().to_stream(scope);
     ///     segments.shifts((settled, revised), notices, None, Held::default(), Held::default()).ended.capture()
     /// });
@@ -233,10 +235,12 @@ impl HomeShifts {
         ((ShiftKey { home, regime }, began, segment), diff)
     }
 
-    /// The regimes whose shift is settled now, and of which `is_judged` says that nothing more will be found in them.
+    /// The regimes that have ended by shifts up to `asking` or so far that all is final, and of which `is_judged` says that nothing more
+    /// will be found in them.
     fn settle(
         &mut self,
         home: HomeId,
+        asking: Time,
         is_judged: impl Fn(Time) -> bool,
         history: Option<&History>,
     ) -> Vec<(ShiftKey, Arc<Regime>)> {
@@ -244,7 +248,8 @@ impl HomeShifts {
         let Some(declared) = &mut self.declared else {
             return result;
         };
-        while let Some((regime, begin, shift)) = declared.next_settled(&is_judged) {
+        let any = |from, until| history.is_some_and(|history| history.any(from, until));
+        while let Some((regime, begin, shift)) = declared.next_settled(asking, &is_judged, any) {
             let next = declared.shifts.get(regime as usize + 1);
             let next = next.map_or(Time(i64::MAX), |next| next.time);
             let within = |from, until| {
@@ -288,21 +293,25 @@ impl Declared {
         (self.ended as usize) < self.shifts.len()
     }
 
-    /// Takes the first regime that has not ended and the shift of which is settled: its number, when it began, the shift.
+    /// Takes the first regime that has not ended and the shift of which is settled or, where there is `any` segment of the regime, up to
+    /// `asking`: its number, when it began, the shift.
     fn next_settled(
         &mut self,
+        asking: Time,
         is_judged: impl Fn(Time) -> bool,
+        any: impl Fn(Time, Time) -> bool,
     ) -> Option<(u32, Time, Arc<Shift>)> {
         let regime = self.ended;
         let shift = self.shifts.get(regime as usize)?;
+        let before = (regime as usize).checked_sub(1);
+        let began = before.map_or(Time(i64::MIN), |before| self.shifts[before].time);
         // What is found is final then.
         let is_found = shift.kind == ShiftKind::Drift;
-        if !(is_found || shift.time <= self.until && is_judged(shift.time)) {
+        let is_asked = shift.time <= self.until || shift.time <= asking && any(began, shift.time);
+        if !(is_found || is_asked && is_judged(shift.time)) {
             return None;
         }
         self.ended += 1;
-        let before = (regime as usize).checked_sub(1);
-        let began = before.map_or(Time(i64::MIN), |before| self.shifts[before].time);
         Some((regime, began, shift.clone()))
     }
 }
@@ -451,14 +460,16 @@ impl ShiftState {
         past: &Past,
         ended: &mut Vec<(ShiftKey, Arc<Regime>)>,
     ) {
-        let mut homes = maybe_judged;
-        for Settled { home, until } in settled {
-            let declared = self.of(home).declared();
-            declared.until = declared.until.max(until);
-            homes.insert(home);
+        // What is judged is final.
+        let judged = maybe_judged.into_iter();
+        let mut homes: BTreeMap<_, _> = judged.map(|home| (home, Time(i64::MIN))).collect();
+        for told in settled {
+            let declared = self.of(told.home).declared();
+            declared.until = declared.until.max(told.until);
+            homes.insert(told.home, told.asking);
         }
         let days = lookout.map(|lookout| lookout.state.borrow_mut());
-        for home in homes {
+        for (home, asking) in homes {
             // Most have nothing to settle, and are not to count as changed.
             let has_open =
                 |state: &HomeShifts| state.declared.as_ref().is_some_and(|d| d.has_open());
@@ -467,7 +478,8 @@ impl ShiftState {
                 continue;
             }
             let is_judged = |time| days.as_ref().is_none_or(|days| days.is_judged(home, time));
-            ended.extend(self.of(home).settle(home, is_judged, past.of(home)));
+            let settled = self.of(home).settle(home, asking, is_judged, past.of(home));
+            ended.extend(settled);
         }
     }
 

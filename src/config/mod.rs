@@ -5,6 +5,7 @@
 //! flag > environment > file > default, the parsing and the refusals are clap's for all three; [`describe`] prints
 //! what came of it.
 
+mod ask;
 mod budget;
 mod checkpoints;
 mod choices;
@@ -39,6 +40,7 @@ use jiff::tz::TimeZone;
 use shown::shown;
 
 pub use crate::models::Preset;
+pub use ask::AskAfter;
 pub use budget::AlarmBudget;
 pub use checkpoints::Checkpointing;
 pub use choices::{
@@ -239,6 +241,16 @@ pub struct Config {
     /// What is done about shifts that nobody declared
     #[arg(long, env = "HEARTH_ON_DRIFT", default_value = "note")]
     pub on_drift: OnDrift,
+
+    /// When it is asked what a declared shift brings: `final`, once nothing that comes late can change what lies before it (--lateness
+    /// and up to --max-span), or once the home's newest event is so far behind it, of what is known by then. With --on-drift adapt it is always the first
+    #[arg(
+        long,
+        env = "HEARTH_ASK_AFTER",
+        value_name = "DURATION|final",
+        default_value = "final"
+    )]
+    pub ask_after: AskAfter,
 
     /// Segments after a shift on which a home's new models and the ones before are compared; the better ones stay
     #[arg(

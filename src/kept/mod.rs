@@ -96,6 +96,7 @@ impl Terms {
             max_jump: self.max_jump,
             max_lead: Rules::lead(self.max_gap, self.lateness, self.max_jump),
             keep: None,
+            ask_after: None,
             checker: self.checker,
             catalogs,
         }

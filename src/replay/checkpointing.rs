@@ -57,6 +57,9 @@ pub struct Keeping {
 /// In what a cut behind the end of a log differs from one of a longer log.
 const GROWN: &str = "the log has grown since its end was told";
 
+/// When it is asked what a shift brings, where that is not once all is final.
+const ASK_AFTER: &str = "--ask-after";
+
 /// What there is of a run already.
 pub enum Before {
     /// Nothing that serves.
@@ -223,6 +226,10 @@ impl Keeping {
             // Whoever took it.
             Some(_) => moment.identity.apart().1.differences(&self.identity),
         };
+        if self.growing.is_some() {
+            // A live run goes on with another one, for it concerns the shifts that are still to come.
+            differences.retain(|name| name != ASK_AFTER);
+        }
         let mut source = moment.source.clone();
         // What is not read on serves a longer log as little as a line that may have been cut.
         let whole = moment.closed || source.position.unended;
@@ -547,6 +554,7 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
         seed,
         alarm_budget,
         trial,
+        ask_after,
         on_drift,
         scores,
         llm,
@@ -585,6 +593,11 @@ fn settings(config: &Config) -> impl Iterator<Item = (String, String)> {
     // are of the usual columns, and aligned.
     .chain((!columns.usual()).then(|| ("--columns".to_owned(), columns.to_string())))
     .chain(keep.map(|keep| ("--keep".to_owned(), format!("{keep:?}"))))
+    .chain(
+        ask_after
+            .micros()
+            .map(|after| (ASK_AFTER.to_owned(), format!("{after:?}"))),
+    )
     .chain((*scores == Scores::Eager).then(|| ("--scores".to_owned(), format!("{scores:?}"))))
 }
 

@@ -87,3 +87,36 @@ fn a_context_of_a_home_without_events_is_no_home_and_named() {
     assert_eq!(summary["homes"], 1);
     assert_eq!(summary["rejected_contexts"], 0);
 }
+
+#[test]
+fn a_shift_is_asked_about_when_it_is_final_or_earlier() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, "simulate --homes 3 --days 12 --seed 7 --out sim").fine();
+    let files = "sim/events.jsonl --catalog sim/catalog.json --contexts sim/contexts.jsonl";
+    let asked = |out: &str, options: &str| {
+        let command = format!("replay {files} --out {out} --epoch-events 64 {options}");
+        hearth(dir, &format!("{command} {HARDLY_TRAINED}")).fine();
+        let requests = Folder(dir.join(out)).values("requests");
+        let asked = requests
+            .iter()
+            .map(|line| (text(&line["home"]), line["epoch"].as_u64().unwrap()));
+        asked.collect::<BTreeMap<_, _>>()
+    };
+    let (last, early) = (asked("final", ""), asked("early", "--ask-after 1h"));
+    assert_eq!(last.len(), 3);
+    assert_eq!(early.len(), 3);
+    for (home, epoch) in &early {
+        assert!(epoch < &last[home], "{home}: {epoch}, {}", last[home]);
+    }
+    // Where shifts are found, too, only what is final says which regime ended first.
+    let found = ["", "--ask-after 1h"].map(|option| {
+        let out = format!("found-{}", option.len());
+        asked(&out, &format!("--on-drift adapt {option}"))
+    });
+    assert_eq!(found[0], found[1]);
+
+    let refused = hearth(dir, &format!("replay {files} --out out --ask-after soon"));
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    assert!(refused.stderr.contains("or final"), "{}", refused.stderr);
+}

@@ -4,6 +4,7 @@ use std::ffi::OsStr;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
@@ -24,6 +25,9 @@ pub const STREAMS: [&str; 10] = [
 /// The cheapest models: what they say does not matter where this is used.
 pub const HARDLY_TRAINED: &str = "--warm-up 1 --warm-up-span 1s";
 
+/// How long a process may take to begin.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// How a run ended.
 pub struct Ended {
     pub code: Option<i32>,
@@ -36,6 +40,23 @@ impl Ended {
     pub fn fine(self) -> Self {
         assert_eq!(self.code, Some(0), "{}", self.stderr);
         self
+    }
+}
+
+/// Waits until a process heeds Ctrl-C, by which it would only die before.
+pub fn heeds(child: &Child) {
+    let status = format!("/proc/{}/status", child.id());
+    let caught = || {
+        let status = std::fs::read_to_string(&status).ok()?;
+        let mask = status
+            .lines()
+            .find_map(|line| line.strip_prefix("SigCgt:"))?;
+        u64::from_str_radix(mask.trim(), 16).ok()
+    };
+    // Signal 2. Of systems that do not say it, nothing is known; one that has ended heeds nothing.
+    let began = Instant::now();
+    while caught().is_some_and(|mask| mask & (1 << 1) == 0) && began.elapsed() < PATIENCE {
+        std::thread::sleep(Duration::from_millis(10));
     }
 }
 

@@ -11,7 +11,7 @@ use super::crew::newest_cut;
 use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
 use super::network::free_port;
-use super::program::{Ended, Folder, end, hearth, start};
+use super::program::{Ended, Folder, end, hearth, heeds, start};
 
 const SHORT: &str = "--warm-up 100 --warm-up-span 1d --max-gap 2h --threads 1 --scores aligned";
 
@@ -61,6 +61,7 @@ fn interrupted(command: &str, name: &str, enough: impl Fn(&Folder) -> bool) -> E
             "it comes to nothing"
         );
     }
+    heeds(&child);
     assert!(signal(&child, "-INT"));
     let ended = end(child);
     match ended.code {

@@ -247,6 +247,13 @@ impl HomeSplit {
         }
     }
 
+    /// Up to which time shifts are asked about by what is known: at least as far as that is final.
+    pub fn asking(&self, rules: &Rules) -> Time {
+        let known = rules.ask_after.zip(self.newest());
+        let asking = known.map(|(after, newest)| Time(newest.0.saturating_sub(after)));
+        self.final_until().max(asking.unwrap_or(Time(i64::MIN)))
+    }
+
     /// Newest accepted event time, but for what waits for the end of the epoch.
     fn newest(&self) -> Option<Time> {
         (!self.entries.is_empty()).then_some(self.newest.time)

@@ -55,6 +55,9 @@ pub struct Rules {
     pub max_lead: i64,
     /// How far behind its horizon a home's segments are kept; `None`: for ever.
     pub keep: Option<i64>,
+    /// How far behind a declared shift a home's newest event must be for what is known by then to be what the shift is asked about;
+    /// `None`: as far as makes that final.
+    pub ask_after: Option<i64>,
     /// The semantic checker.
     pub checker: Checker,
     /// Which action closes which, in each home's own words.
@@ -72,6 +75,7 @@ impl Rules {
             max_jump,
             max_lead: Self::lead(max_gap, lateness, max_jump),
             keep: None,
+            ask_after: None,
             checker: Checker::Paired,
             catalogs,
         }
@@ -145,13 +149,15 @@ impl Notice {
     }
 }
 
-/// All segments that start before `until` are final: no event can change them any more.
+/// How far a home is, where that passes one of its shifts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct Settled {
     /// The home.
     pub home: HomeId,
-    /// The bound; the end of time once the log has ended.
+    /// All segments that start before it are final: no event can change them any more. The end of time once the log has ended.
     pub until: Time,
+    /// Shifts up to it are asked about by what is known, final or not; never before `until`.
+    pub asking: Time,
 }
 
 /// What became of events that are no part of any segment, and how many are. Every event is in exactly one of these; what is erased
@@ -444,19 +450,24 @@ impl SplitState {
         (updates, opening): Leaving<'_>,
     ) {
         let ended = arrived.notices.contains(&Notice::LogEnd);
-        let unsettled = self.declare(&arrived.notices, index, peers);
+        let unsettled = self.declare(&arrived.notices, (index, peers), rules);
         let all = (&mut *updates, &mut *opening);
         self.apply(arrived, by_home, ended, rules, all);
         if ended {
             self.end(rules, (updates, opening));
         } else {
-            self.settle_again(&unsettled, updates);
+            self.settle_again(&unsettled, rules, updates);
             self.note_erased((updates, opening));
         }
     }
 
     /// Takes in declared shifts. The homes of which one was settled already: they are settled again.
-    fn declare(&mut self, notices: &[Notice], index: usize, peers: usize) -> Vec<HomeId> {
+    fn declare(
+        &mut self,
+        notices: &[Notice],
+        (index, peers): (usize, usize),
+        rules: &Rules,
+    ) -> Vec<HomeId> {
         let SplitState { homes, marks } = self;
         let mut unsettled = Vec::new();
         for notice in notices {
@@ -464,8 +475,10 @@ impl SplitState {
                 continue;
             };
             let mut unsettle = |id: HomeId, state: &mut HomeSplit| {
-                if state.met() && shift.time <= state.settled {
-                    state.settled = Time(shift.time.0.saturating_sub(1));
+                let asking = state.asking(rules);
+                if state.met() && shift.time <= state.settled.max(asking) {
+                    let before = Time(shift.time.0.saturating_sub(1));
+                    state.settled = state.settled.min(before);
                     unsettled.push(id);
                 }
             };
@@ -564,6 +577,7 @@ impl SplitState {
             });
             for &(id, first) in block {
                 let state = homes.of(id);
+                let asked = state.asking(rules);
                 let mut stood = opening.as_mut().map(|opening| opening.stood(id, state));
                 for behavior in by_home.events(first, behaviors) {
                     let fate = state.take(behavior, rules, updates);
@@ -580,7 +594,7 @@ impl SplitState {
                     opening.note(id, &stood, state, anew);
                 }
                 if !ended {
-                    settle(id, state, marks, updates);
+                    settle((id, state), asked, marks, rules, updates);
                 }
             }
         }
@@ -593,7 +607,8 @@ impl SplitState {
                 opening.end(id, state);
             }
             state.end(id, rules, updates);
-            settle(id, state, &self.marks, updates);
+            let asked = state.asking(rules);
+            settle((id, state), asked, &self.marks, rules, updates);
         }
     }
 
@@ -607,18 +622,29 @@ impl SplitState {
         }
     }
 
-    fn settle_again(&mut self, homes: &[HomeId], updates: &mut home::Updates) {
+    fn settle_again(&mut self, homes: &[HomeId], rules: &Rules, updates: &mut home::Updates) {
         for home in homes {
-            settle(*home, self.homes.of(*home), &self.marks, updates);
+            let state = (*home, self.homes.of(*home));
+            settle(state, Time(i64::MIN), &self.marks, rules, updates);
         }
     }
 }
 
-/// Tells how far a home is final, where that passes one of its shifts.
-fn settle(home: HomeId, state: &mut HomeSplit, marks: &Marks, updates: &mut home::Updates) {
-    let until = state.final_until();
-    if marks.any(home, state.settled, until) {
-        updates.settled.push(Settled { home, until });
+/// Tells how far a home is, where that passes one of its shifts; it was `asked` about those up to some time.
+fn settle(
+    (home, state): (HomeId, &mut HomeSplit),
+    asked: Time,
+    marks: &Marks,
+    rules: &Rules,
+    updates: &mut home::Updates,
+) {
+    let (until, asking) = (state.final_until(), state.asking(rules));
+    if marks.any(home, state.settled, until) || marks.any(home, asked, asking) {
+        updates.settled.push(Settled {
+            home,
+            until,
+            asking,
+        });
     }
     state.settled = state.settled.max(until);
 }

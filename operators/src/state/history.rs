@@ -148,6 +148,14 @@ impl History {
         segments
     }
 
+    /// Whether a segment starts in `[from, until)`.
+    pub fn any(&self, from: Time, until: Time) -> bool {
+        let mut starts = self.backwards().map(|place| place.record.start());
+        starts
+            .find(|start| *start < until)
+            .is_some_and(|last| last >= from)
+    }
+
     /// Reads where the next segment will be written.
     pub fn touch(&self) -> i64 {
         self.last.last().map_or(0, |last| i64::from(*last))

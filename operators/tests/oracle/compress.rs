@@ -1,13 +1,14 @@
 //! Compression and the warm-up before it, against their twins.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
 
 use crate::log::{Log, epochs, truth};
 use crate::run::{Outputs, WARM_UP, at, consolidated};
 use crate::services::embedding;
 use hearth_operators::reference;
 use hearth_operators::warm_up::WarmedUp;
-use hearth_operators::words::{CohortId, Epoch, Segment, Sequence};
+use hearth_operators::words::{CohortId, Epoch, Segment, Sequence, ShiftKey};
 use proptest::prelude::*;
 
 /// After each epoch the representatives are those of the greedy rule on all segments so far.
@@ -47,6 +48,10 @@ pub fn representatives_are_those_of_the_twin(
                     .map(|(s, _)| (s, 1)),
             );
         }
+        for (asked, key, _) in outputs.ended.iter().filter(|(asked, ..)| *asked < epoch) {
+            expected.retain(|((of, _), _)| of != key);
+            expected.extend(stay(outputs, *key, *asked, epoch));
+        }
         expected.sort();
         prop_assert_eq!(
             at(&outputs.representatives, epoch),
@@ -56,6 +61,22 @@ pub fn representatives_are_those_of_the_twin(
         );
     }
     Ok(())
+}
+
+/// The representatives with which something was asked about a regime, as far as they have stood up to an epoch.
+fn stay(
+    outputs: &Outputs,
+    key: ShiftKey,
+    asked: Epoch,
+    epoch: Epoch,
+) -> Vec<((ShiftKey, Arc<Segment>), i64)> {
+    let mut stay = at(&outputs.representatives, asked);
+    stay.retain(|((of, _), _)| *of == key);
+    for epoch in asked + 1..=epoch {
+        let stand: BTreeSet<_> = at(&outputs.regimes, epoch).into_iter().collect();
+        stay.retain(|held| stand.contains(held));
+    }
+    stay
 }
 
 /// Where something is erased: the representatives of regimes that go on are those of the greedy rule on what stands; of ended ones they
@@ -101,7 +122,7 @@ pub fn the_warm_up_is_the_first_that_suffices(
         if suffices || (ends && !distinct.is_empty()) {
             expected.push((
                 epoch as Epoch,
-                std::sync::Arc::new(WarmedUp {
+                Arc::new(WarmedUp {
                     cohort: CohortId(0),
                     sequences: distinct.into_iter().collect(),
                 }),

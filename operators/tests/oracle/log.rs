@@ -159,6 +159,7 @@ pub fn logs() -> impl Strategy<Value = Log> {
             rules.max_jump = [30 * Time::DAY, 2 * Time::DAY][jump];
             rules.max_lead = Rules::lead(rules.max_gap, rules.lateness, rules.max_jump);
             rules.checker = [Checker::Paired, Checker::Closing, Checker::Off][checker];
+            rules.ask_after = [None, None, Some(0), Some(6 * Time::HOUR)][random.below(4)];
             // Half of the logs know all shifts from the start, as a replay does.
             let at_once = random.below(2) == 0;
             let mut shifts: Vec<(usize, Shift)> = shifts

@@ -37,7 +37,7 @@ proptest! {
         split::whoever_asks_is_told(&log, &outputs)?;
         shift::segments_lie_in_their_regimes(&log, &outputs)?;
         shift::segments_know_what_began_their_regime(&log, &outputs)?;
-        shift::regimes_end_once_and_are_final(&log, &outputs)?;
+        shift::regimes_end_once(&log, &outputs)?;
         transitions::counts_are_those_of_the_twin(&log, &outputs)?;
         transitions::hints_are_those_of_the_twin(&outputs)?;
         compress::representatives_are_those_of_the_twin(&log, &outputs)?;
@@ -114,6 +114,8 @@ proptest! {
         log.rules.max_lead = log.rules.max_jump;
         // Soon enough for something to be found.
         log.rules.lateness = log.rules.lateness.min(Time::DAY);
+        // What is known by then depends on batches.
+        log.rules.ask_after = None;
         log.adapts = true;
         log.ended = true;
         log.shifts.iter_mut().for_each(|(epoch, _)| *epoch = 0);
