@@ -107,6 +107,19 @@ impl Notes {
         }
     }
 
+    /// Homes all whose declared shifts lie before everything that they did.
+    pub fn unasked(&self, homes: &[HomeId]) {
+        if !homes.is_empty() {
+            let name = |home: &HomeId| format!("`{}`", self.homes.name(*home));
+            self.say(format!(
+                "the shifts that are declared of {} homes ({}) lie before all that the log has of them, so there is \
+                 nothing to adapt from; is the year right?",
+                grouped(homes.len() as u64),
+                named(homes.iter().map(name)),
+            ));
+        }
+    }
+
     /// Homes of the homes file that have no segment; those that have are `met`.
     pub fn unlisted(&self, unmet: &[HomeId], met: &[HomeId]) {
         if !unmet.is_empty() {

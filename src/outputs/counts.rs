@@ -1,6 +1,6 @@
 //! What was written, counted.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use foldhash::fast::RandomState;
 use hearth_operators::words::{HomeId, ShiftKey};
@@ -34,6 +34,9 @@ pub struct Counts {
     /// These homes, sorted.
     #[serde(skip)]
     pub met: Vec<HomeId>,
+    /// Homes of which something was asked about a shift, sorted.
+    #[serde(skip)]
+    pub asked: Vec<HomeId>,
     /// Homes with late events, and how many this process met; sorted.
     #[serde(skip)]
     pub late_homes: Vec<(HomeId, u64)>,
@@ -138,6 +141,10 @@ impl Tally {
     pub fn counts(&self) -> Counts {
         Counts {
             waiting: self.asked.difference(&self.answered).count() as u64,
+            asked: {
+                let homes: BTreeSet<HomeId> = self.asked.iter().map(|key| key.home).collect();
+                homes.into_iter().collect()
+            },
             ..self.so_far()
         }
     }
@@ -190,6 +197,7 @@ impl Tally {
             lines,
             homes: _,
             met: _,
+            asked: _,
             late_homes: _,
             adapted_homes: _,
             waiting: _,

@@ -1,5 +1,6 @@
 //! Whether a run has achieved anything. What comes of nothing though nothing broke is told, and ends with code 1.
 
+use std::collections::BTreeSet;
 use std::io::BufRead;
 use std::path::Path;
 
@@ -34,6 +35,15 @@ impl Declared {
         unmet.sort_unstable();
         unmet.dedup();
         unmet
+    }
+
+    /// The homes that have segments, of which nothing was asked about any shift: each lies before all of them.
+    pub fn unasked(&self, counts: &Counts) -> Vec<HomeId> {
+        let has = |homes: &[HomeId], home| homes.binary_search(home).is_ok();
+        let homes = self.homes.iter();
+        let unasked = homes.filter(|home| has(&counts.met, home) && !has(&counts.asked, home));
+        let unasked: BTreeSet<HomeId> = unasked.copied().collect();
+        unasked.into_iter().collect()
     }
 
     /// Whether there are some, and none is of a home that has a segment.

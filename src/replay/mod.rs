@@ -528,6 +528,10 @@ impl<'a> Replay<'a> {
             let unmet = achieved::unmet(&self.listed, &counts);
             self.notes.unlisted(&unmet, &counts.met);
         }
+        // What was refused is told as such.
+        if outcome.reached.closed && counts.rejected_contexts == 0 {
+            self.notes.unasked(&self.declared.unasked(&counts));
+        }
         self.notes.late(counts.late, run.read);
         self.notes.late_homes(&counts.late_homes);
         let max_gap = config.max_gap.to_string();

@@ -120,3 +120,24 @@ fn a_shift_is_asked_about_when_it_is_final_or_earlier() {
     assert_eq!(refused.code, Some(2), "{}", refused.stderr);
     assert!(refused.stderr.contains("or final"), "{}", refused.stderr);
 }
+
+#[test]
+fn a_shift_before_everything_is_noted() {
+    let dir = tempfile::tempdir().unwrap();
+    let dir = dir.path();
+    hearth(dir, "simulate --homes 2 --days 5 --seed 7 --out sim").fine();
+    let context = |home: u32, year: u32| {
+        format!(
+            r#"{{"home":"h-{home}","time":"{year}-01-09T00:00:00Z","kind":"season","from":"winter","to":"spring"}}"#
+        )
+    };
+    write(
+        dir,
+        "contexts.jsonl",
+        [context(1, 2024), context(2, 2025)].join("\n"),
+    );
+    let files = "sim/events.jsonl --catalog sim/catalog.json --contexts contexts.jsonl";
+    hearth(dir, &format!("replay {files} --out out {HARDLY_TRAINED}")).fine();
+    let notes = Folder(dir.join("out")).summary()["notes"].to_string();
+    assert!(notes.contains("1 homes (`h-1`) lie before all"), "{notes}");
+}
