@@ -248,6 +248,7 @@ fn a_request() {
     let expected = Counts {
         requests: 1,
         waiting: 1,
+        asked: vec![HOME],
         ..counted(Stream::Requests, 1)
     };
     assert_eq!(counts, expected);
