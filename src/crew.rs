@@ -13,6 +13,8 @@ pub struct Crew(Arc<Mutex<State>>);
 #[derive(Debug)]
 struct State {
     workers: NonZeroUsize,
+    /// Whether they stay so many.
+    fixed: bool,
     wish: Option<Wish>,
 }
 
@@ -25,8 +27,21 @@ struct Wish {
 impl Crew {
     /// So many.
     pub fn of(workers: NonZeroUsize) -> Self {
-        let wish = None;
-        Crew(Arc::new(Mutex::new(State { workers, wish })))
+        Crew(Arc::new(Mutex::new(State {
+            workers,
+            fixed: false,
+            wish: None,
+        })))
+    }
+
+    /// They stay so many while the run goes on: other processes have as many.
+    pub fn stay(&self) {
+        self.lock().fixed = true;
+    }
+
+    /// Whether they stay so many.
+    pub fn is_fixed(&self) -> bool {
+        self.lock().fixed
     }
 
     /// How many they are.

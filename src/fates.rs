@@ -2,14 +2,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::RangeInclusive;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use hearth_operators::split::{Asked, Fate};
 use hearth_operators::words::Line;
+use serde::{Deserialize, Serialize};
 use tokio::sync::mpsc::UnboundedSender;
 
 /// What became of a line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Fated {
     /// Its number in the inbox, from 1.
     pub line: u64,
@@ -39,21 +40,41 @@ impl Fated {
     }
 }
 
-/// Who waits; clones share it. Each waits for lines one behind the other, no two for the same.
-#[derive(Clone, Debug, Default)]
-pub struct Fates(Arc<Mutex<BTreeMap<u64, Waits>>>);
+/// Tells somebody of a line; whether they are still there.
+pub type Tell = Box<dyn Fn(Fated) -> bool + Send>;
 
-#[derive(Debug)]
+/// Tells whoever listens at the other end.
+pub fn telling(tell: UnboundedSender<Fated>) -> Tell {
+    Box::new(move |fated| tell.send(fated).is_ok())
+}
+
+/// Who waits; clones share it. Each waits for lines one behind the other, no two for the same.
+#[derive(Clone, Default)]
+pub struct Fates(Arc<State>);
+
+#[derive(Default)]
+struct State {
+    waiting: Mutex<BTreeMap<u64, Waits>>,
+    /// Where those who wait are elsewhere.
+    elsewhere: OnceLock<Box<dyn Fn(Fated) + Send + Sync>>,
+}
+
 struct Waits {
     last: u64,
     /// Those of which it is known. What was read and not fed is read again, by whoever goes on with other workers.
     known: BTreeSet<u64>,
-    tell: UnboundedSender<Fated>,
+    tell: Tell,
 }
 
 impl Fates {
+    /// All who wait are elsewhere, and told by this.
+    pub fn are_elsewhere(&self, tell: impl Fn(Fated) + Send + Sync + 'static) {
+        // There is one such place.
+        let _ = self.0.elsewhere.set(Box::new(tell));
+    }
+
     /// Somebody waits for these lines, which nobody can have read yet.
-    pub fn ask(&self, lines: RangeInclusive<u64>, tell: UnboundedSender<Fated>) {
+    pub fn ask(&self, lines: RangeInclusive<u64>, tell: Tell) {
         let (first, last) = lines.into_inner();
         if first <= last {
             let known = BTreeSet::new();
@@ -78,6 +99,9 @@ impl Fates {
 
     /// Tells whoever waits for this line.
     pub fn tell(&self, fated: Fated) {
+        if let Some(tell) = self.0.elsewhere.get() {
+            return tell(fated);
+        }
         let mut waiting = self.lock();
         let Some((&first, waits)) = waiting.range_mut(..=fated.line).next_back() else {
             return;
@@ -85,14 +109,21 @@ impl Fates {
         if waits.last < fated.line || !waits.known.insert(fated.line) {
             return;
         }
-        let gone = waits.tell.send(fated).is_err();
+        let gone = !(waits.tell)(fated);
         if gone || waits.known.len() as u64 > waits.last - first {
             waiting.remove(&first);
         }
     }
 
     fn lock(&self) -> MutexGuard<'_, BTreeMap<u64, Waits>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        let waiting = self.0.waiting.lock();
+        waiting.unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl std::fmt::Debug for Fates {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Fates").finish_non_exhaustive()
     }
 }
 
@@ -107,8 +138,8 @@ mod tests {
         let fates = Fates::default();
         let (one, mut first) = unbounded_channel();
         let (two, second) = unbounded_channel();
-        fates.ask(3..=5, one);
-        fates.ask(9..=10, two);
+        fates.ask(3..=5, telling(one));
+        fates.ask(9..=10, telling(two));
         let among = |lines| {
             let asked = fates.among(lines).into_iter();
             let mut asked: Vec<_> = asked.map(|a| (a.first.line, a.last.line)).collect();

@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
+use serde::{Deserialize, Serialize};
+
 use crate::disk::{Disk, File};
 use crate::fates::Fates;
 use crate::queries::Queries;
@@ -44,7 +46,7 @@ pub struct Piece {
 }
 
 /// So much of the log from where it once began, whether that is still there or not.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Reach {
     /// In bytes.
     pub bytes: u64,
@@ -121,6 +123,18 @@ impl Growing {
         }
         extent.pieces.push(next);
         Ok(())
+    }
+
+    /// It lies in this piece alone, and nothing of it may be read yet: nobody has begun to.
+    pub fn begin(&self, piece: Piece) {
+        let mut extent = self.lock();
+        extent.length = piece.before.bytes;
+        extent.pieces = vec![piece];
+    }
+
+    /// Another piece follows the last one, of which nothing behind that may be read.
+    pub fn goes_on_in(&self, piece: Piece) {
+        self.lock().pieces.push(piece);
     }
 
     /// Up to where pieces could go, if so much is to stay; nothing, where none could.

@@ -20,11 +20,10 @@ use std::thread::JoinHandle;
 
 use crossbeam_channel::{Receiver, Sender};
 use serde::{Deserialize, Serialize};
-use tokio::sync::mpsc::UnboundedSender;
 use tokio::sync::oneshot;
 
 use crate::disk::Disk;
-use crate::fates::Fated;
+use crate::fates::Tell;
 use crate::growing::Growing;
 use crate::outputs::inbox_path;
 pub use pieces::{Fold, Keeps, comes_before, parts};
@@ -46,6 +45,25 @@ pub struct Mark {
     pub source: String,
     /// How far.
     pub at: String,
+}
+
+impl Mark {
+    /// The same of a source or sink at another process than the one that has the inbox.
+    #[must_use]
+    pub fn at_process(self, process: usize) -> Self {
+        let source = format!("{process}/{}", self.source);
+        Mark { source, ..self }
+    }
+
+    /// At which process its source or sink is, if that is another one, and what it is called there.
+    pub fn place(&self) -> (Option<usize>, &str) {
+        match self.source.split_once('/') {
+            Some((process, source)) if process.parse::<usize>().is_ok() => {
+                (process.parse().ok(), source)
+            }
+            _ => (None, &self.source),
+        }
+    }
 }
 
 /// The line of a mark. A reader of logs passes over it.
@@ -72,7 +90,7 @@ fn mark_line(mark: Mark, bytes: u64) -> serde_json::Result<Vec<u8>> {
 const MARK: &[u8] = br#"{"mark":"#;
 
 /// Why something was not taken in.
-#[derive(Clone, Debug, thiserror::Error)]
+#[derive(Clone, Debug, thiserror::Error, Serialize, Deserialize)]
 pub enum InboxError {
     /// It is no line.
     #[error(
@@ -93,22 +111,35 @@ pub enum InboxError {
 }
 
 /// Lines that came together.
-struct Put {
-    lines: Vec<u8>,
-    mark: Option<Mark>,
-    /// How many of them somebody waits for, from the first on.
-    asks: Option<(u64, UnboundedSender<Fated>)>,
-    /// Is told the number of the first line.
-    reply: oneshot::Sender<Result<u64, InboxError>>,
+pub struct Put {
+    /// Each with its line end.
+    pub lines: Vec<u8>,
+    /// How far their source is read with them.
+    pub mark: Option<Mark>,
+    /// How many of them somebody waits for, from the first on, and how that is told.
+    pub asks: Option<(u64, Tell)>,
+    /// Is told the number of the first line, once they are there.
+    pub reply: Box<dyn FnOnce(Result<u64, InboxError>) + Send>,
 }
+
+/// The newest mark of each source.
+pub type Marks = Arc<Mutex<BTreeMap<String, String>>>;
 
 /// The way into the inbox; clones share it.
 #[derive(Clone, Debug)]
 pub struct Inbox {
     sender: Sender<Put>,
-    marks: Arc<Mutex<BTreeMap<String, String>>>,
+    marks: Marks,
     durable: Growing,
     lines_end: Arc<AtomicU64>,
+    /// Of an inbox that another process has: the marks of this one's sources and sinks when it began.
+    told: Option<Arc<Vec<Mark>>>,
+}
+
+/// Takes a mark in.
+pub fn note(marks: &Marks, mark: Mark) {
+    let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
+    marks.insert(mark.source, mark.at);
 }
 
 /// The thread that writes the inbox. It ends once no [`Inbox`] is left.
@@ -148,11 +179,34 @@ impl Inbox {
             marks,
             durable,
             lines_end,
+            told: None,
         };
         let thread = std::thread::Builder::new()
             .name("inbox".into())
             .spawn(move || writing.work(&receiver))?;
         Ok((inbox, InboxWriter(thread)))
+    }
+
+    /// The way into an inbox that another process has, where these are the marks of this one's sources and sinks; what is put comes
+    /// out of the receiver, and what may be read of it lies in `durable`, up to where it is known that a line ends.
+    pub fn elsewhere(
+        told: Vec<Mark>,
+        durable: Growing,
+        lines_end: Arc<AtomicU64>,
+    ) -> (Inbox, Receiver<Put>) {
+        let (sender, receiver) = crossbeam_channel::bounded(WAITING);
+        let marks = Marks::default();
+        for mark in told.iter().cloned() {
+            note(&marks, mark);
+        }
+        let inbox = Inbox {
+            sender,
+            marks,
+            durable,
+            lines_end,
+            told: Some(Arc::new(told)),
+        };
+        (inbox, receiver)
     }
 
     /// Calls `take` with marks of a source that say what all of its marks do, in order: for sources whose marks say what has
@@ -161,14 +215,30 @@ impl Inbox {
     /// # Errors
     /// The inbox cannot be read.
     pub fn each_mark(&self, source: &str, mut take: impl FnMut(&str)) -> io::Result<()> {
-        let before = self.durable.last_begins();
-        let reader = BufReader::new(self.durable.bytes(before.bytes));
-        let of_source = |mark: Mark| {
+        self.each(|mark| {
             if mark.source == source {
                 take(&mark.at);
             }
-        };
-        pieces::scan(reader, Whole::up_to(before), of_source).map(drop)
+        })
+    }
+
+    /// The same with marks of all sources.
+    ///
+    /// # Errors
+    /// The inbox cannot be read.
+    pub fn each(&self, mut take: impl FnMut(Mark)) -> io::Result<()> {
+        if let Some(told) = &self.told {
+            told.iter().cloned().for_each(take);
+            return Ok(());
+        }
+        let before = self.durable.last_begins();
+        let reader = BufReader::new(self.durable.bytes(before.bytes));
+        pieces::scan(reader, Whole::up_to(before), &mut take).map(drop)
+    }
+
+    /// The newest marks.
+    pub fn marks(&self) -> &Marks {
+        &self.marks
     }
 
     /// How far the log is durable; nothing behind that was promised to anybody.
@@ -201,7 +271,7 @@ impl Inbox {
     pub async fn put_asking<L: AsRef<[u8]>>(
         &self,
         lines: impl IntoIterator<Item = L>,
-        asks: (u64, UnboundedSender<Fated>),
+        asks: (u64, Tell),
     ) -> Result<u64, InboxError> {
         self.put_all(lines, None, Some(asks)).await
     }
@@ -210,7 +280,7 @@ impl Inbox {
         &self,
         lines: impl IntoIterator<Item = L>,
         mark: Option<Mark>,
-        asks: Option<(u64, UnboundedSender<Fated>)>,
+        asks: Option<(u64, Tell)>,
     ) -> Result<u64, InboxError> {
         let mut bytes = Vec::new();
         for line in lines {
@@ -226,7 +296,8 @@ impl Inbox {
             lines: bytes,
             mark,
             asks,
-            reply,
+            // Whoever put it may be gone.
+            reply: Box::new(move |first| drop(reply.send(first))),
         };
         let full = match self.sender.try_send(put) {
             Ok(()) => None,
@@ -245,6 +316,12 @@ impl Inbox {
         written.await.unwrap_or(Err(InboxError::Closed))
     }
 
+    /// Puts what was checked by another process, which has the way in by this one. Waits while too much else does. Whether anybody
+    /// takes it.
+    pub fn hand(&self, put: Put) -> bool {
+        self.sender.send(put).is_ok()
+    }
+
     /// How far a source had been read when it last put something, in its own words.
     pub fn mark(&self, source: &str) -> Option<String> {
         let marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -258,7 +335,7 @@ struct Writing {
     path: PathBuf,
     /// Lines so far.
     lines: u64,
-    marks: Arc<Mutex<BTreeMap<String, String>>>,
+    marks: Marks,
     durable: Growing,
     lines_end: Arc<AtomicU64>,
     /// What was written in part stays torn: nothing may follow it, so the first failure is the last word.
@@ -347,11 +424,9 @@ impl Writing {
         }
         for (put, first) in batch.puts {
             if let (None, Some(mark)) = (&self.failed, put.mark) {
-                let mut marks = self.marks.lock().unwrap_or_else(PoisonError::into_inner);
-                marks.insert(mark.source, mark.at);
+                note(&self.marks, mark);
             }
-            // Whoever put it may be gone.
-            let _ = put.reply.send(self.failed.clone().map_or(Ok(first), Err));
+            (put.reply)(self.failed.clone().map_or(Ok(first), Err));
         }
     }
 

@@ -87,7 +87,8 @@ fn split(command: &[OsString]) -> Result<Launched, UsageError> {
     let refuse = |problem: &str| UsageError(problem.to_owned());
     let Some((_, arguments)) = command.split_first().filter(|(name, _)| *name == "replay") else {
         return Err(refuse(
-            "what is launched is a replay: hearth launch --processes 2 -- replay LOG --out DIR",
+            "what is launched is a replay: hearth launch --processes 2 -- replay LOG --out DIR; processes of a live run are started one by \
+             one, each with its own --listen: hearth run --hosts FILE --process I",
         ));
     };
     let (mut out, mut compact, mut rest) = (None, false, Vec::new());

@@ -7,7 +7,7 @@ use std::io::{self, Write};
 use hearth_operators::portrait::Portrait;
 use hearth_operators::words::{ActionId, Catalog, Time};
 use jiff::tz::TimeZone;
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 
 use crate::outputs::Stamp;
 use crate::time::offset_at;
@@ -29,7 +29,7 @@ pub struct Whose<'a> {
 }
 
 /// A home's model: what is kept of its history, counted.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct View {
     /// The home.
     pub home: String,
@@ -52,10 +52,10 @@ pub struct View {
 }
 
 /// What a home lives in.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ContextView {
     /// The kind of the shift that began it.
-    pub kind: &'static str,
+    pub kind: String,
     /// What it shifted to.
     pub to: String,
     /// Since when.
@@ -63,7 +63,7 @@ pub struct ContextView {
 }
 
 /// How a home's alarms stand.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct AlarmsView {
     /// A score above this is an anomaly; none while the home is being learnt.
     pub threshold: Option<f32>,
@@ -76,7 +76,7 @@ pub struct AlarmsView {
 }
 
 /// What a home does.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct ActionView {
     /// `Device:action`.
     pub action: String,
@@ -89,7 +89,7 @@ pub struct ActionView {
 }
 
 /// What comes next.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct NextView {
     /// `Device:action`.
     pub action: String,
@@ -118,7 +118,7 @@ impl View {
             since: stamp(portrait.since),
             until: stamp(portrait.until),
             context: portrait.shift.as_ref().map(|shift| ContextView {
-                kind: shift.kind.name(),
+                kind: shift.kind.name().to_owned(),
                 to: shift.to.clone(),
                 since: Stamp {
                     time: shift.time,

@@ -214,6 +214,18 @@ pub struct Part {
     /// Outputs of processes that it had earlier, and how far these are parts of it.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub resting: BTreeMap<usize, Positions>,
+    /// Of a live run that has ended: when that was, which is the same for all parts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ended: Option<LiveEnd>,
+}
+
+/// When a live run ended that several processes share.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LiveEnd {
+    /// Behind how many epochs.
+    pub epochs: u64,
+    /// In which life of the run.
+    pub life: u64,
 }
 
 impl Part {

@@ -26,6 +26,9 @@ pub struct Member {
     pub workers: usize,
     /// In which life of the run.
     pub life: u64,
+    /// Of a live run: which of that life's cuts.
+    #[serde(default)]
+    pub number: u64,
     /// How far the outputs of processes are of the run that it had earlier, and has no more.
     pub resting: BTreeMap<usize, Positions>,
 }
@@ -46,6 +49,7 @@ impl Member {
             processes: self.processes,
             workers: self.workers,
             life: self.life,
+            number: self.number,
         }
     }
 }

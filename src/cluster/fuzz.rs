@@ -49,6 +49,7 @@ fn words() {
         processes: 3,
         workers: 2,
         life: 5,
+        number: 0,
     };
     let had = Had {
         cuts: vec![cut],
@@ -59,7 +60,7 @@ fn words() {
 {"Had":{"complete":false,"cuts":[{"epochs":16,"processes":3,"workers":2,"life":5}],"catalogs":7,"life":5}}
 {"Decided":[16,{"cuts":true,"ends":false}]}
 {"There":16}
-{"Open":[16,[4,7,9]]}
+{"Open":[16,[4,7,9],5]}
 {"Failed":"the disk is full"}
 {"Lost":[2,"it closed its links"]}
 "Ended"
@@ -69,7 +70,7 @@ fn words() {
         "\"Alive\"\n",
         "\"Ended\"\n",
         "{\"There\":16}\n",
-        "{\"Open\":[16,[]]}\n",
+        "{\"Open\":[16,[],0]}\n",
         "{\"Lost\":[0,\"\"]}\n",
     ];
     fuzz(&[seed], &more, |bytes| {
@@ -90,8 +91,9 @@ fn words() {
         let decided = peers.decide(16, Decision::default());
         assert_eq!(decided, Some(Decision::default()));
         let met = peers.meet(16);
-        let open = peers.open(16, vec![5, 5, 5]);
-        assert!(open.as_ref().is_none_or(|open| open.len() <= 3), "{open:?}");
+        let open = peers.open(16, (vec![5, 5, 5], 7));
+        let of_use = |(open, homes): &(Vec<u64>, u64)| open.len() <= 3 && *homes <= 7;
+        assert!(open.as_ref().is_none_or(of_use), "{open:?}");
         let failure = stop.failure().unwrap_or_default();
         format!("{} {met} {} {failure}", agreed.is_some(), open.is_some())
     });

@@ -24,6 +24,8 @@ pub struct Hello {
     pub workers: usize,
     /// What the run is of, each with a name that a person understands.
     pub traits: Vec<(String, String)>,
+    /// Whether it is a live run, whose inbox the first process shares with the others.
+    pub(super) live: bool,
     /// What the link is for.
     pub(super) link: Kind,
 }
@@ -35,6 +37,8 @@ pub(super) enum Kind {
     Data,
     /// What processes say to each other.
     Words,
+    /// The inbox of a live run, which the first process has.
+    Inbox,
 }
 
 /// What is answered.
@@ -60,7 +64,22 @@ impl Hello {
             processes,
             workers,
             traits,
+            live: false,
             link: Kind::Words,
+        }
+    }
+
+    /// The same of a live run.
+    #[must_use]
+    pub fn of_live_run(self) -> Self {
+        Hello { live: true, ..self }
+    }
+
+    /// Whether a process has such a link to another.
+    pub(super) fn has(&self, link: Kind, other: usize) -> bool {
+        match link {
+            Kind::Data | Kind::Words => true,
+            Kind::Inbox => self.live && (self.process == 0) != (other == 0),
         }
     }
 
@@ -77,6 +96,14 @@ impl Hello {
         if other.version != self.version {
             let (other, own) = (&other.version, &self.version);
             return Some(format!("Hearth is {other} there and {own} here"));
+        }
+        if other.live != self.live {
+            let command = |hello: &Hello| if hello.live { "run" } else { "replay" };
+            let (other, own) = (command(other), command(self));
+            return Some(format!("it is hearth {other} there and hearth {own} here"));
+        }
+        if !self.has(other.link, other.process) {
+            return Some("a link is for what is not shared".to_owned());
         }
         if other.processes != self.processes || other.process >= self.processes {
             let (other, own) = (other.processes, self.processes);

@@ -1,4 +1,4 @@
-//! How processes meet: each calls those before it and is called by those behind it, twice, once for each kind of link.
+//! How processes meet: each calls those before it and is called by those behind it, once for each kind of link.
 
 use std::io;
 use std::net::{TcpListener, TcpStream, ToSocketAddrs};
@@ -63,6 +63,8 @@ pub enum MeetError {
 pub(super) struct Met {
     pub data: Vec<Option<TcpStream>>,
     pub words: Vec<Option<TcpStream>>,
+    /// Of a live run: between the first process and each other.
+    pub inbox: Vec<Option<TcpStream>>,
 }
 
 /// Meets all.
@@ -83,6 +85,7 @@ pub(super) fn meet(hosts: &Hosts, hello: &Hello, stop: &Stop) -> Result<Met, Mee
         met: Mutex::new(Met {
             data: (0..hosts.len()).map(|_| None).collect(),
             words: (0..hosts.len()).map(|_| None).collect(),
+            inbox: (0..hosts.len()).map(|_| None).collect(),
         }),
         failed: Mutex::new(None),
     };
@@ -116,8 +119,10 @@ impl Meeting<'_> {
     fn missing(&self) -> Vec<(usize, Kind)> {
         let met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
         let others = (0..self.hosts.len()).filter(|process| *process != self.hello.process);
-        let both = others.flat_map(|process| [(process, Kind::Words), (process, Kind::Data)]);
-        both.filter(|(process, kind)| met.of(*kind)[*process].is_none())
+        let kinds = [Kind::Words, Kind::Data, Kind::Inbox];
+        let all = others.flat_map(|process| kinds.map(|kind| (process, kind)));
+        let all = all.filter(|(process, kind)| self.hello.has(*kind, *process));
+        all.filter(|(process, kind)| met.of(*kind)[*process].is_none())
             .collect()
     }
 
@@ -146,8 +151,8 @@ impl Meeting<'_> {
     /// A process that was there and ended may be started again.
     fn forget_gone(&self) {
         let mut met = self.met.lock().unwrap_or_else(PoisonError::into_inner);
-        let Met { data, words } = &mut *met;
-        for link in data.iter_mut().chain(words) {
+        let Met { data, words, inbox } = &mut *met;
+        for link in data.iter_mut().chain(words).chain(inbox) {
             if link.as_ref().is_some_and(is_gone) {
                 *link = None;
             }
@@ -177,6 +182,7 @@ impl Meeting<'_> {
         let links = match kind {
             Kind::Data => &mut met.data,
             Kind::Words => &mut met.words,
+            Kind::Inbox => &mut met.inbox,
         };
         let free = links[process].is_none();
         if free {
@@ -266,6 +272,7 @@ impl Met {
         match kind {
             Kind::Data => &self.data,
             Kind::Words => &self.words,
+            Kind::Inbox => &self.inbox,
         }
     }
 }

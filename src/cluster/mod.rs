@@ -3,7 +3,8 @@
 //! Every process opens the same log and has its share of the homes ([`Share`]); what homes of a cohort know together flows
 //! between processes as it does between workers, over the links that timely is given ([`Links`]). Beside each of these a second
 //! one carries words of our own ([`Peers`]): that a process lives, that it has done its part, or why it ends. So a process that
-//! dies or hangs is noticed by all, whatever timely does about it.
+//! dies or hangs is noticed by all, whatever timely does about it. In a live run a third one goes from the first process, which has the
+//! inbox, to each other one.
 
 mod frames;
 #[cfg(test)]
@@ -17,6 +18,7 @@ mod share;
 #[cfg(test)]
 mod tests;
 
+use std::net::TcpStream;
 use std::sync::Arc;
 
 use crate::stop::Stop;
@@ -32,6 +34,7 @@ pub struct Cluster {
     share: Share,
     peers: Arc<Peers>,
     links: Option<Links>,
+    inbox: Vec<Option<TcpStream>>,
 }
 
 impl Cluster {
@@ -49,6 +52,7 @@ impl Cluster {
             share,
             peers,
             links: Some(links),
+            inbox: met.inbox,
         })
     }
 
@@ -60,6 +64,11 @@ impl Cluster {
     /// The other processes.
     pub fn peers(&self) -> &Arc<Peers> {
         &self.peers
+    }
+
+    /// Of a live run: the links by which the first process shares its inbox with the others, by process, once.
+    pub fn inbox_links(&mut self) -> Vec<Option<TcpStream>> {
+        std::mem::take(&mut self.inbox)
     }
 
     /// The links that timely is given, once.

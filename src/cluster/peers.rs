@@ -44,8 +44,9 @@ enum Word {
     Decided(u64, Decision),
     /// Its workers have done with all before so many epochs.
     There(u64),
-    /// Behind so many epochs: the first epoch of each stream of outputs of which it does not know yet that it is complete.
-    Open(u64, Vec<u64>),
+    /// Behind so many epochs: the first epoch of each stream of outputs of which it does not know yet that it is complete; and how many
+    /// homes it knows.
+    Open(u64, Vec<u64>, u64),
 }
 
 /// What a process has of a run already.
@@ -73,6 +74,9 @@ pub struct WholeCut {
     /// In which life of the run: from one start of all processes to the next. Parts of different lives are none of one cut, for what
     /// was open outside differs.
     pub life: u64,
+    /// Of a live run, in which two may be behind one epoch: which of its life it is.
+    #[serde(default)]
+    pub number: u64,
 }
 
 /// What all processes do behind an epoch.
@@ -125,9 +129,12 @@ struct State {
     decided: BTreeMap<u64, Decision>,
     /// How far the workers of each have come.
     there: Vec<u64>,
-    /// Which epochs of its outputs each takes for open, and behind how many epochs that is.
-    open: Vec<(u64, Vec<u64>)>,
+    /// Which epochs of its outputs each takes for open, and how many homes it knows, and behind how many epochs that is.
+    open: Vec<(u64, Opened)>,
 }
+
+/// The first epoch of each stream of outputs that is open, and how many homes are known.
+type Opened = (Vec<u64>, u64);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Standing {
@@ -178,7 +185,7 @@ impl Peers {
                 had: vec![None; hosts.len()],
                 decided: BTreeMap::new(),
                 there: vec![0; hosts.len()],
-                open: vec![(0, Vec::new()); hosts.len()],
+                open: vec![(0, Opened::default()); hosts.len()],
             }),
             sockets,
             news: Condvar::new(),
@@ -227,6 +234,14 @@ impl Peers {
         state.decided.remove(&epochs)
     }
 
+    /// What the first process has decided and is not done yet, and behind how many epochs it is; waits for so long.
+    pub fn decided(&self, within: Duration) -> Option<(u64, Decision)> {
+        let nothing = |state: &mut State| state.decided.is_empty() && state.lost.is_none();
+        let waited = self.news.wait_timeout_while(self.state(), within, nothing);
+        let mut state = waited.unwrap_or_else(PoisonError::into_inner).0;
+        state.decided.pop_first()
+    }
+
     /// Says that this process's workers have done with all before so many epochs, and waits for the others. Whether they have.
     pub fn meet(&self, epochs: u64) -> bool {
         self.say(&Word::There(epochs));
@@ -237,18 +252,20 @@ impl Peers {
 
     /// Says which epochs of its outputs this process takes for open behind a cut for which all have [met](Peers::meet), and waits
     /// until all have. What is complete for one is complete for all, whoever has heard of it: the first epoch of each stream that
-    /// is open for all. `None`: the run is stopped.
-    pub fn open(&self, epochs: u64, own: Vec<u64>) -> Option<Vec<u64>> {
-        self.say(&Word::Open(epochs, own.clone()));
+    /// is open for all. Of the homes that this process knows, how many all know: one may have read further. `None`: the run is stopped.
+    pub fn open(&self, epochs: u64, own: Opened) -> Option<Opened> {
+        self.say(&Word::Open(epochs, own.0.clone(), own.1));
         self.state().open[self.me] = (epochs, own);
         // Nobody is past the next cut before all have done with this one.
         let all_said = |state: &State| state.open.iter().all(|(at, _)| *at == epochs);
         let state = self.wait(all_said)?;
         let mut all = state.open.iter().map(|(_, open)| open.clone());
         let first = all.next()?;
-        let later =
-            |a: Vec<u64>, b: Vec<u64>| a.into_iter().zip(b).map(|(a, b)| a.max(b)).collect();
-        Some(all.fold(first, later))
+        let both = |(a, homes): Opened, (b, others): Opened| {
+            let later = a.into_iter().zip(b).map(|(a, b)| a.max(b));
+            (later.collect(), homes.min(others))
+        };
+        Some(all.fold(first, both))
     }
 
     /// Waits for something that others say; `None`: one is lost, or the run is stopped.
@@ -267,6 +284,21 @@ impl Peers {
     /// This process's workers have ended, everything being out.
     pub(super) fn ended(&self) {
         self.say(&Word::Ended);
+    }
+
+    /// A link to a process was closed, or says what makes no sense, by which that is lost, unless it has said before why it ends.
+    pub fn broke(&self, peer: usize, why: &str) {
+        // What it said last may be on its way, by another link.
+        let gone = |state: &mut State| state.standing[peer] == Standing::Here && !self.over();
+        drop(self.news.wait_timeout_while(self.state(), BEAT, gone));
+        if !self.over() {
+            self.lost(peer, why);
+        }
+    }
+
+    /// Whether this process ends, for whatever reason.
+    fn over(&self) -> bool {
+        self.stop.is_stopped() || self.stop.is_interrupted() || self.left.load(Ordering::SeqCst)
     }
 
     /// A process is lost, by which the run fails.
@@ -425,7 +457,9 @@ impl Peers {
                 self.note(|state| state.decided.extend([(epochs, decision)]));
             }
             Word::There(epochs) => self.note(|state| state.there[peer] = epochs),
-            Word::Open(epochs, open) => self.note(|state| state.open[peer] = (epochs, open)),
+            Word::Open(epochs, open, homes) => {
+                self.note(|state| state.open[peer] = (epochs, (open, homes)));
+            }
             Word::Interrupted => {
                 // It is passed on: others may hear of this process's end before they hear of that.
                 self.stop.interrupt();

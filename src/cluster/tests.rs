@@ -60,6 +60,7 @@ fn they_agree_on_the_newest_cut_that_all_have() {
         processes,
         workers: 1,
         life,
+        number: 0,
     };
     let [early, middle, late] = [16, 32, 48].map(|epochs| cut(epochs, 3, 1));
     let other = Had {
@@ -116,14 +117,20 @@ fn what_is_complete_is_so_for_all() {
     let said = each(3, |process, cluster, _| {
         let cluster = cluster.unwrap();
         let peers = cluster.peers();
-        let own = |first: [u64; 3]| vec![first[process], 7, 9 + process as u64];
+        let own = |first: [u64; 3]| {
+            let open = vec![first[process], 7, 9 + process as u64];
+            (open, first[process])
+        };
         let first = peers.open(16, own([4, 6, 5]));
         assert!(peers.meet(32));
         let second = peers.open(32, own([8, 8, 20]));
         (first, second, peers.meet(48))
     });
     for one in said {
-        assert_eq!(one, (Some(vec![6, 7, 11]), Some(vec![20, 7, 11]), true));
+        assert_eq!(
+            one,
+            (Some((vec![6, 7, 11], 4)), Some((vec![20, 7, 11], 8)), true)
+        );
     }
 }
 

@@ -170,12 +170,12 @@ impl Control {
 
     /// Among other processes: waits until this one's workers have come to the gate, meets the others, and lets them through.
     /// Whether all met, and went through.
-    pub fn all_through(&self, meets: impl FnOnce() -> bool, stop: &Stop) -> bool {
+    pub fn all_through(&self, meets: impl FnOnce(&Reached) -> bool, stop: &Stop) -> bool {
         let goes_on = || !self.is_left() && !self.is_over() && !stop.is_stopped();
         while !self.gate.is_full() && goes_on() {
             std::thread::sleep(LOOK);
         }
-        if goes_on() && meets() {
+        if goes_on() && meets(&self.reached()) {
             self.gate.admit();
             while !self.is_all_seen() && goes_on() {
                 std::thread::sleep(LOOK);

@@ -33,6 +33,8 @@ pub struct Dealt {
     pub last: bool,
     /// Whether its position lies behind the epoch that follows: the two were read at once.
     pub torn: bool,
+    /// Whether it was said where it ends: then it is an epoch also if nothing of it is read here.
+    pub closes: bool,
     /// By worker.
     pub(super) parts: Vec<Part>,
     /// Whose they are; `None`: nobody else is there.
@@ -64,6 +66,7 @@ impl Dealt {
     /// Whether nothing was read.
     pub(super) fn is_empty(&self) -> bool {
         self.read() == 0
+            && !self.closes
             && self.shifts.is_empty()
             && self.rejected_contexts.is_empty()
             && self.told.is_empty()
@@ -101,6 +104,7 @@ impl Dealt {
         self.rejected_contexts.append(&mut batch.rejected_contexts);
         self.told.append(&mut batch.told);
         self.position = batch.position;
+        self.closes |= std::mem::take(&mut batch.closes);
         let workers = self.parts.len();
         if let [only] = &mut self.parts[..]
             && self.share.is_none()

@@ -383,12 +383,13 @@ impl Lead<'_, '_> {
             }
             let stopped = setup.stop.is_stopped();
             match order {
-                Order::Suspend | Order::Cut => return order,
+                // What was read at once is fed at once.
+                Order::Suspend | Order::Cut if stopped || !self.is_torn() => return order,
                 _ if control.is_left() => return Order::Suspend,
                 Order::Finish if self.reached.ended => return order,
                 Order::Finish if stopped && !self.brings_to_an_end() => return order,
                 Order::Feed(_) if stopped => control.over(),
-                Order::Finish | Order::Feed(_) => {}
+                _ => {}
             }
             // Whoever gives an order or an epoch wakes it.
             self.turn();
@@ -402,8 +403,15 @@ impl Lead<'_, '_> {
         match order {
             Order::Feed(most) if runs => most,
             Order::Finish if runs || self.brings_to_an_end() => Epoch::MAX,
+            Order::Suspend | Order::Cut if runs && self.is_torn() => Epoch::MAX,
             Order::Feed(_) | Order::Finish | Order::Suspend | Order::Cut => 0,
         }
+    }
+
+    /// Whether the last epoch that was given was read at once with the next one, which is to come.
+    fn is_torn(&self) -> bool {
+        let last = self.given.back().map(|(dealt, _)| dealt.torn);
+        last.unwrap_or(self.reached.torn) && !self.reached.ended
     }
 
     /// Of a stopped run: whether what was read by then is brought to its end, as if the log ended there; after a failure, only

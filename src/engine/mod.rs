@@ -73,6 +73,14 @@ pub struct Epochs {
     pub interval: Option<Duration>,
 }
 
+impl Epochs {
+    /// Where the source says it.
+    const AS_SAID: Epochs = Epochs {
+        lines: usize::MAX,
+        interval: None,
+    };
+}
+
 /// Is told by the first worker, as it happens, and asked by the reader; they go on when the call returns.
 pub trait Watch: Send + Sync {
     /// An epoch is about to be fed.
@@ -285,16 +293,24 @@ impl Engine {
         self.control.all_seen().then(|| self.control.reached())
     }
 
-    /// The same where other processes share the run, which all take a cut behind the same epoch: `meets` waits until the workers
-    /// of all have done with what is before it, and says whether they have.
+    /// The same where other processes share the run, which all take a cut behind the same epoch: `meets` is told which, waits until
+    /// the workers of all have done with what is before it, and says whether they have.
     pub fn cut_among(
         &mut self,
         see: impl Fn(usize, &mut State) + Send + Sync + 'static,
-        meets: impl FnOnce() -> bool,
+        meets: impl FnOnce(&Reached) -> bool,
     ) -> Option<Reached> {
         self.control.begin_cut(Arc::new(see));
         let through = self.control.all_through(meets, &self.stop);
         through.then(|| self.control.reached())
+    }
+
+    /// Takes the dataflow down for good, as all processes that share the run do: once `meets` says that all have come so far. What it
+    /// held is what is [left](Outcome::left). Nothing more is fed.
+    pub fn end_among(&mut self, meets: impl FnOnce(&Reached) -> bool) {
+        self.control.begin_cut(Arc::new(|_, _| {}));
+        self.control.all_through(meets, &self.stop);
+        self.control.leave();
     }
 
     /// Goes on after a cut: the dataflow is built again, with what it held. What `see` has left to be written of homes

@@ -70,7 +70,10 @@ impl<S: Source> Reader<S> {
 
     /// Reads the lines of an epoch, by way of `batch`.
     fn fill(&mut self, epoch: &mut Dealt, batch: &mut Batch) -> Result<Flow, SourceError> {
-        let Epochs { lines, interval } = self.epochs;
+        let Epochs { lines, interval } = match self.source.says_ends() {
+            true => Epochs::AS_SAID,
+            false => self.epochs,
+        };
         let look = interval.map_or(LOOK, |interval| interval.min(LOOK));
         let mut closes: Option<Instant> = None;
         loop {
@@ -80,7 +83,10 @@ impl<S: Source> Reader<S> {
             let flow = self.source.read(left.min(MESSAGE), deadline, batch);
             epoch.take(batch);
             let flow = flow?;
-            let full = epoch.read() >= lines || epoch.told.erases();
+            let full = match self.source.says_ends() {
+                true => epoch.closes,
+                false => epoch.read() >= lines || epoch.told.erases(),
+            };
             if flow == Flow::Ended || full || !self.goes_on() {
                 return Ok(flow);
             }

@@ -179,20 +179,23 @@ impl Keeps {
 
     /// Fewer marks that say what these do, given in the order in which they were put.
     fn folded(self, marks: Vec<Mark>) -> Vec<Mark> {
-        let mut by_source = BTreeMap::<String, Vec<String>>::new();
+        let mut by_source = BTreeMap::<String, (Option<Fold>, Vec<String>)>::new();
         let folds: HashMap<&str, Fold> = self.folds.iter().copied().collect();
-        for Mark { source, at } in marks {
-            let marks = by_source.entry(source).or_default();
-            marks.push(at);
+        for mark in marks {
+            let fold = folds.get(mark.place().1).copied();
+            let (_, marks) = by_source.entry(mark.source).or_insert((fold, Vec::new()));
+            marks.push(mark.at);
         }
-        let folded = by_source.into_iter().flat_map(|(source, mut marks)| {
-            let marks = match folds.get(&*source) {
-                Some(fold) => fold(&marks),
-                None => marks.split_off(marks.len() - 1),
-            };
-            let source = std::iter::repeat(source);
-            source.zip(marks).map(|(source, at)| Mark { source, at })
-        });
+        let folded = by_source
+            .into_iter()
+            .flat_map(|(source, (fold, mut marks))| {
+                let marks = match fold {
+                    Some(fold) => fold(&marks),
+                    None => marks.split_off(marks.len() - 1),
+                };
+                let source = std::iter::repeat(source);
+                source.zip(marks).map(|(source, at)| Mark { source, at })
+            });
         folded.collect()
     }
 }

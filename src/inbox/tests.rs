@@ -1,6 +1,7 @@
 //! Inboxes as they are meant.
 
 use super::*;
+use crate::fates::telling;
 
 fn mark(at: &str) -> Option<Mark> {
     Some(Mark {
@@ -51,7 +52,7 @@ async fn whoever_asks_is_told_where_its_lines_stand() {
     let (inbox, writer) = Inbox::open(&disk, folder.path(), Keeps::default()).unwrap();
     let (tell, _told) = tokio::sync::mpsc::unbounded_channel();
     inbox.put(["a", "b"], mark("2")).await.unwrap();
-    let asks = |lines| (lines, tell.clone());
+    let asks = |lines| (lines, telling(tell.clone()));
     // A mark and its two lines stand before it.
     assert_eq!(inbox.put_asking(["c", "d"], asks(1)).await.unwrap(), 4);
     drop(inbox);
@@ -130,7 +131,7 @@ async fn what_is_dropped_leaves_places_and_marks_as_they_were() {
     inbox.put(["first"], mark("1")).await.unwrap();
     let mut last = 0;
     for n in 0..200 {
-        let asked = inbox.put_asking([format!("{n:020}")], (1, tell.clone()));
+        let asked = inbox.put_asking([format!("{n:020}")], (1, telling(tell.clone())));
         let number = asked.await.unwrap();
         assert!(number > last);
         last = number;
@@ -161,7 +162,10 @@ async fn what_is_dropped_leaves_places_and_marks_as_they_were() {
     let take = |mark: &str| marks.push(mark.to_owned());
     inbox.each_mark("queue", take).unwrap();
     assert_eq!(once(&marks), ["1", "2"]);
-    let next = inbox.put_asking(["next"], (1, tell)).await.unwrap();
+    let next = inbox
+        .put_asking(["next"], (1, telling(tell)))
+        .await
+        .unwrap();
     let mut kept = Vec::new();
     let mut log = inbox.durable().bytes(surplus);
     io::Read::read_to_end(&mut log, &mut kept).unwrap();

@@ -215,12 +215,14 @@ fn ended(dir: &Path) -> anyhow::Result<(Part, Value)> {
     })?;
     let summary: Value = serde_json::from_slice(&text)
         .map_err(|error| UsageError(format!("{}: {error}", path.display())))?;
-    if summary["interrupted"] == true || !summary["undone"].is_null() {
+    let part: Option<Part> = serde_json::from_value(summary["part"].clone()).ok();
+    // A live run ends where it is stopped; what it leaves then are events that wait for others.
+    let is_live = part.as_ref().is_some_and(|part| part.ended.is_some());
+    if !is_live && (summary["interrupted"] == true || !summary["undone"].is_null()) {
         let problem = "is of a run that was stopped; run it to its end";
         return Err(refuse(dir, problem).into());
     }
-    let part = serde_json::from_value(summary["part"].clone())
-        .map_err(|_| refuse(dir, "is no part: its run had one process"))?;
+    let part = part.ok_or_else(|| refuse(dir, "is no part: its run had one process"))?;
     Ok((part, summary))
 }
 

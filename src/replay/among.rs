@@ -1,5 +1,6 @@
 //! A process's place among those that share a run.
 
+use std::cell::Cell;
 use std::sync::Arc;
 
 use crate::checkpoint::Member;
@@ -13,6 +14,8 @@ pub struct Among {
     pub place: Option<String>,
     /// What its parts of cuts say of it.
     pub member: Member,
+    /// Cuts that were begun in this life of the run.
+    pub begun: Cell<u64>,
 }
 
 /// Where a process keeps its checkpoints, of those that keep them in one place.
@@ -35,6 +38,7 @@ impl Among {
                 workers,
                 ..Member::default()
             },
+            begun: Cell::new(0),
         }
     }
 

@@ -11,7 +11,7 @@ use super::ReplayArgs;
 use super::among::Among;
 use super::input::{Again, Input};
 use super::pause::Past;
-use super::tending::Live;
+use super::tending::{Live, Role};
 use crate::catalog::FirstPass;
 use crate::checkpoint::{CheckpointError, Checkpoints, Found, Identity, Member, Moment, Place};
 use crate::cluster::{Cluster, Peers};
@@ -44,6 +44,8 @@ pub struct Keeping {
     log: Stood,
     /// Of one that is appended to.
     growing: Option<Growing>,
+    /// Whether the first process has it, and this one what it reads of it.
+    mirrors: bool,
     pub(super) files: Vec<PathBuf>,
     /// What else a whole output follows from, which does not concern a run that goes on.
     left: String,
@@ -107,6 +109,7 @@ impl Keeping {
             out: folder.path().to_owned(),
             log,
             growing: live.map(|live| live.growing.clone()),
+            mirrors: live.is_some_and(|live| matches!(live.role, Role::Other(_))),
             files,
             left: left(args)?,
             // Which homes a live run knows before it reads on depends on when it was begun.
@@ -153,7 +156,9 @@ impl Keeping {
 
     /// How many epochs are fed before the next one is due, whatever the clock says.
     pub(super) fn goal(&self, epochs: Epoch) -> Option<Epoch> {
-        let each = self.each.or(self.peers().map(|_| TOGETHER));
+        // In a live run the first process says behind which epoch, at any time.
+        let others = self.peers().filter(|_| self.growing.is_none());
+        let each = self.each.or(others.map(|_| TOGETHER));
         each.map(|each| epochs + each)
     }
 
@@ -230,6 +235,26 @@ impl Keeping {
             // A live run goes on with another one, for it concerns the shifts that are still to come.
             differences.retain(|name| name != ASK_AFTER);
         }
+        // The first process has the inbox, and looks whether its own cuts are of it.
+        let is_elsewhere = self.growing.is_some() && moment.identity.apart().0.process > 0;
+        if !self.mirrors && !is_elsewhere {
+            self.differences_of_log(moment, &mut differences);
+        }
+        let gone = self.gone();
+        if !self.sums.contains(&moment.catalogs) {
+            differences.push(match gone.lines {
+                0 => "devices and actions".to_owned(),
+                lines => format!(
+                    "devices and actions ({} does not have those of the first {lines} lines of the inbox, which are gone)",
+                    first_pass::path(&self.out).display()
+                ),
+            });
+        }
+        differences
+    }
+
+    /// In what the log is not the one that a cut is of.
+    fn differences_of_log(&self, moment: &Moment, differences: &mut Vec<String>) {
         let mut source = moment.source.clone();
         // What is not read on serves a longer log as little as a line that may have been cut.
         let whole = moment.closed || source.position.unended;
@@ -249,16 +274,6 @@ impl Keeping {
                 gone.bytes
             ));
         }
-        if !self.sums.contains(&moment.catalogs) {
-            differences.push(match gone.lines {
-                0 => "devices and actions".to_owned(),
-                lines => format!(
-                    "devices and actions ({} does not have those of the first {lines} lines of the inbox, which are gone)",
-                    first_pass::path(&self.out).display()
-                ),
-            });
-        }
-        differences
     }
 
     /// What the log held and does not any more.
@@ -356,8 +371,29 @@ impl Keeping {
     pub(super) fn identity(&self) -> Identity {
         match &self.among {
             None => self.identity.clone(),
-            Some(among) => self.identity.of_member(&among.member),
+            Some(among) => {
+                // Processes that replay a log are not all at its end at the same time, but never behind one epoch twice.
+                let number = self.growing.as_ref().map_or(0, |_| among.begun.get());
+                self.identity.of_member(&Member {
+                    number,
+                    ..among.member.clone()
+                })
+            }
         }
+    }
+
+    /// Another cut is taken.
+    pub(super) fn begins_cut(&self) {
+        if let Some(among) = &self.among {
+            among.begun.update(|begun| begun + 1);
+        }
+    }
+
+    /// The names of homes that a cut says: of those behind what is known of before any line is read, the ones before `all`.
+    pub(super) fn homes_before(&self, all: usize) -> Vec<String> {
+        let mut homes = self.homes.behind(self.known);
+        homes.truncate(all.saturating_sub(self.known));
+        homes
     }
 
     /// The log up to a position. What it held long before may be gone when it is read on, so of one that grows what is known is what

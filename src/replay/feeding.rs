@@ -8,7 +8,9 @@ use hearth_operators::words::Epoch;
 
 use super::Replay;
 use super::checkpointing::Keeping;
+use super::tending::Role;
 use crate::checkpoint::{CheckpointError, Cut, Moment};
+use crate::cluster::Decision;
 use crate::engine::{self, Reached};
 
 /// How often a run looks whether it was interrupted.
@@ -21,8 +23,10 @@ impl Replay<'_> {
     /// Feeds the log to its end and waits for what is open then, and keeps on the way what the run can go on from: now and then,
     /// and when it is interrupted or has not the memory to go on.
     pub(super) fn feed(&mut self, keeping: &Keeping) {
-        if let Some(peers) = keeping.peers() {
-            return self.feed_among(keeping, peers);
+        match (keeping.peers(), self.role()) {
+            (Some(peers), Role::Alone) => return self.feed_among(keeping, peers),
+            (Some(peers), Role::Other(_)) => return self.follow(keeping, peers),
+            _ => {}
         }
         let mut reached = self.engine.reached();
         let every = keeping.first_wait(reached.epochs);
@@ -71,7 +75,7 @@ impl Replay<'_> {
                 // Before that there is nothing to keep; declared shifts come with the first epoch.
                 match self.keep(keeping, ends) {
                     Ok(Kept::Whole(took)) => wait = keeping.wait(took).unwrap_or(wait),
-                    // Between two epochs that were read at once: the second one is fed first.
+                    // Behind the log's end.
                     Ok(Kept::Torn) => {
                         reached = match goal {
                             Some(_) => self.engine.reach(reached.epochs + 1),
@@ -88,6 +92,9 @@ impl Replay<'_> {
                 self.stop.fail(lacking);
             }
             if last_one {
+                if ends {
+                    self.end_among(keeping);
+                }
                 return;
             }
             last = Instant::now();
@@ -109,13 +116,8 @@ impl Replay<'_> {
                 // Declared shifts come with the first epoch, and are read once.
                 return Ok(());
             }
-            let Some(reached) = self.engine.cut(|_, _| {}) else {
+            if self.engine.cut(|_, _| {}).is_none() {
                 // Whatever ended the workers is told when the run ends.
-                return Ok(());
-            };
-            if reached.torn {
-                // Between two epochs that were read at once: the second one is fed first.
-                self.engine.go_on();
                 return Ok(());
             }
             self.hand_over(workers)?;
@@ -135,11 +137,11 @@ impl Replay<'_> {
         let cut = Arc::new(keeping.checkpoints.begin());
         let parts = cut.clone();
         let see = move |worker: usize, state: &mut State| parts.keep(worker, state);
-        let Some(reached) = self.stand(keeping, see) else {
+        let Some((reached, homes)) = self.stand(keeping, ends, see) else {
             return Ok(Kept::Over);
         };
         // Before its end is told, the source must stand where it can be read on, by a log that has grown, too.
-        let apart = reached.closed || !(reached.torn || reached.ended);
+        let apart = reached.closed || !reached.ended;
         let whole = reached.out == reached.epochs && apart && !self.stop.is_stopped();
         let asked = whole.then(|| self.start.rows.cut());
         self.engine.go_on();
@@ -169,7 +171,7 @@ impl Replay<'_> {
             source: keeping.stood(reached.position)?,
             manner: self.manner.clone(),
             known: keeping.known,
-            homes: keeping.homes.behind(keeping.known),
+            homes: keeping.homes_before(homes),
             catalogs: keeping.sums.last().copied().unwrap_or(0),
             written,
         };
@@ -183,24 +185,36 @@ impl Replay<'_> {
         Ok(Kept::Whole(took + began.elapsed()))
     }
 
-    /// Has the dataflow stand still, and show what it holds; among other processes, as all of them do. `None`: it goes no further.
+    /// Has the dataflow stand still, and show what it holds; among other processes, as all of them do. How far it is, and how many homes
+    /// are known to all, who may have read on; `None`: it goes no further.
     fn stand(
         &mut self,
         keeping: &Keeping,
+        ends: bool,
         see: impl Fn(usize, &mut State) + Send + Sync + 'static,
-    ) -> Option<Reached> {
+    ) -> Option<(Reached, usize)> {
         let Some(peers) = keeping.peers() else {
-            return self.engine.cut(see);
+            return Some((self.engine.cut(see)?, usize::MAX));
         };
-        let epochs = self.engine.reached().epochs;
+        keeping.begins_cut();
+        let leads = matches!(self.role(), Role::First(_));
+        let meets = |reached: &Reached| {
+            if leads {
+                // All that was said to be an epoch is fed, by all.
+                let decision = Decision { cuts: true, ends };
+                peers.decide(reached.epochs, decision);
+            }
+            peers.meet(reached.epochs)
+        };
         let reached = match self.share.is_whole() {
             true => self.engine.cut(see),
-            false => self.engine.cut_among(see, || peers.meet(epochs)),
+            false => self.engine.cut_among(see, meets),
         }?;
         // So that the rows which wait are of the same epochs in each part, and whoever goes on with them can append them.
-        let open = peers.open(epochs, self.start.rows.open()?)?;
+        let own = (self.start.rows.open()?, keeping.homes.len() as u64);
+        let (open, homes) = peers.open(reached.epochs, own)?;
         self.start.rows.open_from(&open);
-        Some(reached)
+        Some((reached, homes as usize))
     }
 
     /// Brings a cut to where it stays.
@@ -229,7 +243,8 @@ impl Replay<'_> {
                 self.drop_live(&keeping.checkpoints);
             }
         }
-        self.kept_live(moment.lines, &keeping.checkpoints);
+        let fed = moment.source.position.offset;
+        self.kept_live(fed, &keeping.checkpoints);
         Ok(())
     }
 }

@@ -10,6 +10,7 @@ use crate::checkpoint::{Checkpoints, Place};
 use crate::cluster::Share;
 use crate::config::{Keys, UsageError};
 use crate::disk::Disk;
+use crate::ends::Ends;
 use crate::first_pass;
 use crate::fleet::{Fleet, Given};
 use crate::growing::Growing;
@@ -43,6 +44,8 @@ pub struct Again {
     options: Options,
     /// Of a log that is appended to.
     growing: Option<Growing>,
+    /// Where another process says where epochs end.
+    ends: Option<Ends>,
     learnt: Option<Learnt>,
     /// Of a log that several processes read: which homes are this one's.
     share: Option<Share>,
@@ -81,9 +84,13 @@ impl Again {
     /// # Errors
     /// The system gives no more threads.
     pub fn source(&self, log: EventLog, contexts: Contexts) -> std::io::Result<Files> {
-        match &self.growing {
-            Some(growing) => Ok(Files::follow(log, growing.clone(), contexts)),
-            None => Files::new(log, contexts),
+        match (&self.growing, &self.ends) {
+            (Some(growing), Some(ends)) => {
+                let (growing, ends) = (growing.clone(), ends.clone());
+                Ok(Files::follow_to(log, growing, contexts, ends))
+            }
+            (Some(growing), None) => Ok(Files::follow(log, growing.clone(), contexts)),
+            (None, _) => Files::new(log, contexts),
         }
     }
 
@@ -104,9 +111,17 @@ impl Input {
     /// # Errors
     /// A file or an option cannot be used.
     pub fn open(args: &ReplayArgs, disk: &Disk, live: Option<&Live>) -> anyhow::Result<Self> {
-        args.check()?;
+        // An inbox is there, or another process has it.
+        let files = ReplayArgs {
+            logs: live.map_or_else(|| args.logs.clone(), |_| Vec::new()),
+            ..args.clone()
+        };
+        files.check()?;
         let config = &args.config;
-        let (logs, spooled) = logs(args)?;
+        let (logs, spooled) = match live {
+            None => logs(args)?,
+            Some(_) => (args.logs.clone(), Vec::new()),
+        };
         if live.is_none() {
             begins_within(&logs);
         }
@@ -126,8 +141,9 @@ impl Input {
             first_pass,
             growing: growing.as_ref(),
             known: match live {
-                Some(_) => known(args, disk)?,
-                None => HomeNames::default(),
+                // Others must know the same homes at each line: those of the cut that all go on from.
+                Some(live) if live.is_alone() => known(args, disk)?,
+                _ => HomeNames::default(),
             },
             logs: &logs,
             catalog: args.catalog.as_deref(),
@@ -150,6 +166,7 @@ impl Input {
             options: options.clone(),
             learnt: growing.as_ref().and(fleet.learnt.clone()),
             growing,
+            ends: live.and_then(Live::ends),
             share: None,
             ahead: config.workers.get(),
             _spooled: spooled,

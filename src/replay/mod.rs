@@ -9,6 +9,7 @@ mod among;
 mod args;
 mod checkpointing;
 mod feeding;
+mod following;
 mod input;
 mod live;
 mod pause;
@@ -52,15 +53,16 @@ use crate::synthesizers::Synthesizer;
 use crate::synthesizers::llm::Llm;
 use crate::trainer;
 use achieved::Declared;
-pub use args::ReplayArgs;
+pub use args::{ClusterArgs, ReplayArgs};
 use checkpointing::{Before, Begin, Keeping};
 use input::{Again, Input};
-pub(crate) use live::{Ends, live};
+pub(crate) use live::{Ends, live, live_among};
 pub use pause::Pause;
 use pause::{Past, Start};
 use progress::Progress;
 use synthesis::{Begun, Chosen, Quoted};
-pub(crate) use tending::Live;
+pub(crate) use tending::{Live, Role};
+pub(crate) use together::{meet_live, of_process};
 pub use watch::BACK_AFTER;
 use watch::Fed;
 
@@ -381,7 +383,9 @@ impl<'a> Replay<'a> {
         } = Begin::new(found, (log, contexts), &again, outputs, ground.live)?;
         let source = source.with_told(told.clone());
         let placed = !fleet.zones.is_empty();
-        let fed = Arc::new(fed(config, &workload, stop, since));
+        let shared = ground.live.and_then(Live::shared);
+        let fed = fed(config, &workload, stop, since).shared_by(shared);
+        let fed = Arc::new(fed);
         let live = ground.live.map(|live| live.tended(again.learnt()));
         let bytes = source.bytes_total();
         // A live run has its measures for that.

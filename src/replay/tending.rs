@@ -14,15 +14,17 @@ use crate::catalog::FirstPass;
 use crate::checkpoint::Checkpoints;
 use crate::crew::Crew;
 use crate::desk::{ByFate, ByKind, ByOperator, Desk, Fate, Gauges, count};
+use crate::ends::Ends;
 use crate::engine::Reached;
 use crate::fates::Fated;
-use crate::growing::Growing;
+use crate::growing::{Growing, Reach};
 use crate::inbox::Keeps;
+use crate::mirror::{Mirror, MirrorError, Sharing};
 use crate::outputs::{Counts, Names};
 use crate::portrait::{View, Whose};
 use crate::sinks::feed::Feed;
 use crate::sinks::{Positions, Shown};
-use crate::sources::Learnt;
+use crate::sources::{Learnt, Position};
 use crate::stop::Stop;
 use crate::zones::Zones;
 
@@ -35,12 +37,25 @@ const DOUBLED: u32 = 6;
 /// So long after its epoch was closed a row is with others.
 const SHOWN_AFTER: Duration = Duration::from_millis(2);
 
+/// What a process is to the others of a live run.
+#[derive(Clone, Default)]
+pub(crate) enum Role {
+    /// There are none.
+    #[default]
+    Alone,
+    /// The first one: it has the inbox, and says where epochs end.
+    First(Sharing),
+    /// Another one.
+    Other(Mirror),
+}
+
 /// What surrounds a live run.
 pub(crate) struct Live {
     /// How far the inbox may be read.
     pub growing: Growing,
     pub feed: Feed,
     pub gauges: Arc<Gauges>,
+    pub role: Role,
     crew: Crew,
     /// So much of the inbox stays, once no cut needs it; none: all.
     stays: Option<u64>,
@@ -58,13 +73,18 @@ pub(crate) struct Live {
 
 impl Live {
     /// Of a run with this desk, which has just begun and keeps so much of its inbox.
-    pub fn of(desk: &Desk, keeps: Keeps) -> Self {
+    pub fn of(desk: &Desk, keeps: Keeps, role: Role) -> Self {
         let growing = desk.inbox.durable().clone();
         Live {
             waited: desk.inbox.lines_end().load(Ordering::Relaxed),
             lines_end: desk.inbox.lines_end().clone(),
             growing,
-            stays: keeps.bytes,
+            stays: match role {
+                // What was read is of no use any more.
+                Role::Other(_) => Some(0),
+                _ => keeps.bytes,
+            },
+            role,
             feed: desk.feed.clone(),
             gauges: desk.gauges.clone(),
             crew: desk.crew.clone(),
@@ -103,7 +123,7 @@ impl Live {
             let home = names.home(query.home);
             let whose = whose(&query, &home, names, &zones);
             let view = portrait.map(|portrait| View::of(&portrait, &whose));
-            queries.tell(query.number, view);
+            queries.said(query.number, view);
         };
         Shown {
             after: SHOWN_AFTER,
@@ -147,6 +167,45 @@ impl Live {
         }
     }
 
+    /// Whether no other processes share the run.
+    pub fn is_alone(&self) -> bool {
+        matches!(self.role, Role::Alone)
+    }
+
+    /// Whom it is told where epochs end.
+    pub fn shared(&self) -> Option<Sharing> {
+        match &self.role {
+            Role::First(shared) => Some(shared.clone()),
+            _ => None,
+        }
+    }
+
+    /// Where another process says where epochs end.
+    pub fn ends(&self) -> Option<Ends> {
+        match &self.role {
+            Role::Other(mirror) => Some(mirror.ends().clone()),
+            _ => None,
+        }
+    }
+
+    /// Has what is read of the inbox be here, on from a position or from its beginning.
+    ///
+    /// # Errors
+    /// A file cannot be written; the run ends before.
+    pub fn read_from(&self, position: Option<Position>) -> Result<(), MirrorError> {
+        let Role::Other(mirror) = &self.role else {
+            return Ok(());
+        };
+        let reach = |position: &Position| Reach {
+            bytes: position.offset,
+            lines: position.number,
+        };
+        // One that can only be read rightly behind what stands before it is read from the beginning.
+        let from = position.filter(|position| !position.remembers);
+        let until = position.map_or(0, |position| position.offset);
+        mirror.begin(from.as_ref().map(reach), until)
+    }
+
     /// Whether one of its replays has come before, in this process.
     pub fn has_begun(&self) -> bool {
         self.gauges.vocabularies.get() > 0
@@ -165,13 +224,18 @@ pub struct Tending<'a> {
     began: Instant,
     /// Lengths that the inbox had, and since when; those that were not fed yet.
     lengths: VecDeque<(u64, Instant)>,
-    /// Lines that were fed and jobs that were done at the last cut.
+    /// Bytes of the inbox that were fed and jobs that were done at the last cut.
     cut: Option<(u64, u64)>,
     /// Bytes of checkpoints that are measured.
     bytes: u64,
 }
 
 impl Tending<'_> {
+    /// What the process is to others.
+    pub fn role(&self) -> Role {
+        self.live.role.clone()
+    }
+
     /// Whether something new was read.
     pub fn is_lacking(&self) -> bool {
         self.learnt.as_ref().is_some_and(Learnt::is_lacking)
@@ -211,7 +275,8 @@ impl Replay<'_> {
     /// Whether nothing has happened since the last cut: that somebody asks something is an epoch, and changes nothing.
     pub(super) fn is_idle(&self, reached: &Reached) -> bool {
         let cut = self.live.as_ref().and_then(|live| live.cut);
-        cut == Some((self.past.lines + reached.lines, self.jobs_done()))
+        // Of which homes lines are does not matter.
+        cut == Some((reached.position.offset, self.jobs_done()))
     }
 
     /// Tells how it goes.
@@ -282,15 +347,15 @@ impl Replay<'_> {
         }
     }
 
-    /// A cut was taken behind so many lines.
-    pub(super) fn kept_live(&mut self, lines: u64, checkpoints: &Checkpoints) {
+    /// A cut was taken behind so many bytes of the inbox.
+    pub(super) fn kept_live(&mut self, bytes: u64, checkpoints: &Checkpoints) {
         let jobs = self.jobs_done();
         let still = self.still.last().copied().unwrap_or_default();
         let kept_bytes = self.kept_bytes;
         let Some(tending) = &mut self.live else {
             return;
         };
-        tending.cut = Some((lines, jobs));
+        tending.cut = Some((bytes, jobs));
         let gauges = tending.live.gauges.clone();
         gauges.checkpoints.inc();
         gauges.checkpoint_bytes.inc_by(kept_bytes - tending.bytes);

@@ -34,6 +34,25 @@ pub fn of_process(args: &ReplayArgs) -> ReplayArgs {
 /// # Errors
 /// What is asked for is nothing that processes can share; they do not meet.
 pub fn meet(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
+    meet_as(args, Command::Replay, stop)
+}
+
+/// Meets the other processes of a live run, whose inbox the first one has; `None`: there are none.
+///
+/// # Errors
+/// What is asked for is nothing that processes can share; they do not meet.
+pub fn meet_live(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
+    meet_as(args, Command::Run, stop)
+}
+
+/// What is shared.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Command {
+    Replay,
+    Run,
+}
+
+fn meet_as(args: &ReplayArgs, command: Command, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
     let (Some(file), Some(process)) = (&args.cluster.hosts, args.cluster.process) else {
         return Ok(None);
     };
@@ -43,10 +62,32 @@ pub fn meet(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
         let problem = format!("--process {process} is none of the {all} of {file}, counted from 0");
         return Err(UsageError(problem).into());
     }
-    refuse(args)?;
-    args.check()?;
     let workers = args.config.workers.get();
-    let hello = Hello::new(process, hosts.len(), workers, traits(args)?);
+    let hello = |args| {
+        Ok::<_, anyhow::Error>(Hello::new(
+            process,
+            hosts.len(),
+            workers,
+            traits(args, command)?,
+        ))
+    };
+    let hello = match command {
+        Command::Replay => {
+            refuse(args)?;
+            args.check()?;
+            hello(args)?
+        }
+        Command::Run => {
+            refuse_live(args)?;
+            // The inbox is none of the files that are given.
+            let files = ReplayArgs {
+                logs: Vec::new(),
+                ..args.clone()
+            };
+            files.check()?;
+            hello(&files)?.of_live_run()
+        }
+    };
     match Cluster::meet(&hosts, &hello, stop) {
         Ok(cluster) => {
             tracing::info!("all {} processes are there", hosts.len());
@@ -76,6 +117,19 @@ fn refuse(args: &ReplayArgs) -> Result<(), UsageError> {
         "a language model is asked, and paid for, by one process; replay without --hosts, or with another --synthesizer"
     } else if args.compact {
         "what stands is known of the whole alone, so that --compact is for hearth merge, not for each process"
+    } else {
+        return Ok(());
+    };
+    Err(UsageError(problem.to_owned()))
+}
+
+/// Refuses what processes cannot share of a live run.
+fn refuse_live(args: &ReplayArgs) -> Result<(), UsageError> {
+    let problem = if args.catalog.is_none() {
+        "processes that share a live run do not learn devices and actions from what comes, for all would have to at the same moment: give \
+         all of them a --catalog"
+    } else if args.config.synthesizer == Synthesizer::Openai {
+        "a language model is asked, and paid for, by one process; run without --hosts, or with another --synthesizer"
     } else {
         return Ok(());
     };
@@ -125,7 +179,7 @@ impl Replay<'_> {
     }
 
     /// Feeds up to an epoch. Whether there are so many, and the run is not stopped.
-    fn reach(&mut self, goal: Epoch) -> bool {
+    pub(super) fn reach(&mut self, goal: Epoch) -> bool {
         loop {
             let reached = self.engine.reach_within(goal, LOOK);
             if self.stop.is_stopped() || reached.is_at(goal) {
@@ -143,23 +197,40 @@ impl Replay<'_> {
 /// # Errors
 /// A file that the run reads cannot be read any more.
 pub fn part(args: &ReplayArgs, member: &Member) -> anyhow::Result<Part> {
-    let of = format!("{:?}", traits(args)?);
+    part_as(args, Command::Replay, member)
+}
+
+/// The same of a live run.
+///
+/// # Errors
+/// A file that the run reads cannot be read any more.
+pub fn part_live(args: &ReplayArgs, member: &Member) -> anyhow::Result<Part> {
+    part_as(args, Command::Run, member)
+}
+
+fn part_as(args: &ReplayArgs, command: Command, member: &Member) -> anyhow::Result<Part> {
+    let of = format!("{:?}", traits(args, command)?);
     Ok(Part {
         process: member.process,
         processes: member.processes,
         of: format!("{:08x}", crc32fast::hash(of.as_bytes())),
         resting: member.resting.clone(),
+        ended: None,
     })
 }
 
 /// What all processes must agree on, each with a name that a person understands.
-fn traits(args: &ReplayArgs) -> anyhow::Result<Vec<(String, String)>> {
+fn traits(args: &ReplayArgs, command: Command) -> anyhow::Result<Vec<(String, String)>> {
     let mut traits = identity(args)?.traits;
     let keeps = args.config.checkpoint_every != Checkpointing::Off;
     traits.push((
         "--checkpoint-every (off, or not)".to_owned(),
         keeps.to_string(),
     ));
+    if command == Command::Run {
+        // Its log grows.
+        return Ok(traits);
+    }
     let logs = sources::expand(&args.logs).map_err(|error| UsageError(error.to_string()))?;
     let lengths: Vec<u64> = logs
         .iter()

@@ -7,8 +7,10 @@ use std::time::{Duration, Instant};
 use hearth_operators::words::Epoch;
 
 use crate::config::Size;
+use crate::ends::End;
 use crate::engine::{Dealt, Watch};
 use crate::memory::rss;
+use crate::mirror::Sharing;
 use crate::outputs::grouped;
 use crate::services::Workload;
 use crate::stop::Stop;
@@ -25,6 +27,8 @@ pub struct Fed {
     most: Option<Size>,
     /// Of a run that goes on: since when it does, until its first epoch is out.
     back: Mutex<Option<Instant>>,
+    /// Whom it is told where epochs end.
+    shared: Option<Sharing>,
     waits: Mutex<Waits>,
 }
 
@@ -54,8 +58,15 @@ impl Fed {
             strict,
             most,
             back: Mutex::default(),
+            shared: None,
             waits: Mutex::default(),
         }
+    }
+
+    /// The same, where other processes are told where epochs end.
+    #[must_use]
+    pub fn shared_by(self, shared: Option<Sharing>) -> Self {
+        Fed { shared, ..self }
     }
 
     /// The run goes on with an earlier one, and has been about it since then.
@@ -147,6 +158,13 @@ impl Watch for Fed {
     }
 
     fn feeds(&self, _epoch: Epoch, dealt: &Dealt) {
+        // What was read at once is one to whoever reads it.
+        if let Some(shared) = self.shared.as_ref().filter(|_| !dealt.torn) {
+            shared.end(End {
+                at: dealt.position.offset,
+                asked: dealt.told.asks_for_fates(),
+            });
+        }
         let lines = dealt.lines() as u64;
         self.lines.fetch_add(lines, Ordering::Relaxed);
         self.bytes.store(dealt.position.bytes, Ordering::Relaxed);

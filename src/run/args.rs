@@ -9,7 +9,7 @@ use crate::config::{
     ParquetOptions, UsageError, WebhookOptions,
 };
 use crate::outputs::inbox_path;
-use crate::replay::ReplayArgs;
+use crate::replay::{ClusterArgs, ReplayArgs};
 use crate::serve::ServeArgs;
 
 /// Run the dataflow on what comes in, until Ctrl-C
@@ -32,6 +32,7 @@ use crate::serve::ServeArgs;
   hearth run --out live --kafka-in kafka://localhost:9092/events --kafka-out 'kafka://localhost:9092/hearth.{stream}'
   hearth run --out live --webhook https://example.org/hearth --webhook-secret-file secret
   hearth run --out live --parquet tables --parquet-roll 10m
+  hearth run --out live-0 --catalog catalog.json --hosts hosts --process 0
   hearth replay live/inbox*.jsonl --out again
 
 Every option of the Configuration is also a key of hearth.toml and an environment variable; a flag precedes the environment, that
@@ -66,6 +67,10 @@ pub struct RunArgs {
         default_value_if("demo", "true", "hearth-demo")
     )]
     pub out: PathBuf,
+
+    /// Other processes that share the run.
+    #[command(flatten)]
+    pub cluster: ClusterArgs,
 
     /// Configuration file; none: hearth.toml of the current folder, where there is one
     #[arg(
@@ -121,6 +126,11 @@ impl RunArgs {
     /// # Errors
     /// It would be one that cannot go on.
     pub fn replay(&self) -> Result<ReplayArgs, UsageError> {
+        if self.demo && self.cluster.hosts.is_some() {
+            return Err(UsageError(
+                "a demo has one process: --demo is for a run without --hosts".to_owned(),
+            ));
+        }
         if self.config.checkpoint_every == Checkpointing::Off {
             return Err(UsageError(
                 "a live run keeps what it goes on from: --checkpoint-every cannot be off"
@@ -139,7 +149,7 @@ impl RunArgs {
             compact: false,
             dry_run: false,
             explain: false,
-            cluster: Default::default(),
+            cluster: self.cluster.clone(),
             file: self.file.clone(),
             config: self.config.clone(),
         })

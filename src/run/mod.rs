@@ -1,7 +1,8 @@
 //! `hearth run`: what comes in goes through the dataflow while it comes.
 //!
 //! A live run is a replay of its own [inbox](crate::inbox): sources put lines there, and are answered once these are durable; the
-//! dataflow follows that log. So restarts, kills and any number of workers are what they are for a replay.
+//! dataflow follows that log. So restarts, kills and any number of workers are what they are for a replay. Where several processes share the
+//! run, the first one has the inbox.
 
 mod args;
 mod demo;
@@ -9,18 +10,23 @@ mod demo;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anyhow::Context;
 use futures_util::{FutureExt, TryFutureExt};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::JoinHandle;
 
+use crate::cluster::Cluster;
 use crate::config::InboxKeep;
 use crate::desk::Desk;
 use crate::disk::Disk;
-use crate::inbox::{Inbox, Keeps};
-use crate::replay::{Ends, Live, live};
+use crate::inbox::{Inbox, InboxWriter, Keeps};
+use crate::mirror::{Mirror, Sharing};
+use crate::outputs::inbox_path;
+use crate::replay::{Ends, Live, ReplayArgs, Role, live, live_among, meet_live, of_process};
 use crate::sinks::files::Folder;
 use crate::sources::follow::{self, follow};
 use crate::stop::Stop;
+use crate::summary::Summary;
 use crate::{serve, sinks, sources};
 pub use args::RunArgs;
 
@@ -34,12 +40,35 @@ const THREADS: usize = 2;
 ///
 /// # Errors
 /// A file, an option or the output folder cannot be used ([`UsageError`](crate::config::UsageError), before any work); a line is
-/// rejected under `--strict`; a model or the disk fails; the accounting does not agree.
+/// rejected under `--strict`; a model or the disk fails; another process is lost; the accounting does not agree.
 pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
-    let mut replay = args.replay()?;
+    let replay = args.replay()?;
     args.logs.iter().try_for_each(|log| follow::check(log))?;
     // An interruption ends the run once its last cut is taken.
     let (_heeded, _keeps) = (stop.heed(), stop.keep());
+    let mut cluster = meet_live(&replay, stop)?;
+    let ended = through(args, &replay, stop, cluster.as_mut());
+    tell(stop, &ended);
+    ended
+}
+
+/// Has others who share the run be told why it fails.
+fn tell<T>(stop: &Stop, ended: &anyhow::Result<T>) {
+    if let Err(error) = ended
+        && !stop.is_stopped()
+    {
+        stop.fail(format!("{error:#}"));
+    }
+}
+
+/// The same, once other processes that share the run are there.
+fn through(
+    args: &RunArgs,
+    replay: &ReplayArgs,
+    stop: &Stop,
+    mut cluster: Option<&mut Cluster>,
+) -> anyhow::Result<()> {
+    let (mut replay, state) = (of_process(replay), replay.config.state.as_deref());
     let disk = Disk::real();
     let inputs = args.logs.iter().chain(&args.contexts);
     let inputs = inputs.chain(&args.catalog).chain(&args.homes);
@@ -48,33 +77,120 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
         replay.catalog = Some(demo::catalog_in(folder.path())?);
     }
     let keeps = keeps(args.inbox.inbox_keep);
-    let (inbox, writer) = Inbox::open(&disk, folder.path(), keeps)?;
+    let Way {
+        inbox,
+        writer,
+        role,
+    } = Way::into(&folder, keeps, cluster.as_deref_mut(), stop)?;
+    if let Role::Other(mirror) = &role {
+        replay.logs = vec![mirror.name()];
+    }
     let desk = Desk::new(inbox, folder.path(), replay.config.workers, stop.clone());
-    let around = Live::of(&desk, keeps);
+    let around = Live::of(&desk, keeps, role.clone());
     let (runtime, tasks) = surround(args, &desk)?;
-    let ended = loop {
-        replay.config.workers = desk.crew.workers();
-        match live(&replay, &around, &folder) {
-            Ok(Ends::Grown) => {}
-            Ok(Ends::Over(summary)) => break Ok(summary),
-            Err(error) => break Err(error),
+    let ended = match cluster {
+        Some(cluster) => {
+            desk.crew.stay();
+            live_among(&replay, &around, &folder, stop, (cluster, state))
         }
+        None => alone(&mut replay, &around, &folder, &desk),
     };
+    let ended = match (stop.failure(), ended) {
+        // What it came to by that says less.
+        (Some(failure), Err(_)) => Err(failed(&failure, args)),
+        (_, ended) => ended,
+    };
+    tell(stop, &ended);
     // Whatever the end is, sources and servers end with it.
     stop.interrupt();
     desk.feed.end();
     leave(runtime, tasks);
     drop(desk);
-    writer.join();
+    match role {
+        Role::Alone => {}
+        Role::First(shared) => shared.close(),
+        Role::Other(mirror) => mirror.close(),
+    }
+    if let Some(writer) = writer {
+        writer.join();
+    }
     let summary = ended?;
     if let Some(failure) = stop.failure() {
-        anyhow::bail!(
-            "{failure}; what was done until then is in {}",
-            args.out.display()
-        );
+        return Err(failed(&failure, args));
     }
     println!("{summary}");
     Ok(())
+}
+
+fn failed(failure: &str, args: &RunArgs) -> anyhow::Error {
+    let out = args.out.display();
+    anyhow::anyhow!("{failure}; what was done until then is in {out}")
+}
+
+/// Replays the inbox until the run is to end, however often the vocabulary grows.
+fn alone(
+    replay: &mut ReplayArgs,
+    around: &Live,
+    folder: &Folder,
+    desk: &Desk,
+) -> anyhow::Result<Box<Summary>> {
+    loop {
+        replay.config.workers = desk.crew.workers();
+        if let Ends::Over(summary) = live(replay, around, folder)? {
+            return Ok(summary);
+        }
+    }
+}
+
+/// The way into the inbox.
+struct Way {
+    inbox: Inbox,
+    /// Who writes it, where that is this process.
+    writer: Option<InboxWriter>,
+    role: Role,
+}
+
+impl Way {
+    /// Into the inbox of a run's folder, or into that of the first process, where others share the run.
+    fn into(
+        folder: &Folder,
+        keeps: Keeps,
+        cluster: Option<&mut Cluster>,
+        stop: &Stop,
+    ) -> anyhow::Result<Self> {
+        let (disk, path) = (folder.disk(), folder.path());
+        let (peers, mut links, is_first) = match cluster {
+            Some(cluster) => {
+                let (peers, first) = (cluster.peers().clone(), cluster.share().is_first());
+                (Some(peers), cluster.inbox_links(), first)
+            }
+            None => (None, Vec::new(), true),
+        };
+        if let Some(peers) = peers.as_ref().filter(|_| !is_first) {
+            let link = links.first_mut().and_then(Option::take);
+            let link = link.context("there is no link to the inbox; this is a bug in Hearth")?;
+            let (inbox, mirror) = Mirror::open(disk, path, link, (peers, stop))?;
+            let role = Role::Other(mirror);
+            return Ok(Way {
+                inbox,
+                writer: None,
+                role,
+            });
+        }
+        let (inbox, writer) = Inbox::open(disk, path, keeps)?;
+        let role = match &peers {
+            Some(peers) => {
+                let name = inbox_path(path).display().to_string();
+                Role::First(Sharing::begin(&inbox, &name, links, peers)?)
+            }
+            None => Role::Alone,
+        };
+        Ok(Way {
+            inbox,
+            writer: Some(writer),
+            role,
+        })
+    }
 }
 
 /// What is kept of the inbox, and of whom it holds marks that say what has changed.

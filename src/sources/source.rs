@@ -57,6 +57,11 @@ pub trait Source: Send {
         false
     }
 
+    /// Whether it says itself where epochs end, by [`Batch::closes`].
+    fn says_ends(&self) -> bool {
+        false
+    }
+
     /// Bytes of the whole input, as [`Position::bytes`] counts; `None` where nobody knows.
     fn bytes_total(&self) -> Option<u64> {
         None
@@ -89,6 +94,8 @@ pub struct Batch {
     pub told: Told,
     /// Where the source stands behind the last line.
     pub position: Position,
+    /// Of a source that says where epochs end: one ends behind it, also where it has no lines.
+    pub closes: bool,
 }
 
 /// What people say of what is known. An erasure concerns what was read before it, so a source that read one ends its batch there.
@@ -118,6 +125,12 @@ impl Told {
     pub fn asks(&self) -> bool {
         let mut notices = self.notices.iter();
         notices.any(|notice| matches!(notice, Notice::Query(_)))
+    }
+
+    /// Whether somebody asks what becomes of lines.
+    pub fn asks_for_fates(&self) -> bool {
+        let mut notices = self.notices.iter();
+        notices.any(|notice| matches!(notice, Notice::Ask(_)))
     }
 
     /// Takes a line of the log.

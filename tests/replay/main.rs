@@ -29,6 +29,7 @@ mod program;
 mod reproducible;
 mod rescaled;
 mod run;
+mod shared;
 mod show;
 mod state;
 mod strange;

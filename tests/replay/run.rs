@@ -21,7 +21,7 @@ fn kills() -> usize {
     kills.map_or(3, |kills| kills.parse().expect("HEARTH_KILLS is a number"))
 }
 
-fn append(path: &Path, text: &str) {
+pub fn append(path: &Path, text: &str) {
     let mut file = File::options()
         .append(true)
         .create(true)
@@ -72,7 +72,7 @@ fn interrupted(command: &str, name: &str, enough: impl Fn(&Folder) -> bool) -> E
 }
 
 /// Whether a stream of an output has come to an epoch, or beyond.
-fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
+pub fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
     let text = out.text(stream).unwrap_or_default();
     // The last line may be half written.
     let last = text
@@ -83,7 +83,7 @@ fn reaches(out: &Folder, stream: &str, epoch: u64) -> bool {
 }
 
 /// The lines of an output that another has more of: by line, how many more.
-fn beyond(all: &Folder, some: &Folder, stream: &str) -> BTreeMap<String, i64> {
+pub fn beyond(all: &Folder, some: &Folder, stream: &str) -> BTreeMap<String, i64> {
     let mut lines = BTreeMap::<String, i64>::new();
     for (folder, count) in [(all, 1), (some, -1)] {
         for line in folder.lines(stream) {
@@ -401,7 +401,7 @@ fn a_run_that_is_idle_rests() {
 }
 
 /// What a body is answered with over HTTP, by a run that listens there soon.
-fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
+pub fn posted(port: u16, path: &str, body: &str) -> serde_json::Value {
     let answer = answered(port, "POST", path, body);
     let (_, json) = answer.split_once("\r\n\r\n").expect(&answer);
     serde_json::from_str(json).expect(&answer)

@@ -229,6 +229,11 @@ async fn workers(State(server): State<Arc<Server>>, body: Bytes) -> Response {
         Ok(wished) => wished,
         Err(why) => return refusal(StatusCode::BAD_REQUEST, &why),
     };
+    if server.desk.crew.is_fixed() {
+        let why = "the run is shared by several processes, whose number of workers is that of all: end all and start them with another \
+                   --workers and one --state";
+        return refusal(StatusCode::CONFLICT, why);
+    }
     let told = server.desk.crew.wish(wished);
     match timeout(RESCALE, told).await {
         Ok(Ok(stood)) => json(answers::rescaled(wished, stood)),

@@ -11,7 +11,7 @@ use tokio::time::{Instant, timeout_at};
 use super::TOLD;
 use crate::config::Span;
 use crate::desk::Desk;
-use crate::fates::Fated;
+use crate::fates::{Fated, telling};
 use crate::inbox::{Inbox, InboxError};
 use crate::outputs::{IMPLAUSIBLE, LATE};
 use crate::sources::files::Kind;
@@ -89,7 +89,8 @@ impl Waits {
         if asks == 0 {
             return inbox.put(events, None).await;
         }
-        let first = inbox.put_asking(events, (asks, self.tell.clone())).await?;
+        let tell = telling(self.tell.clone());
+        let first = inbox.put_asking(events, (asks, tell)).await?;
         numbers.truncate(usize::try_from(asks).unwrap_or(usize::MAX));
         self.lines.insert(first, numbers);
         self.asked += asks;

@@ -8,9 +8,10 @@ use hearth_operators::split::Notice;
 use super::apart::Apart;
 use super::log::EventLog;
 use super::{Contexts, SourceError};
+use crate::ends::{End, Ends};
 use crate::fates::{Fated, Fates};
 use crate::growing::Growing;
-use crate::sources::source::{Batch, Flow, Source, Told};
+use crate::sources::source::{Batch, Flow, Rejected, Source, Told};
 
 /// Lines that are read between two looks at the clock.
 const LOOK: usize = 4096;
@@ -33,6 +34,8 @@ enum Reading {
     Apart(Apart),
     /// A log that is appended to: it never ends.
     Growing(Box<EventLog>, Growing),
+    /// One of which another process says where epochs end, and the end of the one that is read.
+    Said(Box<EventLog>, Growing, Ends, Option<End>),
 }
 
 impl Files {
@@ -60,6 +63,18 @@ impl Files {
     pub fn follow(log: EventLog, growing: Growing, contexts: Contexts) -> Self {
         Files {
             reading: Reading::Growing(Box::new(log), growing),
+            contexts,
+            afterwards: Told::default(),
+            ended: false,
+            bytes_total: None,
+        }
+    }
+
+    /// The same, where another process says where epochs end.
+    pub fn follow_to(log: EventLog, growing: Growing, contexts: Contexts, ends: Ends) -> Self {
+        let reading = Reading::Said(Box::new(log), growing, ends, None);
+        Files {
+            reading,
             contexts,
             afterwards: Told::default(),
             ended: false,
@@ -98,6 +113,12 @@ impl Source for Files {
             Reading::Here(log) => here(log, limit, deadline, batch),
             Reading::Apart(apart) => apart.read(limit, deadline, batch),
             Reading::Growing(log, growing) => follow(log, growing, limit, deadline, batch),
+            Reading::Said(log, growing, ends, end) => {
+                if end.is_none() {
+                    *end = ends.next(deadline);
+                }
+                to_its_end((log, growing), end, limit, deadline, batch)
+            }
         }?;
         // What is said afterwards comes in a batch of its own.
         self.ended = flow == Flow::Ended;
@@ -108,7 +129,11 @@ impl Source for Files {
     }
 
     fn trickles(&self) -> bool {
-        matches!(self.reading, Reading::Apart(_) | Reading::Growing(..))
+        !matches!(self.reading, Reading::Here(_))
+    }
+
+    fn says_ends(&self) -> bool {
+        matches!(self.reading, Reading::Said(..))
     }
 
     fn bytes_total(&self) -> Option<u64> {
@@ -146,6 +171,32 @@ fn follow(
     }
 }
 
+/// Reads an epoch on to its end, where that is known; behind it, none is.
+fn to_its_end(
+    (log, growing): (&mut EventLog, &Growing),
+    end: &mut Option<End>,
+    limit: usize,
+    deadline: Instant,
+    batch: &mut Batch,
+) -> Result<Flow, SourceError> {
+    let Some(End { at, asked }) = *end else {
+        batch.position = log.position();
+        return Ok(Flow::Open);
+    };
+    // Behind it, there may be lines of the next one.
+    growing.grow(at);
+    let refused = batch.rejected.len();
+    let flow = here(log, limit, deadline, batch)?;
+    if asked {
+        tell_rejected(growing.fates(), &batch.rejected[refused..]);
+    }
+    if flow == Flow::Ended {
+        batch.closes = true;
+        *end = None;
+    }
+    Ok(Flow::Open)
+}
+
 /// Asks the dataflow for what becomes of the lines behind `before` that somebody waits for; tells it of those that are no events.
 fn ask(fates: &Fates, before: u64, refused: usize, batch: &mut Batch) {
     let asked = fates.among(before + 1..=batch.position.number);
@@ -156,7 +207,12 @@ fn ask(fates: &Fates, before: u64, refused: usize, batch: &mut Batch) {
         .told
         .notices
         .extend(asked.into_iter().map(Notice::Ask));
-    for rejected in &batch.rejected[refused..] {
+    tell_rejected(fates, &batch.rejected[refused..]);
+}
+
+/// Tells of lines that are no events.
+fn tell_rejected(fates: &Fates, rejected: &[Rejected]) {
+    for rejected in rejected {
         if let Some(line) = rejected.number() {
             fates.tell(Fated::rejected(line, &rejected.reason));
         }
