@@ -136,6 +136,17 @@ pub struct Inbox {
     told: Option<Arc<Vec<Mark>>>,
 }
 
+/// Whether these bytes are what [`Inbox::put`] makes of lines.
+pub fn are_lines(bytes: &[u8]) -> bool {
+    let mut lines = bytes.split_inclusive(|byte| *byte == b'\n');
+    lines.all(|line| line.ends_with(b"\n") && is_line(&line[..line.len() - 1]))
+}
+
+/// Whether it is a line that may come from outside.
+fn is_line(line: &[u8]) -> bool {
+    line.len() <= LONGEST_LINE && !line.contains(&b'\n') && !line.starts_with(MARK)
+}
+
 /// Takes a mark in.
 pub fn note(marks: &Marks, mark: Mark) {
     let mut marks = marks.lock().unwrap_or_else(PoisonError::into_inner);
@@ -285,7 +296,7 @@ impl Inbox {
         let mut bytes = Vec::new();
         for line in lines {
             let line = line.as_ref();
-            if line.len() > LONGEST_LINE || line.contains(&b'\n') || line.starts_with(MARK) {
+            if !is_line(line) {
                 return Err(InboxError::NoLine);
             }
             bytes.extend_from_slice(line);

@@ -59,6 +59,7 @@ fn words() {
     let seed = br#""Alive"
 {"Had":{"complete":false,"cuts":[{"epochs":16,"processes":3,"workers":2,"life":5}],"catalogs":7,"life":5}}
 {"Decided":[16,{"cuts":true,"ends":false}]}
+"Due"
 {"There":16}
 {"Open":[16,[4,7,9],5]}
 {"Failed":"the disk is full"}

@@ -25,6 +25,7 @@ pub struct Hello {
     /// What the run is of, each with a name that a person understands.
     pub traits: Vec<(String, String)>,
     /// Whether it is a live run, whose inbox the first process shares with the others.
+    #[serde(default)]
     pub(super) live: bool,
     /// What the link is for.
     pub(super) link: Kind,

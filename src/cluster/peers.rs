@@ -38,6 +38,8 @@ enum Word {
     Lost(usize, String),
     /// A person, or the system, wants it to end.
     Interrupted,
+    /// Of a live run: something was done since the last cut that one is to have, also where nothing comes in.
+    Due,
     /// What it has of the run already.
     Had(Had),
     /// Of the first process: what all do behind so many epochs.
@@ -127,6 +129,8 @@ struct State {
     had: Vec<Option<Had>>,
     /// What was decided, and is not done yet.
     decided: BTreeMap<u64, Decision>,
+    /// Whether one has said that a cut is due.
+    due: bool,
     /// How far the workers of each have come.
     there: Vec<u64>,
     /// Which epochs of its outputs each takes for open, and how many homes it knows, and behind how many epochs that is.
@@ -184,6 +188,7 @@ impl Peers {
                 interrupted: false,
                 had: vec![None; hosts.len()],
                 decided: BTreeMap::new(),
+                due: false,
                 there: vec![0; hosts.len()],
                 open: vec![(0, Opened::default()); hosts.len()],
             }),
@@ -227,11 +232,22 @@ impl Peers {
     /// What all do behind so many epochs: what the first process says; `None`: the run is stopped.
     pub fn decide(&self, epochs: u64, own: Decision) -> Option<Decision> {
         if self.me == 0 {
+            self.state().due = false;
             self.say(&Word::Decided(epochs, own));
             return Some(own);
         }
         let mut state = self.wait(|state| state.decided.contains_key(&epochs))?;
         state.decided.remove(&epochs)
+    }
+
+    /// Says to the first process that something was done since the last cut.
+    pub fn wish_for_cut(&self) {
+        self.say(&Word::Due);
+    }
+
+    /// Whether another process has said so since the last decision.
+    pub fn wishes_for_cut(&self) -> bool {
+        self.state().due
     }
 
     /// What the first process has decided and is not done yet, and behind how many epochs it is; waits for so long.
@@ -456,6 +472,7 @@ impl Peers {
             Word::Decided(epochs, decision) => {
                 self.note(|state| state.decided.extend([(epochs, decision)]));
             }
+            Word::Due => self.note(|state| state.due = true),
             Word::There(epochs) => self.note(|state| state.there[peer] = epochs),
             Word::Open(epochs, open, homes) => {
                 self.note(|state| state.open[peer] = (epochs, (open, homes)));

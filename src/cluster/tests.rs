@@ -151,6 +151,31 @@ fn the_first_one_decides() {
     }
 }
 
+/// A decision is had by whoever waits for the next one, and one wish for a cut is one.
+#[test]
+fn the_first_one_decides_when_it_likes() {
+    let decided = each(2, |process, cluster, _| {
+        let cluster = cluster.unwrap();
+        let peers = cluster.peers();
+        if process == 1 {
+            assert_eq!(peers.decided(std::time::Duration::ZERO), None);
+            peers.wish_for_cut();
+            assert!(peers.meet(1));
+            return peers.decided(std::time::Duration::from_secs(60));
+        }
+        assert!(peers.meet(1) && peers.wishes_for_cut());
+        let own = Decision {
+            cuts: true,
+            ends: false,
+        };
+        let decided = peers.decide(7, own);
+        assert!(!peers.wishes_for_cut());
+        decided.map(|decision| (7, decision))
+    });
+    assert_eq!(decided[0], decided[1]);
+    assert!(decided[0].is_some());
+}
+
 /// The others are told why one ends, and nobody waits for it.
 #[test]
 fn all_know_who_ends_and_why() {

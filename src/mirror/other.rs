@@ -98,12 +98,7 @@ impl Mirror {
         // First words have an end, what flows has none.
         socket.set_read_timeout(None)?;
         socket.set_write_timeout(None)?;
-        for file in disk.list(folder)? {
-            let name = file.file_name().unwrap_or_default();
-            if name.as_encoded_bytes().starts_with(NAME.as_bytes()) {
-                disk.remove(&file)?;
-            }
-        }
+        clear(disk, folder)?;
         let (to, says) = unbounded();
         let growing = Growing::of(disk, Vec::new(), 0);
         forward(&growing, &to);
@@ -175,6 +170,9 @@ impl Mirror {
         let mut threads = std::mem::take(&mut *self.threads());
         // One that panicked has nothing more to say.
         threads.drain(..).for_each(|thread| drop(thread.join()));
+        if let Err(error) = clear(&self.0.disk, &self.0.folder) {
+            tracing::debug!("what was read of the inbox stays: {error}");
+        }
     }
 
     fn is_over(&self) -> bool {
@@ -380,6 +378,17 @@ impl Mirror {
             self.0.peers.broke(0, why);
         }
     }
+}
+
+/// Removes the files of a mirror.
+fn clear(disk: &Disk, folder: &Path) -> io::Result<()> {
+    for file in disk.list(folder)? {
+        let name = file.file_name().unwrap_or_default();
+        if name.as_encoded_bytes().starts_with(NAME.as_bytes()) {
+            disk.remove(&file)?;
+        }
+    }
+    Ok(())
 }
 
 /// What the dataflow says here is told the first process, and what is asked here is asked there.

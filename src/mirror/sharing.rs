@@ -13,7 +13,7 @@ use super::frames::{Extent, Heard, Said, receive, send};
 use crate::cluster::Peers;
 use crate::ends::End;
 use crate::fates::Tell;
-use crate::inbox::{Inbox, Put};
+use crate::inbox::{Inbox, InboxError, Put, are_lines};
 
 /// Bytes of the inbox that are sent at once.
 const CHUNK: usize = 64 << 10;
@@ -42,7 +42,9 @@ struct Link {
     process: usize,
     socket: TcpStream,
     /// One frame at a time.
-    turn: Arc<Mutex<()>>,
+    turn: Mutex<()>,
+    /// Whether the inbox is sent.
+    lends: AtomicBool,
     inbox: Inbox,
     peers: Arc<Peers>,
     shared: Sharing,
@@ -82,7 +84,8 @@ impl Sharing {
             let link = Arc::new(Link {
                 process,
                 socket,
-                turn: Arc::default(),
+                turn: Mutex::default(),
+                lends: AtomicBool::new(false),
                 inbox: inbox.clone(),
                 peers: peers.clone(),
                 shared: shared.clone(),
@@ -102,15 +105,15 @@ impl Sharing {
         }
     }
 
-    /// The run is over: once the others have said their last words, or do so too slowly, no more is shared.
-    pub fn close(&self) {
+    /// The run is over: no more is shared, once the others have said their last words, if that is waited for, or do so too slowly.
+    pub fn close(&self, waits: bool) {
         let takes = |thread: &JoinHandle<()>| {
             let name = thread.thread().name().unwrap_or_default();
             name.starts_with("takes-") && !thread.is_finished()
         };
         let mut threads = std::mem::take(&mut *self.threads());
         let began = Instant::now();
-        while threads.iter().any(takes) && began.elapsed() < GRACE {
+        while waits && threads.iter().any(takes) && began.elapsed() < GRACE {
             std::thread::sleep(LOOK / 10);
         }
         self.0.over.store(true, Ordering::SeqCst);
@@ -214,12 +217,19 @@ impl Link {
     fn hear(self: &Arc<Self>, heard: Heard, lines: Vec<u8>, to: &Sender<Said>) -> io::Result<()> {
         let to = to.clone();
         match heard {
+            Heard::From(_) if self.lends.swap(true, Ordering::SeqCst) => {
+                return Err(io::Error::other("it asks for the inbox twice"));
+            }
             Heard::From(at) => {
                 let of = self.clone();
                 let name = format!("lends-{}", self.process);
                 self.shared.thread(name, move || of.lend(at))?;
             }
+            Heard::Put(number, ..) if !are_lines(&lines) => {
+                drop(to.send(Said::Put(number, Err(InboxError::NoLine))));
+            }
             Heard::Put(number, mark, asks) => {
+                let asks = asks.min(lines.iter().filter(|byte| **byte == b'\n').count() as u64);
                 let tell = to.clone();
                 let tell: Tell =
                     Box::new(move |fated| tell.send(Said::Fate(number, fated)).is_ok());
@@ -231,8 +241,7 @@ impl Link {
                     reply: Box::new(move |first| drop(to.send(Said::Put(number, first)))),
                 };
                 if !self.inbox.hand(put) {
-                    let closed = Err(crate::inbox::InboxError::Closed);
-                    drop(refused.send(Said::Put(number, closed)));
+                    drop(refused.send(Said::Put(number, Err(InboxError::Closed))));
                 }
             }
             Heard::Fate(fated) => self.inbox.durable().fates().tell(fated),

@@ -112,7 +112,7 @@ fn what_comes_in_at_one_is_had_by_both() {
             let text = std::fs::read_to_string(inbox_path(first)).unwrap();
             assert!(text.contains("\nd\ne\n"), "{text}");
             drop(inbox);
-            shared.close();
+            shared.close(true);
             writer.join();
         },
         |mut cluster, stop| {
@@ -191,7 +191,7 @@ fn who_asks_is_told_wherever_it_is_known() {
             queries.said(1, None);
             over.wait();
             drop(inbox);
-            shared.close();
+            shared.close(true);
             writer.join();
         },
         |mut cluster, stop| {
@@ -234,7 +234,7 @@ fn what_cannot_be_put_any_more_is_told() {
             let shared = Sharing::begin(&inbox, "inbox.jsonl", links, cluster.peers()).unwrap();
             until(|| inbox.mark("1/queue").is_some());
             drop(inbox);
-            shared.close();
+            shared.close(true);
             writer.join();
         },
         |mut cluster, stop| {

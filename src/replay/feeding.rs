@@ -37,7 +37,7 @@ impl Replay<'_> {
         let mut goal = keeping.goal(reached.epochs);
         while !self.stop.is_stopped() {
             // A live run may be idle for hours: no cut is due before something happens.
-            let left = match self.is_idle(&reached) {
+            let left = match self.rests(keeping, &reached) {
                 true => LOOK,
                 false => wait.saturating_sub(last.elapsed()).min(LOOK),
             };
@@ -66,7 +66,7 @@ impl Replay<'_> {
             let last_one = ends || lacking.is_some();
             let is_due = match goal {
                 Some(goal) if !reached.ended => reached.epochs >= goal,
-                _ => last.elapsed() >= wait && !self.is_idle(&reached),
+                _ => last.elapsed() >= wait && !self.rests(keeping, &reached),
             };
             if !(last_one || is_due) {
                 continue;

@@ -108,7 +108,8 @@ fn through(
     drop(desk);
     match role {
         Role::Alone => {}
-        Role::First(shared) => shared.close(),
+        // A process that is lost says no last words.
+        Role::First(shared) => shared.close(stop.failure().is_none()),
         Role::Other(mirror) => mirror.close(),
     }
     if let Some(writer) = writer {

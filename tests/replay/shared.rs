@@ -88,11 +88,38 @@ impl Live {
             .collect()
     }
 
+    /// The name of the newest cut of each.
+    fn cuts(&self) -> Vec<String> {
+        let state = |process| dir().join(format!("{}-state/process-{process}", self.name));
+        (0..self.all.len())
+            .map(|process| newest_cut(&state(process)))
+            .collect()
+    }
+
     /// Whether all have a cut.
     fn have_kept(&self) -> bool {
-        let state = |process| dir().join(format!("{}-state/process-{process}", self.name));
-        let mut all = (0..self.all.len()).map(|process| newest_cut(&state(process)));
-        all.all(|cut| !cut.is_empty())
+        self.cuts().iter().all(|cut| !cut.is_empty())
+    }
+
+    /// Each process has the same answer for whoever asks for a home's model, or for one of nobody.
+    fn knows_models(&self) {
+        let model = |process: usize, home: &str| {
+            let path = format!("/api/homes/{home}/model");
+            let answer = answered(self.ports[process], "GET", &path, "");
+            let (head, json) = answer.split_once("\r\n\r\n").expect(&answer);
+            let json: Value = serde_json::from_str(json).expect(&answer);
+            (head[..12].to_owned(), json)
+        };
+        // How far the cohort's scores go is known one epoch later.
+        model(0, "h-1");
+        for home in ["h-1", "h-2", "h-3"] {
+            let told = [0, 1].map(|process| model(process, home));
+            let (head, json) = &told[0];
+            assert_eq!(head, "HTTP/1.1 200", "{json}");
+            assert!(json["behaviors"].as_i64() > Some(100), "{json}");
+            assert_eq!(told[0], told[1]);
+        }
+        assert_eq!(model(1, "nobody").0, "HTTP/1.1 404");
     }
 
     /// Waits until scores of so many epochs are out, which wait for everything else, and nothing more is written.
@@ -254,76 +281,89 @@ fn whichever_process_is_killed_the_same_commands_go_on() {
     live.is_replay_of_its_inbox();
 }
 
-/// Whoever posts to any process is told what became of each event, and who asks for a home's model has it, wherever that lives; a run in
-/// which nothing happens takes its cuts, and ends.
+/// Whoever posts to any process is told what became of each event, and who asks for a home's model has it, wherever that lives, from one
+/// life to the next, also where the inbox is dropped meanwhile; in the last one nothing happens, and it ends at once.
 #[test]
-fn who_waits_is_told_and_an_idle_run_ends() {
-    let mut live = Live::new(
-        "told-anywhere",
-        "--epoch-interval 20ms --checkpoint-every 1ms",
-    );
-    live.start(2, |_| String::new());
+fn who_waits_is_told_in_each_life() {
+    const LIVES: usize = 4;
+    let options = "--epoch-interval 20ms --checkpoint-every 1ms --inbox-keep 8KiB";
+    let mut live = Live::new("told-anywhere", options);
     let log = log();
-    let (names, mut sums) = (
-        ["applied", "duplicate", "late", "rejected", "pending"],
-        [0; 5],
-    );
-    for (number, piece) in log.chunks(log.len().div_ceil(4)).enumerate() {
-        let answer = posted(live.ports[number % 2], "/events?wait=60s", &piece.concat());
-        for (sum, name) in sums.iter_mut().zip(names) {
-            *sum += answer["fates"][name].as_u64().expect("a count");
+    let names = ["applied", "duplicate", "late", "rejected", "pending"];
+    let mut sums = [0; 5];
+    for (life, pieces) in log.chunks(log.len().div_ceil(LIVES)).enumerate() {
+        live.start(2, |_| String::new());
+        for (port, piece) in live
+            .ports
+            .iter()
+            .zip(pieces.chunks(pieces.len().div_ceil(2)))
+        {
+            let answer = posted(*port, "/events?wait=60s", &piece.concat());
+            for (sum, name) in sums.iter_mut().zip(names) {
+                *sum += answer["fates"][name].as_u64().expect("a count");
+            }
         }
+        if life + 1 == LIVES {
+            live.knows_models();
+        }
+        fine(live.interrupt(life % 2));
     }
-    // How far the cohort's scores go is known one epoch later.
-    answered(live.ports[0], "GET", "/api/homes/h-1/model", "");
-    let home = |process: usize| answered(live.ports[process], "GET", "/api/homes/h-1/model", "");
-    let models: Vec<String> = (0..2).map(home).collect();
-    let json = |answer: &String| -> Value {
-        let (head, json) = answer.split_once("\r\n\r\n").expect(answer);
-        assert!(head.starts_with("HTTP/1.1 200"), "{answer}");
-        serde_json::from_str(json).expect(answer)
+    let merged = |processes: &str, out: &str| {
+        hearth(dir(), &format!("merge {processes} --out {out}")).fine();
+        Folder(dir().join(out)).accounting()
     };
-    assert!(
-        json(&models[0])["behaviors"].as_i64() > Some(100),
-        "{}",
-        models[0]
-    );
-    assert_eq!(json(&models[0]), json(&models[1]));
-    let nobody = answered(live.ports[1], "GET", "/api/homes/nobody/model", "");
-    assert!(nobody.starts_with("HTTP/1.1 404"), "{nobody}");
-    until("nothing is ever kept", || live.have_kept());
-    // Nothing happens any more.
-    std::thread::sleep(Duration::from_millis(500));
-    fine(live.interrupt(1));
-    hearth(
-        dir(),
-        "merge told-anywhere-1 told-anywhere-0 --out told-merged",
-    )
-    .fine();
-    let [_, applied, duplicate, late, rejected] = Folder(dir().join("told-merged")).accounting();
+    let accounting = merged("told-anywhere-1 told-anywhere-0", "told-merged");
+    let [_, applied, duplicate, late, rejected] = accounting;
     let [told, rest @ .., pending] = sums;
     // Each home's first one waited for its second, and was then applied.
-    assert_eq!(
-        (told + pending, rest),
-        (applied, [duplicate, late, rejected])
-    );
+    let all = (told + pending, rest);
+    assert_eq!(all, (applied, [duplicate, late, rejected]));
     assert!(sums[..4].iter().all(|sum| *sum > 0), "{sums:?}");
-    // It goes on, and ends at once, by the other one; a process that began anew has its parts, too.
+    let kept = fs::read_dir(live.out(0).0).unwrap().flatten();
+    let kept = kept.filter(|file| file.file_name().to_string_lossy().starts_with("inbox"));
+    let kept: u64 = kept.map(|file| file.metadata().unwrap().len()).sum();
+    let all = log.concat().len() as u64;
+    assert!(kept < all * 9 / 10, "{kept} bytes of {all} are kept");
     live.start(2, |_| String::new());
     for port in &live.ports {
-        until("it is not ready", || {
-            answered(*port, "GET", "/readyz", "").starts_with("HTTP/1.1 200")
-        });
+        let ready = || answered(*port, "GET", "/readyz", "").starts_with("HTTP/1.1 200");
+        until("it is not ready", ready);
     }
     fine(live.interrupt(0));
-    hearth(
-        dir(),
-        "merge told-anywhere-0 told-anywhere-1 --out told-again",
-    )
-    .fine();
-    let (one, other) = ("told-merged", "told-again");
-    let accounting = |name: &str| Folder(dir().join(name)).accounting();
-    assert_eq!(accounting(one), accounting(other));
+    let again = merged("told-anywhere-0 told-anywhere-1", "told-again");
+    assert_eq!(again, accounting);
+    let listed = hearth(dir(), "model list told-again").fine().stdout;
+    let homes = (1..=3).all(|home| listed.contains(&format!("h-{home}")));
+    assert!(homes, "{listed}");
+}
+
+/// The first one hangs, which has the inbox: nobody waits for it for long, whoever puts something neither.
+#[test]
+fn all_end_with_a_first_process_that_hangs() {
+    let mut live = Live::new("hung", "--epoch-interval 20ms");
+    live.start(2, |_| String::new());
+    let ready = |port: u16| answered(port, "GET", "/readyz", "").starts_with("HTTP/1.1 200");
+    until("it is not ready", || {
+        ready(live.ports[0]) && ready(live.ports[1])
+    });
+    assert!(signal(&live.all[0], "-STOP"));
+    let since = Instant::now();
+    let body = log()[..10].concat();
+    let answer = answered(live.ports[1], "POST", "/events?wait=60s", &body);
+    assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
+    let (hangs, other) = (live.all.remove(0), live.all.remove(0));
+    let ended = ends(other);
+    eprintln!("the other took {:.1?} to end", since.elapsed());
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
+    let lost = ended.stderr.contains("process 0 (127.0.0.1:") && ended.stderr.contains("it hangs");
+    assert!(
+        lost && !ended.stderr.contains("panicked"),
+        "{}",
+        ended.stderr
+    );
+    assert!(signal(&hangs, "-CONT"));
+    let ended = ends(hangs);
+    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
 }
 
 #[test]
