@@ -5,10 +5,12 @@ use std::time::{Duration, Instant};
 
 use super::cluster::{ends, number, there};
 use super::crew::Crew;
-use super::household::dir;
+use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
 use super::network::{Network, free_port};
 use super::program::write;
+use super::run::append;
+use super::shared::{Live, fine, log};
 
 const HARMED: Crew = Crew("harmed");
 
@@ -20,23 +22,24 @@ struct Linked {
 }
 
 impl Linked {
-    fn start(processes: usize, workers: usize) -> Self {
+    /// Starts each by its number and its hosts file, which has that name before it.
+    fn start(name: &str, processes: usize, mut start: impl FnMut(usize, &str) -> Child) -> Self {
         let ports: Vec<u16> = (0..processes).map(|_| free_port()).collect();
         let between = (0..processes).flat_map(|from| (0..from).map(move |to| (from, to)));
         let links: Vec<_> = between
             .map(|(from, to)| ((from, to), Network::to(ports[to])))
             .collect();
-        let start = |process: usize| {
+        let mut one = |process: usize| {
             let port = |other: usize| {
                 let link = links.iter().find(|(ends, _)| *ends == (process, other));
                 link.map_or(ports[other], |(_, link)| link.port)
             };
             let lines = (0..processes).map(|other| format!("127.0.0.1:{}\n", port(other)));
-            let hosts = format!("harmed-hosts-{process}");
+            let hosts = format!("{name}-hosts-{process}");
             write(dir(), &hosts, lines.collect::<String>());
-            HARMED.start(process, workers, &hosts)
+            start(process, &hosts)
         };
-        let processes = (0..processes).map(start).collect();
+        let processes = (0..processes).map(&mut one).collect();
         Linked { processes, links }
     }
 }
@@ -112,7 +115,8 @@ fn whatever_befalls_processes_and_links_the_run_goes_on() {
         loop {
             let (processes, workers) = (2 + random.below(2) as usize, 1 + random.below(2) as usize);
             let locks = HARMED.locks(processes);
-            let mut all = Linked::start(processes, workers);
+            let start = |process, hosts: &str| HARMED.start(process, workers, hosts);
+            let mut all = Linked::start("harmed", processes, start);
             let fault =
                 (faults > 0).then(|| usual.pop().unwrap_or_else(|| Fault::any(&mut random)));
             let mut since = None;
@@ -143,5 +147,69 @@ fn whatever_befalls_processes_and_links_the_run_goes_on() {
         }
         HARMED.leave_the_whole();
     }
+    eprintln!("the others took at most {longest:.1?} to end");
+}
+
+/// The same of a live run, each process of which follows a file of its own, which grows meanwhile: `HEARTH_LIVE_FAULTS=100 HEARTH_SEED=7
+/// cargo test --release --test replay whatever_befalls_a_live_run`.
+#[test]
+fn whatever_befalls_a_live_run_each_line_comes_once() {
+    const PROCESSES: usize = 3;
+    let mut random = Random(number("HEARTH_SEED", 2024));
+    let mut usual = vec![Fault::Hold(300), Fault::Cut];
+    let faults = number("HEARTH_LIVE_FAULTS", 2);
+    let mut live = Live::new("afflicted", "--epoch-interval off --checkpoint-every 1ms");
+    let followed = |process: usize| format!("afflicted-{process}.jsonl");
+    for process in 0..PROCESSES {
+        let _ = std::fs::remove_file(dir().join(followed(process)));
+    }
+    let (log, mut longest) = (log(), Duration::ZERO);
+    let lives = faults as usize + 1;
+    for (life, pieces) in log.chunks(log.len().div_ceil(lives)).enumerate() {
+        let locks = live.begin(PROCESSES);
+        let workers = 1 + random.below(2);
+        let own = |process| format!("{} --workers {workers}", followed(process));
+        let start = |process, hosts: &str| live.start_one(process, &own(process), hosts);
+        let mut all = Linked::start("afflicted", PROCESSES, start);
+        there(&locks);
+        let grow = |pieces: &[String], random: &mut Random| {
+            for piece in pieces.chunks(pieces.len().div_ceil(4).max(1)) {
+                let file = followed(random.below(PROCESSES as u64) as usize);
+                append(&dir().join(file), &piece.concat());
+                std::thread::sleep(Duration::from_millis(random.below(40)));
+            }
+        };
+        let (before, behind) = pieces.split_at(pieces.len() / 2);
+        grow(before, &mut random);
+        let is_last = life + 1 == lives;
+        if is_last {
+            grow(behind, &mut random);
+            live.all = all.processes;
+            live.settle((log.len() / EPOCH) as u64);
+            fine(live.interrupt(random.below(PROCESSES as u64) as usize));
+            break;
+        }
+        std::thread::sleep(Duration::from_millis(random.below(1_000)));
+        let fault = usual.pop().unwrap_or_else(|| Fault::any(&mut random));
+        let since = fault.befall(&mut all, &mut random);
+        grow(behind, &mut random);
+        if since.is_none() {
+            // They may have outlived it.
+            std::thread::sleep(Duration::from_millis(300));
+            signal(&all.processes[0], "-INT");
+        }
+        let Linked { processes, links } = all;
+        let ended: Vec<_> = processes.into_iter().map(ends).collect();
+        drop(links);
+        let took = since.map_or(Duration::ZERO, |since| since.elapsed());
+        longest = longest.max(took);
+        eprintln!("{fault:?}: after {took:.1?}");
+        for ended in &ended {
+            assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
+            assert_ne!(ended.code, Some(2), "{}", ended.stderr);
+        }
+    }
+    live.has_each_once(&log);
+    live.is_replay_of_its_inbox();
     eprintln!("the others took at most {longest:.1?} to end");
 }

@@ -20,16 +20,16 @@ use super::run::{answered, append, beyond, posted, reaches};
 const FILES: &str = "--contexts contexts.jsonl --catalog catalog.json";
 
 /// Processes that share a live run, and whose files begin with a name of their own.
-struct Live {
+pub struct Live {
     name: &'static str,
     options: String,
-    all: Vec<Child>,
+    pub all: Vec<Child>,
     ports: Vec<u16>,
 }
 
 impl Live {
     /// A run with epochs of so many lines.
-    fn new(name: &'static str, options: &str) -> Self {
+    pub fn new(name: &'static str, options: &str) -> Self {
         for process in 0..4 {
             let _ = fs::remove_dir_all(dir().join(format!("{name}-{process}")));
         }
@@ -49,39 +49,43 @@ impl Live {
     }
 
     /// Starts so many processes; what is `own` is each one's.
-    fn start(&mut self, processes: usize, own: impl Fn(usize) -> String) {
-        let name = self.name;
-        let file = format!("{name}-hosts");
+    pub fn start(&mut self, processes: usize, own: impl Fn(usize) -> String) {
+        let file = format!("{}-hosts", self.name);
         hosts(dir(), &file, processes);
-        self.ports = (0..processes).map(|_| free_port()).collect();
-        let one = |process: usize| {
-            let (port, own) = (self.ports[process], own(process));
-            let place = format!("--hosts {file} --process {process} --out {name}-{process}");
-            start(
-                dir(),
-                &format!(
-                    "run {own} {} {place} --state {name}-state --listen 127.0.0.1:{port}",
-                    self.options
-                ),
-            )
-        };
-        let lock = |process| self.out(process).0.join(".hearth.lock");
-        let locks: Vec<PathBuf> = (0..processes).map(lock).collect();
-        for lock in &locks {
-            let _ = fs::remove_file(lock);
-        }
+        let locks = self.begin(processes);
+        let one = |process| self.start_one(process, &own(process), &file);
         self.all = (0..processes).map(one).collect();
         // One that waits for the others to come waits long.
         there(&locks);
     }
 
+    /// Starts a process by its hosts file; what is `own` is its own.
+    pub fn start_one(&self, process: usize, own: &str, hosts: &str) -> Child {
+        let (name, options) = (self.name, &self.options);
+        let port = self.ports[process];
+        let place = format!("--hosts {hosts} --process {process} --out {name}-{process}");
+        let listens = format!("--state {name}-state --listen 127.0.0.1:{port}");
+        start(dir(), &format!("run {own} {options} {place} {listens}"))
+    }
+
+    /// What is there once so many processes run, made anew by each life.
+    pub fn begin(&mut self, processes: usize) -> Vec<PathBuf> {
+        self.ports = (0..processes).map(|_| free_port()).collect();
+        let lock = |process| self.out(process).0.join(".hearth.lock");
+        let locks: Vec<PathBuf> = (0..processes).map(lock).collect();
+        for lock in &locks {
+            let _ = fs::remove_file(lock);
+        }
+        locks
+    }
+
     /// Ends all by one; what each said.
-    fn interrupt(&mut self, process: usize) -> Vec<Ended> {
+    pub fn interrupt(&mut self, process: usize) -> Vec<Ended> {
         assert!(signal(&self.all[process], "-INT"));
         self.ended()
     }
 
-    fn ended(&mut self) -> Vec<Ended> {
+    pub fn ended(&mut self) -> Vec<Ended> {
         std::mem::take(&mut self.all)
             .into_iter()
             .map(ends)
@@ -123,7 +127,7 @@ impl Live {
     }
 
     /// Waits until scores of so many epochs are out, which wait for everything else, and nothing more is written.
-    fn settle(&self, epochs: u64) {
+    pub fn settle(&self, epochs: u64) {
         let processes = 0..self.all.len();
         let written = || {
             let files = processes
@@ -143,8 +147,22 @@ impl Live {
         });
     }
 
+    /// Its inbox has each of these lines once, and no other.
+    pub fn has_each_once(&self, log: &[String]) {
+        let inbox = fs::read_to_string(self.out(0).0.join("inbox.jsonl")).unwrap();
+        let mut lines = BTreeMap::<String, i64>::new();
+        for line in inbox.lines().filter(|line| !line.starts_with("{\"mark\":")) {
+            *lines.entry(format!("{line}\n")).or_default() += 1;
+        }
+        for line in log {
+            *lines.entry(line.clone()).or_default() -= 1;
+        }
+        lines.retain(|_, count| *count != 0);
+        assert!(lines.is_empty(), "{lines:?}");
+    }
+
     /// Makes the outputs one: so many epochs of a replay of the inbox, line by line; and their summary.
-    fn is_replay_of_its_inbox(&self) -> (Folder, Value) {
+    pub fn is_replay_of_its_inbox(&self) -> (Folder, Value) {
         let name = self.name;
         let summary = self.out(0).summary();
         let part = &summary["part"];
@@ -179,14 +197,14 @@ impl Live {
     }
 }
 
-fn fine(ended: Vec<Ended>) {
+pub fn fine(ended: Vec<Ended>) {
     for ended in ended {
         let ended = ended.fine();
         assert!(!ended.stderr.contains("panicked"), "{}", ended.stderr);
     }
 }
 
-fn log() -> Vec<String> {
+pub fn log() -> Vec<String> {
     let log = fs::read_to_string(dir().join("events.jsonl")).unwrap();
     let lines = log.lines().filter(|line| !line.trim().is_empty());
     lines.map(|line| format!("{line}\n")).collect()
@@ -268,16 +286,7 @@ fn whichever_process_is_killed_the_same_commands_go_on() {
             }
         }
     }
-    let inbox = fs::read_to_string(live.out(0).0.join("inbox.jsonl")).unwrap();
-    let mut lines = BTreeMap::<String, i64>::new();
-    for line in inbox.lines().filter(|line| !line.starts_with("{\"mark\":")) {
-        *lines.entry(format!("{line}\n")).or_default() += 1;
-    }
-    for line in &log {
-        *lines.entry(line.clone()).or_default() -= 1;
-    }
-    lines.retain(|_, count| *count != 0);
-    assert!(lines.is_empty(), "{lines:?}");
+    live.has_each_once(&log);
     live.is_replay_of_its_inbox();
 }
 

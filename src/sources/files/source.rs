@@ -156,7 +156,9 @@ fn follow(
         let queries = growing.queries().take(|home| log.home(home));
         let queries = queries.into_iter().map(Notice::Query);
         batch.told.notices.extend(queries);
-        if batch.lines() > 0 || batch.told.lines > 0 || batch.told.asks() {
+        // Lines of other processes' homes count, too: an epoch is so many, whoever they are of.
+        let read = batch.lines() + batch.told.lines + batch.elsewhere;
+        if read > 0 || batch.told.asks() {
             return Ok(Flow::Open);
         }
         // Nothing is read before what was met is learnt.
@@ -255,6 +257,9 @@ mod tests {
 
     use super::super::{LogFormat, LogWriter, Options, Packing, copy};
     use super::*;
+    use crate::cluster::Share;
+    use crate::disk::Disk;
+    use crate::growing::{Piece, Reach};
     use crate::sources::{Manner, Position};
     use crate::zones::Zones;
 
@@ -271,6 +276,79 @@ mod tests {
         };
         let log = EventLog::open(files, options).unwrap();
         Files::new(log, Default::default()).unwrap()
+    }
+
+    /// A log of a line of this process's home and then ten of another's, which it skips, that may be read whole or not at all; and its
+    /// bytes.
+    fn growing(folder: &std::path::Path, whole: bool) -> (EventLog, Growing, u64) {
+        let path = folder.join("inbox.jsonl");
+        let other = EVENT.replace("\"h\"", "\"other\"") + "\n";
+        let text = format!("{EVENT}\n{}", other.repeat(10));
+        std::fs::write(&path, &text).unwrap();
+        let piece = Piece {
+            path: path.clone(),
+            before: Reach::default(),
+            head: 0,
+        };
+        let length = text.len() as u64;
+        let readable = if whole { length } else { 0 };
+        let growing = Growing::of(&Disk::real(), vec![piece], readable);
+        let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
+        let options = Options {
+            catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
+            homes: Default::default(),
+            zones: Zones::new(None),
+            keys: Default::default(),
+        };
+        let log = EventLog::grows(&path, &growing, options, None).unwrap();
+        (log.shared(Share::of(0, 2, 1)), growing, length)
+    }
+
+    /// However many lines in a row are of other processes' homes, no more are read than is asked for.
+    #[test]
+    fn lines_of_others_count() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, growing, _) = growing(folder.path(), true);
+        let mut source = Files::follow(log, growing, Contexts::default());
+        let mut counts = Vec::new();
+        for _ in 0..4 {
+            let mut batch = Batch::default();
+            source.read(3, soon(), &mut batch).unwrap();
+            counts.push((batch.lines(), batch.elsewhere));
+            assert!(!batch.closes);
+        }
+        assert_eq!(counts, [(1, 2), (0, 3), (0, 3), (0, 2)]);
+    }
+
+    /// An epoch ends where it is said, also one of nothing; nothing is read behind it before the next one is said.
+    #[test]
+    fn epochs_end_where_it_is_said() {
+        let folder = tempfile::tempdir().unwrap();
+        let (log, growing, length) = growing(folder.path(), false);
+        let line = EVENT.len() as u64 + 1;
+        let ends = Ends::default();
+        let contexts = Contexts::default();
+        let mut source = Files::follow_to(log, growing, contexts, ends.clone());
+        assert!(source.says_ends() && source.trickles());
+        let mut epoch = |wait: u64| {
+            let mut batch = Batch::default();
+            let deadline = Instant::now() + Duration::from_millis(wait);
+            while !batch.closes && Instant::now() < deadline {
+                source.read(2, deadline, &mut batch).unwrap();
+            }
+            let lines = batch.lines() + batch.elsewhere;
+            (lines, batch.position.offset, batch.closes)
+        };
+        let patience = 60_000;
+        ends.are_here(length);
+        assert_eq!(epoch(30), (0, 0, false));
+        for at in [line, line, length] {
+            ends.say(End { at, asked: false });
+        }
+        assert_eq!(epoch(patience), (1, line, true));
+        assert_eq!(epoch(patience), (0, line, true));
+        assert_eq!(epoch(patience), (10, length, true));
+        assert_eq!(epoch(30), (0, length, false));
     }
 
     fn soon() -> Instant {
