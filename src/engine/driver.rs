@@ -383,7 +383,6 @@ impl Lead<'_, '_> {
             }
             let stopped = setup.stop.is_stopped();
             match order {
-                // What was read at once is fed at once.
                 Order::Suspend | Order::Cut if stopped || !self.is_torn() => return order,
                 _ if control.is_left() => return Order::Suspend,
                 Order::Finish if self.reached.ended => return order,
@@ -403,7 +402,10 @@ impl Lead<'_, '_> {
         match order {
             Order::Feed(most) if runs => most,
             Order::Finish if runs || self.brings_to_an_end() => Epoch::MAX,
-            Order::Suspend | Order::Cut if runs && self.is_torn() => Epoch::MAX,
+            // What was read at once is fed at once, and nothing behind it.
+            Order::Suspend | Order::Cut if runs && self.is_torn() => {
+                self.reached.epochs + self.given.len() as Epoch + 1
+            }
             Order::Feed(_) | Order::Finish | Order::Suspend | Order::Cut => 0,
         }
     }

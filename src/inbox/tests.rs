@@ -109,6 +109,35 @@ async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
     assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
 }
 
+/// Of another process's source that has the same name, too.
+#[tokio::test]
+async fn marks_of_each_process_outlive_what_is_dropped() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = Disk::real();
+    let (inbox, writer) = Inbox::open(&disk, folder.path(), LITTLE).unwrap();
+    for at in ["1", "2"] {
+        inbox.put(["own"], mark(at)).await.unwrap();
+        let other = mark(&format!("other {at}")).map(|mark| mark.at_process(7));
+        assert_eq!(other.as_ref().unwrap().place(), (Some(7), "queue"));
+        inbox.put(["other"], other).await.unwrap();
+        for n in 0..50 {
+            inbox.put([format!("{n:020}")], None).await.unwrap();
+        }
+    }
+    let surplus = inbox.durable().surplus(0).unwrap();
+    inbox.durable().forget(surplus).unwrap();
+    let mut marks = Vec::new();
+    inbox.each(|mark| marks.push(mark)).unwrap();
+    let of = |process: Option<usize>| {
+        let of = marks.iter().filter(|mark| mark.place().0 == process);
+        once(&of.map(|mark| mark.at.clone()).collect::<Vec<_>>())
+    };
+    assert_eq!(of(None), ["1", "2"]);
+    assert_eq!(of(Some(7)), ["other 1", "other 2"]);
+    drop(inbox);
+    writer.join();
+}
+
 /// Of those whose marks say what has changed: all of them, the same one once.
 fn once(marks: &[String]) -> Vec<String> {
     let mut marks = marks.to_vec();

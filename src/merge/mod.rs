@@ -159,6 +159,11 @@ impl Parts {
             let until = run.resting.get(&process).cloned();
             if until.is_none() {
                 let (own, summary) = ended(dir)?;
+                if own.ended != run.ended {
+                    let problem = "ended at another moment than process 0 did; start all processes of the live run again, and end them by \
+                                   Ctrl-C on one";
+                    return Err(refuse(dir, problem).into());
+                }
                 if own
                     != (Part {
                         process,

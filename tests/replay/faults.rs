@@ -163,7 +163,8 @@ fn whatever_befalls_a_live_run_each_line_comes_once() {
     for process in 0..PROCESSES {
         let _ = std::fs::remove_file(dir().join(followed(process)));
     }
-    let (log, mut longest) = (log(), Duration::ZERO);
+    // In each life something is erased, too, which ends an epoch and has one of its own.
+    let (log, mut erased, mut longest) = (log(), Vec::new(), Duration::ZERO);
     let lives = faults as usize + 1;
     for (life, pieces) in log.chunks(log.len().div_ceil(lives)).enumerate() {
         let locks = live.begin(PROCESSES);
@@ -180,7 +181,11 @@ fn whatever_befalls_a_live_run_each_line_comes_once() {
             }
         };
         let (before, behind) = pieces.split_at(pieces.len() / 2);
+        let home = 1 + life % 3;
+        let erase = format!("{{\"home\":\"h-{home}\",\"erase\":{{\"device\":\"Kettle\"}}}}\n");
+        erased.push(erase.clone());
         grow(before, &mut random);
+        grow(&[erase], &mut random);
         let is_last = life + 1 == lives;
         if is_last {
             grow(behind, &mut random);
@@ -209,7 +214,7 @@ fn whatever_befalls_a_live_run_each_line_comes_once() {
             assert_ne!(ended.code, Some(2), "{}", ended.stderr);
         }
     }
-    live.has_each_once(&log);
+    live.has_each_once(&[log, erased].concat());
     live.is_replay_of_its_inbox();
     eprintln!("the others took at most {longest:.1?} to end");
 }
