@@ -97,7 +97,8 @@ pub struct ReplayArgs {
 #[derive(Args, Clone, Debug, Default)]
 pub struct ClusterArgs {
     /// Share the run with other processes, here or on other machines: a file with a line host:port for each of them. Each is
-    /// given the same command but for --process and --out (and what is its own of a live run); hearth merge makes their outputs one
+    /// given the same command but for --process and --out (of a live run, also --listen and its sources); hearth merge makes their
+    /// outputs one
     #[arg(long, value_name = "FILE", requires = "process")]
     pub hosts: Option<PathBuf>,
 
