@@ -47,12 +47,24 @@ pub struct Mark {
     pub at: String,
 }
 
+/// How marks of partitions are called: `kafka-in/events/3`. Whichever process reads one goes on where another has left it.
+pub const PARTITIONS: &str = "kafka-in/";
+
 impl Mark {
     /// The same of a source or sink at another process than the one that has the inbox.
     #[must_use]
     pub fn at_process(self, process: usize) -> Self {
+        if self.is_of_partition() {
+            return self;
+        }
         let source = format!("{process}/{}", self.source);
         Mark { source, ..self }
+    }
+
+    /// Whether it says how far a partition is read.
+    pub fn is_of_partition(&self) -> bool {
+        let topic = self.source.strip_prefix(PARTITIONS);
+        topic.is_some_and(|topic| topic.contains('/'))
     }
 
     /// At which process its source or sink is, if that is another one, and what it is called there.

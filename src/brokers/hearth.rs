@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use tokio::task::JoinHandle;
 
+use crate::cluster::Share;
 use crate::config::{KafkaOptions, MqttOptions, WebhookOptions, options_of};
 use crate::desk::Desk;
 use crate::disk::Disk;
@@ -28,8 +29,13 @@ pub(super) struct Hearth {
 impl Hearth {
     /// Begins, or goes on, in a folder.
     pub fn start(folder: &Path, options: &[&str]) -> Self {
+        Hearth::among(folder, options, Share::whole(1))
+    }
+
+    /// The same of one of several processes.
+    pub fn among(folder: &Path, options: &[&str], share: Share) -> Self {
         let (inbox, writer) = Inbox::open(&Disk::real(), folder, Keeps::default()).unwrap();
-        let desk = Desk::new(inbox, folder, NonZeroUsize::MIN, Stop::default());
+        let desk = Desk::new(inbox, folder, NonZeroUsize::MIN, Stop::default()).among(share);
         let mqtt: MqttOptions = options_of(options);
         let kafka: KafkaOptions = options_of(options);
         let webhook: WebhookOptions = options_of(options);

@@ -9,6 +9,7 @@ use serde_json::{Value, json};
 use super::hearth::{Hearth, events, until};
 use super::network::{Network, free_port};
 use super::tansu::{Peer, Tansu, installed, text};
+use crate::cluster::Share;
 use crate::outputs::Stream;
 use crate::sinks::{Place, Positions};
 use crate::time;
@@ -184,6 +185,38 @@ async fn partitions_that_are_added_while_it_runs_are_read_from_their_beginning()
     let mut came: Vec<String> = events(folder.path()).into_iter().map(ids).collect();
     came.sort();
     assert!(came.into_iter().eq(said), "each once");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn processes_share_the_partitions() {
+    let Some((_broker, peer, from)) = topic().await else {
+        return;
+    };
+    peer.make_anew("events", 3).await;
+    for partition in 0..3 {
+        let n = 10 * partition as usize;
+        let messages: Vec<_> = (n..n + 5).map(event).collect();
+        peer.say("events", partition, &messages, 0).await;
+    }
+    let options = [from.as_str(), "--mqtt-out=false"];
+    // Of four, the last one has nothing to read.
+    let folders: Vec<_> = (0..4).map(|_| tempfile::tempdir().unwrap()).collect();
+    for (process, folder) in folders.iter().enumerate() {
+        let share = Share::of(process, folders.len(), 1);
+        let hearth = Hearth::among(folder.path(), &options, share);
+        let first = 10 * process;
+        let said: Vec<String> = (first..first + 5).map(|n| n.to_string()).collect();
+        let said = if process < 3 { said } else { Vec::new() };
+        let came = || {
+            let ids = events(folder.path()).into_iter();
+            ids.map(|event| event["id"].as_str().unwrap().to_owned())
+                .collect::<Vec<_>>()
+        };
+        until("its share has come", || came() == said).await;
+        until("it is ready", || hearth.desk.gauges.awaited().is_empty()).await;
+        hearth.end().await;
+        assert_eq!(came(), said);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -45,6 +45,11 @@ impl Share {
         self.process == 0
     }
 
+    /// Whether it is for this process to read a partition that all could read.
+    pub fn reads(self, partition: usize) -> bool {
+        partition % self.processes == self.process
+    }
+
     /// Workers of this process.
     pub fn workers(self) -> usize {
         self.workers

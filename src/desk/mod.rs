@@ -9,6 +9,7 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::cluster::Share;
 use crate::crew::Crew;
 use crate::inbox::Inbox;
 use crate::sinks::feed::Feed;
@@ -29,6 +30,8 @@ pub struct Desk {
     pub gauges: Arc<Gauges>,
     /// How many workers it has.
     pub crew: Crew,
+    /// Which process it is, where several share the run.
+    pub share: Share,
     /// The output folder.
     pub out: Arc<Path>,
     /// Ends the run.
@@ -43,9 +46,18 @@ impl Desk {
             feed: Feed::default(),
             gauges: Arc::default(),
             crew: Crew::of(workers),
+            share: Share::whole(workers.get()),
             out: Arc::from(out),
             stop,
         }
+    }
+
+    /// The same of a run that other processes share.
+    #[must_use]
+    pub fn among(self, share: Share) -> Self {
+        // They have as many workers, all the time.
+        self.crew.stay();
+        Desk { share, ..self }
     }
 
     /// Whether the run is to end: nothing new is to be begun.

@@ -109,6 +109,22 @@ async fn lines_and_their_mark_outlive_a_failure_together_or_not_at_all() {
     assert_eq!((at.as_deref(), lines.len()), (Some("2"), 3));
 }
 
+/// Whichever process reads a partition goes on where another has left it; that a topic was met is each one's own.
+#[test]
+fn marks_of_partitions_are_of_no_process() {
+    let mark = |source: &str| Mark {
+        source: source.to_owned(),
+        at: "5".to_owned(),
+    };
+    let placed = |source: &str| mark(source).at_process(3).source;
+    assert_eq!(placed("kafka-in/events/1"), "kafka-in/events/1");
+    assert_eq!(placed("kafka-in/events"), "3/kafka-in/events");
+    assert_eq!(
+        placed("follow kafka-in/events/1"),
+        "3/follow kafka-in/events/1"
+    );
+}
+
 /// Of another process's source that has the same name, too.
 #[tokio::test]
 async fn marks_of_each_process_outlive_what_is_dropped() {

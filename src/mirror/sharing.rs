@@ -153,8 +153,10 @@ fn first_words(inbox: &Inbox, name: &str, process: usize, to: &Sender<Said>) -> 
         let (place, source) = mark.place();
         if place == Some(process) {
             mark.source = source.to_owned();
-            say(Said::Mark(mark));
+        } else if !mark.is_of_partition() {
+            return;
         }
+        say(Said::Mark(mark));
     })?;
     say(Said::Marked);
     Ok(())

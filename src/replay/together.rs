@@ -34,15 +34,19 @@ pub fn of_process(args: &ReplayArgs) -> ReplayArgs {
 /// # Errors
 /// What is asked for is nothing that processes can share; they do not meet.
 pub fn meet(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
-    meet_as(args, Command::Replay, stop)
+    meet_as(args, Command::Replay, None, stop)
 }
 
-/// Meets the other processes of a live run, whose inbox the first one has; `None`: there are none.
+/// Meets the other processes of a live run, whose inbox the first one has, and who agree on something more; `None`: there are none.
 ///
 /// # Errors
 /// What is asked for is nothing that processes can share; they do not meet.
-pub fn meet_live(args: &ReplayArgs, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
-    meet_as(args, Command::Run, stop)
+pub fn meet_live(
+    args: &ReplayArgs,
+    more: (String, String),
+    stop: &Stop,
+) -> anyhow::Result<Option<Cluster>> {
+    meet_as(args, Command::Run, Some(more), stop)
 }
 
 /// What is shared.
@@ -52,7 +56,12 @@ enum Command {
     Run,
 }
 
-fn meet_as(args: &ReplayArgs, command: Command, stop: &Stop) -> anyhow::Result<Option<Cluster>> {
+fn meet_as(
+    args: &ReplayArgs,
+    command: Command,
+    more: Option<(String, String)>,
+    stop: &Stop,
+) -> anyhow::Result<Option<Cluster>> {
     let (Some(file), Some(process)) = (&args.cluster.hosts, args.cluster.process) else {
         return Ok(None);
     };
@@ -64,12 +73,9 @@ fn meet_as(args: &ReplayArgs, command: Command, stop: &Stop) -> anyhow::Result<O
     }
     let workers = args.config.workers.get();
     let hello = |args| {
-        Ok::<_, anyhow::Error>(Hello::new(
-            process,
-            hosts.len(),
-            workers,
-            traits(args, command)?,
-        ))
+        let mut traits = traits(args, command)?;
+        traits.extend(more);
+        Ok::<_, anyhow::Error>(Hello::new(process, hosts.len(), workers, traits))
     };
     let hello = match command {
         Command::Replay => {

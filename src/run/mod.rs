@@ -46,7 +46,11 @@ pub fn run(args: &RunArgs, stop: &Stop) -> anyhow::Result<()> {
     args.logs.iter().try_for_each(|log| follow::check(log))?;
     // An interruption ends the run once its last cut is taken.
     let (_heeded, _keeps) = (stop.heed(), stop.keep());
-    let mut cluster = meet_live(&replay, stop)?;
+    // All read its partitions, or none does.
+    let topics = args.kafka.kafka_in.iter().flat_map(|topics| &topics.0);
+    let topics: Vec<&str> = topics.map(|url| &*url.topic).collect();
+    let shared = ("--kafka-in".to_owned(), topics.join(" "));
+    let mut cluster = meet_live(&replay, shared, stop)?;
     let ended = through(args, &replay, stop, cluster.as_mut());
     tell(stop, &ended);
     ended
@@ -85,14 +89,14 @@ fn through(
     if let Role::Other(mirror) = &role {
         replay.logs = vec![mirror.name()];
     }
-    let desk = Desk::new(inbox, folder.path(), replay.config.workers, stop.clone());
+    let mut desk = Desk::new(inbox, folder.path(), replay.config.workers, stop.clone());
+    if let Some(cluster) = &cluster {
+        desk = desk.among(cluster.share());
+    }
     let around = Live::of(&desk, keeps, role.clone());
     let (runtime, tasks) = surround(args, &desk)?;
     let ended = match cluster {
-        Some(cluster) => {
-            desk.crew.stay();
-            live_among(&replay, &around, &folder, stop, (cluster, state))
-        }
+        Some(cluster) => live_among(&replay, &around, &folder, stop, (cluster, state)),
         None => alone(&mut replay, &around, &folder, &desk),
     };
     let ended = match (stop.failure(), ended) {

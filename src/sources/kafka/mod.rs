@@ -1,7 +1,8 @@
 //! Kafka: events that a platform has in topics.
 //!
 //! Hearth is in no group of consumers: how far each partition is read stands in the inbox, with the lines that were read until
-//! then (both are there, or neither). So each message is taken exactly once, whoever dies, by its partition and offset.
+//! then (both are there, or neither). So each message is taken exactly once, whoever dies, by its partition and offset. Processes that
+//! share a run share the partitions.
 
 mod measures;
 mod partition;

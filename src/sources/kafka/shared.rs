@@ -7,6 +7,7 @@ use tokio::sync::Notify;
 
 use super::measures::Measures;
 use crate::desk::Desk;
+use crate::inbox::PARTITIONS;
 
 /// What the readers of a topic's partitions share.
 pub(super) struct Shared {
@@ -33,7 +34,7 @@ impl Shared {
 
     /// The name of the mark that the topic was met: partitions that are found later are read from their beginning.
     pub fn mark(&self) -> String {
-        format!("kafka-in/{}", self.topic)
+        format!("{PARTITIONS}{}", self.topic)
     }
 
     /// The name of a partition's marks.
@@ -54,6 +55,13 @@ impl Shared {
     pub fn is_behind(&self, partitions: &[i32]) {
         let mut behind = self.behind.lock().unwrap_or_else(PoisonError::into_inner);
         *behind = partitions.iter().copied().collect();
+        let more = (!behind.is_empty()).then(|| "it is not read to its end yet".to_owned());
+        self.waits(more);
+    }
+
+    /// Whether this process reads a partition; others that share the run read the others.
+    pub fn is_own(&self, partition: i32) -> bool {
+        usize::try_from(partition).is_ok_and(|partition| self.desk.share.reads(partition))
     }
 
     /// The run is not ready, or it does not wait for this topic any more.

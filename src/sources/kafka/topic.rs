@@ -89,8 +89,10 @@ impl Topic {
         };
         let (client, mut known) = opened;
         self.shared.is_behind(&known);
-        self.shared
-            .waits(Some("it is not read to its end yet".to_owned()));
+        if known.is_empty() {
+            // Others read all there is.
+            self.is_up(true);
+        }
         let mut found = Vec::new();
         for partition in &known {
             found.push(self.reader(&client, *partition).await?);
@@ -132,10 +134,12 @@ impl Topic {
         fault.map_or(Ok(()), Err)
     }
 
-    /// Connects; a topic that is met for the first time is begun where it was asked for.
+    /// Connects; a topic that is met for the first time is begun where it was asked for. With the partitions that are this process's.
     async fn open(&self) -> Result<(Client, Vec<i32>), Fault> {
         let client = self.access.connect().await?;
-        let known = partitions(&client, &self.shared.topic).await?;
+        let all = partitions(&client, &self.shared.topic).await?;
+        let known = all.iter().copied();
+        let known: Vec<i32> = known.filter(|of| self.shared.is_own(*of)).collect();
         let inbox = &self.shared.desk.inbox;
         let met = self.shared.mark();
         if inbox.mark(&met).is_none() {
@@ -144,12 +148,12 @@ impl Topic {
                     self.begin_at_the_end(&client, *partition).await?;
                 }
             }
-            let at = known.len().to_string();
+            let at = all.len().to_string();
             inbox
                 .put::<&str>([], Some(Mark { source: met, at }))
                 .await?;
         }
-        match known.is_empty() {
+        match all.is_empty() {
             true => Err(Fault::Brokers(Error::InvalidResponse(format!(
                 "there is no topic `{}`: create it, or correct --kafka-in",
                 self.shared.topic
@@ -174,7 +178,7 @@ impl Topic {
     async fn look(&self, client: &Client, known: &mut Vec<i32>) -> Result<Vec<Partition>, Fault> {
         let mut found = Vec::new();
         for partition in partitions(client, &self.shared.topic).await? {
-            if !known.contains(&partition) {
+            if self.shared.is_own(partition) && !known.contains(&partition) {
                 tracing::info!(
                     "Kafka in: {} has a new partition, {partition}",
                     self.shared.topic
