@@ -11,6 +11,8 @@ pub struct Stop(Arc<State>);
 struct State {
     stopped: AtomicBool,
     interrupted: AtomicBool,
+    /// Whether that was asked for here.
+    asked: AtomicBool,
     heeded: AtomicUsize,
     keeping: AtomicUsize,
     failure: Mutex<Option<String>>,
@@ -26,11 +28,17 @@ impl Stop {
     /// [heeds](Stop::heed) it, or it was said before. The run is stopped by it, unless somebody has something to
     /// [keep](Stop::keep) first.
     pub fn interrupt(&self) -> bool {
-        let again = self.0.interrupted.swap(true, Ordering::SeqCst);
+        let again = self.0.asked.swap(true, Ordering::SeqCst);
+        self.end();
+        !again && self.0.heeded.load(Ordering::SeqCst) > 0
+    }
+
+    /// The run is to end as if it were interrupted, for others end: who then [asks](Stop::interrupt) for it here asks for the first time.
+    pub fn end(&self) {
+        self.0.interrupted.store(true, Ordering::SeqCst);
         if self.0.keeping.load(Ordering::SeqCst) == 0 {
             self.stop();
         }
-        !again && self.0.heeded.load(Ordering::SeqCst) > 0
     }
 
     /// Whether the run was [interrupted](Stop::interrupt).
@@ -116,6 +124,12 @@ mod tests {
         let stop = Stop::default();
         drop(stop.heed());
         assert!(!stop.interrupt(), "nobody heeds it any more");
+        let stop = Stop::default();
+        let _heeded = stop.heed();
+        stop.end();
+        assert!(stop.is_stopped() && stop.is_interrupted());
+        assert!(stop.interrupt(), "others were asked before, not this one");
+        assert!(!stop.interrupt(), "the second one");
     }
 
     #[test]

@@ -478,8 +478,14 @@ impl Peers {
                 self.note(|state| state.open[peer] = (epochs, (open, homes)));
             }
             Word::Interrupted => {
+                if !self.stop.is_interrupted() && !self.stop.is_stopped() {
+                    tracing::info!(
+                        "{} was asked to end, so this one ends",
+                        self.hosts.name(peer)
+                    );
+                }
                 // It is passed on: others may hear of this process's end before they hear of that.
-                self.stop.interrupt();
+                self.stop.end();
             }
         }
     }

@@ -39,7 +39,7 @@ impl Replay<'_> {
             wishes = false;
             if decision.ends {
                 // It may be another process that was interrupted. From now on none is lost that is gone.
-                self.stop.interrupt();
+                self.stop.end();
             }
             if !self.reach(epochs) {
                 return;

@@ -44,8 +44,8 @@ use crate::outputs::{Counts, Names, Stream, Undone};
 use crate::pool::Pool;
 use crate::services::{Workload, services};
 use crate::settings::settings;
-use crate::sinks::Writer;
 use crate::sinks::files::{Folder, Form};
+use crate::sinks::{Shown, Writer};
 use crate::sources::{Files, Manner, Source, Told};
 use crate::stop::Stop;
 use crate::summary::{Cuts, Jobs, Run, Summary, Timings};
@@ -372,7 +372,13 @@ impl<'a> Replay<'a> {
             roll: config.output_roll,
         };
         let shown = ground.live.map(|live| live.shown(fleet.zones.clone()));
-        let outputs = (folder, names, form, shown.unwrap_or_default());
+        let fails = stop.clone();
+        let shown = Shown {
+            // At once, so that others who share the run are told before this process leaves them.
+            failed: Box::new(move |error| fails.fail(error.to_string())),
+            ..shown.unwrap_or_default()
+        };
+        let outputs = (folder, names, form, shown);
         let Begin {
             source,
             manner,

@@ -132,6 +132,7 @@ impl Live {
             portraits: Box::new(move |all, names| {
                 all.into_iter().for_each(|one| portray(one, names));
             }),
+            ..Shown::default()
         }
     }
 

@@ -172,7 +172,7 @@ impl Replay<'_> {
             }
             if decision.ends {
                 // It may be another process that was interrupted.
-                self.stop.interrupt();
+                self.stop.end();
                 return;
             }
             goal += TOGETHER;

@@ -106,7 +106,7 @@ fn through(
     };
     tell(stop, &ended);
     // Whatever the end is, sources and servers end with it.
-    stop.interrupt();
+    stop.end();
     desk.feed.end();
     leave(runtime, tasks);
     drop(desk);

@@ -211,15 +211,23 @@ fn a_failure_is_told_and_blocks_nobody() {
         fails_at: Some(1),
         ..Kept::default()
     };
-    let (writer, sender) = Writer::start(kept.clone(), names()).unwrap();
+    let (tell, told) = std::sync::mpsc::channel();
+    let shown = Shown {
+        failed: Box::new(move |error| tell.send(error.to_string()).unwrap()),
+        ..Shown::default()
+    };
+    let (writer, sender) = Writer::begin(None, kept.clone(), names(), shown).unwrap();
     // Far more messages than may wait.
     for epoch in 0..1000 {
         sender.write(epoch, vec![row(epoch, 1)]);
         sender.close(Stream::Transitions, epoch);
     }
+    // Before it is over.
+    let at_once = told.recv().unwrap();
     drop(sender);
     let error = writer.finish().unwrap_err().to_string();
     assert!(error.contains("disk full"), "{error}");
+    assert_eq!(at_once, error);
     assert_eq!(kept.given.lock().unwrap().len(), 1);
 }
 

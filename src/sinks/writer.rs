@@ -27,6 +27,8 @@ pub struct Shown {
     pub fates: Box<dyn Fn(Vec<(Line, Fate)>) + Send>,
     /// Is told what homes' models know that somebody asked for.
     pub portraits: Box<dyn Fn(Vec<Answered>, &Names) + Send>,
+    /// Is told at once where writing fails.
+    pub failed: Box<dyn Fn(&SinkError) + Send>,
 }
 
 impl Default for Shown {
@@ -37,6 +39,7 @@ impl Default for Shown {
             counts: Box::new(|_| {}),
             fates: Box::new(drop),
             portraits: Box::new(|_, _| {}),
+            failed: Box::new(|_| {}),
         }
     }
 }
@@ -274,6 +277,9 @@ struct WriterThread<S> {
 impl<S: Sink> WriterThread<S> {
     fn work(mut self, receiver: &Receiver<Message>) -> Result<Counts, SinkError> {
         let written = self.write(receiver);
+        if let Err(error) = &written {
+            (self.shown.failed)(error);
+        }
         // After a failure rows are still taken: a full channel would block the workers for ever.
         receiver.iter().for_each(drop);
         written?;

@@ -265,7 +265,15 @@ fn of(server: &Server, name: &str, answer: impl FnOnce(&Glance, &Home) -> String
         Some((glance, home)) => json(answer(&glance, &home)),
         None => refusal(
             StatusCode::NOT_FOUND,
-            "nothing is known of a home of this name: /api/homes lists those that are known",
+            match server.desk.share.is_whole() {
+                true => {
+                    "nothing is known of a home of this name: /api/homes lists those that are known"
+                }
+                false => {
+                    "nothing is known here of a home of this name: /api/homes lists those that are, and another process that shares the \
+                     run may know it"
+                }
+            },
         ),
     }
 }
