@@ -324,11 +324,8 @@ fn all_end_with_one_that_is_killed() {
     );
 }
 
-#[test]
-fn all_end_with_one_that_hangs() {
-    let [hangs, survivor] = under_way("stopped-hosts");
-    assert!(signal(&hangs, "-STOP"));
-    let since = Instant::now();
+/// Waits until a process has ended because process 0 hangs since then.
+pub fn ends_as_the_first_hangs(survivor: Child, since: Instant) {
     let ended = ends(survivor);
     eprintln!("the other took {:.1?} to end", since.elapsed());
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);
@@ -338,6 +335,14 @@ fn all_end_with_one_that_hangs() {
         "{}",
         ended.stderr
     );
+}
+
+#[test]
+fn all_end_with_one_that_hangs() {
+    let [hangs, survivor] = under_way("stopped-hosts");
+    assert!(signal(&hangs, "-STOP"));
+    let since = Instant::now();
+    ends_as_the_first_hangs(survivor, since);
     // Once it is awake it ends, too.
     assert!(signal(&hangs, "-CONT"));
     let ended = ends(hangs);

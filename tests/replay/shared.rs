@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::cluster::{ends, hosts, number, there};
+use super::cluster::{ends, ends_as_the_first_hangs, hosts, number, there};
 use super::crew::{newest_cut, until};
 use super::household::{EPOCH, dir};
 use super::killed::{Random, signal};
@@ -361,15 +361,7 @@ fn all_end_with_a_first_process_that_hangs() {
     let answer = answered(live.ports[1], "POST", "/events?wait=60s", &body);
     assert!(!answer.starts_with("HTTP/1.1 200"), "{answer}");
     let (hangs, other) = (live.all.remove(0), live.all.remove(0));
-    let ended = ends(other);
-    eprintln!("the other took {:.1?} to end", since.elapsed());
-    assert_eq!(ended.code, Some(1), "{}", ended.stderr);
-    let lost = ended.stderr.contains("process 0 (127.0.0.1:") && ended.stderr.contains("it hangs");
-    assert!(
-        lost && !ended.stderr.contains("panicked"),
-        "{}",
-        ended.stderr
-    );
+    ends_as_the_first_hangs(other, since);
     assert!(signal(&hangs, "-CONT"));
     let ended = ends(hangs);
     assert_eq!(ended.code, Some(1), "{}", ended.stderr);

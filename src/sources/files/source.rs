@@ -266,15 +266,18 @@ mod tests {
     const EVENT: &str =
         r#"{"home":"h","time":"2022-08-04T18:30:00Z","device":"Light","action":"on"}"#;
 
-    fn open(files: &[std::path::PathBuf]) -> Files {
+    fn options() -> Options {
         let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
-        let options = Options {
+        Options {
             catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
             homes: Default::default(),
             zones: Zones::new(None),
             keys: Default::default(),
-        };
-        let log = EventLog::open(files, options).unwrap();
+        }
+    }
+
+    fn open(files: &[std::path::PathBuf]) -> Files {
+        let log = EventLog::open(files, options()).unwrap();
         Files::new(log, Default::default()).unwrap()
     }
 
@@ -293,14 +296,7 @@ mod tests {
         let length = text.len() as u64;
         let readable = if whole { length } else { 0 };
         let growing = Growing::of(&Disk::real(), vec![piece], readable);
-        let catalog = r#"{"devices":[{"name":"Light","actions":[{"name":"on"}]}]}"#;
-        let options = Options {
-            catalogs: Catalogs::shared(Arc::new(serde_json::from_str(catalog).unwrap())),
-            homes: Default::default(),
-            zones: Zones::new(None),
-            keys: Default::default(),
-        };
-        let log = EventLog::grows(&path, &growing, options, None).unwrap();
+        let log = EventLog::grows(&path, &growing, options(), None).unwrap();
         (log.shared(Share::of(0, 2, 1)), growing, length)
     }
 
